@@ -1,0 +1,465 @@
+/* ingle.h - run large language models on the machine in front of you.
+ *
+ * This header is the manual. Four objects:
+ *
+ *   ingle_model     weights, vocabulary, template; immutable after opening; shared by any threads
+ *   ingle_engine    one model + compute + KV pages + scheduler; every call from any thread
+ *   ingle_session   one timeline of tokens in an engine; one caller at a time, else INGLE_EBUSY
+ *   ingle_sampler   turns logits into a token; one caller at a time
+ *
+ * Rules that hold everywhere
+ *   - A fallible function returns an ingle_status and takes a nullable ingle_error, whose text names
+ *     the culprit (key, tensor, option, byte offset). A failed call changes nothing.
+ *   - Handles: `const` borrows, `X **out` hands over. On failure *out is NULL.
+ *   - ingle_x_close(ingle_x **) sets the handle to NULL; closing NULL is a no-op; any other call on a
+ *     NULL handle answers INGLE_ECLOSED. Close order does not matter.
+ *   - Option structs are filled by ingle_x_options_init(); 0 stays a legal value of every field.
+ *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
+ *   - Sizes are bytes. Tokens are int32_t. Logits are float, one row of n_vocab per token.
+ *   - The library never prints, exits or reads the environment, and holds no global state.
+ */
+#ifndef INGLE_H
+#define INGLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define INGLE_API
+#else
+#define INGLE_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define INGLE_VERSION_MAJOR 0
+#define INGLE_VERSION_MINOR 1
+#define INGLE_VERSION_PATCH 0
+#define INGLE_VERSION       "0.1.0"
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+typedef enum ingle_status {
+    INGLE_OK = 0,
+    INGLE_EINVAL,       /* an argument or option is out of range */
+    INGLE_ENOMEM,       /* no memory */
+    INGLE_EIO,          /* the operating system refused a read or write */
+    INGLE_ENOTFOUND,    /* no such file, key, tensor or token */
+    INGLE_EFORMAT,      /* the bytes are not what they claim to be */
+    INGLE_EUNSUPPORTED, /* understood, but not something this build can do */
+    INGLE_ERANGE,       /* a caller's buffer is too small; the needed size was written */
+    INGLE_EFULL,        /* the context or the KV pool has no room */
+    INGLE_EBUSY,        /* another caller is using this object */
+    INGLE_ECLOSED,      /* the handle is NULL or its engine was closed */
+    INGLE_ECANCELLED    /* the caller's callback asked to stop */
+} ingle_status;
+
+/* Owned by the caller and of fixed size, so reporting a failure cannot fail. */
+typedef struct ingle_error {
+    char text[256]; /* NUL-terminated, one line, UTF-8 */
+} ingle_error;
+
+INGLE_API const char *ingle_version(void);                    /* "0.1.0" */
+INGLE_API const char *ingle_status_name(ingle_status status); /* "INGLE_EINVAL" */
+
+/* ---- enumerations shared by several calls ---------------------------------------------------- */
+
+/* Element types; the numbers are those of GGUF files. */
+typedef enum ingle_type {
+    INGLE_TYPE_F32 = 0,
+    INGLE_TYPE_F16 = 1,
+    INGLE_TYPE_Q4_0 = 2,
+    INGLE_TYPE_Q4_1 = 3,
+    INGLE_TYPE_Q5_0 = 6,
+    INGLE_TYPE_Q5_1 = 7,
+    INGLE_TYPE_Q8_0 = 8,
+    INGLE_TYPE_Q2_K = 10,
+    INGLE_TYPE_Q3_K = 11,
+    INGLE_TYPE_Q4_K = 12,
+    INGLE_TYPE_Q5_K = 13,
+    INGLE_TYPE_Q6_K = 14,
+    INGLE_TYPE_IQ4_NL = 20,
+    INGLE_TYPE_IQ4_XS = 23,
+    INGLE_TYPE_BF16 = 30,
+    INGLE_TYPE_MXFP4 = 39,
+    INGLE_TYPE_COUNT = 64 /* exclusive bound of type numbers, for tables */
+} ingle_type;
+
+INGLE_API const char *ingle_type_name(ingle_type type); /* "Q4_K"; NULL for an unknown type */
+
+/* Instruction-set levels of the CPU kernels. A level includes the ones before it in its column. */
+typedef enum ingle_isa {
+    INGLE_ISA_AUTO = 0, /* the best one this processor runs */
+    INGLE_ISA_REF,      /* portable C */
+    INGLE_ISA_AVX2,     /* x86-64: AVX2, FMA, F16C */
+    INGLE_ISA_AVXVNNI,  /* + AVX-VNNI */
+    INGLE_ISA_AVX512,   /* + AVX-512 F, BW, DQ, VL, VNNI, VBMI is used where present */
+    INGLE_ISA_NEON,     /* AArch64 */
+    INGLE_ISA_DOTPROD,
+    INGLE_ISA_I8MM
+} ingle_isa;
+
+INGLE_API const char *ingle_isa_name(ingle_isa isa);          /* "avx512" */
+INGLE_API ingle_isa ingle_isa_from_name(const char *name);    /* INGLE_ISA_AUTO if unknown */
+INGLE_API bool ingle_isa_runs_here(ingle_isa isa);
+
+/* ---- model ----------------------------------------------------------------------------------- */
+
+typedef struct ingle_model ingle_model;
+
+/* How much of a file ingle_model_open() reads. */
+typedef enum ingle_parts {
+    INGLE_PARTS_ALL = 0, /* everything: ready for an engine */
+    INGLE_PARTS_PLAN,    /* metadata, vocabulary and plan, no weights: for memory and plan queries */
+    INGLE_PARTS_VOCAB,   /* metadata and vocabulary only: for tokenizing; tensors are not looked at */
+    INGLE_PARTS_META     /* metadata and tensor list only: for inspection of any GGUF file */
+} ingle_parts;
+
+typedef struct ingle_model_options {
+    size_t size;       /* sizeof this struct, set by the init function */
+    ingle_parts parts; /* INGLE_PARTS_ALL */
+    ingle_isa isa;     /* INGLE_ISA_AUTO: weights are packed for this level */
+    int n_threads;     /* threads that read and pack; 0 = as many as ingle_default_threads() */
+    bool fuse;         /* true: run joined instructions; false: the plain list (same bits) */
+    /* Called on the opening thread with the share of weights packed, 0..1; return false to stop
+     * (INGLE_ECANCELLED). May be NULL. */
+    bool (*progress)(void *user, double share);
+    void *user;
+} ingle_model_options;
+
+INGLE_API void ingle_model_options_init(ingle_model_options *opt);
+
+/* Opens a GGUF file (v2, v3; for a split file any one of its parts; the others are found beside it).
+ * On success the caller owns *out. On failure *out is NULL and err, if given, names the offending
+ * key or tensor. opt may be NULL for defaults and is not retained. Safe from any thread. */
+INGLE_API ingle_status ingle_model_open(ingle_model **out, const char *path,
+                                        const ingle_model_options *opt, ingle_error *err);
+INGLE_API ingle_model *ingle_model_retain(ingle_model *model); /* one more owner; returns model */
+INGLE_API void ingle_model_close(ingle_model **model);
+
+typedef struct ingle_model_info {
+    const char *name;         /* general.name or "" */
+    const char *architecture; /* general.architecture */
+    const char *isa;          /* level the weights are packed for; "" without weights */
+    const char *chat_template; /* tokenizer.chat_template or NULL */
+    size_t n_params;          /* weights in all tensors */
+    size_t n_bytes;           /* bytes of all tensors in the file */
+    size_t n_tensors;
+    int32_t n_vocab;          /* 0 without a vocabulary */
+    int32_t n_embd, n_layer, n_head, n_head_kv, n_ctx_train; /* 0 when not known */
+    int32_t token_bos, token_eos, token_eot, token_pad, token_unk; /* -1 when absent */
+    bool add_bos, add_eos;    /* what tokenizing with INGLE_ADD_SPECIAL adds */
+} ingle_model_info;
+
+/* Strings stay valid as long as the model. */
+INGLE_API ingle_status ingle_model_info_get(const ingle_model *model, ingle_model_info *info,
+                                            ingle_error *err);
+
+/* Metadata. i runs from 0; INGLE_ENOTFOUND past the end. The value is written as JSON text (arrays are
+ * cut after max_items elements, then "..." and the count in brackets follow). *len is the size
+ * needed without NUL; INGLE_ERANGE if cap is not larger than that. key may be NULL. */
+INGLE_API ingle_status ingle_model_meta(const ingle_model *model, size_t i, const char **key,
+                                        char *value, size_t cap, size_t *len, size_t max_items,
+                                        ingle_error *err);
+
+typedef struct ingle_tensor_info {
+    const char *name;
+    const char *type; /* "Q4_K" */
+    int n_dims;
+    uint64_t dims[4]; /* dims[0] runs fastest, as in the file */
+    uint64_t n_bytes;
+} ingle_tensor_info;
+
+/* i runs from 0; INGLE_ENOTFOUND past the end. */
+INGLE_API ingle_status ingle_model_tensor(const ingle_model *model, size_t i,
+                                          ingle_tensor_info *info, ingle_error *err);
+
+/* The plan as text, one instruction a line, NUL-terminated. *len is the size needed without NUL;
+ * INGLE_ERANGE if cap is not larger than that. */
+INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, size_t cap, size_t *len,
+                                        ingle_error *err);
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+enum {
+    INGLE_ADD_SPECIAL = 1,     /* add BOS/EOS as the vocabulary asks for */
+    INGLE_PARSE_SPECIAL = 2,   /* text of control tokens becomes those tokens */
+    INGLE_REMOVE_SPECIAL = 4,  /* detokenize: drop a leading BOS and a trailing EOS */
+    INGLE_UNPARSE_SPECIAL = 8, /* detokenize: write control tokens as their text */
+    INGLE_CLEAN_SPACES = 16    /* detokenize: the space clean-up some vocabularies ask for */
+};
+
+/* Writes up to cap tokens; *n is the number needed. INGLE_ERANGE if cap is too small. */
+INGLE_API ingle_status ingle_tokenize(const ingle_model *model, const char *text, size_t len,
+                                      unsigned flags, int32_t *tokens, size_t cap, size_t *n,
+                                      ingle_error *err);
+
+/* Writes up to cap bytes, without NUL; *len is the number needed. INGLE_ERANGE if cap is too small.
+ * Lossless: with the flags used for tokenizing the bytes of the text come back. */
+INGLE_API ingle_status ingle_detokenize(const ingle_model *model, const int32_t *tokens, size_t n,
+                                        unsigned flags, char *text, size_t cap, size_t *len,
+                                        ingle_error *err);
+
+typedef struct ingle_token_info {
+    const char *text; /* as in the file, not NUL-terminated */
+    size_t len;
+    float score;
+    bool control;     /* never part of plain text */
+    bool byte;        /* a single raw byte */
+    bool eog;         /* ends a generation */
+} ingle_token_info;
+
+INGLE_API ingle_status ingle_token_info_get(const ingle_model *model, int32_t token,
+                                            ingle_token_info *info, ingle_error *err);
+
+/* ---- engine ---------------------------------------------------------------------------------- */
+
+typedef struct ingle_engine ingle_engine;
+
+typedef struct ingle_engine_options {
+    size_t size;        /* sizeof this struct */
+    int32_t n_ctx;      /* positions a session may hold; 0 = the smaller of the model's and 8192 */
+    int32_t n_sessions; /* sessions the KV pool is sized for; 1 */
+    int32_t n_batch;    /* most tokens of one step; 512 */
+    int32_t n_threads;  /* 0 = ingle_default_threads() */
+    ingle_type kv_type; /* INGLE_TYPE_F16; also F32, BF16, Q8_0 */
+} ingle_engine_options;
+
+INGLE_API void ingle_engine_options_init(ingle_engine_options *opt);
+
+/* Physical cores that the affinity mask and the cgroup quota allow. At least 1. */
+INGLE_API int ingle_default_threads(void);
+
+/* The model is retained; it must have been opened with INGLE_PARTS_ALL. */
+INGLE_API ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
+                                         const ingle_engine_options *opt, ingle_error *err);
+/* Sessions of a closed engine answer INGLE_ECLOSED until they are closed themselves. */
+INGLE_API void ingle_engine_close(ingle_engine **engine);
+
+typedef struct ingle_engine_info {
+    int32_t n_ctx, n_sessions, n_batch, n_threads; /* as chosen */
+    ingle_type kv_type;
+    bool n_ctx_defaulted; /* true when 0 was asked for and n_ctx is below the model's own */
+} ingle_engine_info;
+INGLE_API ingle_status ingle_engine_info_get(const ingle_engine *engine, ingle_engine_info *info,
+                                             ingle_error *err);
+
+/* Advances every runnable session by one batch. *n_run, if given, is the number of tokens computed
+ * (0: nothing to do). The blocking calls below drive this for you. */
+INGLE_API ingle_status ingle_engine_step(ingle_engine *engine, size_t *n_run, ingle_error *err);
+
+/* Runs one token and one full batch and forgets them, so that the first request is not the slow one. */
+INGLE_API ingle_status ingle_engine_warm_up(ingle_engine *engine, ingle_error *err);
+
+/* Exact bytes, known before any weight is read (INGLE_PARTS_PLAN is enough). */
+typedef struct ingle_memory {
+    size_t weights; /* packed weights */
+    size_t vocab;   /* vocabulary and metadata */
+    size_t kv;      /* KV pages of the whole pool */
+    size_t scratch; /* activations, logits rows, per-thread kernel scratch */
+    size_t total;
+} ingle_memory;
+INGLE_API ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_options *opt,
+                                          ingle_memory *mem, ingle_error *err);
+
+/* What this machine can do at most with the engine's threads, measured now (about 0.3 s). */
+typedef struct ingle_limits {
+    double read_gbs;   /* read bandwidth, 1e9 bytes/s */
+    double int8_gmacs; /* int8 multiply-accumulates, 1e9/s, of the best instruction of the level */
+    double bf16_gmacs; /* bf16 multiply-accumulates; 0 if the processor has none */
+    double f32_gmacs;  /* f32 fused multiply-adds */
+} ingle_limits;
+INGLE_API ingle_status ingle_engine_limits(ingle_engine *engine, ingle_limits *limits,
+                                           ingle_error *err);
+
+/* What one step has to do at least, for comparing with the limits. */
+typedef struct ingle_cost {
+    double matmul_macs;  /* multiply-accumulates per prompt token, without embedding and head */
+    double head_macs;    /* of the output head, once per wanted row */
+    double attend_macs;  /* of attention per token, per position attended to */
+    double weight_bytes; /* weight bytes read for one decoded token */
+    double kv_bytes;     /* KV bytes read per decoded token, per position attended to */
+} ingle_cost;
+INGLE_API ingle_status ingle_engine_cost(const ingle_engine *engine, ingle_cost *cost,
+                                         ingle_error *err);
+
+/* ---- session --------------------------------------------------------------------------------- */
+
+typedef struct ingle_session ingle_session;
+
+/* The session keeps its engine alive. */
+INGLE_API ingle_status ingle_session_open(ingle_session **out, ingle_engine *engine,
+                                          ingle_error *err);
+INGLE_API void ingle_session_close(ingle_session **session);
+
+/* Which rows of logits an eval computes. */
+typedef enum ingle_rows { INGLE_ROWS_LAST = 0, INGLE_ROWS_ALL, INGLE_ROWS_NONE } ingle_rows;
+
+/* Appends tokens to the timeline and computes logits. All or nothing: on any failure the session is
+ * as it was before the call. INGLE_EFULL when the context cannot hold them. */
+INGLE_API ingle_status ingle_session_eval(ingle_session *session, const int32_t *tokens, size_t n,
+                                          ingle_rows rows, ingle_error *err);
+
+/* Row i_row of the last eval: [n_vocab] floats, valid until the next call that changes the session.
+ * With INGLE_ROWS_LAST the only row is 0; with INGLE_ROWS_ALL row i belongs to token i of that eval. */
+INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t i_row,
+                                            const float **logits, ingle_error *err);
+
+/* The timeline: *n tokens, position of tokens[i] is i. Valid until the session changes. */
+INGLE_API ingle_status ingle_session_tokens(const ingle_session *session, const int32_t **tokens,
+                                            size_t *n, ingle_error *err);
+
+/* Keeps the first n tokens; INGLE_EINVAL if there are fewer. */
+INGLE_API ingle_status ingle_session_truncate(ingle_session *session, size_t n, ingle_error *err);
+
+/* ---- sampler --------------------------------------------------------------------------------- */
+
+typedef struct ingle_sampler ingle_sampler;
+
+typedef struct ingle_logit_bias {
+    int32_t token;
+    float bias; /* added to the logit; -INFINITY bans the token */
+} ingle_logit_bias;
+
+/* Stages run in the order of `order`; a stage whose parameter is neutral does nothing. Default order:
+ * "penalties;dry;top_n_sigma;top_k;typical_p;top_p;min_p;xtc;temperature". Logit bias always comes
+ * first and the draw last. Temperature 0 is greedy, whatever else is set. */
+typedef struct ingle_sampler_options {
+    size_t size;
+    uint64_t seed;            /* 0 is a seed like any other; default 1234 */
+    float temperature;        /* 0.8; 0 = greedy */
+    float dynatemp_range;     /* 0 = off: temperature +- range by entropy */
+    float dynatemp_exponent;  /* 1 */
+    int32_t top_k;            /* 40; 0 = off */
+    float top_p;              /* 0.95; 1 = off */
+    float min_p;              /* 0.05; 0 = off */
+    float typical_p;          /* 1 = off */
+    float top_n_sigma;        /* -1 = off */
+    float xtc_probability;    /* 0 = off */
+    float xtc_threshold;      /* 0.1; above 0.5 = off */
+    int32_t min_keep;         /* 1: filters leave at least so many candidates */
+    int32_t penalty_last_n;   /* 64; 0 = off; -1 = the whole context */
+    float repeat_penalty;     /* 1 = off */
+    float frequency_penalty;  /* 0 = off */
+    float presence_penalty;   /* 0 = off */
+    float dry_multiplier;     /* 0 = off */
+    float dry_base;           /* 1.75 */
+    int32_t dry_allowed_length; /* 2 */
+    int32_t dry_last_n;       /* -1 = the whole context; 0 = off */
+    const char *const *dry_breakers; /* n_dry_breakers strings; default "\n" ":" "\"" "*" */
+    size_t n_dry_breakers;
+    int mirostat;             /* 0 = off, 1, 2: replaces every filter after the penalties */
+    float mirostat_tau;       /* 5 */
+    float mirostat_eta;       /* 0.1 */
+    const ingle_logit_bias *logit_bias; /* n_logit_bias entries; may be NULL when 0 */
+    size_t n_logit_bias;
+    const char *order;        /* stage names joined by ';'; NULL = default */
+} ingle_sampler_options;
+
+INGLE_API void ingle_sampler_options_init(ingle_sampler_options *opt);
+
+/* n_vocab bounds token ids. model may be NULL unless dry_multiplier is set (breakers are text).
+ * Every parameter is range-checked: INGLE_EINVAL names the option. opt is not retained. */
+INGLE_API ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
+                                          int32_t n_vocab, const ingle_model *model,
+                                          ingle_error *err);
+INGLE_API void ingle_sampler_close(ingle_sampler **sampler);
+
+/* Tells the sampler a token of the history (prompt tokens included, for the penalties). */
+INGLE_API ingle_status ingle_sampler_accept(ingle_sampler *sampler, int32_t token, ingle_error *err);
+/* Forgets the history and starts the generator again from the seed. */
+INGLE_API ingle_status ingle_sampler_reset(ingle_sampler *sampler, ingle_error *err);
+
+typedef struct ingle_candidate {
+    int32_t token;
+    float logit; /* after the chain */
+    float prob;  /* softmax over the survivors */
+} ingle_candidate;
+
+/* Runs the chain on bare logits [n_vocab] without drawing. *cand points at the sampler's own array of
+ * *n survivors, best first when a stage sorted them; valid until the next call. */
+INGLE_API ingle_status ingle_sampler_apply(ingle_sampler *sampler, const float *logits,
+                                           const ingle_candidate **cand, size_t *n,
+                                           ingle_error *err);
+
+/* Runs the chain and draws one token (not yet accepted). */
+INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float *logits,
+                                            ingle_candidate *out, ingle_error *err);
+
+/* ---- generation ------------------------------------------------------------------------------ */
+
+typedef enum ingle_event_kind {
+    INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
+    INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
+    INGLE_EVENT_END     /* the last event: finish reason and counters */
+} ingle_event_kind;
+
+typedef enum ingle_finish {
+    INGLE_FINISH_NONE = 0,
+    INGLE_FINISH_STOP,     /* end token, stop token or stop string */
+    INGLE_FINISH_LENGTH,   /* max_tokens reached or the context is full */
+    INGLE_FINISH_CANCELLED /* the callback returned false */
+} ingle_finish;
+
+typedef struct ingle_top {
+    int32_t token;
+    float logprob; /* natural log of the model's own probability (temperature 1, no filters) */
+} ingle_top;
+
+typedef struct ingle_event {
+    ingle_event_kind kind;
+    int32_t token;
+    const char *text; /* whole UTF-8 characters (or the raw bytes a model made of nothing else) */
+    size_t text_len;
+    float logprob;    /* of this token, as in ingle_top; only when logprobs >= 0 was asked for */
+    float logit;
+    const ingle_top *top; /* n_top most likely tokens, best first */
+    size_t n_top;
+    size_t n_done, n_prompt; /* INGLE_EVENT_PROMPT */
+    ingle_finish finish;     /* INGLE_EVENT_END */
+} ingle_event;
+
+typedef struct ingle_stop {
+    const char *text;
+    size_t len;
+} ingle_stop;
+
+typedef struct ingle_generate_options {
+    size_t size;
+    int32_t max_tokens;  /* -1 = until the context is full; 0 = prompt only */
+    int32_t logprobs;    /* -1 = none; n >= 0: logprob of the token and of the n most likely */
+    bool ignore_eog;     /* end tokens do not end the generation and are never sampled */
+    const ingle_stop *stops; /* byte strings; a stop and its prefixes are never emitted */
+    size_t n_stops;
+    const int32_t *stop_tokens;
+    size_t n_stop_tokens;
+    /* Called on the calling thread, never under a lock. Return false to stop. May be NULL. */
+    bool (*on_event)(void *user, const ingle_event *event);
+    void *user;
+} ingle_generate_options;
+
+INGLE_API void ingle_generate_options_init(ingle_generate_options *opt);
+
+typedef struct ingle_generate_result {
+    ingle_finish finish;
+    size_t n_prompt;    /* prompt tokens given */
+    size_t n_generated; /* tokens returned */
+    double prompt_s;    /* seconds of prompt processing */
+    double decode_s;    /* seconds of generation */
+    size_t i_stop;      /* which stop string ended it; n_stops if none */
+} ingle_generate_result;
+
+/* Appends the prompt (n >= 1 tokens, or 0 to go on from the session's last logits) and generates. Afterwards the session
+ * holds the prompt and exactly the tokens whose text was returned. On failure the session is as it was. */
+INGLE_API ingle_status ingle_generate(ingle_session *session, ingle_sampler *sampler,
+                                      const int32_t *prompt, size_t n,
+                                      const ingle_generate_options *opt,
+                                      ingle_generate_result *result, ingle_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,27 @@
+/* cpu.h - what processor this is: instruction-set levels, and how many cores we may use.
+ * Depends on base/status.h. */
+#ifndef INGLE_BASE_CPU_H
+#define INGLE_BASE_CPU_H
+
+#include <ingle.h>
+
+enum { /* features beside the level */
+    INGLE_CPU_VBMI = 1,
+    INGLE_CPU_AVX512_BF16 = 2
+};
+
+typedef struct ingle_cpu {
+    ingle_isa isa;     /* best level this processor and operating system run */
+    unsigned features; /* INGLE_CPU_* */
+    bool has[8];       /* by ingle_isa: runs here */
+} ingle_cpu;
+
+/* Pure apart from CPUID/XGETBV or HWCAP. */
+ingle_cpu ingle_cpu_detect(void);
+
+/* Physical cores within the affinity mask, bounded by the cgroup (v1, v2) quota, read below `root`
+ * ("" for the real system, a fixture tree in tests). At least 1. affinity: a list like "0-3,8" that replaces the
+ * process's mask, or NULL for the real one. */
+int ingle_cpu_cores(const char *root, const char *affinity);
+
+#endif

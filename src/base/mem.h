@@ -1,0 +1,34 @@
+/* mem.h - memory: checked sizes, zeroed arrays, aligned arenas of whole pages.
+ * Owns       nothing; every block belongs to whoever asked for it.
+ * Depends on libc. Tests make the n-th call of malloc, calloc, realloc or mmap fail by wrapping them at link time. */
+#ifndef INGLE_BASE_MEM_H
+#define INGLE_BASE_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INGLE_ALIGN 64 /* one cache line, one AVX-512 register */
+
+/* a*b and a+b; false if they do not fit size_t. */
+static inline bool ingle_mul_ok(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool ingle_add_ok(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+/* Rounds up to a multiple of a power of two; the caller has bounded n. */
+static inline size_t ingle_round_up(size_t n, size_t to) { return (n + to - 1) & ~(to - 1); }
+
+/* Zeroed array of n elements; NULL when it does not fit or n * size wraps. n == 0 gives a valid pointer. Freed by free(). */
+void *ingle_new(size_t n, size_t size);
+/* Grows *array (elements of `size`) so that it holds at least n; *cap is the capacity. False: unchanged. */
+bool ingle_grow(void *array, size_t *cap, size_t n, size_t size);
+
+/* Zeroed anonymous pages, 2 MiB-aligned with huge pages advised when large. NULL on failure. */
+void *ingle_pages_new(size_t bytes);
+void ingle_pages_free(void *pages, size_t bytes);
+
+#endif

@@ -1,0 +1,34 @@
+/* pool.h - the compute threads of one engine (or of one model being packed).
+ * Owns       n-1 pthreads; the caller of ingle_pool_run() is thread 0.
+ * Depends on base/mem.h, base/status.h. Knows nothing of what it runs.
+ * Invariant  between runs every worker sleeps on a futex; within a run a barrier spins briefly, then sleeps. */
+#ifndef INGLE_BASE_POOL_H
+#define INGLE_BASE_POOL_H
+
+#include "base/status.h"
+
+typedef struct ingle_pool ingle_pool;
+
+/* What every thread runs. i_thread is 0 .. n_threads-1. */
+typedef void ingle_pool_fn(void *arg, ingle_pool *pool, int i_thread, int n_threads);
+
+/* n_threads in 1..1024. */
+ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err);
+void ingle_pool_close(ingle_pool **pool);
+int ingle_pool_n_threads(const ingle_pool *pool);
+
+/* Runs fn once on every thread and returns when all are done. One caller at a time. */
+void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
+
+/* Inside fn: waits until every thread of the run is here; writes before it are seen by all after it. */
+void ingle_pool_barrier(ingle_pool *pool, int i_thread);
+
+/* Inside fn: hands out [0, n_tasks) in contiguous pieces: each thread first takes its own share in order, then steals
+ * from the end of the others' shares. Usage, on every thread:
+ *     ingle_pool_share(pool, i_thread, n_tasks);     then a barrier (all must see the shares)
+ *     while (ingle_pool_next(pool, i_thread, unit, &first, &n)) ...   n <= unit tasks from `first`
+ * A later ingle_pool_share needs a barrier before it. */
+void ingle_pool_share(ingle_pool *pool, int i_thread, size_t n_tasks);
+bool ingle_pool_next(ingle_pool *pool, int i_thread, size_t unit, size_t *first, size_t *n);
+
+#endif

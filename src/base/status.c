@@ -1,0 +1,36 @@
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Text from files ends up in messages and then in terminals: only plain characters pass. */
+static void make_harmless(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || (unsigned char)*s >= 0x7f) *s = '?';
+}
+
+ingle_status ingle_fail(ingle_error *err, ingle_status status, const char *format, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(err->text, sizeof err->text, format, args);
+        va_end(args);
+        make_harmless(err->text);
+    }
+    return status;
+}
+
+const char *ingle_version(void) { return INGLE_VERSION; }
+
+const char *ingle_status_name(ingle_status status)
+{
+    static const char *const names[] = {
+        "INGLE_OK",     "INGLE_EINVAL", "INGLE_ENOMEM",       "INGLE_EIO",
+        "INGLE_ENOTFOUND", "INGLE_EFORMAT", "INGLE_EUNSUPPORTED", "INGLE_ERANGE",
+        "INGLE_EFULL",  "INGLE_EBUSY",  "INGLE_ECLOSED",      "INGLE_ECANCELLED",
+    };
+    size_t i = (size_t)status;
+    return i < sizeof names / sizeof names[0] ? names[i] : "unknown status";
+}

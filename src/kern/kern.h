@@ -1,0 +1,117 @@
+/* kern.h - the table of compute kernels: one slot per job, filled in plain C, overwritten upward by ISA level.
+ * Owns       nothing. Kernels are pure: they read and write only what their arguments name.
+ * Depends on quant/quant.h, base/cpu.h. Knows no model, no sequence, no thread.
+ * Invariant  every level gives the same bits in every slot: the arithmetic of matmuls is quant.h's; float kernels work in
+ *            16 lanes (element i in lane i % 16, lanes summed 8+8, 4+4, 2+2, 1+1) with fused multiply-adds as written here. */
+#ifndef INGLE_KERN_KERN_H
+#define INGLE_KERN_KERN_H
+
+#include "base/cpu.h"
+#include "quant/quant.h"
+
+/* Activations of m tokens, quantised once per input and class. Row strides in elements; all rows 64-byte aligned. */
+typedef struct ingle_acts {
+    ingle_act act;
+    size_t m, n_cols;
+    const float *x;  size_t ld_x;  /* class F: [m][ld_x] f32 */
+    int8_t *q;       size_t ld_q;  /* [m][ld_q] int8 */
+    float *d;        size_t ld_d;  /* [m][ld_d] scale per block of 32 or 256 */
+    int32_t *sum32;  size_t ld_s32; /* Q32: [m][ld_s32] sum of y per 32 */
+    int16_t *sum16;  size_t ld_s16; /* Q256: [m][ld_s16]: first K/16 sums per 16, then K/32 sums per 32 (ld_s16 >= K/16+K/32) */
+} ingle_acts;
+
+/* Bytes of the arrays of m rows and n_cols columns behind a class (all but x), 64-byte multiples; and laying them out. */
+size_t ingle_acts_bytes(ingle_act act, size_t m, size_t n_cols);
+void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, void *mem);
+
+/* out[t][r] = w[r] . x[t] (+ bias[r]) (+ old out[t][r] if add), in that order, for rows of panels first..first+n-1. */
+typedef struct ingle_matmul {
+    const ingle_packed *w;
+    const ingle_acts *x;
+    float *out;        /* [m][ld_out] */
+    size_t ld_out;
+    const float *bias; /* [n_rows] or NULL */
+    bool add;          /* residual */
+} ingle_matmul;
+
+/* scratch: ingle_kern.scratch_bytes(m, n_cols) bytes, 64-byte aligned, private to the calling thread. */
+typedef void ingle_matmul_fn(const ingle_matmul *job, size_t first_panel, size_t n_panels, void *scratch);
+
+#define INGLE_PAGE 32        /* positions per KV page */
+#define INGLE_PAGE_GROUP 8   /* pages per attention group: 256 positions, aligned to absolute position */
+
+/* One page of one layer and kv head, kernel-ready. Element type T by kv_type (F32, F16, BF16):
+ *     K [head_dim][32 positions] T                         lanes are positions
+ *     V [32 positions][head_dim rounded up to 16] T         lanes are dimensions
+ * Q8_0: int8 in the same shapes; then f32 scales K [ceil(head_dim/32)][32], V [32][ceil(head_dim/32)].
+ * The parts follow one another, each 64-byte aligned: K, K scales, V, V scales. */
+typedef struct ingle_kv_shape {
+    ingle_type type;
+    size_t head_dim_k, head_dim_v;
+    size_t k_scale, v, v_scale, bytes; /* byte offsets in a page slot, and its size */
+} ingle_kv_shape;
+/* False if the type is not one of F32 F16 BF16 Q8_0. */
+bool ingle_kv_shape_init(ingle_kv_shape *s, ingle_type type, size_t head_dim_k, size_t head_dim_v);
+
+/* Query rows of one sequence against one kv head. Row (t, g): token t, query head g of the group; q at
+ * q + t*ld_q + g*head_dim_k, out at out + t*ld_out + g*head_dim_v. Token t sits at position pos0 + t and sees positions
+ * max(0, pos-window+1) .. pos (window 0: all). Per group of 256 absolute positions: scores s = scale * (q . k) with one fma
+ * chain over d ascending, m = max, p = exp(s-m), l = sum in 16 lanes, o = one fma chain over positions ascending; groups are
+ * merged in order: M = max(m,m'), o = fma(o', exp(m'-M), o*exp(m-M)), l likewise; out = o / l. */
+typedef struct ingle_attend {
+    const ingle_kv_shape *kv;
+    const uint8_t *const *pages; /* [pos/32] page bases of this sequence */
+    size_t slot;                 /* byte offset of this layer's and kv head's slot in a page */
+    size_t n_tokens, n_group;
+    size_t pos0, window;
+    float scale;
+    float softcap;               /* 0 = none; else s = softcap * tanh(s / softcap) */
+    const float *q; size_t ld_q;
+    float *out;     size_t ld_out;
+} ingle_attend;
+
+typedef struct ingle_kern {
+    ingle_isa isa;
+    const char *name;
+
+    /* rows; n is any size, pointers need no alignment, dst may be src */
+    void (*norm_rms)(float *dst, const float *src, const float *weight, size_t n, float eps); /* weight may be NULL */
+    void (*add)(float *dst, const float *a, const float *b, size_t n);
+    void (*mul)(float *dst, const float *a, const float *b, size_t n);
+    void (*scale)(float *dst, const float *a, float s, size_t n);
+    void (*silu)(float *dst, const float *a, size_t n);                        /* a / (1 + exp(-a)) */
+    void (*silu_mul)(float *dst, const float *gate, const float *up, size_t n); /* silu(gate) * up */
+    /* x: one head. cs: [n_rot/2][2] cosine, sine. pairs: (2i, 2i+1) if !neox, (i, i + n_rot/2) if neox. */
+    void (*rope)(float *x, const float *cs, size_t n_rot, bool neox);
+    void (*exp)(float *dst, const float *a, size_t n); /* the exp every kernel uses; for tests */
+
+    /* activations: one row of n_cols floats into row t of a (n_cols is a multiple of the class's block) */
+    void (*quantise)(const ingle_acts *a, size_t t, const float *x);
+
+    /* matmuls by weight type: gemv for m == 1, gemm for any m */
+    ingle_matmul_fn *gemv[INGLE_TYPE_COUNT], *gemm[INGLE_TYPE_COUNT];
+    size_t gemm_panels; /* panels one gemm task should take: the micro-kernel's rows / 16 */
+    size_t (*scratch_bytes)(size_t m, size_t n_cols);
+
+    /* KV pages: stores one token's K and V rows of one kv head at position pos % 32 of a page slot */
+    void (*kv_store)(const ingle_kv_shape *s, uint8_t *slot, size_t i, const float *k, const float *v);
+    /* scratch: attend_scratch_bytes(job's head dims) bytes, private to the thread. Any tile of tokens gives the same bits. */
+    void (*attend)(const ingle_attend *job, void *scratch);
+    size_t (*attend_scratch_bytes)(size_t head_dim_k, size_t head_dim_v, size_t n_group);
+
+    /* the machine's limits, for bench: n rounds of independent operations; returns multiply-accumulates done. NULL = none */
+    double (*peak_int8)(size_t n);
+    double (*peak_bf16)(size_t n);
+    double (*peak_f32)(size_t n);
+    uint64_t (*read_all)(const void *mem, size_t bytes); /* reads every byte (xor), as wide as the level can; 256-byte multiple */
+} ingle_kern;
+
+/* Fills every slot for a level at or below what the processor runs. Pure: a test holds two tables at once. */
+void ingle_kern_init(ingle_kern *k, ingle_isa isa);
+
+/* Internal: one per level, each overwriting slots upward. */
+void ingle_kern_init_ref(ingle_kern *k);
+void ingle_kern_init_avx2(ingle_kern *k);
+void ingle_kern_init_avx512(ingle_kern *k);
+
+#endif

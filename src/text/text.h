@@ -1,0 +1,37 @@
+/* text.h - vocabulary and tokenizer: bytes to token ids and back.
+ * Owns       its own copy of the vocabulary (the GGUF may be closed afterwards).
+ * Depends on base/, gguf/gguf.h, PCRE2, utf8proc. Knows no model layers.
+ * Invariant  immutable after opening; every call is safe from any thread. */
+#ifndef INGLE_TEXT_TEXT_H
+#define INGLE_TEXT_TEXT_H
+
+#include "gguf/gguf.h"
+
+typedef struct ingle_vocab ingle_vocab;
+
+/* Reads tokenizer.ggml.*. EUNSUPPORTED names an unknown tokenizer.ggml.model or .pre; EFORMAT names the bad key and index. */
+ingle_status ingle_vocab_open(ingle_vocab **out, const ingle_gguf *g, ingle_error *err);
+void ingle_vocab_close(ingle_vocab **v);
+
+typedef struct ingle_vocab_info {
+    int32_t n_tokens;
+    int32_t bos, eos, eot, eom, unk, pad, sep, nl; /* -1 when absent */
+    bool add_bos, add_eos;
+    size_t heap_bytes;
+} ingle_vocab_info;
+void ingle_vocab_info_get(const ingle_vocab *v, ingle_vocab_info *info);
+
+/* Contracts of ingle_tokenize(), ingle_detokenize(), ingle_token_info_get() in ingle.h; flags INGLE_ADD_SPECIAL ... */
+ingle_status ingle_vocab_tokenize(const ingle_vocab *v, const char *text, size_t len, unsigned flags, int32_t *tokens,
+                                  size_t cap, size_t *n, ingle_error *err);
+ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens, size_t n, unsigned flags, char *text,
+                                    size_t cap, size_t *len, ingle_error *err);
+ingle_status ingle_vocab_token(const ingle_vocab *v, int32_t id, ingle_token_info *info, ingle_error *err);
+
+/* Streaming assembly of whole UTF-8 characters out of token pieces. n_held bytes wait at most 3 long. */
+typedef struct ingle_utf8_stream { char held[4]; size_t n_held; } ingle_utf8_stream;
+/* Appends piece to what is held, writes the bytes that are complete (invalid bytes pass through unchanged once they can
+ * no longer become valid) to out (cap >= len + 4) and returns their number. flush: everything comes out. */
+size_t ingle_utf8_stream_feed(ingle_utf8_stream *s, const char *piece, size_t len, bool flush, char *out);
+
+#endif
