@@ -19,8 +19,9 @@
  *   class K   Q2_K..Q6_K IQ4_XS; activations in blocks of 256: y int8, dy f32
  *        per block ascending:          f = fmaf((float)sum_s sc[s]*sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *        with min (Q2_K Q4_K Q5_K):    f = fmaf((float)sum_s m[s]*sum_{k in s} y[k], -(dmin*dy), f)
- *   Activations: dy = amax/127 (one f32 division), y = rint(x * (127/amax)) to nearest even, clamped to +-127; amax = 0
- *   gives dy = 0, y = 0. A non-finite x makes dy NaN and y 0, so NaN reaches the output instead of undefined conversions. */
+ *   Activations: dy = amax/127 (one f32 division), y = rint(x * (127/amax)) to nearest even, clamped to +-127; amax below
+ *   INGLE_ACT_TINY counts as 0 (127/amax would overflow, dy be subnormal) and gives dy = 0, y = 0. A non-finite x makes
+ *   dy NaN and y 0, so NaN reaches the output instead of undefined conversions. Which NaN is not promised. */
 #ifndef INGLE_QUANT_QUANT_H
 #define INGLE_QUANT_QUANT_H
 
@@ -32,6 +33,19 @@ typedef enum ingle_act {
     INGLE_ACT_Q32, /* class B: int8 in blocks of 32 */
     INGLE_ACT_Q256 /* class K: int8 in blocks of 256 */
 } ingle_act;
+
+#define INGLE_ACT_TINY 0x1p-119f /* smallest amax of a block of activations that is not taken for zero */
+
+/* One block of a class B or K type as the plain numbers its bytes stand for:
+ *     weight k = (d * sc[k / sub]) * w[k] - dmin * mn[k / sub]      class K (no mn: nothing is subtracted)
+ *     weight k = d * w[k] + dmin                                    class B (dmin holds the min m)
+ * w is already less the zero point: w[k] + zero is the unsigned weight of the kernels. */
+typedef struct ingle_plain {
+    float d, dmin;
+    int8_t w[256]; /* the first block_elems */
+    int8_t sc[16]; /* class K: the first 256 / sub */
+    int8_t mn[16]; /* class K with min: the same number */
+} ingle_plain;
 
 typedef struct ingle_field {
     uint16_t offset; /* of the field in the block */
@@ -52,6 +66,8 @@ typedef struct ingle_type_info {
     ingle_field fields[INGLE_MAX_FIELDS];
     /* n_blocks blocks -> n_blocks*block_elems floats; any alignment of src. */
     void (*decode)(const void *src, float *dst, size_t n_blocks);
+    /* One block; NULL for class F. */
+    void (*plain)(const uint8_t *block, ingle_plain *out);
 } ingle_type_info;
 
 /* NULL for a type number that is not supported. */
@@ -82,6 +98,8 @@ size_t ingle_packed_bytes(const ingle_packed *p);
 void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *dst);
 /* The exact inverse for one row: n_blocks blocks as in the file. */
 void ingle_unpack_row(const ingle_packed *p, size_t row, void *dst);
+/* Part of a row: n blocks from block `first` on. */
+void ingle_unpack_blocks(const ingle_packed *p, size_t row, size_t first, size_t n, void *dst);
 /* One row as floats [n_cols] (embedding lookup). */
 void ingle_decode_row(const ingle_packed *p, size_t row, float *dst);
 
@@ -97,6 +115,6 @@ static inline float ingle_bf16_to_f32(uint16_t h)
 uint16_t ingle_f32_to_bf16(float f); /* to nearest even */
 extern const int8_t ingle_iq4nl_values[16];
 extern const int8_t ingle_mxfp4_values[16]; /* doubled: 0 1 2 3 4 6 8 12 0 -1 .. */
-float ingle_e8m0_half(uint8_t e);           /* 2^(e-128), the MXFP4 scale of the doubled values */
+float ingle_e8m0_half(uint8_t e);           /* 2^(e-128), the MXFP4 scale of the doubled values; 255 too */
 
 #endif

@@ -1,0 +1,319 @@
+/* decode.c - reads blocks: bytes -> plain numbers (ingle_plain) -> floats.
+ * Owns       the value tables of IQ4 and MXFP4.
+ * Depends on quant/quant.h.
+ * Invariant  floats are computed in the order the format's own tools use, so that decoded weights
+ * are theirs bit for bit: (d * sc) * w - (dmin * mn), d * w, d * w + m, each operation rounded. No
+ * contraction to fma. */
+#include "quant/decode.h"
+
+#include <string.h>
+
+const int8_t ingle_iq4nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                       1,    13,   25,  38,  53,  69,  89,  113};
+const int8_t ingle_mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+static uint16_t u16_at(const uint8_t *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static uint32_t u32_at(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static float f16_at(const uint8_t *p)
+{
+    return ingle_f16_to_f32(u16_at(p));
+}
+
+/* ---- floats ---- */
+
+void ingle_decode_f32(const void *src, float *dst, size_t n_blocks)
+{
+    memcpy(dst, src, n_blocks * sizeof *dst);
+}
+
+void ingle_decode_f16(const void *src, float *dst, size_t n_blocks)
+{
+    const uint8_t *p = src;
+    for (size_t i = 0; i < n_blocks; i++) dst[i] = f16_at(p + 2 * i);
+}
+
+void ingle_decode_bf16(const void *src, float *dst, size_t n_blocks)
+{
+    const uint8_t *p = src;
+    for (size_t i = 0; i < n_blocks; i++) dst[i] = ingle_bf16_to_f32(u16_at(p + 2 * i));
+}
+
+/* ---- blocks of 32. Nibbles: low of byte j is weight j, high is weight j + 16 ---- */
+
+void ingle_plain_q4_0(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    for (int j = 0; j < 16; j++) {
+        out->w[j] = (int8_t)((block[2 + j] & 15) - 8);
+        out->w[j + 16] = (int8_t)((block[2 + j] >> 4) - 8);
+    }
+}
+
+void ingle_plain_q4_1(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    out->dmin = f16_at(block + 2);
+    for (int j = 0; j < 16; j++) {
+        out->w[j] = block[4 + j] & 15;
+        out->w[j + 16] = (int8_t)(block[4 + j] >> 4);
+    }
+}
+
+/* Bit j of qh is bit 4 of weight j. */
+static void read_q5(const uint8_t *qh_bytes, const uint8_t *qs, int zero, int8_t *w)
+{
+    uint32_t qh = u32_at(qh_bytes);
+    for (int j = 0; j < 16; j++) {
+        w[j] = (int8_t)((int)((qs[j] & 15) | (qh >> j & 1) << 4) - zero);
+        w[j + 16] = (int8_t)((int)(qs[j] >> 4 | (qh >> (j + 16) & 1) << 4) - zero);
+    }
+}
+
+void ingle_plain_q5_0(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    read_q5(block + 2, block + 6, 16, out->w);
+}
+
+void ingle_plain_q5_1(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    out->dmin = f16_at(block + 2);
+    read_q5(block + 4, block + 8, 0, out->w);
+}
+
+void ingle_plain_q8_0(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    memcpy(out->w, block + 2, 32);
+}
+
+static void read_table(const uint8_t *qs, const int8_t *values, int8_t *w)
+{
+    for (int j = 0; j < 16; j++) {
+        w[j] = values[qs[j] & 15];
+        w[j + 16] = values[qs[j] >> 4];
+    }
+}
+
+void ingle_plain_iq4_nl(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    read_table(block + 2, ingle_iq4nl_values, out->w);
+}
+
+void ingle_plain_mxfp4(const uint8_t *block, ingle_plain *out)
+{
+    out->d = ingle_e8m0_half(block[0]);
+    read_table(block + 1, ingle_mxfp4_values, out->w);
+}
+
+/* ---- blocks of 256 ---- */
+
+/* 2-bit weights: byte l of half h holds weights 128h + l + {0, 32, 64, 96} from its low bits up. */
+static void read_2bit(const uint8_t *qs, int8_t *w)
+{
+    for (int h = 0; h < 2; h++)
+        for (int j = 0; j < 4; j++)
+            for (int l = 0; l < 32; l++) w[128 * h + 32 * j + l] = qs[32 * h + l] >> 2 * j & 3;
+}
+
+void ingle_plain_q2_k(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block + 80);
+    out->dmin = f16_at(block + 82);
+    for (int i = 0; i < 16; i++) {
+        out->sc[i] = block[i] & 15;
+        out->mn[i] = (int8_t)(block[i] >> 4);
+    }
+    read_2bit(block + 16, out->w);
+}
+
+void ingle_plain_q3_k(const uint8_t *block, ingle_plain *out)
+{
+    const uint8_t *hmask = block, *scales = block + 96;
+    out->d = f16_at(block + 108);
+    for (int i = 0; i < 16; i++) {
+        int low = scales[i % 8] >> 4 * (i / 8) & 15;
+        int high = scales[8 + i % 4] >> 2 * (i / 4) & 3;
+        out->sc[i] = (int8_t)((low | high << 4) - 32);
+    }
+    read_2bit(block + 32, out->w);
+    for (int j = 0; j < 8; j++)
+        for (int l = 0; l < 32; l++) out->w[32 * j + l] -= hmask[l] >> j & 1 ? 0 : 4;
+}
+
+/* Eight 6-bit scales and mins in 12 bytes: the first four whole, the others' high bits above those.
+ */
+static void read_scales_6bit(const uint8_t *s, int8_t *sc, int8_t *mn)
+{
+    for (int i = 0; i < 4; i++) {
+        sc[i] = s[i] & 63;
+        mn[i] = s[i + 4] & 63;
+        sc[i + 4] = (int8_t)((s[i + 8] & 15) | s[i] >> 6 << 4);
+        mn[i + 4] = (int8_t)(s[i + 8] >> 4 | s[i + 4] >> 6 << 4);
+    }
+}
+
+/* Group g of 32 bytes: low nibbles are weights 64g.., high nibbles 64g+32.. */
+static void read_4bit(const uint8_t *qs, int8_t *w)
+{
+    for (int g = 0; g < 4; g++)
+        for (int l = 0; l < 32; l++) {
+            w[64 * g + l] = qs[32 * g + l] & 15;
+            w[64 * g + 32 + l] = (int8_t)(qs[32 * g + l] >> 4);
+        }
+}
+
+void ingle_plain_q4_k(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    out->dmin = f16_at(block + 2);
+    read_scales_6bit(block + 4, out->sc, out->mn);
+    read_4bit(block + 16, out->w);
+}
+
+void ingle_plain_q5_k(const uint8_t *block, ingle_plain *out)
+{
+    const uint8_t *qh = block + 16; /* bit s of qh[l]: bit 4 of weight 32s + l */
+    out->d = f16_at(block);
+    out->dmin = f16_at(block + 2);
+    read_scales_6bit(block + 4, out->sc, out->mn);
+    read_4bit(block + 48, out->w);
+    for (int s = 0; s < 8; s++)
+        for (int l = 0; l < 32; l++) out->w[32 * s + l] |= (int8_t)((qh[l] >> s & 1) << 4);
+}
+
+void ingle_plain_q6_k(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block + 208);
+    memcpy(out->sc, block + 192, 16);
+    for (int h = 0; h < 2; h++) {
+        const uint8_t *ql = block + 64 * h, *qh = block + 128 + 32 * h;
+        int8_t *w = out->w + 128 * h;
+        for (int l = 0; l < 32; l++) {
+            w[l] = (int8_t)(((ql[l] & 15) | (qh[l] & 3) << 4) - 32);
+            w[l + 32] = (int8_t)(((ql[l + 32] & 15) | (qh[l] >> 2 & 3) << 4) - 32);
+            w[l + 64] = (int8_t)((ql[l] >> 4 | (qh[l] >> 4 & 3) << 4) - 32);
+            w[l + 96] = (int8_t)((ql[l + 32] >> 4 | (qh[l] >> 6) << 4) - 32);
+        }
+    }
+}
+
+void ingle_plain_iq4_xs(const uint8_t *block, ingle_plain *out)
+{
+    out->d = f16_at(block);
+    uint16_t high = u16_at(block + 2);
+    for (int i = 0; i < 8; i++) {
+        int low = block[4 + i / 2] >> 4 * (i % 2) & 15;
+        out->sc[i] = (int8_t)((low | (high >> 2 * i & 3) << 4) - 32);
+        read_table(block + 8 + 16 * i, ingle_iq4nl_values, out->w + 32 * i);
+    }
+}
+
+/* ---- plain numbers to floats ---- */
+
+static void decode_b(const uint8_t *src, float *dst, size_t n, size_t bytes, ingle_plain_fn *plain)
+{
+    ingle_plain b;
+    for (; n; n--, src += bytes, dst += 32) {
+        plain(src, &b);
+        for (int k = 0; k < 32; k++) dst[k] = b.d * (float)b.w[k];
+    }
+}
+
+static void decode_b_min(const uint8_t *src, float *dst, size_t n, size_t bytes,
+                         ingle_plain_fn *plain)
+{
+    ingle_plain b;
+    for (; n; n--, src += bytes, dst += 32) {
+        plain(src, &b);
+        for (int k = 0; k < 32; k++) dst[k] = b.d * (float)b.w[k] + b.dmin;
+    }
+}
+
+static void decode_k(const uint8_t *src, float *dst, size_t n, size_t bytes, int sub,
+                     ingle_plain_fn *plain)
+{
+    ingle_plain b;
+    for (; n; n--, src += bytes, dst += 256) {
+        plain(src, &b);
+        for (int k = 0; k < 256; k++) dst[k] = b.d * (float)b.sc[k / sub] * (float)b.w[k];
+    }
+}
+
+static void decode_k_min(const uint8_t *src, float *dst, size_t n, size_t bytes, int sub,
+                         ingle_plain_fn *plain)
+{
+    ingle_plain b;
+    for (; n; n--, src += bytes, dst += 256) {
+        plain(src, &b);
+        for (int k = 0; k < 256; k++)
+            dst[k] = b.d * (float)b.sc[k / sub] * (float)b.w[k] - b.dmin * (float)b.mn[k / sub];
+    }
+}
+
+void ingle_decode_q4_0(const void *src, float *dst, size_t n)
+{
+    decode_b(src, dst, n, 18, ingle_plain_q4_0);
+}
+void ingle_decode_q4_1(const void *src, float *dst, size_t n)
+{
+    decode_b_min(src, dst, n, 20, ingle_plain_q4_1);
+}
+void ingle_decode_q5_0(const void *src, float *dst, size_t n)
+{
+    decode_b(src, dst, n, 22, ingle_plain_q5_0);
+}
+void ingle_decode_q5_1(const void *src, float *dst, size_t n)
+{
+    decode_b_min(src, dst, n, 24, ingle_plain_q5_1);
+}
+void ingle_decode_q8_0(const void *src, float *dst, size_t n)
+{
+    decode_b(src, dst, n, 34, ingle_plain_q8_0);
+}
+void ingle_decode_iq4_nl(const void *src, float *dst, size_t n)
+{
+    decode_b(src, dst, n, 18, ingle_plain_iq4_nl);
+}
+void ingle_decode_mxfp4(const void *src, float *dst, size_t n)
+{
+    decode_b(src, dst, n, 17, ingle_plain_mxfp4);
+}
+void ingle_decode_q2_k(const void *src, float *dst, size_t n)
+{
+    decode_k_min(src, dst, n, 84, 16, ingle_plain_q2_k);
+}
+void ingle_decode_q3_k(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 110, 16, ingle_plain_q3_k);
+}
+void ingle_decode_q4_k(const void *src, float *dst, size_t n)
+{
+    decode_k_min(src, dst, n, 144, 32, ingle_plain_q4_k);
+}
+void ingle_decode_q5_k(const void *src, float *dst, size_t n)
+{
+    decode_k_min(src, dst, n, 176, 32, ingle_plain_q5_k);
+}
+void ingle_decode_q6_k(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 210, 16, ingle_plain_q6_k);
+}
+void ingle_decode_iq4_xs(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 136, 32, ingle_plain_iq4_xs);
+}

@@ -1,0 +1,22 @@
+/* decode.h - the block readers that types.c puts into its table. Private to src/quant.
+ * Depends on quant/quant.h. */
+#ifndef INGLE_QUANT_DECODE_H
+#define INGLE_QUANT_DECODE_H
+
+#include "quant/quant.h"
+
+typedef void ingle_decode_fn(const void *src, float *dst, size_t n_blocks);
+typedef void ingle_plain_fn(const uint8_t *block, ingle_plain *out);
+
+ingle_decode_fn ingle_decode_f32, ingle_decode_f16, ingle_decode_bf16;
+ingle_decode_fn ingle_decode_q4_0, ingle_decode_q4_1, ingle_decode_q5_0, ingle_decode_q5_1;
+ingle_decode_fn ingle_decode_q8_0, ingle_decode_iq4_nl, ingle_decode_mxfp4;
+ingle_decode_fn ingle_decode_q2_k, ingle_decode_q3_k, ingle_decode_q4_k, ingle_decode_q5_k;
+ingle_decode_fn ingle_decode_q6_k, ingle_decode_iq4_xs;
+
+ingle_plain_fn ingle_plain_q4_0, ingle_plain_q4_1, ingle_plain_q5_0, ingle_plain_q5_1;
+ingle_plain_fn ingle_plain_q8_0, ingle_plain_iq4_nl, ingle_plain_mxfp4;
+ingle_plain_fn ingle_plain_q2_k, ingle_plain_q3_k, ingle_plain_q4_k, ingle_plain_q5_k;
+ingle_plain_fn ingle_plain_q6_k, ingle_plain_iq4_xs;
+
+#endif
