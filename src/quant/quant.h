@@ -19,9 +19,10 @@
  *   class K   Q2_K..Q6_K IQ4_XS; activations in blocks of 256: y int8, dy f32
  *        per block ascending:          f = fmaf((float)sum_s sc[s]*sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *        with min (Q2_K Q4_K Q5_K):    f = fmaf((float)sum_s m[s]*sum_{k in s} y[k], -(dmin*dy), f)
- *   Activations: dy = amax/127 (one f32 division), y = rint(x * (127/amax)) to nearest even, clamped to +-127; amax below
- *   INGLE_ACT_TINY counts as 0 (127/amax would overflow, dy be subnormal) and gives dy = 0, y = 0. A non-finite x makes
- *   dy NaN and y 0, so NaN reaches the output instead of undefined conversions. Which NaN is not promised. */
+ *   Activations: dy = amax/127 (one f32 division), y = rint(x * (127/amax)) to nearest even, which lies within +-127;
+ *   amax below INGLE_ACT_TINY counts as 0 (127/amax would overflow, dy be subnormal) and gives dy = 0, y = 0. A
+ *   non-finite x makes its block's dy NaN and y 0, so NaN reaches the output instead of undefined conversions. Which
+ *   NaN is not promised. */
 #ifndef INGLE_QUANT_QUANT_H
 #define INGLE_QUANT_QUANT_H
 
