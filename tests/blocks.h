@@ -1,0 +1,193 @@
+/* blocks.h - for tests: random blocks of any weight type, and a second reading of the formats, one
+ * weight at a time in double precision, written from the format's description and sharing nothing
+ * with src/quant. Include after cmocka.h. */
+#ifndef INGLE_TESTS_BLOCKS_H
+#define INGLE_TESTS_BLOCKS_H
+
+#include "quant/quant.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Types in tests' loops: for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type =
+ * next_type((int)type)) */
+static inline unsigned next_type(int type)
+{
+    unsigned t = (unsigned)(type + 1);
+    while (t < INGLE_TYPE_COUNT && !ingle_type_get(t)) t++;
+    return t;
+}
+
+static inline uint32_t random_u32(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (uint32_t)(z >> 32);
+}
+
+/* In [-1, 1), sum of three uniforms. */
+static inline float random_float(uint64_t *state)
+{
+    double s = 0;
+    for (int i = 0; i < 3; i++) s += (double)random_u32(state) * 0x1p-32;
+    return (float)(s / 1.5 - 1);
+}
+
+/* ---- independent reading ---- */
+
+static inline double half_at(const uint8_t *p)
+{
+    unsigned h = p[0] | (unsigned)p[1] << 8, e = h >> 10 & 31, m = h & 1023;
+    double v = e == 31 ? (m ? NAN : INFINITY) : e ? ldexp(1024 + m, (int)e - 25) : ldexp(m, -24);
+    return h & 0x8000 ? -v : v;
+}
+
+static inline unsigned bit(const uint8_t *p, unsigned i)
+{
+    return p[i / 8] >> i % 8 & 1;
+}
+
+/* Weight k of 32 nibbles: low ones are the first half. */
+static inline unsigned nib32(const uint8_t *p, unsigned k)
+{
+    return k < 16 ? p[k] & 15 : p[k - 16] >> 4;
+}
+
+static inline void scale_min_6bit(const uint8_t *s, unsigned i, double *sc, double *mn)
+{
+    *sc = i < 4 ? s[i] & 63 : (s[i + 4] & 15) | (s[i - 4] >> 6) << 4;
+    *mn = i < 4 ? s[i + 4] & 63 : s[i + 4] >> 4 | (s[i] >> 6) << 4;
+}
+
+typedef struct value {
+    double scaled; /* d * sc * w, exact */
+    double offset; /* what is added: the min, exact */
+} value;
+
+static inline value value_at(unsigned type, const uint8_t *p, unsigned k)
+{
+    static const double iq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                   1,    13,   25,  38,  53,  69,  89,  113};
+    static const double e2m1[8] = {0, .5, 1, 1.5, 2, 3, 4, 6};
+    unsigned h = k / 128, l = k % 32, q;
+    double sc, mn;
+    switch (type) {
+    case INGLE_TYPE_F32: {
+        float f;
+        memcpy(&f, p, 4);
+        return (value){f, 0};
+    }
+    case INGLE_TYPE_F16: return (value){half_at(p), 0};
+    case INGLE_TYPE_BF16: {
+        unsigned b = p[0] | (unsigned)p[1] << 8, e = b >> 7 & 255, m = b & 127;
+        double v = e ? ldexp(128 + m, (int)e - 134) : ldexp(m, -133);
+        return (value){b & 0x8000 ? -v : v, 0};
+    }
+    case INGLE_TYPE_Q4_0: return (value){half_at(p) * ((int)nib32(p + 2, k) - 8), 0};
+    case INGLE_TYPE_Q4_1: return (value){half_at(p) * nib32(p + 4, k), half_at(p + 2)};
+    case INGLE_TYPE_Q5_0:
+        return (value){half_at(p) * ((int)(nib32(p + 6, k) + 16 * bit(p + 2, k)) - 16), 0};
+    case INGLE_TYPE_Q5_1:
+        return (value){half_at(p) * (nib32(p + 8, k) + 16 * bit(p + 4, k)), half_at(p + 2)};
+    case INGLE_TYPE_Q8_0:
+        return (value){half_at(p) * (p[2 + k] < 128 ? p[2 + k] : p[2 + k] - 256), 0};
+    case INGLE_TYPE_IQ4_NL: return (value){half_at(p) * iq4[nib32(p + 2, k)], 0};
+    case INGLE_TYPE_MXFP4:
+        q = nib32(p + 1, k);
+        return (value){ldexp(q & 8 ? -e2m1[q & 7] : e2m1[q & 7], p[0] - 127), 0};
+    case INGLE_TYPE_Q2_K:
+        q = p[16 + 32 * h + l] >> 2 * (k % 128 / 32) & 3;
+        return (value){half_at(p + 80) * (p[k / 16] & 15) * q, -half_at(p + 82) * (p[k / 16] >> 4)};
+    case INGLE_TYPE_Q3_K: {
+        unsigned i = k / 16, low = i < 8 ? p[96 + i] & 15 : p[96 + i - 8] >> 4;
+        sc = (int)(low + 16 * (p[104 + i % 4] >> 2 * (i / 4) & 3)) - 32;
+        q = (p[32 + 32 * h + l] >> 2 * (k % 128 / 32) & 3) + 4 * (p[l] >> k / 32 & 1);
+        return (value){half_at(p + 108) * sc * ((int)q - 4), 0};
+    }
+    case INGLE_TYPE_Q4_K:
+        scale_min_6bit(p + 4, k / 32, &sc, &mn);
+        q = p[16 + 32 * (k / 64) + l] >> 4 * (k / 32 % 2) & 15;
+        return (value){half_at(p) * sc * q, -half_at(p + 2) * mn};
+    case INGLE_TYPE_Q5_K:
+        scale_min_6bit(p + 4, k / 32, &sc, &mn);
+        q = (p[48 + 32 * (k / 64) + l] >> 4 * (k / 32 % 2) & 15) + 16 * (p[16 + l] >> k / 32 & 1);
+        return (value){half_at(p) * sc * q, -half_at(p + 2) * mn};
+    case INGLE_TYPE_Q6_K: {
+        unsigned quarter = k % 128 / 32;
+        q = p[64 * h + 32 * (quarter & 1) + l] >> 4 * (quarter >> 1) & 15;
+        q += 16 * (p[128 + 32 * h + l] >> 2 * quarter & 3);
+        sc = p[192 + k / 16] < 128 ? p[192 + k / 16] : p[192 + k / 16] - 256;
+        return (value){half_at(p + 208) * sc * ((int)q - 32), 0};
+    }
+    case INGLE_TYPE_IQ4_XS: {
+        unsigned i = k / 32, low = p[4 + i / 2] >> 4 * (i % 2) & 15;
+        unsigned high = bit(p + 2, 2 * i) + 2 * bit(p + 2, 2 * i + 1);
+        return (value){half_at(p) * ((int)(low + 16 * high) - 32) * iq4[nib32(p + 8 + 16 * i, l)],
+                       0};
+    }
+    }
+    fail_msg("no reading of type %u", type);
+    return (value){0, 0};
+}
+
+/* ---- making blocks ---- */
+
+/* Offsets of the block's 16-bit scales; -1: none. */
+static inline void scale_offsets(unsigned type, int *d, int *dmin)
+{
+    *d = *dmin = -1;
+    switch (type) {
+    case INGLE_TYPE_F32:
+    case INGLE_TYPE_MXFP4: break;
+    case INGLE_TYPE_Q4_1:
+    case INGLE_TYPE_Q5_1:
+    case INGLE_TYPE_Q4_K:
+    case INGLE_TYPE_Q5_K: *d = 0, *dmin = 2; break;
+    case INGLE_TYPE_Q2_K: *d = 80, *dmin = 82; break;
+    case INGLE_TYPE_Q3_K: *d = 108; break;
+    case INGLE_TYPE_Q6_K: *d = 208; break;
+    default: *d = 0;
+    }
+}
+
+static inline void put_u16(uint8_t *p, unsigned v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+/* Puts one f16 value into all scales of a block; for MXFP4 its exponent, for F32 the value itself.
+ */
+static inline void set_scales(unsigned type, uint8_t *block, unsigned half)
+{
+    int d, dmin;
+    scale_offsets(type, &d, &dmin);
+    if (type == INGLE_TYPE_MXFP4) block[0] = (uint8_t)((half >> 10 & 31) + 112);
+    if (type == INGLE_TYPE_F32) {
+        float f = ingle_f16_to_f32((uint16_t)half);
+        memcpy(block, &f, 4);
+    } else if (type == INGLE_TYPE_BF16) {
+        put_u16(block, ingle_f32_to_bf16(ingle_f16_to_f32((uint16_t)half)));
+    } else if (d >= 0) {
+        put_u16(block + d, half);
+    }
+    if (dmin >= 0) put_u16(block + dmin, half);
+}
+
+/* Blocks of random bits with finite scales of either sign between 2^-9 and 2^-2. */
+static inline void random_blocks(unsigned type, uint8_t *dst, size_t n, uint64_t *state)
+{
+    const ingle_type_info *t = ingle_type_get(type);
+    for (size_t b = 0; b < n; b++, dst += t->block_bytes) {
+        for (size_t i = 0; i < t->block_bytes; i++) dst[i] = (uint8_t)random_u32(state);
+        uint32_t r = random_u32(state);
+        set_scales(type, dst, (6 + r % 8) << 10 | (r >> 8 & 0x83ff));
+        int d, dmin;
+        scale_offsets(type, &d, &dmin);
+        r = random_u32(state);
+        if (dmin >= 0) put_u16(dst + dmin, (6 + r % 8) << 10 | (r >> 8 & 0x83ff));
+    }
+}
+
+#endif

@@ -1,0 +1,382 @@
+/* test_quant.c - the type table, 16-bit floats, decode of every type, packing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "blocks.h"
+
+static uint32_t bits_of(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    return u;
+}
+
+static float float_of(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+
+/* ---- the table ---- */
+
+static void test_table(void **state)
+{
+    (void)state;
+    int n_types = 0;
+    char list[256] = "";
+    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
+        const ingle_type_info *t = ingle_type_get(type);
+        n_types++;
+        assert_string_equal(t->name, ingle_type_known_name(type));
+        assert_string_equal(t->name, ingle_type_name((ingle_type)type));
+        assert_non_null(strstr(ingle_type_supported_list(), t->name));
+        strcat(strcat(list, t->name), ", ");
+        assert_int_equal(t->plain == NULL, t->act == INGLE_ACT_F32);
+
+        size_t at = 0; /* fields follow one another and fill the block */
+        for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
+            assert_int_equal(t->fields[i].offset, at);
+            at += (size_t)t->fields[i].n * t->fields[i].unit;
+        }
+        assert_int_equal(at, t->block_bytes);
+        assert_int_equal(t->block_elems, t->act == INGLE_ACT_Q256  ? 256
+                                         : t->act == INGLE_ACT_Q32 ? 32
+                                                                   : 1);
+        assert_true(t->act == INGLE_ACT_Q256 ? t->sub == 16 || t->sub == 32 : t->sub == 0);
+        assert_int_equal(t->zero & (t->zero - 1), 0);
+    }
+    assert_int_equal(n_types, 16);
+    assert_int_equal(strlen(list), strlen(ingle_type_supported_list()) + 2);
+    assert_string_equal(ingle_type_known_name(16), "IQ2_XXS");
+    assert_string_equal(ingle_type_known_name(23), "IQ4_XS");
+    assert_string_equal(ingle_type_known_name(34), "TQ1_0");
+    assert_string_equal(ingle_type_known_name(41), "Q1_0");
+    assert_null(ingle_type_known_name(42));
+    assert_null(ingle_type_known_name(UINT32_MAX));
+    assert_null(ingle_type_get(16));
+    assert_null(ingle_type_get(INGLE_TYPE_COUNT));
+    assert_null(ingle_type_get(UINT32_MAX));
+    assert_null(ingle_type_name((ingle_type)16));
+}
+
+/* The kernels' unsigned weights: w + zero lies in 0 .. 255 and within the type's bits. */
+static void test_zero_points(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    uint8_t block[256];
+    ingle_plain p;
+    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
+        const ingle_type_info *t = ingle_type_get(type);
+        if (!t->plain) continue;
+        int least = 1000, most = -1000;
+        for (int n = 0; n < 200; n++) {
+            random_blocks(type, block, 1, &seed);
+            t->plain(block, &p);
+            for (int k = 0; k < t->block_elems; k++) {
+                least = p.w[k] < least ? p.w[k] : least;
+                most = p.w[k] > most ? p.w[k] : most;
+            }
+        }
+        assert_true(least + t->zero >= 0 && most + t->zero <= 255);
+        if (t->has_min) assert_int_equal(least, 0);
+        if (t->zero && t->zero < 128 && type != INGLE_TYPE_MXFP4) assert_int_equal(least, -t->zero);
+    }
+}
+
+/* ---- 16-bit floats ---- */
+
+static void test_f16_to_f32(void **state)
+{
+    (void)state;
+    for (uint32_t h = 0; h < 65536; h++) {
+        uint8_t bytes[2];
+        put_u16(bytes, h);
+        float f = ingle_f16_to_f32((uint16_t)h);
+        double want = half_at(bytes);
+        if (isnan(want)) {
+            assert_true(isnan(f));
+            assert_int_equal(bits_of(f), (h & 0x8000) << 16 | 0x7fc00000 | (h & 0x3ff) << 13);
+            assert_int_equal(ingle_f32_to_f16(f), h | 0x200);
+        } else {
+            assert_true((double)f == want && !signbit(f) == !(h >> 15));
+            assert_int_equal(ingle_f32_to_f16(f), h);
+        }
+    }
+}
+
+/* Between each pair of neighbours: the middle goes to the even one, a hair off it to the nearer. */
+static void check_rounding(uint16_t (*narrow)(float), float (*widen)(uint16_t), uint16_t last)
+{
+    for (uint16_t h = 0; h < last; h++) {
+        float a = widen(h), b = widen((uint16_t)(h + 1));
+        float middle = (float)(((double)a + (double)b) / 2);
+        assert_true((double)middle == ((double)a + (double)b) / 2);
+        assert_int_equal(narrow(middle), h & 1 ? h + 1 : h);
+        assert_int_equal(narrow(nextafterf(middle, 0)), h);
+        assert_int_equal(narrow(nextafterf(middle, INFINITY)), h + 1);
+        assert_int_equal(narrow(-middle), (h & 1 ? h + 1 : h) | 0x8000);
+        assert_int_equal(narrow(nextafterf(a, b)), h);
+        assert_int_equal(narrow(nextafterf(b, a)), h + 1);
+    }
+}
+
+static float widen_bf16(uint16_t h)
+{
+    return ingle_bf16_to_f32(h);
+}
+
+static void test_f16_rounding(void **state)
+{
+    (void)state;
+    check_rounding(ingle_f32_to_f16, ingle_f16_to_f32, 0x7bff);
+    assert_int_equal(ingle_f32_to_f16(nextafterf(65520, 0)), 0x7bff);
+    assert_int_equal(ingle_f32_to_f16(65520), 0x7c00);
+    assert_int_equal(ingle_f32_to_f16(INFINITY), 0x7c00);
+    assert_int_equal(ingle_f32_to_f16(-3e38f), 0xfc00);
+    assert_int_equal(ingle_f32_to_f16(0x1p-25f), 0);
+    assert_int_equal(ingle_f32_to_f16(-1e-45f), 0x8000);
+    assert_int_equal(ingle_f32_to_f16(float_of(0x7f800001)), 0x7e00); /* payload below the cut */
+    assert_int_equal(ingle_f32_to_f16(float_of(0xffc02000)), 0xfe01);
+}
+
+static void test_bf16(void **state)
+{
+    (void)state;
+    check_rounding(ingle_f32_to_bf16, widen_bf16, 0x7f7f);
+    for (uint32_t h = 0; h < 65536; h++) {
+        uint16_t nan = (h & 0x7fff) > 0x7f80 ? 64 : 0;
+        assert_int_equal(bits_of(ingle_bf16_to_f32((uint16_t)h)), h << 16);
+        assert_int_equal(ingle_f32_to_bf16(float_of(h << 16)), h | nan);
+    }
+    assert_int_equal(ingle_f32_to_bf16(float_of(0x7f800001)), 0x7fc0);
+    assert_int_equal(ingle_f32_to_bf16(3.4028235e38f), 0x7f80);
+}
+
+static void test_e8m0(void **state)
+{
+    (void)state;
+    for (int e = 0; e < 256; e++)
+        assert_true((double)ingle_e8m0_half((uint8_t)e) == ldexp(1, e - 128));
+}
+
+/* ---- decode ---- */
+
+/* Against the second reading: each weight is off by the roundings of its three operations at most.
+ */
+static void test_decode(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    uint8_t raw[40 * 210];
+    static float got[40 * 256];
+    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
+        const ingle_type_info *t = ingle_type_get(type);
+        random_blocks(type, raw, 40, &seed);
+        set_scales(type, raw, 0);                       /* zero */
+        set_scales(type, raw + t->block_bytes, 0x8001); /* least subnormal */
+        set_scales(type, raw + 2 * (size_t)t->block_bytes, 0x7bff);
+        t->decode(raw, got, 40);
+        for (size_t i = 0; i < (size_t)40 * t->block_elems; i++) {
+            value v = value_at(type, raw + i / t->block_elems * t->block_bytes,
+                               (unsigned)(i % t->block_elems));
+            double want = v.scaled + v.offset;
+            double bound = 0x1.01p-24 * (2 * fabs(v.scaled) + fabs(v.offset) + fabs(want));
+            if (!v.offset && (double)(float)v.scaled == v.scaled) bound = 0;
+            if (fabs((double)got[i] - want) > bound)
+                fail_msg("%s weight %zu: %.9g, want %.9g", t->name, i, (double)got[i], want);
+        }
+    }
+}
+
+/* Misaligned blocks, and NaN and infinite scales: floats of some value, no undefined behaviour. */
+static void test_decode_hostile(void **state)
+{
+    (void)state;
+    static const uint16_t scales[] = {0x7c00, 0xfc00, 0x7e00, 0x7c01, 0xffff};
+    uint8_t raw[257];
+    float got[256];
+    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type))
+        for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
+            for (int fill = 0; fill < 256; fill += 51) {
+                const ingle_type_info *t = ingle_type_get(type);
+                memset(raw, fill, sizeof raw);
+                set_scales(type, raw + 1, scales[i]);
+                t->decode(raw + 1, got, 1);
+                if (type != INGLE_TYPE_MXFP4 && i >= 2)
+                    for (int k = 0; k < t->block_elems; k++) assert_true(isnan(got[k]));
+            }
+}
+
+static void *read_file(const char *folder, const char *name, const char *suffix, size_t *size)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/golden/quants/%s.raw.%s", folder, name, suffix);
+    FILE *f = fopen(path, "rb");
+    if (!f) return NULL;
+    size_t cap = 1 << 20;
+    void *bytes = malloc(cap);
+    assert_non_null(bytes);
+    *size = fread(bytes, 1, cap, f);
+    fclose(f);
+    assert_true(*size < cap);
+    return bytes;
+}
+
+static void test_decode_golden(void **state)
+{
+    (void)state;
+    const char *folder = getenv("INGLE_DATA");
+    if (!folder) {
+        print_message("skipped: no corpus\n");
+        skip();
+    }
+    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
+        if (type == INGLE_TYPE_F32) continue; /* bytes are the values */
+        const ingle_type_info *t = ingle_type_get(type);
+        size_t n_raw, n_want;
+        uint8_t *raw = read_file(folder, t->name, "bin", &n_raw);
+        float *want = read_file(folder, t->name, "f32", &n_want);
+        if (!raw || !want) fail_msg("no golden values for %s", t->name);
+        assert_int_equal(n_raw % t->block_bytes, 0);
+        assert_int_equal(n_raw / t->block_bytes * t->block_elems * 4, n_want);
+        float *got = malloc(n_want);
+        assert_non_null(got);
+        t->decode(raw, got, n_raw / t->block_bytes);
+        if (memcmp(got, want, n_want)) fail_msg("%s: decoded floats differ", t->name);
+        free(raw);
+        free(want);
+        free(got);
+    }
+}
+
+/* ---- packing ---- */
+
+static void pack_all(ingle_packed *p, const uint8_t *rows, size_t row_bytes, uint8_t *dst)
+{
+    for (size_t i = 0; i < p->n_panels; i++) {
+        size_t left = p->n_rows - 16 * i;
+        ingle_pack_panel(p, rows + 16 * i * row_bytes, left < 16 ? left : 16,
+                         dst + i * p->panel_bytes);
+    }
+    p->data = dst;
+}
+
+/* Every byte of a row lies where quant.h says; everything else in the panels is zero. */
+static void check_layout(const ingle_packed *p, const uint8_t *rows, size_t row_bytes)
+{
+    const ingle_type_info *t = ingle_type_get((unsigned)p->type);
+    size_t total = ingle_packed_bytes(p);
+    uint8_t *want = calloc(1, total);
+    assert_non_null(want);
+    for (size_t row = 0; row < p->n_rows; row++)
+        for (size_t b = 0; b < p->n_blocks; b++)
+            for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++)
+                for (size_t byte = 0; byte < (size_t)t->fields[i].n * t->fields[i].unit; byte++) {
+                    size_t unit = t->fields[i].unit, n = t->fields[i].n;
+                    size_t at = ((b * n + byte / unit) * 16 + row % 16) * unit + byte % unit;
+                    want[row / 16 * p->panel_bytes + p->section[i] + at] =
+                        rows[row * row_bytes + b * t->block_bytes + t->fields[i].offset + byte];
+                }
+    assert_memory_equal(p->data, want, total);
+    free(want);
+}
+
+static void check_rows(const ingle_packed *p, const uint8_t *rows, size_t row_bytes)
+{
+    const ingle_type_info *t = ingle_type_get((unsigned)p->type);
+    uint8_t *row = malloc(row_bytes);
+    float *want = malloc(p->n_cols * 4), *got = malloc(p->n_cols * 4);
+    assert_true(row && want && got);
+    for (size_t i = 0; i < p->n_rows; i++) {
+        const uint8_t *src = rows + i * row_bytes;
+        ingle_unpack_row(p, i, row);
+        assert_memory_equal(row, src, row_bytes);
+        ingle_unpack_blocks(p, i, p->n_blocks - 1, 1, row);
+        assert_memory_equal(row, src + row_bytes - t->block_bytes, t->block_bytes);
+        t->decode(src, want, p->n_blocks);
+        ingle_decode_row(p, i, got);
+        assert_memory_equal(got, want, p->n_cols * 4);
+    }
+    free(row);
+    free(want);
+    free(got);
+}
+
+static void check_packing(unsigned type, size_t n_rows, size_t n_blocks, uint64_t *seed)
+{
+    const ingle_type_info *t = ingle_type_get(type);
+    size_t row_bytes = n_blocks * t->block_bytes;
+    ingle_packed p;
+    assert_true(ingle_packed_init(&p, (ingle_type)type, n_rows, n_blocks * t->block_elems));
+    assert_null(p.data);
+    assert_int_equal(p.n_blocks, n_blocks);
+    assert_int_equal(p.n_panels, (n_rows + 15) / 16);
+    assert_int_equal(p.panel_bytes % 64, 0);
+    assert_in_range(p.panel_bytes, 16 * row_bytes, 16 * row_bytes + 63 * INGLE_MAX_FIELDS);
+    for (int i = 0; i < INGLE_MAX_FIELDS; i++) assert_int_equal(p.section[i] % 64, 0);
+
+    size_t total = ingle_packed_bytes(&p);
+    assert_int_equal(total, p.n_panels * p.panel_bytes);
+    uint8_t *rows = malloc(n_rows * row_bytes + 1), *dst = aligned_alloc(64, total + 64);
+    assert_true(rows && dst);
+    random_blocks(type, rows + 1, n_rows * n_blocks,
+                  seed); /* a file's rows are aligned to nothing */
+    memset(dst, 0xa5, total + 64);
+    pack_all(&p, rows + 1, row_bytes, dst);
+    check_layout(&p, rows + 1, row_bytes);
+    check_rows(&p, rows + 1, row_bytes);
+    for (size_t i = 0; i < 64; i++) assert_int_equal(dst[total + i], 0xa5);
+    free(rows);
+    free(dst);
+}
+
+static void test_packing(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {1, 15, 16, 17, 33}, blocks[] = {1, 2, 3, 5, 67};
+    uint64_t seed = 3;
+    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type))
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+            for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++)
+                check_packing(type, rows[r], blocks[b], &seed);
+}
+
+static void test_packed_init(void **state)
+{
+    (void)state;
+    ingle_packed p;
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_Q4_K, 16, 255));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_Q4_K, 16, 128));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_Q8_0, 16, 33));
+    assert_false(ingle_packed_init(&p, (ingle_type)16, 16, 256));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_COUNT, 16, 256));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_F32, SIZE_MAX, 256));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_F32, 1, SIZE_MAX));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_F16, 1, SIZE_MAX / 32));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_F16, 17, SIZE_MAX / 32 - 31));
+    assert_false(ingle_packed_init(&p, INGLE_TYPE_Q6_K, SIZE_MAX, 256));
+    assert_true(ingle_packed_init(&p, INGLE_TYPE_Q6_K, 0, 256));
+    assert_int_equal(ingle_packed_bytes(&p), 0);
+    assert_true(ingle_packed_init(&p, INGLE_TYPE_Q6_K, 5, 0));
+    assert_int_equal(ingle_packed_bytes(&p), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),         cmocka_unit_test(test_zero_points),
+        cmocka_unit_test(test_f16_to_f32),    cmocka_unit_test(test_f16_rounding),
+        cmocka_unit_test(test_bf16),          cmocka_unit_test(test_e8m0),
+        cmocka_unit_test(test_decode),        cmocka_unit_test(test_decode_hostile),
+        cmocka_unit_test(test_decode_golden), cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_packed_init),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
