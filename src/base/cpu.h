@@ -1,5 +1,5 @@
 /* cpu.h - what processor this is: instruction-set levels, and how many cores we may use.
- * Depends on base/status.h. */
+ * Depends on base/status.h, base/file.h. */
 #ifndef INGLE_BASE_CPU_H
 #define INGLE_BASE_CPU_H
 
@@ -13,15 +13,19 @@ enum { /* features beside the level */
 typedef struct ingle_cpu {
     ingle_isa isa;     /* best level this processor and operating system run */
     unsigned features; /* INGLE_CPU_* */
-    bool has[8];       /* by ingle_isa: runs here */
+    /* By ingle_isa: runs here. Not monotone: server processors have AVX-512 VNNI without AVX-VNNI. */
+    bool has[8];
 } ingle_cpu;
 
 /* Pure apart from CPUID/XGETBV or HWCAP. */
 ingle_cpu ingle_cpu_detect(void);
 
 /* Physical cores within the affinity mask, bounded by the cgroup (v1, v2) quota, read below `root`
- * ("" for the real system, a fixture tree in tests). At least 1. affinity: a list like "0-3,8" that replaces the
- * process's mask, or NULL for the real one. */
+ * ("" for the real system, a fixture tree in tests). At least 1. affinity: a list like "0-3,8" that
+ * replaces the process's mask, or NULL for the real one. A fraction of a core in the quota does not count. */
 int ingle_cpu_cores(const char *root, const char *affinity);
+
+/* The same for logical processors: how many threads can run at once. */
+int ingle_cpu_threads(const char *root, const char *affinity);
 
 #endif

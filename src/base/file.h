@@ -1,20 +1,26 @@
-/* file.h - reading files: sizes, ranges, maps. The only place that opens them.
- * Owns       one descriptor and at most one read-only map per ingle_file.
- * Depends on base/status.h, base/mem.h. */
+/* file.h - reading files: sizes and ranges. The only place that opens them.
+ * Owns       one descriptor per ingle_file.
+ * Depends on base/status.h. */
 #ifndef INGLE_BASE_FILE_H
 #define INGLE_BASE_FILE_H
 
 #include "base/status.h"
 
 typedef struct ingle_file {
-    int fd;
+    int fd; /* -1 when closed */
     uint64_t size;
 } ingle_file;
 
 /* Regular files only. ENOTFOUND, EIO; the text names the path and the reason. */
 ingle_status ingle_file_open(ingle_file *out, const char *path, ingle_error *err);
 void ingle_file_close(ingle_file *file);
+
 /* Exactly n bytes from offset, or an error (EFORMAT past the end). Safe from several threads. */
-ingle_status ingle_file_read(const ingle_file *file, uint64_t offset, void *dst, size_t n, ingle_error *err);
+ingle_status ingle_file_read(const ingle_file *file, uint64_t offset, void *dst, size_t n,
+                             ingle_error *err);
+
+/* The beginning of a small text file of the system (/proc, /sys: their sizes say nothing), at most
+ * cap-1 bytes, NUL-terminated. False, and an empty string, if it cannot be read. */
+bool ingle_file_read_text(const char *path, char *text, size_t cap);
 
 #endif

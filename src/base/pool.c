@@ -1,0 +1,267 @@
+#define _GNU_SOURCE
+#include "base/pool.h"
+#include "base/cpu.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_THREADS 1024
+#define MAX_PAUSES  2000
+#define MAX_SPIN_NS 50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
+
+/* What one thread owns; a line of its own, since others only come to steal. */
+typedef struct worker {
+    _Alignas(INGLE_ALIGN) _Atomic uint64_t share; /* tasks left: first << 32 | end */
+    uint32_t n_barriers;                          /* passed so far, over all runs */
+    int index;
+    ingle_pool *pool;
+    pthread_t thread;
+} worker;
+
+/* A word threads wait on, and how many of them went to sleep doing so. */
+typedef struct gate {
+    _Alignas(INGLE_ALIGN) _Atomic uint32_t word;
+    _Atomic uint32_t n_asleep;
+} gate;
+
+struct ingle_pool {
+    gate start;  /* number of runs begun */
+    gate finish; /* workers of the current run still in fn */
+    gate passed; /* barriers completed, over all runs */
+    _Alignas(INGLE_ALIGN) _Atomic uint32_t n_arrived; /* at the current barrier */
+    int n_threads;
+    int n_started; /* pthreads running */
+    int n_pauses;  /* to spin before sleeping; 0 when there are more threads than processors */
+    bool stop;     /* written before start.word, read after it */
+    ingle_pool_fn *fn;
+    void *arg;
+    void *block; /* what malloc gave */
+    worker workers[];
+};
+
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* yield is a no-op on most cores; isb takes about as long as pause */
+#endif
+}
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+/* Sleeps until the word is no longer `seen`. The counter goes up before the kernel compares the word, and whoever
+ * changes the word looks at the counter afterwards: one of the two sees the other. */
+static void gate_sleep(gate *g, uint32_t seen)
+{
+    atomic_fetch_add(&g->n_asleep, 1);
+    while (atomic_load(&g->word) == seen) futex_wait(&g->word, seen);
+    atomic_fetch_sub(&g->n_asleep, 1);
+}
+
+/* After a change of the word. */
+static void gate_wake(gate *g)
+{
+    if (atomic_load(&g->n_asleep))
+        syscall(SYS_futex, &g->word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void gate_wait(gate *g, uint32_t seen, int n_pauses)
+{
+    for (int i = 0; i < n_pauses; i++) {
+        if (atomic_load_explicit(&g->word, memory_order_acquire) != seen) return;
+        pause_briefly();
+    }
+    gate_sleep(g, seen);
+}
+
+static void *worker_main(void *arg)
+{
+    worker *w = arg;
+    ingle_pool *pool = w->pool;
+    for (uint32_t n_runs = 0;; n_runs++) {
+        gate_sleep(&pool->start, n_runs);
+        if (pool->stop) return NULL;
+        pool->fn(pool->arg, pool, w->index, pool->n_threads);
+        if (atomic_fetch_sub(&pool->finish.word, 1) == 1) gate_wake(&pool->finish);
+    }
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* How many pauses fit the time we allow; the best of three, since a preempted measurement says nothing. */
+static int count_pauses(void)
+{
+    enum { SAMPLE = 50 };
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        int64_t before = now_ns();
+        for (int k = 0; k < SAMPLE; k++) pause_briefly();
+        int64_t ns = now_ns() - before;
+        if (ns < best) best = ns;
+    }
+    int64_t fits = MAX_SPIN_NS * SAMPLE / (best > 0 ? best : 1);
+    return fits < MAX_PAUSES ? (int)fits : MAX_PAUSES;
+}
+
+/* Signals are for the application's own threads, so ours block them all. */
+static int start_thread(worker *w)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&w->thread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc) return rc;
+    char name[16];
+    snprintf(name, sizeof name, "ingle-%d", w->index);
+    pthread_setname_np(w->thread, name);
+    return 0;
+}
+
+ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err)
+{
+    *out = NULL;
+    if (n_threads < 1 || n_threads > MAX_THREADS)
+        return ingle_fail(err, INGLE_EINVAL, "n_threads: %d is not in 1..%d", n_threads, MAX_THREADS);
+    size_t bytes = sizeof(ingle_pool) + (size_t)n_threads * sizeof(worker);
+    void *block = ingle_new(1, bytes + INGLE_ALIGN);
+    if (!block) return ingle_fail(err, INGLE_ENOMEM, "no memory for %d threads", n_threads);
+    ingle_pool *pool = (ingle_pool *)ingle_round_up((size_t)block, INGLE_ALIGN);
+    pool->block = block;
+    pool->n_threads = n_threads;
+    pool->n_pauses = n_threads <= ingle_cpu_threads("", NULL) ? count_pauses() : 0;
+    for (int i = 0; i < n_threads; i++) {
+        worker *w = &pool->workers[i];
+        w->index = i;
+        w->pool = pool;
+    }
+    for (int i = 1; i < n_threads; i++) {
+        int rc = start_thread(&pool->workers[i]);
+        if (rc) {
+            ingle_pool_close(&pool);
+            errno = rc;
+            return ingle_fail(err, rc == ENOMEM ? INGLE_ENOMEM : INGLE_EIO,
+                              "thread %d of %d could not be started: %m", i + 1, n_threads);
+        }
+        pool->n_started++;
+    }
+    *out = pool;
+    return INGLE_OK;
+}
+
+void ingle_pool_close(ingle_pool **pool)
+{
+    ingle_pool *p = *pool;
+    *pool = NULL;
+    if (!p) return;
+    p->stop = true;
+    atomic_fetch_add(&p->start.word, 1);
+    gate_wake(&p->start);
+    for (int i = 1; i <= p->n_started; i++) pthread_join(p->workers[i].thread, NULL);
+    free(p->block);
+}
+
+int ingle_pool_n_threads(const ingle_pool *pool) { return pool->n_threads; }
+
+void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
+{
+    pool->fn = fn;
+    pool->arg = arg;
+    atomic_store(&pool->finish.word, (uint32_t)pool->n_threads - 1);
+    atomic_fetch_add(&pool->start.word, 1);
+    gate_wake(&pool->start);
+    fn(arg, pool, 0, pool->n_threads);
+    for (;;) {
+        uint32_t left = atomic_load(&pool->finish.word);
+        if (!left) return;
+        gate_wait(&pool->finish, left, pool->n_pauses);
+    }
+}
+
+void ingle_pool_barrier(ingle_pool *pool, int i_thread)
+{
+    worker *w = &pool->workers[i_thread];
+    uint32_t seen = w->n_barriers++;
+    if (atomic_fetch_add(&pool->n_arrived, 1) + 1 == (uint32_t)pool->n_threads) {
+        /* Nobody can arrive at the next barrier before the word moves. */
+        atomic_store_explicit(&pool->n_arrived, 0, memory_order_relaxed);
+        atomic_fetch_add(&pool->passed.word, 1);
+        gate_wake(&pool->passed);
+    } else {
+        gate_wait(&pool->passed, seen, pool->n_pauses);
+    }
+}
+
+static uint64_t pack(uint64_t first, uint64_t end) { return first << 32 | end; }
+
+void ingle_pool_share(ingle_pool *pool, int i_thread, size_t n_tasks)
+{
+    assert(n_tasks <= UINT32_MAX);
+    uint64_t n = n_tasks, i = (uint64_t)i_thread, n_threads = (uint64_t)pool->n_threads;
+    uint64_t share = pack(n * i / n_threads, n * (i + 1) / n_threads);
+    /* Relaxed here and below: the barriers around order it, and within one round a share only shrinks, so the same
+     * value never comes back while someone holds an old one. */
+    atomic_store_explicit(&pool->workers[i_thread].share, share, memory_order_relaxed);
+}
+
+/* Takes up to `unit` tasks from the front or the back of a share. */
+static bool take(worker *w, size_t unit, bool back, size_t *first, size_t *n)
+{
+    uint64_t old = atomic_load_explicit(&w->share, memory_order_relaxed), new;
+    do {
+        uint64_t from = old >> 32, end = old & UINT32_MAX;
+        if (from == end) return false;
+        uint64_t count = end - from < unit ? end - from : unit;
+        *n = (size_t)count;
+        *first = (size_t)(back ? end - count : from);
+        new = back ? pack(from, end - count) : pack(from + count, end);
+    } while (!atomic_compare_exchange_weak_explicit(&w->share, &old, new, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+/* The thread with most left to do; NULL when nobody has anything. */
+static worker *find_victim(ingle_pool *pool)
+{
+    worker *victim = NULL;
+    uint64_t most = 0;
+    for (int i = 0; i < pool->n_threads; i++) {
+        uint64_t share = atomic_load_explicit(&pool->workers[i].share, memory_order_relaxed);
+        uint64_t left = (share & UINT32_MAX) - (share >> 32);
+        if (left > most) {
+            most = left;
+            victim = &pool->workers[i];
+        }
+    }
+    return victim;
+}
+
+bool ingle_pool_next(ingle_pool *pool, int i_thread, size_t unit, size_t *first, size_t *n)
+{
+    assert(unit > 0);
+    if (take(&pool->workers[i_thread], unit, false, first, n)) return true;
+    for (worker *victim; (victim = find_victim(pool));)
+        if (take(victim, unit, true, first, n)) return true;
+    return false;
+}
