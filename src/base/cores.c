@@ -54,7 +54,8 @@ static void parse_list(const char *s, cpu_set *set)
             s++;
             if (!parse_number(&s, &last)) return;
         }
-        for (unsigned i = first; i <= last && i < MAX_CPUS; i++) set->words[i / 64] |= 1ull << i % 64;
+        for (unsigned i = first; i <= last && i < MAX_CPUS; i++)
+            set->words[i / 64] |= 1ull << i % 64;
         if (*s != ',') return;
         s++;
     }
@@ -74,7 +75,8 @@ static void allowed_cpus(const char *affinity, cpu_set *set)
 static bool read_at(char *text, size_t cap, const char *root, const char *path, unsigned cpu)
 {
     char full[PATH_ROOM];
-    int n = snprintf(full, sizeof full, "%s/sys/devices/system/cpu/cpu%u/topology/%s", root, cpu, path);
+    int n =
+        snprintf(full, sizeof full, "%s/sys/devices/system/cpu/cpu%u/topology/%s", root, cpu, path);
     return n > 0 && (size_t)n < sizeof full && ingle_file_read_text(full, text, cap);
 }
 
@@ -104,7 +106,8 @@ static int count_cores(const char *root, const cpu_set *allowed)
         char text[PATH_ROOM];
         core_name name;
         cpu_set siblings = {0};
-        if (read_at(text, sizeof text, root, "thread_siblings_list", cpu)) parse_list(text, &siblings);
+        if (read_at(text, sizeof text, root, "thread_siblings_list", cpu))
+            parse_list(text, &siblings);
         if (has_cpu(&siblings, cpu)) {
             for (size_t i = 0; i < MAX_CPUS / 64; i++) done.words[i] |= siblings.words[i];
         } else if (n_names < MAX_NAMES && read_name(root, cpu, &name)) {
@@ -134,7 +137,8 @@ static int quota_v2(const char *folder)
     long long quota, period;
     snprintf(path, sizeof path, "%s/cpu.max", folder);
     if (!ingle_file_read_text(path, text, sizeof text)) return INT_MAX;
-    return sscanf(text, "%18lld %18lld", &quota, &period) == 2 ? whole_cores(quota, period) : INT_MAX;
+    return sscanf(text, "%18lld %18lld", &quota, &period) == 2 ? whole_cores(quota, period)
+                                                               : INT_MAX;
 }
 
 static int quota_v1(const char *folder)
@@ -190,7 +194,8 @@ static int quota_of_line(const char *root, char *line)
     for (char *c = strtok_r(copy, ",", &rest); c; c = strtok_r(NULL, ",", &rest))
         cpu |= !strcmp(c, "cpu");
     if (!cpu) return INT_MAX;
-    snprintf(mount, sizeof mount, "/%s", controllers); /* "cpu,cpuacct"; "cpu" is often a link to it */
+    snprintf(mount, sizeof mount, "/%s",
+             controllers); /* "cpu,cpuacct"; "cpu" is often a link to it */
     int a = least_quota(root, mount, group, quota_v1);
     int b = least_quota(root, "/cpu", group, quota_v1);
     return a < b ? a : b;
@@ -231,4 +236,7 @@ int ingle_cpu_threads(const char *root, const char *affinity)
     return within_quota(root, count_cpus(&allowed));
 }
 
-int ingle_default_threads(void) { return ingle_cpu_cores("", NULL); }
+int ingle_default_threads(void)
+{
+    return ingle_cpu_cores("", NULL);
+}

@@ -10,7 +10,10 @@
 
 #if defined(__x86_64__)
 
-static bool bit(unsigned word, int i) { return word >> i & 1; }
+static bool bit(unsigned word, int i)
+{
+    return word >> i & 1;
+}
 
 /* Which register files the operating system saves: bits 1, 2 for AVX, 5 to 7 for AVX-512. */
 static uint64_t enabled_state(void)
@@ -50,14 +53,17 @@ static void detect(ingle_cpu *cpu)
 static void detect(ingle_cpu *cpu)
 {
     unsigned long hwcap = getauxval(AT_HWCAP), hwcap2 = getauxval(AT_HWCAP2);
-    cpu->has[INGLE_ISA_NEON] = hwcap >> 1 & 1;                                  /* HWCAP_ASIMD */
+    cpu->has[INGLE_ISA_NEON] = hwcap >> 1 & 1;                                   /* HWCAP_ASIMD */
     cpu->has[INGLE_ISA_DOTPROD] = cpu->has[INGLE_ISA_NEON] && (hwcap >> 20 & 1); /* HWCAP_ASIMDDP */
     cpu->has[INGLE_ISA_I8MM] = cpu->has[INGLE_ISA_DOTPROD] && (hwcap2 >> 13 & 1); /* HWCAP2_I8MM */
 }
 
 #else
 
-static void detect(ingle_cpu *cpu) { (void)cpu; }
+static void detect(ingle_cpu *cpu)
+{
+    (void)cpu;
+}
 
 #endif
 
@@ -72,8 +78,8 @@ ingle_cpu ingle_cpu_detect(void)
 }
 
 static const char *const isa_names[] = {
-    [INGLE_ISA_AUTO] = "auto",       [INGLE_ISA_REF] = "ref",         [INGLE_ISA_AVX2] = "avx2",
-    [INGLE_ISA_AVXVNNI] = "avxvnni", [INGLE_ISA_AVX512] = "avx512",   [INGLE_ISA_NEON] = "neon",
+    [INGLE_ISA_AUTO] = "auto",       [INGLE_ISA_REF] = "ref",       [INGLE_ISA_AVX2] = "avx2",
+    [INGLE_ISA_AVXVNNI] = "avxvnni", [INGLE_ISA_AVX512] = "avx512", [INGLE_ISA_NEON] = "neon",
     [INGLE_ISA_DOTPROD] = "dotprod", [INGLE_ISA_I8MM] = "i8mm",
 };
 

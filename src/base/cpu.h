@@ -6,14 +6,15 @@
 #include <ingle.h>
 
 enum { /* features beside the level */
-    INGLE_CPU_VBMI = 1,
-    INGLE_CPU_AVX512_BF16 = 2
+       INGLE_CPU_VBMI = 1,
+       INGLE_CPU_AVX512_BF16 = 2
 };
 
 typedef struct ingle_cpu {
     ingle_isa isa;     /* best level this processor and operating system run */
     unsigned features; /* INGLE_CPU_* */
-    /* By ingle_isa: runs here. Not monotone: server processors have AVX-512 VNNI without AVX-VNNI. */
+    /* By ingle_isa: runs here. Not monotone: server processors have AVX-512 VNNI without AVX-VNNI.
+     */
     bool has[8];
 } ingle_cpu;
 
@@ -22,7 +23,8 @@ ingle_cpu ingle_cpu_detect(void);
 
 /* Physical cores within the affinity mask, bounded by the cgroup (v1, v2) quota, read below `root`
  * ("" for the real system, a fixture tree in tests). At least 1. affinity: a list like "0-3,8" that
- * replaces the process's mask, or NULL for the real one. A fraction of a core in the quota does not count. */
+ * replaces the process's mask, or NULL for the real one. A fraction of a core in the quota does not
+ * count. */
 int ingle_cpu_cores(const char *root, const char *affinity);
 
 /* The same for logical processors: how many threads can run at once. */

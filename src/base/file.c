@@ -17,8 +17,7 @@ ingle_status ingle_file_open(ingle_file *out, const char *path, ingle_error *err
     }
     struct stat st;
     ingle_status status = INGLE_OK;
-    if (fstat(fd, &st) < 0)
-        status = ingle_fail(err, INGLE_EIO, "%s: %m", path);
+    if (fstat(fd, &st) < 0) status = ingle_fail(err, INGLE_EIO, "%s: %m", path);
     else if (S_ISDIR(st.st_mode))
         status = ingle_fail(err, INGLE_EIO, "%s: is a directory, not a file", path);
     else if (!S_ISREG(st.st_mode))
@@ -42,8 +41,9 @@ ingle_status ingle_file_read(const ingle_file *file, uint64_t offset, void *dst,
                              ingle_error *err)
 {
     if (offset > file->size || n > file->size - offset)
-        return ingle_fail(err, INGLE_EFORMAT, "%zu bytes at offset %llu lie past the end of the file",
-                          n, (unsigned long long)offset);
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "%zu bytes at offset %llu lie past the end of the file", n,
+                          (unsigned long long)offset);
     char *at = dst;
     while (n) {
         ssize_t got = pread(file->fd, at, n, (off_t)offset);

@@ -7,7 +7,8 @@
 #include <sys/random.h>
 #include <time.h>
 
-/* The two halves of a 64 x 64 bit product, folded: one multiplication mixes every bit into every other. */
+/* The two halves of a 64 x 64 bit product, folded: one multiplication mixes every bit into every
+ * other. */
 static uint64_t fold(uint64_t a, uint64_t b)
 {
     __extension__ unsigned __int128 p = (unsigned __int128)a * b;

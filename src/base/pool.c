@@ -37,9 +37,9 @@ typedef struct gate {
 } gate;
 
 struct ingle_pool {
-    gate start;  /* number of runs begun */
-    gate finish; /* workers of the current run still in fn */
-    gate passed; /* barriers completed, over all runs */
+    gate start;                                       /* number of runs begun */
+    gate finish;                                      /* workers of the current run still in fn */
+    gate passed;                                      /* barriers completed, over all runs */
     _Alignas(INGLE_ALIGN) _Atomic uint32_t n_arrived; /* at the current barrier */
     int n_threads;
     int n_started; /* pthreads running */
@@ -56,7 +56,9 @@ static inline void pause_briefly(void)
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("isb" ::: "memory"); /* yield is a no-op on most cores; isb takes about as long as pause */
+    __asm__ volatile(
+        "isb" ::
+            : "memory"); /* yield is a no-op on most cores; isb takes about as long as pause */
 #endif
 }
 
@@ -65,8 +67,9 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t seen)
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
-/* Sleeps until the word is no longer `seen`. The counter goes up before the kernel compares the word, and whoever
- * changes the word looks at the counter afterwards: one of the two sees the other. */
+/* Sleeps until the word is no longer `seen`. The counter goes up before the kernel compares the
+ * word, and whoever changes the word looks at the counter afterwards: one of the two sees the
+ * other. */
 static void gate_sleep(gate *g, uint32_t seen)
 {
     atomic_fetch_add(&g->n_asleep, 1);
@@ -109,7 +112,8 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* How many pauses fit the time we allow; the best of three, since a preempted measurement says nothing. */
+/* How many pauses fit the time we allow; the best of three, since a preempted measurement says
+ * nothing. */
 static int count_pauses(void)
 {
     enum { SAMPLE = 50 };
@@ -143,7 +147,8 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err)
 {
     *out = NULL;
     if (n_threads < 1 || n_threads > MAX_THREADS)
-        return ingle_fail(err, INGLE_EINVAL, "n_threads: %d is not in 1..%d", n_threads, MAX_THREADS);
+        return ingle_fail(err, INGLE_EINVAL, "n_threads: %d is not in 1..%d", n_threads,
+                          MAX_THREADS);
     size_t bytes = sizeof(ingle_pool) + (size_t)n_threads * sizeof(worker);
     void *block = ingle_new(1, bytes + INGLE_ALIGN);
     if (!block) return ingle_fail(err, INGLE_ENOMEM, "no memory for %d threads", n_threads);
@@ -182,7 +187,10 @@ void ingle_pool_close(ingle_pool **pool)
     free(p->block);
 }
 
-int ingle_pool_n_threads(const ingle_pool *pool) { return pool->n_threads; }
+int ingle_pool_n_threads(const ingle_pool *pool)
+{
+    return pool->n_threads;
+}
 
 void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
 {
@@ -213,15 +221,18 @@ void ingle_pool_barrier(ingle_pool *pool, int i_thread)
     }
 }
 
-static uint64_t pack(uint64_t first, uint64_t end) { return first << 32 | end; }
+static uint64_t pack(uint64_t first, uint64_t end)
+{
+    return first << 32 | end;
+}
 
 void ingle_pool_share(ingle_pool *pool, int i_thread, size_t n_tasks)
 {
     assert(n_tasks <= UINT32_MAX);
     uint64_t n = n_tasks, i = (uint64_t)i_thread, n_threads = (uint64_t)pool->n_threads;
     uint64_t share = pack(n * i / n_threads, n * (i + 1) / n_threads);
-    /* Relaxed here and below: the barriers around order it, and within one round a share only shrinks, so the same
-     * value never comes back while someone holds an old one. */
+    /* Relaxed here and below: the barriers around order it, and within one round a share only
+     * shrinks, so the same value never comes back while someone holds an old one. */
     atomic_store_explicit(&pool->workers[i_thread].share, share, memory_order_relaxed);
 }
 

@@ -1,13 +1,23 @@
 #include "base/status.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-/* Text from files ends up in messages and then in terminals: only plain characters pass. */
+/* Text from files ends up in messages and then in terminals: control characters (C1 too) and bytes
+ * that are not UTF-8 become '?'. A character that vsnprintf cut in half at the end becomes '?' as
+ * well. */
 static void make_harmless(char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || (unsigned char)*s >= 0x7f) *s = '?';
+    for (size_t left = strlen(s), n; left; s += n, left -= n) {
+        n = ingle_utf8_len(s, left);
+        bool control = (unsigned char)*s < 0x20 || *s == 0x7f ||
+                       (n == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0);
+        if (n && !control) continue;
+        if (!n) n = 1;
+        memset(s, '?', n);
+    }
 }
 
 ingle_status ingle_fail(ingle_error *err, ingle_status status, const char *format, ...)
@@ -22,14 +32,17 @@ ingle_status ingle_fail(ingle_error *err, ingle_status status, const char *forma
     return status;
 }
 
-const char *ingle_version(void) { return INGLE_VERSION; }
+const char *ingle_version(void)
+{
+    return INGLE_VERSION;
+}
 
 const char *ingle_status_name(ingle_status status)
 {
     static const char *const names[] = {
-        "INGLE_OK",     "INGLE_EINVAL", "INGLE_ENOMEM",       "INGLE_EIO",
+        "INGLE_OK",        "INGLE_EINVAL",  "INGLE_ENOMEM",       "INGLE_EIO",
         "INGLE_ENOTFOUND", "INGLE_EFORMAT", "INGLE_EUNSUPPORTED", "INGLE_ERANGE",
-        "INGLE_EFULL",  "INGLE_EBUSY",  "INGLE_ECLOSED",      "INGLE_ECANCELLED",
+        "INGLE_EFULL",     "INGLE_EBUSY",   "INGLE_ECLOSED",      "INGLE_ECANCELLED",
     };
     size_t i = (size_t)status;
     return i < sizeof names / sizeof names[0] ? names[i] : "unknown status";

@@ -1,0 +1,27 @@
+/* utf8.h - well-formed UTF-8 as the Unicode standard defines it (table 3-7): no overlong forms, no
+ * surrogates. Depends on nothing. */
+#ifndef INGLE_BASE_UTF8_H
+#define INGLE_BASE_UTF8_H
+
+#include <stddef.h>
+
+/* Bytes of the character that begins at p, of which n bytes exist; 0 if it is not well-formed or
+ * not all there. */
+static inline size_t ingle_utf8_len(const char *p, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    if (!n) return 0;
+    if (s[0] < 0x80) return 1;
+    if (s[0] < 0xc2 || s[0] > 0xf4) return 0;
+    size_t len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (n < len) return 0;
+    /* The second byte has the narrower ranges. */
+    unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    if (s[1] < low || s[1] > high) return 0;
+    for (size_t i = 2; i < len; i++)
+        if (s[i] < 0x80 || s[i] > 0xbf) return 0;
+    return len;
+}
+
+#endif
