@@ -48,7 +48,9 @@ typedef struct ingle_gguf {
     struct ingle_gguf_priv *priv;
 } ingle_gguf;
 
-/* with_tensors false: the directory may be of any types and is not checked against the file (vocabulary-only files). */
+/* For a split file path may name any of its parts; the keys are those of the first. with_tensors false: the directory may
+ * be of any types and is not checked against the file (vocabulary-only files, inspection); tensors of a type quant.h does not
+ * know then have n_bytes 0. ENOTFOUND names a missing file or part, EFORMAT and EUNSUPPORTED the key or tensor. */
 ingle_status ingle_gguf_open(ingle_gguf **out, const char *path, bool with_tensors, ingle_error *err);
 void ingle_gguf_close(ingle_gguf **g);
 

@@ -1,0 +1,269 @@
+#include "gguf/gguf.h"
+#include "gguf/head.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One file of a model; most models have one. */
+typedef struct part {
+    ingle_file file;
+    ingle_gguf_head head;
+} part;
+
+struct ingle_gguf_priv {
+    size_t n_parts, cap;
+    part *parts;
+    ingle_map names; /* tensor name -> index in tensors */
+};
+
+/* ---- parts ---- */
+
+static void close_part(part *p)
+{
+    ingle_gguf_head_free(&p->head);
+    ingle_file_close(&p->file);
+}
+
+static ingle_status open_part(part *p, const char *path, bool with_tensors, ingle_error *err)
+{
+    memset(p, 0, sizeof *p);
+    ingle_status status = ingle_file_open(&p->file, path, err);
+    if (!status) status = ingle_gguf_head_read(&p->head, &p->file, with_tensors, err);
+    if (status) close_part(p);
+    return status;
+}
+
+/* What a file says about being one of several. */
+typedef struct split {
+    uint32_t no, count; /* count 0 or 1: a file of its own */
+    bool has_total;
+    uint32_t total; /* tensors in all parts */
+} split;
+
+static ingle_status read_split(const ingle_gguf_head *head, split *s, ingle_error *err)
+{
+    *s = (split){0};
+    const ingle_gguf_kv *no = ingle_gguf_head_find(head, "split.no");
+    const ingle_gguf_kv *count = ingle_gguf_head_find(head, "split.count");
+    const ingle_gguf_kv *total = ingle_gguf_head_find(head, "split.tensors.count");
+    ingle_status status = count ? ingle_gguf_kv_u32(count, &s->count, err) : INGLE_OK;
+    if (status || s->count <= 1) return status;
+    if (!no)
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "key 'split.no' is missing although 'split.count' is %u", s->count);
+    if (s->count > UINT16_MAX)
+        return ingle_fail(err, INGLE_EFORMAT, "key 'split.count': %u parts, not 1..%u", s->count,
+                          UINT16_MAX);
+    if ((status = ingle_gguf_kv_u32(no, &s->no, err))) return status;
+    if (s->no >= s->count)
+        return ingle_fail(err, INGLE_EFORMAT, "key 'split.no': %u is not below 'split.count' %u",
+                          s->no, s->count);
+    s->has_total = total != NULL;
+    return total ? ingle_gguf_kv_u32(total, &s->total, err) : INGLE_OK;
+}
+
+#define TAIL_BYTES 40 /* room for "-00001-of-00003.gguf" with any numbers */
+
+static void split_tail(char *tail, uint32_t no, uint32_t count)
+{
+    snprintf(tail, TAIL_BYTES, "-%05u-of-%05u.gguf", no + 1, count);
+}
+
+/* The path of part 0 .. count-1: the given path with another tail. On the heap; NULL without
+ * memory. */
+static char *part_path(const char *path, const split *s, uint32_t no)
+{
+    char old[TAIL_BYTES], tail[TAIL_BYTES];
+    split_tail(old, s->no, s->count);
+    split_tail(tail, no, s->count);
+    size_t stem = strlen(path) - strlen(old), room = stem + strlen(tail) + 1;
+    char *out = malloc(room);
+    if (out) snprintf(out, room, "%.*s%s", (int)stem, path, tail);
+    return out;
+}
+
+static bool has_tail(const char *path, const split *s)
+{
+    char tail[TAIL_BYTES];
+    split_tail(tail, s->no, s->count);
+    size_t len = strlen(path), n = strlen(tail);
+    return len >= n && len < INT32_MAX && !strcmp(path + len - n, tail);
+}
+
+/* Opens part `no` of the file that was opened as path, and checks that it says so itself. */
+static ingle_status open_other(part *p, const char *path, const split *s, uint32_t no,
+                               bool with_tensors, ingle_error *err)
+{
+    char *name = part_path(path, s, no);
+    if (!name) return ingle_fail(err, INGLE_ENOMEM, "no memory for the name of part %u", no + 1);
+    ingle_error inner = {0};
+    split own;
+    ingle_status status = open_part(p, name, with_tensors, &inner);
+    if (status) {
+        ingle_fail(err, status, "part %u of %u: %s", no + 1, s->count, inner.text);
+    } else if ((status = read_split(&p->head, &own, &inner))) {
+        ingle_fail(err, status, "part %u of %u: %s", no + 1, s->count, inner.text);
+        close_part(p);
+    } else if (own.no != no || own.count != s->count) {
+        status = ingle_fail(err, INGLE_EFORMAT,
+                            "%s: key 'split.no' makes it part %u of %u, its name part %u of %u",
+                            name, own.no + 1, own.count, no + 1, s->count);
+        close_part(p);
+    }
+    free(name);
+    return status;
+}
+
+/* All parts in order; `first` is the one that was asked for and is handed over (or closed). */
+static ingle_status open_parts(struct ingle_gguf_priv *priv, part *first, const split *s,
+                               const char *path, bool with_tensors, ingle_error *err)
+{
+    uint32_t count = s->count > 1 ? s->count : 1;
+    bool given = true; /* first is still ours */
+    ingle_status status = INGLE_OK;
+    for (uint32_t no = 0; no < count; no++) {
+        if (!ingle_grow(&priv->parts, &priv->cap, (size_t)no + 1, sizeof *priv->parts)) {
+            status = ingle_fail(err, INGLE_ENOMEM, "no memory for part %u of %u", no + 1, count);
+            break;
+        }
+        if (no == s->no) {
+            priv->parts[no] = *first;
+            given = false;
+        } else if ((status = open_other(&priv->parts[no], path, s, no, with_tensors, err))) {
+            break;
+        }
+        priv->n_parts++;
+    }
+    if (given) close_part(first);
+    return status;
+}
+
+/* ---- the whole ---- */
+
+/* Joins the directories of all parts; names must be unique over all of them. */
+static ingle_status join_tensors(ingle_gguf *g, const split *s, ingle_error *err)
+{
+    struct ingle_gguf_priv *priv = g->priv;
+    size_t n = 0;
+    for (size_t i = 0; i < priv->n_parts; i++) n += priv->parts[i].head.n_tensors;
+    if (n > UINT32_MAX || (s->has_total && s->total != n))
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "key 'split.tensors.count' is %u, but there are %zu tensors", s->total,
+                          n);
+    g->tensors = ingle_new(n, sizeof *g->tensors);
+    if (!g->tensors || !ingle_map_init(&priv->names, n))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu tensors", n);
+    for (size_t i = 0; i < priv->n_parts; i++) {
+        ingle_gguf_head *head = &priv->parts[i].head;
+        for (size_t k = 0; k < head->n_tensors; k++) {
+            ingle_gguf_tensor *t = &g->tensors[g->n_tensors];
+            *t = head->tensors[k];
+            t->i_file = (uint32_t)i;
+            if (!ingle_map_put(&priv->names, t->name, strlen(t->name), (uint32_t)g->n_tensors,
+                               NULL))
+                return ingle_fail(err, INGLE_EFORMAT, "tensor '%.100s' is there twice", t->name);
+            g->n_tensors++;
+        }
+        free(head->tensors);
+        head->tensors = NULL;
+    }
+    return INGLE_OK;
+}
+
+static ingle_status join_files(ingle_gguf *g, ingle_error *err)
+{
+    struct ingle_gguf_priv *priv = g->priv;
+    g->files = ingle_new(priv->n_parts, sizeof *g->files);
+    if (!g->files) return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu files", priv->n_parts);
+    g->n_files = priv->n_parts;
+    for (size_t i = 0; i < g->n_files; i++) g->files[i] = priv->parts[i].file;
+    return INGLE_OK;
+}
+
+static size_t count_heap(const ingle_gguf *g)
+{
+    const struct ingle_gguf_priv *priv = g->priv;
+    size_t n = sizeof *g + sizeof *priv + priv->cap * sizeof *priv->parts +
+               g->n_files * sizeof *g->files + g->n_tensors * sizeof *g->tensors +
+               ingle_map_bytes(&priv->names);
+    for (size_t i = 0; i < priv->n_parts; i++) n += ingle_gguf_head_heap(&priv->parts[i].head);
+    return n;
+}
+
+ingle_status ingle_gguf_open(ingle_gguf **out, const char *path, bool with_tensors,
+                             ingle_error *err)
+{
+    *out = NULL;
+    part first;
+    split s;
+    ingle_status status = open_part(&first, path, with_tensors, err);
+    if (status) return status;
+    status = read_split(&first.head, &s, err);
+    if (!status && s.count > 1 && !has_tail(path, &s)) {
+        char tail[TAIL_BYTES];
+        split_tail(tail, s.no, s.count);
+        status =
+            ingle_fail(err, INGLE_EFORMAT,
+                       "key 'split.count' is %u: the file's name should end in %s", s.count, tail);
+    }
+    ingle_gguf *g = status ? NULL : ingle_new(1, sizeof *g);
+    if (g) g->priv = ingle_new(1, sizeof *g->priv);
+    if (!g || !g->priv) {
+        close_part(&first);
+        free(g);
+        return status ? status : ingle_fail(err, INGLE_ENOMEM, "no memory for the directory");
+    }
+    status = open_parts(g->priv, &first, &s, path, with_tensors, err);
+    if (!status) status = join_tensors(g, &s, err);
+    if (!status) status = join_files(g, err);
+    if (status) {
+        ingle_gguf_close(&g);
+        return status;
+    }
+    const ingle_gguf_head *head = &g->priv->parts[0].head;
+    g->version = head->version;
+    g->alignment = head->alignment;
+    g->n_kv = head->n_kv;
+    g->kv = head->kv;
+    g->heap_bytes = count_heap(g);
+    *out = g;
+    return INGLE_OK;
+}
+
+void ingle_gguf_close(ingle_gguf **g)
+{
+    ingle_gguf *p = *g;
+    *g = NULL;
+    if (!p) return;
+    for (size_t i = 0; i < p->priv->n_parts; i++) close_part(&p->priv->parts[i]);
+    free(p->priv->parts);
+    ingle_map_free(&p->priv->names);
+    free(p->priv);
+    free(p->tensors);
+    free(p->files); /* copies; the parts' own descriptors are closed */
+    free(p);
+}
+
+const ingle_gguf_kv *ingle_gguf_find(const ingle_gguf *g, const char *key)
+{
+    return ingle_gguf_head_find(&g->priv->parts[0].head, key);
+}
+
+const ingle_gguf_tensor *ingle_gguf_find_tensor(const ingle_gguf *g, const char *name)
+{
+    uint32_t i;
+    return ingle_map_find(&g->priv->names, name, strlen(name), &i) ? &g->tensors[i] : NULL;
+}
+
+ingle_status ingle_gguf_read(const ingle_gguf *g, const ingle_gguf_tensor *t, uint64_t from,
+                             void *dst, size_t n, ingle_error *err)
+{
+    if (from > t->n_bytes || n > t->n_bytes - from)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "tensor '%.100s': bytes %llu .. +%zu are not in its %llu", t->name,
+                          (unsigned long long)from, n, (unsigned long long)t->n_bytes);
+    ingle_error inner = {0};
+    ingle_status status = ingle_file_read(&g->files[t->i_file], t->offset + from, dst, n, &inner);
+    return status ? ingle_fail(err, status, "tensor '%.100s': %s", t->name, inner.text) : INGLE_OK;
+}

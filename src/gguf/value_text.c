@@ -1,0 +1,120 @@
+#include "base/utf8.h"
+#include "gguf/head.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counts everything, writes what fits. */
+typedef struct writer {
+    char *out;
+    size_t cap, len;
+} writer;
+
+static void put(writer *w, const char *text, size_t n)
+{
+    if (w->len < w->cap) memcpy(w->out + w->len, text, n < w->cap - w->len ? n : w->cap - w->len);
+    w->len += n;
+}
+
+static void put_text(writer *w, const char *text)
+{
+    put(w, text, strlen(text));
+}
+
+static void put_string(writer *w, ingle_str s)
+{
+    put_text(w, "\"");
+    for (size_t i = 0, n; i < s.len; i += n) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        char text[8];
+        n = ingle_utf8_len(s.ptr + i, s.len - i);
+        if (!n) { /* not UTF-8: one replacement character a byte */
+            n = 1;
+            put_text(w, "\xef\xbf\xbd");
+        } else if (c == '"' || c == '\\') {
+            put(w, (char[]){'\\', (char)c}, 2);
+        } else if (c == '\n') {
+            put_text(w, "\\n");
+        } else if (c == '\t') {
+            put_text(w, "\\t");
+        } else if (c < 0x20 || c == 0x7f) {
+            snprintf(text, sizeof text, "\\u%04x", c);
+            put_text(w, text);
+        } else {
+            put(w, s.ptr + i, n);
+        }
+    }
+    put_text(w, "\"");
+}
+
+/* The fewest digits that read back as the same number. JSON has no name for the others. */
+static void put_float(writer *w, double v, bool is_f32)
+{
+    char text[40];
+    if (!isfinite(v)) {
+        put_text(w, isnan(v) ? "\"NaN\"" : v < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+        return;
+    }
+    for (int digits = is_f32 ? 6 : 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (is_f32 ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v) break;
+    }
+    for (char *p = text; *p; p++) /* the application's locale may have another decimal point */
+        if (!strchr("0123456789+-e", *p)) *p = '.';
+    put_text(w, text);
+}
+
+static void put_item(writer *w, const ingle_gguf_kv *kv, size_t i)
+{
+    char text[24];
+    int64_t n = 0;
+    double f = 0;
+    switch (kv->item) {
+    case INGLE_GGUF_STRING: put_string(w, kv->strings[i]); return;
+    case INGLE_GGUF_BOOL: put_text(w, kv->data[i] ? "true" : "false"); return;
+    case INGLE_GGUF_F32:
+    case INGLE_GGUF_F64:
+        ingle_gguf_item_f64(kv, i, &f);
+        put_float(w, f, kv->item == INGLE_GGUF_F32);
+        return;
+    default: break;
+    }
+    if (ingle_gguf_item_i64(kv, i, &n)) {
+        snprintf(text, sizeof text, "%" PRId64, n);
+    } else { /* a u64 above 2^63 */
+        uint64_t u = 0;
+        for (int k = 7; k >= 0; k--) u = u << 8 | kv->data[8 * i + (size_t)k];
+        snprintf(text, sizeof text, "%" PRIu64, u);
+    }
+    put_text(w, text);
+}
+
+ingle_status ingle_gguf_value_text(const ingle_gguf_kv *kv, char *out, size_t cap, size_t *len,
+                                   size_t max_items, ingle_error *err)
+{
+    writer w = {.out = out, .cap = cap};
+    if (kv->type != INGLE_GGUF_ARRAY) {
+        put_item(&w, kv, 0);
+    } else {
+        put_text(&w, "[");
+        for (size_t i = 0; i < kv->n && i < max_items; i++) {
+            if (i) put_text(&w, ", ");
+            put_item(&w, kv, i);
+        }
+        if (kv->n > max_items) {
+            char rest[40];
+            snprintf(rest, sizeof rest, "%s... (%zu)", max_items ? ", " : "", kv->n);
+            put_text(&w, rest);
+        }
+        put_text(&w, "]");
+    }
+    *len = w.len;
+    if (cap) out[w.len < cap ? w.len : cap - 1] = 0;
+    if (cap <= w.len)
+        return ingle_fail(err, INGLE_ERANGE, "key '%.100s': its value needs %zu bytes, not %zu",
+                          kv->key, w.len + 1, cap);
+    return INGLE_OK;
+}
