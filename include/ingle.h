@@ -394,7 +394,7 @@ INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float 
 typedef enum ingle_event_kind {
     INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
-    INGLE_EVENT_END     /* the last event: finish reason and counters */
+    INGLE_EVENT_END     /* the last event: finish reason, and in text the bytes that were held back till now */
 } ingle_event_kind;
 
 typedef enum ingle_finish {
@@ -453,7 +453,8 @@ typedef struct ingle_generate_result {
 } ingle_generate_result;
 
 /* Appends the prompt (n >= 1 tokens, or 0 to go on from the session's last logits) and generates. Afterwards the session
- * holds the prompt and exactly the tokens whose text was returned. On failure the session is as it was. */
+ * holds the prompt and exactly the tokens whose text was returned: a token of which a stop string cut off a part is
+ * rewound (its emitted part stays emitted). On failure the session is as it was; the sampler should be reset. */
 INGLE_API ingle_status ingle_generate(ingle_session *session, ingle_sampler *sampler,
                                       const int32_t *prompt, size_t n,
                                       const ingle_generate_options *opt,

@@ -28,6 +28,11 @@ ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens,
                                     size_t cap, size_t *len, ingle_error *err);
 ingle_status ingle_vocab_token(const ingle_vocab *v, int32_t id, ingle_token_info *info, ingle_error *err);
 
+/* The bytes one token adds in the middle of a text (a SentencePiece space mark is a space, also at the start); control tokens
+ * only with INGLE_UNPARSE_SPECIAL. For streaming; same buffer contract as detokenizing. */
+ingle_status ingle_vocab_piece(const ingle_vocab *v, int32_t id, unsigned flags, char *text, size_t cap, size_t *len,
+                               ingle_error *err);
+
 /* Streaming assembly of whole UTF-8 characters out of token pieces. n_held bytes wait at most 3 long. */
 typedef struct ingle_utf8_stream { char held[4]; size_t n_held; } ingle_utf8_stream;
 /* Appends piece to what is held, writes the bytes that are complete (invalid bytes pass through unchanged once they can

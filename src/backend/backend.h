@@ -1,0 +1,54 @@
+/* backend.h - the narrow face of a device: it holds the KV pages and runs a model's plan on a
+ * batch. Owns       pages, activations, compute threads or streams. Depends on model/model.h. Has
+ * never heard of sessions, text or requests. Invariant  a run cannot fail: everything it needs was
+ * taken at open. One caller at a time. */
+#ifndef INGLE_BACKEND_BACKEND_H
+#define INGLE_BACKEND_BACKEND_H
+
+#include "model/model.h"
+
+typedef struct ingle_backend ingle_backend;
+
+typedef struct ingle_backend_options {
+    size_t n_batch; /* most tokens of one run */
+    size_t n_seqs;  /* most sequences of one run */
+    size_t n_ctx;   /* most positions of a sequence, a multiple of INGLE_PAGE */
+    size_t n_pages; /* of the pool */
+    int n_threads;
+    ingle_type kv_type;
+} ingle_backend_options;
+
+/* Consecutive tokens [first, first + n) of the batch are positions pos0 .. of one sequence. */
+typedef struct ingle_batch_seq {
+    const uint32_t *pages; /* page ids of positions 0 .. pos0 + n - 1, 32 each */
+    size_t pos0, first, n;
+} ingle_batch_seq;
+
+typedef struct ingle_batch {
+    size_t n_tokens;
+    const int32_t *tokens;
+    size_t n_seqs;
+    const ingle_batch_seq *seqs; /* in order, covering every token */
+    size_t n_rows;
+    const uint32_t *row_token; /* [n_rows] ascending: which tokens want logits */
+    float *const *row_out;     /* [n_rows] each [n_vocab] */
+} ingle_batch;
+
+typedef struct ingle_backend_ops {
+    const char *name;
+    ingle_status (*open)(ingle_backend **out, ingle_model *model, const ingle_backend_options *opt,
+                         ingle_error *err);
+    void (*close)(ingle_backend *b);
+    /* Bytes that open() takes: pages, and everything else. Needs no weights. */
+    ingle_status (*memory)(const ingle_model *model, const ingle_backend_options *opt, size_t *kv,
+                           size_t *scratch, ingle_error *err);
+    void (*run)(ingle_backend *b, const ingle_batch *batch);
+    ingle_status (*limits)(ingle_backend *b, ingle_limits *limits, ingle_error *err);
+} ingle_backend_ops;
+
+extern const ingle_backend_ops ingle_backend_cpu;
+
+/* What a step must do at least (INGLE_PARTS_PLAN is enough). */
+void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost *cost);
+
+#endif

@@ -1,0 +1,182 @@
+#include "backend/cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Takes n bytes of the arena; sizes were bounded by the checks on hyper-parameters and options, so
+ * 64 bits hold them. */
+static size_t take(size_t *total, size_t n)
+{
+    size_t at = *total;
+    *total = ingle_round_up(at + n, INGLE_ALIGN);
+    return at;
+}
+
+/* Widest input of any product, in columns. */
+static size_t max_cols(const ingle_model *m)
+{
+    size_t most = m->hp.n_embd;
+    for (size_t i = 0; i < m->weights.n_matrix; i++)
+        if (m->weights.matrix[i].packed.n_cols > most) most = m->weights.matrix[i].packed.n_cols;
+    return most;
+}
+
+static bool uses_class(const ingle_model *m, ingle_act act)
+{
+    for (size_t i = 0; i < m->weights.n_matrix; i++)
+        if (ingle_type_get(m->weights.matrix[i].packed.type)->act == act) return true;
+    return false;
+}
+
+static size_t attend_scratch(const ingle_kern *k, const ingle_hparams *hp)
+{
+    return k->attend_scratch_bytes(hp->head_dim_k, hp->head_dim_v, hp->n_head / hp->n_head_kv);
+}
+
+static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_options *opt,
+                   const ingle_kern *k)
+{
+    memset(at, 0, sizeof *at);
+    size_t *total = &at->total;
+    at->max_cols = max_cols(m);
+    for (int i = 0; i < INGLE_BUF_COUNT; i++) {
+        size_t rows = i == INGLE_BUF_LOGITS ? INGLE_HEAD_ROWS : opt->n_batch;
+        if (rows > opt->n_batch) rows = opt->n_batch;
+        at->buf[i] = take(total, rows * m->plan.width[i] * sizeof(float));
+    }
+    for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++) {
+        if (!uses_class(m, (ingle_act)c)) continue;
+        at->acts_bytes[c] = ingle_acts_bytes((ingle_act)c, opt->n_batch, at->max_cols);
+        at->acts[c] = take(total, at->acts_bytes[c]);
+    }
+    at->rope = take(total, opt->n_batch * m->hp.rope.n_rot * sizeof(float));
+    at->tok_seq = take(total, opt->n_batch * sizeof(uint32_t));
+    at->tok_pos = take(total, opt->n_batch * sizeof(uint32_t));
+    at->pages = take(total, opt->n_seqs * (opt->n_ctx / INGLE_PAGE) * sizeof(void *));
+    at->page_first = take(total, opt->n_seqs * sizeof(size_t));
+    at->n_counters = m->plan.n_instr + opt->n_batch / INGLE_HEAD_ROWS + 1;
+    at->counters = take(total, at->n_counters * sizeof(cpu_counter));
+
+    size_t own = 0;
+    at->t_row = take(&own, at->max_cols * sizeof(float));
+    for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++)
+        if (at->acts_bytes[c])
+            at->t_acts[c] = take(&own, ingle_acts_bytes((ingle_act)c, 1, at->max_cols));
+    size_t scratch = k->scratch_bytes(opt->n_batch, at->max_cols);
+    size_t attend = attend_scratch(k, &m->hp);
+    at->t_scratch = take(&own, scratch > attend ? scratch : attend);
+    at->thread_bytes = ingle_round_up(own, 4096);
+    *total = ingle_round_up(*total, 4096);
+    at->thread = take(total, at->thread_bytes * (size_t)opt->n_threads);
+}
+
+static ingle_status shape(const ingle_model *m, const ingle_backend_options *opt,
+                          ingle_kv_shape *kv, size_t *page_bytes, size_t *pool_bytes,
+                          ingle_error *err)
+{
+    if (!ingle_kv_shape_init(kv, opt->kv_type, m->hp.head_dim_k, m->hp.head_dim_v))
+        return ingle_fail(err, INGLE_EUNSUPPORTED,
+                          "option 'kv_type': %s is not supported (F32, F16, BF16, Q8_0 are)",
+                          ingle_type_known_name((unsigned)opt->kv_type));
+    *page_bytes = kv->bytes * m->hp.n_head_kv * m->hp.n_layer;
+    if (!ingle_mul_ok(*page_bytes, opt->n_pages, pool_bytes))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu KV pages of %zu bytes",
+                          opt->n_pages, *page_bytes);
+    return INGLE_OK;
+}
+
+static ingle_status cpu_memory(const ingle_model *m, const ingle_backend_options *opt, size_t *kv,
+                               size_t *scratch, ingle_error *err)
+{
+    ingle_kern k;
+    cpu_layout at;
+    ingle_kv_shape s;
+    size_t page_bytes;
+    ingle_status st = shape(m, opt, &s, &page_bytes, kv, err);
+    if (st) return st;
+    ingle_kern_init(&k, m->isa);
+    layout(&at, m, opt, &k);
+    *scratch = at.total;
+    return INGLE_OK;
+}
+
+static void cpu_close(ingle_backend *b)
+{
+    if (!b) return;
+    ingle_pool_close(&b->pool);
+    ingle_pages_free(b->pages, b->pages_bytes);
+    ingle_pages_free(b->arena, b->at.total);
+    free(b);
+}
+
+static void place(ingle_backend *b)
+{
+    for (int i = 0; i < INGLE_BUF_COUNT; i++)
+        b->buf[i] = (float *)(void *)(b->arena + b->at.buf[i]);
+    b->rope = (float *)(void *)(b->arena + b->at.rope);
+    b->tok_seq = (uint32_t *)(void *)(b->arena + b->at.tok_seq);
+    b->tok_pos = (uint32_t *)(void *)(b->arena + b->at.tok_pos);
+    b->page = (const uint8_t **)(void *)(b->arena + b->at.pages);
+    b->page_first = (size_t *)(void *)(b->arena + b->at.page_first);
+    b->counter = (cpu_counter *)(void *)(b->arena + b->at.counters);
+}
+
+static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
+                             const ingle_backend_options *opt, ingle_error *err)
+{
+    ingle_backend *b = ingle_new(1, sizeof *b);
+    *out = NULL;
+    if (!b) return ingle_fail(err, INGLE_ENOMEM, "no memory for the CPU backend");
+    b->model = model;
+    b->opt = *opt;
+    ingle_kern_init(&b->kern, model->isa);
+    ingle_status st = shape(model, opt, &b->kv, &b->page_bytes, &b->pages_bytes, err);
+    if (st) goto fail;
+    b->layer_bytes = b->kv.bytes * model->hp.n_head_kv;
+    layout(&b->at, model, opt, &b->kern);
+    b->arena = ingle_pages_new(b->at.total);
+    b->pages = ingle_pages_new(b->pages_bytes);
+    if (!b->arena || !b->pages) {
+        st = ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of KV pages and %zu of scratch",
+                        b->pages_bytes, b->at.total);
+        goto fail;
+    }
+    if ((st = ingle_pool_open(&b->pool, opt->n_threads, err))) goto fail;
+    place(b);
+    *out = b;
+    return INGLE_OK;
+fail:
+    cpu_close(b);
+    return st;
+}
+
+const ingle_backend_ops ingle_backend_cpu = {
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .memory = cpu_memory,
+    .run = cpu_run,
+    .limits = cpu_limits,
+};
+
+void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost *cost)
+{
+    const ingle_hparams *hp = &model->hp;
+    ingle_kv_shape kv;
+    memset(cost, 0, sizeof *cost);
+    for (size_t i = 0; i < model->plan.n_instr; i++) {
+        const ingle_instr *in = &model->plan.instr[i];
+        if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD) continue;
+        for (uint32_t o = 0; o < in->n_out; o++) {
+            const ingle_packed *p = &model->weights.matrix[in->out[o].weight].packed;
+            const ingle_gguf_tensor *t = model->weights.matrix[in->out[o].weight].tensor;
+            double macs = (double)p->n_rows * (double)p->n_cols;
+            *(in->op == INGLE_OP_HEAD ? &cost->head_macs : &cost->matmul_macs) += macs;
+            cost->weight_bytes += (double)t->n_bytes;
+        }
+    }
+    double heads = (double)hp->n_layer * hp->n_head;
+    cost->attend_macs = heads * (hp->head_dim_k + hp->head_dim_v);
+    if (ingle_kv_shape_init(&kv, kv_type, hp->head_dim_k, hp->head_dim_v))
+        cost->kv_bytes = (double)kv.bytes / INGLE_PAGE * hp->n_head_kv * hp->n_layer;
+}

@@ -1,0 +1,56 @@
+/* cpu.h - the CPU backend from inside: its arena, what a run carries, and what its files share.
+ * cpu.c lays out and opens, run.c executes the plan in lock-step, limits.c measures the machine. */
+#ifndef INGLE_BACKEND_CPU_CPU_H
+#define INGLE_BACKEND_CPU_CPU_H
+
+#include <stdatomic.h>
+
+#include "backend/backend.h"
+#include "base/pool.h"
+#include "kern/kern.h"
+
+#define INGLE_HEAD_ROWS 32 /* logits rows computed at once */
+
+/* Byte offsets in the arena; a pure function of model, options and level. */
+typedef struct cpu_layout {
+    size_t buf[INGLE_BUF_COUNT];
+    size_t acts[3], acts_bytes[3]; /* shared activations by class, n_batch rows */
+    size_t rope, tok_seq, tok_pos, pages, page_first, counters;
+    size_t thread, thread_bytes;        /* private part of thread 0; stride */
+    size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
+    size_t n_counters, max_cols;
+    size_t total;
+} cpu_layout;
+
+/* One task counter of an instruction, alone on its cache line. */
+typedef struct cpu_counter {
+    _Alignas(64) atomic_size_t next;
+} cpu_counter;
+
+struct ingle_backend {
+    ingle_model *model; /* not retained: the engine holds it */
+    ingle_backend_options opt;
+    ingle_kern kern;
+    ingle_pool *pool;
+    ingle_kv_shape kv;
+    size_t layer_bytes, page_bytes;
+    uint8_t *pages;
+    size_t pages_bytes;
+    cpu_layout at;
+    uint8_t *arena;
+
+    /* the run in progress */
+    const ingle_batch *batch;
+    float *buf[INGLE_BUF_COUNT];
+    float *rope;       /* [n_tokens][n_rot/2][2] */
+    uint32_t *tok_seq; /* [n_tokens] */
+    uint32_t *tok_pos;
+    const uint8_t **page; /* page addresses of all sequences */
+    size_t *page_first;   /* [n_seqs] into page */
+    cpu_counter *counter;
+};
+
+void cpu_run(ingle_backend *b, const ingle_batch *batch);
+ingle_status cpu_limits(ingle_backend *b, ingle_limits *limits, ingle_error *err);
+
+#endif

@@ -1,0 +1,371 @@
+/* run.c - executes a plan on a batch: every thread walks the same list, shares each instruction's
+ * work, and waits at its end. A product of one row prepares its input on every thread for itself
+ * (no barrier, same bits); of several rows, each thread prepares some. Which thread computes a
+ * value never changes the value. */
+#include "backend/cpu/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct worker {
+    ingle_backend *b;
+    ingle_pool *pool;
+    int i, n;
+    uint8_t *own; /* private memory */
+} worker;
+
+/* My part [*from, *to) of n equal tasks. */
+static void split(const worker *w, size_t n, size_t *from, size_t *to)
+{
+    *from = n * (size_t)w->i / (size_t)w->n;
+    *to = n * ((size_t)w->i + 1) / (size_t)w->n;
+}
+
+static void barrier(const worker *w)
+{
+    if (w->n > 1) ingle_pool_barrier(w->pool, w->i);
+}
+
+static size_t n_rows(const worker *w, const ingle_instr *in)
+{
+    return in->rows ? w->b->batch->n_rows : w->b->batch->n_tokens;
+}
+
+static float *row(const worker *w, ingle_buf buf, size_t t)
+{
+    return w->b->buf[buf] + t * w->b->model->plan.width[buf];
+}
+
+static const float *vec(const worker *w, uint32_t i)
+{
+    return i == INGLE_NO_VECTOR ? NULL : w->b->model->weights.vector[i].data;
+}
+
+/* ---- the small instructions: rows split between threads ---- */
+
+static void embed(const worker *w, const ingle_instr *in)
+{
+    ingle_backend *b = w->b;
+    const ingle_rope *rope = &b->model->hp.rope;
+    const ingle_packed *p = &b->model->weights.matrix[in->out[0].weight].packed;
+    size_t from, to;
+    split(w, b->batch->n_tokens, &from, &to);
+    for (size_t t = from; t < to; t++) {
+        ingle_decode_row(p, (size_t)b->batch->tokens[t], row(w, INGLE_BUF_X, t));
+        float *cs = b->rope + t * rope->n_rot;
+        for (size_t i = 0; i < rope->n_rot / 2; i++) {
+            double angle = b->tok_pos[t] * b->model->rope_freq[i];
+            cs[2 * i] = (float)(cos(angle) * (double)b->model->rope_magnitude);
+            cs[2 * i + 1] = (float)(sin(angle) * (double)b->model->rope_magnitude);
+        }
+    }
+}
+
+static void norm_heads(const worker *w, float *dst, const float *src, uint32_t vector,
+                       uint32_t n_heads, uint32_t head_dim)
+{
+    for (uint32_t h = 0; h < n_heads; h++)
+        w->b->kern.norm_rms(dst + h * head_dim, src + h * head_dim, vec(w, vector), head_dim,
+                            w->b->model->hp.eps);
+}
+
+static void rope_heads(const worker *w, float *x, size_t t, uint32_t n_heads, uint32_t head_dim)
+{
+    const ingle_rope *rope = &w->b->model->hp.rope;
+    bool halves = w->b->model->family->rope == INGLE_ROPE_HALVES;
+    for (uint32_t h = 0; h < n_heads; h++)
+        w->b->kern.rope(x + h * head_dim, w->b->rope + t * rope->n_rot, rope->n_rot, halves);
+}
+
+static void by_row(const worker *w, const ingle_instr *in)
+{
+    const ingle_kern *k = &w->b->kern;
+    size_t width = w->b->model->plan.width[in->dst], from, to;
+    split(w, n_rows(w, in), &from, &to);
+    for (size_t t = from; t < to; t++) {
+        float *dst = row(w, in->dst, t);
+        const float *src = row(w, in->src, t), *src2 = row(w, in->src2, t);
+        switch (in->op) {
+        case INGLE_OP_NORM: norm_heads(w, dst, src, in->vector, in->n_heads, in->head_dim); break;
+        case INGLE_OP_BIAS: k->add(dst, src, vec(w, in->vector), width); break;
+        case INGLE_OP_ROPE: rope_heads(w, dst, t, in->n_heads, in->head_dim); break;
+        case INGLE_OP_ACT: k->silu(dst, src, width); break;
+        case INGLE_OP_MUL: k->mul(dst, src, src2, width); break;
+        case INGLE_OP_ADD: k->add(dst, src, src2, width); break;
+        case INGLE_OP_GATHER:
+            memcpy(dst, row(w, in->src, w->b->batch->row_token[t]), width * sizeof(float));
+            break;
+        default: break;
+        }
+    }
+}
+
+/* ---- keys, values, attention ---- */
+
+static uint8_t *slot(const worker *w, size_t t, uint32_t layer, size_t head)
+{
+    const ingle_backend *b = w->b;
+    size_t pos = b->tok_pos[t];
+    const uint8_t *page = b->page[b->page_first[b->tok_seq[t]] + pos / INGLE_PAGE];
+    return b->pages + (page - b->pages) + layer * b->layer_bytes + head * b->kv.bytes;
+}
+
+/* One kv head of one token: (norm, rope), store; fused also its query heads. */
+static void store_head(const worker *w, const ingle_instr *in, size_t t, uint32_t h)
+{
+    const ingle_hparams *hp = &w->b->model->hp;
+    uint32_t dk = hp->head_dim_k, group = hp->n_head / hp->n_head_kv;
+    float *k = row(w, INGLE_BUF_K, t) + h * dk;
+    const float *v = row(w, INGLE_BUF_V, t) + h * hp->head_dim_v;
+    if (in->op == INGLE_OP_QKV) {
+        float *q = row(w, INGLE_BUF_Q, t) + h * group * dk;
+        if (in->vector != INGLE_NO_VECTOR) {
+            norm_heads(w, q, q, in->vector, group, dk);
+            norm_heads(w, k, k, in->vector2, 1, dk);
+        }
+        rope_heads(w, q, t, group, dk);
+        rope_heads(w, k, t, 1, dk);
+    }
+    w->b->kern.kv_store(&w->b->kv, slot(w, t, in->layer, h), w->b->tok_pos[t] % INGLE_PAGE, k, v);
+}
+
+static void store(const worker *w, const ingle_instr *in)
+{
+    size_t n = w->b->batch->n_tokens, from, to;
+    split(w, n * w->b->model->hp.n_head_kv, &from, &to);
+    for (size_t i = from; i < to; i++) store_head(w, in, i % n, (uint32_t)(i / n));
+}
+
+#define ATTEND_TOKENS 32 /* of one task */
+
+static void attend_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
+                        size_t i_seq, size_t tile, uint32_t h)
+{
+    ingle_backend *b = w->b;
+    const ingle_hparams *hp = &b->model->hp;
+    size_t group = hp->n_head / hp->n_head_kv;
+    size_t t0 = tile * ATTEND_TOKENS, n = s->n - t0 < ATTEND_TOKENS ? s->n - t0 : ATTEND_TOKENS;
+    ingle_attend job = {.kv = &b->kv,
+                        .pages = b->page + b->page_first[i_seq],
+                        .slot = in->layer * b->layer_bytes + h * b->kv.bytes,
+                        .n_tokens = n,
+                        .n_group = group,
+                        .pos0 = s->pos0 + t0,
+                        .window = hp->window,
+                        .scale = hp->attn_scale,
+                        .q = row(w, INGLE_BUF_Q, s->first + t0) + h * group * hp->head_dim_k,
+                        .ld_q = b->model->plan.width[INGLE_BUF_Q],
+                        .out = row(w, INGLE_BUF_A, s->first + t0) + h * group * hp->head_dim_v,
+                        .ld_out = b->model->plan.width[INGLE_BUF_A]};
+    b->kern.attend(&job, w->own + b->at.t_scratch);
+}
+
+static void attend(const worker *w, const ingle_instr *in, cpu_counter *counter)
+{
+    const ingle_batch *batch = w->b->batch;
+    size_t n_heads = w->b->model->hp.n_head_kv, n_done = 0, i;
+    size_t i_seq = 0;
+    i = atomic_fetch_add(&counter->next, 1);
+    while (i_seq < batch->n_seqs) {
+        const ingle_batch_seq *s = &batch->seqs[i_seq];
+        size_t n_tiles = (s->n + ATTEND_TOKENS - 1) / ATTEND_TOKENS, n = n_tiles * n_heads;
+        if (i >= n_done + n) {
+            n_done += n;
+            i_seq++;
+            continue;
+        }
+        size_t k = i - n_done; /* the last tile sees most: first */
+        attend_task(w, in, s, i_seq, n_tiles - 1 - k / n_heads, (uint32_t)(k % n_heads));
+        i = atomic_fetch_add(&counter->next, 1);
+    }
+}
+
+/* ---- products ---- */
+
+/* The input row t after its prologue, as floats; `into` is where it may be computed. */
+static const float *input_row(const worker *w, const ingle_instr *in, size_t t, float *into)
+{
+    const ingle_kern *k = &w->b->kern;
+    size_t width = w->b->model->plan.width[in->src];
+    const float *src = row(w, in->src, t);
+    if (in->pre == INGLE_PRE_NORM)
+        k->norm_rms(into, src, vec(w, in->vector), width, w->b->model->hp.eps);
+    else if (in->pre == INGLE_PRE_GLU) k->silu_mul(into, src, row(w, in->src2, t), width);
+    else return src;
+    return into;
+}
+
+static ingle_act weight_class(const worker *w, const ingle_matmul_out *o)
+{
+    return ingle_type_get(w->b->model->weights.matrix[o->weight].packed.type)->act;
+}
+
+static bool wants(const worker *w, const ingle_instr *in, ingle_act act)
+{
+    for (uint32_t i = 0; i < in->n_out; i++)
+        if (weight_class(w, &in->out[i]) == act) return true;
+    return false;
+}
+
+/* Fills acts[class] for every class that the weights want. */
+static void prepare(const worker *w, const ingle_instr *in, size_t m, ingle_acts acts[3])
+{
+    ingle_backend *b = w->b;
+    bool alone = m == 1, as_float = wants(w, in, INGLE_ACT_F32);
+    size_t n_cols = b->model->plan.width[in->src], from = 0, to = 1;
+    float *own_row = (float *)(void *)(w->own + b->at.t_row);
+    ingle_buf waits = in->pre == INGLE_PRE_NONE ? in->src : in->dst;
+    for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++)
+        if (wants(w, in, (ingle_act)c))
+            ingle_acts_place(&acts[c], (ingle_act)c, m, n_cols,
+                             alone ? w->own + b->at.t_acts[c] : b->arena + b->at.acts[c]);
+    acts[INGLE_ACT_F32] = (ingle_acts){.act = INGLE_ACT_F32,
+                                       .m = m,
+                                       .n_cols = n_cols,
+                                       .x = row(w, waits, 0),
+                                       .ld_x = b->model->plan.width[waits]};
+    if (!alone) split(w, m, &from, &to);
+    for (size_t t = from; t < to; t++) {
+        const float *x = input_row(w, in, t, alone || !as_float ? own_row : row(w, waits, t));
+        if (alone) acts[INGLE_ACT_F32].x = x;
+        for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++)
+            if (wants(w, in, (ingle_act)c)) b->kern.quantise(&acts[c], t, x);
+    }
+    if (!alone) barrier(w);
+}
+
+/* Panels a thread takes at once: for one row long runs of memory, for many as many as the kernel
+ * wants. */
+static size_t unit_of(const worker *w, size_t m, size_t n_panels)
+{
+    size_t wide = w->b->kern.gemm_panels, unit = n_panels / ((size_t)w->n * 12);
+    if (m > 1) return wide;
+    return unit < 1 ? 1 : unit > 64 ? 64 : unit;
+}
+
+static void product(const worker *w, const ingle_instr *in, size_t m, const ingle_acts acts[3],
+                    float *logits, cpu_counter *counter)
+{
+    ingle_backend *b = w->b;
+    size_t n_panels = 0, first = 0;
+    for (uint32_t i = 0; i < in->n_out; i++)
+        n_panels += b->model->weights.matrix[in->out[i].weight].packed.n_panels;
+    size_t unit = unit_of(w, m, n_panels), at = 0;
+    uint32_t o = 0;
+    /* Task numbers run over the outputs one after the other, each in pieces of `unit`. */
+    size_t task = atomic_fetch_add(&counter->next, 1);
+    while (o < in->n_out) {
+        const ingle_packed *p = &b->model->weights.matrix[in->out[o].weight].packed;
+        size_t n_tasks = (p->n_panels + unit - 1) / unit;
+        if (task >= first + n_tasks) {
+            first += n_tasks;
+            o++;
+            continue;
+        }
+        at = (task - first) * unit;
+        size_t n = p->n_panels - at < unit ? p->n_panels - at : unit;
+        ingle_buf dst = in->out[o].dst;
+        ingle_matmul job = {.w = p,
+                            .x = &acts[ingle_type_get(p->type)->act],
+                            .out = logits ? logits : b->buf[dst],
+                            .ld_out = b->model->plan.width[dst],
+                            .bias = vec(w, in->out[o].bias),
+                            .add = in->out[o].add};
+        (m == 1 ? b->kern.gemv : b->kern.gemm)[p->type](&job, at, n, w->own + b->at.t_scratch);
+        task = atomic_fetch_add(&counter->next, 1);
+    }
+}
+
+static void matmul(const worker *w, const ingle_instr *in, cpu_counter *counter)
+{
+    ingle_acts acts[3];
+    size_t m = n_rows(w, in);
+    prepare(w, in, m, acts);
+    product(w, in, m, acts, NULL, counter);
+}
+
+/* Rows [from, from + n) of acts that hold m rows. */
+static void slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size_t n)
+{
+    for (int c = 0; c < 3; c++) {
+        out[c] = in[c];
+        out[c].m = n;
+        if (c == INGLE_ACT_F32) {
+            out[c].x += from * in[c].ld_x;
+            continue;
+        }
+        if (in[c].q) out[c].q += from * in[c].ld_q;
+        if (in[c].d) out[c].d += from * in[c].ld_d;
+        if (in[c].sum32) out[c].sum32 += from * in[c].ld_s32;
+        if (in[c].sum16) out[c].sum16 += from * in[c].ld_s16;
+    }
+}
+
+/* Logits of the wanted rows, some at a time, and each row to its owner. */
+static void head(const worker *w, const ingle_instr *in, cpu_counter *counter)
+{
+    const ingle_batch *batch = w->b->batch;
+    size_t m = batch->n_rows, n_vocab = w->b->model->plan.width[INGLE_BUF_LOGITS];
+    ingle_acts acts[3] = {{0}, {0}, {0}}, part[3];
+    prepare(w, in, m, acts);
+    if (m == 1) {
+        product(w, in, 1, acts, batch->row_out[0], counter);
+        return;
+    }
+    for (size_t at = 0; at < m; at += INGLE_HEAD_ROWS, counter++) {
+        size_t n = m - at < INGLE_HEAD_ROWS ? m - at : INGLE_HEAD_ROWS, from, to;
+        slice_acts(part, acts, at, n);
+        product(w, in, n, part, w->b->buf[INGLE_BUF_LOGITS], counter);
+        barrier(w);
+        split(w, n, &from, &to);
+        for (size_t r = from; r < to; r++)
+            memcpy(batch->row_out[at + r], w->b->buf[INGLE_BUF_LOGITS] + r * n_vocab,
+                   n_vocab * sizeof(float));
+        if (at + n < m) barrier(w);
+    }
+}
+
+/* ---- the walk ---- */
+
+static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
+{
+    ingle_backend *b = arg;
+    worker w = {.b = b,
+                .pool = pool,
+                .i = i_thread,
+                .n = n_threads,
+                .own = b->arena + b->at.thread + b->at.thread_bytes * (size_t)i_thread};
+    for (size_t i = 0; i < b->model->plan.n_instr; i++) {
+        const ingle_instr *in = &b->model->plan.instr[i];
+        if (in->rows && !b->batch->n_rows) break; /* nothing behind the last attention is wanted */
+        switch (in->op) {
+        case INGLE_OP_EMBED: embed(&w, in); break;
+        case INGLE_OP_MATMUL: matmul(&w, in, &b->counter[i]); break;
+        case INGLE_OP_HEAD: head(&w, in, &b->counter[i]); break;
+        case INGLE_OP_STORE:
+        case INGLE_OP_QKV: store(&w, in); break;
+        case INGLE_OP_ATTEND: attend(&w, in, &b->counter[i]); break;
+        default: by_row(&w, in); break;
+        }
+        barrier(&w);
+    }
+}
+
+void cpu_run(ingle_backend *b, const ingle_batch *batch)
+{
+    size_t n_pages = 0;
+    b->batch = batch;
+    for (size_t s = 0; s < batch->n_seqs; s++) {
+        const ingle_batch_seq *seq = &batch->seqs[s];
+        b->page_first[s] = n_pages;
+        for (size_t t = 0; t < seq->n; t++) {
+            b->tok_seq[seq->first + t] = (uint32_t)s;
+            b->tok_pos[seq->first + t] = (uint32_t)(seq->pos0 + t);
+        }
+        for (size_t p = 0; p < (seq->pos0 + seq->n + INGLE_PAGE - 1) / INGLE_PAGE; p++)
+            b->page[n_pages++] = b->pages + seq->pages[p] * b->page_bytes;
+    }
+    for (size_t i = 0; i < b->at.n_counters; i++) atomic_init(&b->counter[i].next, 0);
+    ingle_pool_run(b->pool, walk, b);
+    b->batch = NULL;
+}

@@ -1,0 +1,299 @@
+#include "engine/engine.h"
+
+#include "base/cpu.h"
+#include "kern/kern.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_CTX 8192
+
+void ingle_engine_options_init(ingle_engine_options *opt)
+{
+    *opt = (ingle_engine_options){
+        .size = sizeof *opt, .n_sessions = 1, .n_batch = 512, .kv_type = INGLE_TYPE_F16};
+}
+
+static ingle_status in_range(const char *name, int32_t value, int32_t min, int32_t max,
+                             ingle_error *err)
+{
+    if (value < min || value > max)
+        return ingle_fail(err, INGLE_EINVAL, "option '%s' is %d, should be %d to %d", name, value,
+                          min, max);
+    return INGLE_OK;
+}
+
+/* Fills what was left to us, and refuses what cannot be. */
+static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
+                           ingle_backend_options *b, ingle_error *err)
+{
+    ingle_status st;
+    if (o->size != sizeof *o)
+        return ingle_fail(err, INGLE_EINVAL, "option 'size' of the engine is %zu, should be %zu",
+                          o->size, sizeof *o);
+    if ((st = in_range("n_ctx", o->n_ctx, 0, 1 << 24, err))) return st;
+    if ((st = in_range("n_sessions", o->n_sessions, 1, 1 << 16, err))) return st;
+    if ((st = in_range("n_batch", o->n_batch, 1, 1 << 14, err))) return st;
+    if ((st = in_range("n_threads", o->n_threads, 0, 1024, err))) return st;
+    if (!o->n_ctx)
+        o->n_ctx = model->hp.n_ctx < DEFAULT_CTX ? (int32_t)model->hp.n_ctx : DEFAULT_CTX;
+    if (!o->n_threads) o->n_threads = ingle_default_threads();
+    size_t n_ctx = ingle_round_up((size_t)o->n_ctx, INGLE_PAGE);
+    *b = (ingle_backend_options){.n_batch = (size_t)o->n_batch,
+                                 .n_seqs = (size_t)o->n_sessions,
+                                 .n_ctx = n_ctx,
+                                 .n_pages = n_ctx / INGLE_PAGE * (size_t)o->n_sessions,
+                                 .n_threads = o->n_threads,
+                                 .kv_type = o->kv_type};
+    return INGLE_OK;
+}
+
+ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_options *opt,
+                                ingle_memory *mem, ingle_error *err)
+{
+    ingle_engine_options o;
+    ingle_backend_options b;
+    ingle_vocab_info v = {0};
+    if (!model) return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
+    if (!mem) return ingle_fail(err, INGLE_EINVAL, "ingle_model_memory: mem is NULL");
+    if (!model->family)
+        return ingle_fail(err, INGLE_EINVAL, "the model was opened without its plan");
+    ingle_engine_options_init(&o);
+    if (opt) o = *opt;
+    ingle_status st = choose(&o, model, &b, err);
+    if (st) return st;
+    ingle_memory m = {.weights = model->weights.bytes};
+    if ((st = ingle_backend_cpu.memory(model, &b, &m.kv, &m.scratch, err))) return st;
+    if (model->vocab) ingle_vocab_info_get(model->vocab, &v);
+    m.vocab = v.heap_bytes + model->gguf->heap_bytes;
+    m.scratch +=
+        (size_t)model->n_vocab * sizeof(float) * b.n_seqs; /* last logits of each session */
+    m.total = m.weights + m.vocab + m.kv + m.scratch;
+    *mem = m;
+    return INGLE_OK;
+}
+
+/* ---- opening and closing ---- */
+
+static void engine_free(ingle_engine *e)
+{
+    if (e->backend) e->ops->close(e->backend);
+    ingle_pages_close(&e->pool);
+    ingle_model_close(&e->model);
+    free(e->tokens);
+    free(e->seqs);
+    free(e->members);
+    free(e->row_token);
+    free(e->row_out);
+    pthread_cond_destroy(&e->changed);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+void ingle_engine_drop(ingle_engine *e)
+{
+    if (atomic_fetch_sub(&e->refs, 1) == 1) engine_free(e);
+}
+
+static bool take_arrays(ingle_engine *e)
+{
+    size_t n_batch = (size_t)e->opt.n_batch, n_sessions = (size_t)e->opt.n_sessions;
+    e->tokens = ingle_new(n_batch, sizeof *e->tokens);
+    e->seqs = ingle_new(n_sessions, sizeof *e->seqs);
+    e->members = ingle_new(n_sessions, sizeof(ingle_session *));
+    e->row_token = ingle_new(n_batch, sizeof *e->row_token);
+    e->row_out = ingle_new(n_batch, sizeof(float *));
+    return e->tokens && e->seqs && e->members && e->row_token && e->row_out;
+}
+
+ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
+                               const ingle_engine_options *opt, ingle_error *err)
+{
+    ingle_engine_options o;
+    ingle_backend_options b;
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_open: out is NULL");
+    *out = NULL;
+    if (!model) return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
+    if (model->parts != INGLE_PARTS_ALL)
+        return ingle_fail(err, INGLE_EINVAL, "the model was opened without its weights");
+    ingle_engine_options_init(&o);
+    if (opt) o = *opt;
+    bool defaulted = o.n_ctx == 0;
+    ingle_status st = choose(&o, model, &b, err);
+    if (st) return st;
+    ingle_engine *e = ingle_new(1, sizeof *e);
+    if (!e) return ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
+    atomic_init(&e->refs, 1);
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->changed, NULL);
+    e->ops = &ingle_backend_cpu;
+    e->model = ingle_model_retain(model);
+    e->opt = o;
+    e->n_ctx_defaulted = defaulted && (uint32_t)o.n_ctx < model->hp.n_ctx;
+    if (!take_arrays(e) || !ingle_pages_open(&e->pool, b.n_pages))
+        st = ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
+    else st = e->ops->open(&e->backend, model, &b, err);
+    if (st) {
+        engine_free(e);
+        return st;
+    }
+    *out = e;
+    return INGLE_OK;
+}
+
+void ingle_engine_close(ingle_engine **engine)
+{
+    if (!engine || !*engine) return;
+    ingle_engine *e = *engine;
+    *engine = NULL;
+    pthread_mutex_lock(&e->lock);
+    e->closed = true;
+    pthread_cond_broadcast(&e->changed);
+    pthread_mutex_unlock(&e->lock);
+    ingle_engine_drop(e);
+}
+
+/* ---- stepping ---- */
+
+static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, size_t n)
+{
+    ingle_job *job = &s->job;
+    size_t first = batch->n_tokens;
+    memcpy(e->tokens + first, job->tokens + job->done, n * sizeof *e->tokens);
+    e->seqs[batch->n_seqs] =
+        (ingle_batch_seq){.pages = s->pages, .pos0 = s->n, .first = first, .n = n};
+    e->members[batch->n_seqs++] = s;
+    batch->n_tokens += n;
+    job->chunk = n;
+    bool last = job->done + n == job->n;
+    for (size_t t = 0; t < n; t++) {
+        bool wanted =
+            job->rows == INGLE_ROWS_ALL || (job->rows == INGLE_ROWS_LAST && last && t == n - 1);
+        if (!wanted) continue;
+        size_t row = job->rows == INGLE_ROWS_ALL ? job->done + t : 0;
+        e->row_token[batch->n_rows] = (uint32_t)(first + t);
+        e->row_out[batch->n_rows++] = s->logits + row * (size_t)e->model->n_vocab;
+    }
+}
+
+/* Sessions that want one token go first (they are decoding); the others share what is left in
+ * order. */
+static void fill_batch(ingle_engine *e, ingle_batch *batch)
+{
+    size_t room = (size_t)e->opt.n_batch, n_seqs = (size_t)e->opt.n_sessions;
+    for (int decoding = 1; decoding >= 0; decoding--)
+        for (ingle_session *s = e->queue; s && room && batch->n_seqs < n_seqs; s = s->next) {
+            size_t left = s->job.n - s->job.done, n = left < room ? left : room;
+            if ((left == 1) != (decoding == 1)) continue;
+            enter_batch(e, batch, s, n);
+            room -= n;
+        }
+}
+
+static void unqueue(ingle_engine *e, ingle_session *s)
+{
+    ingle_session **at = &e->queue;
+    while (*at != s) at = &(*at)->next;
+    *at = s->next;
+    s->next = NULL;
+    s->job.queued = false;
+}
+
+size_t ingle_engine_drive(ingle_engine *e)
+{
+    ingle_batch batch = {
+        .tokens = e->tokens, .seqs = e->seqs, .row_token = e->row_token, .row_out = e->row_out};
+    fill_batch(e, &batch);
+    if (!batch.n_tokens) return 0;
+    e->driving = true;
+    pthread_mutex_unlock(&e->lock);
+    e->ops->run(e->backend, &batch);
+    pthread_mutex_lock(&e->lock);
+    e->driving = false;
+    for (size_t i = 0; i < batch.n_seqs; i++) {
+        ingle_session *s = e->members[i];
+        memcpy(s->tokens + s->n, s->job.tokens + s->job.done, s->job.chunk * sizeof *s->tokens);
+        s->n += s->job.chunk;
+        s->job.done += s->job.chunk;
+        s->job.chunk = 0;
+        if (s->job.done == s->job.n) unqueue(e, s);
+    }
+    pthread_cond_broadcast(&e->changed);
+    return batch.n_tokens;
+}
+
+static ingle_status closed(ingle_error *err)
+{
+    return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
+}
+
+ingle_status ingle_engine_step(ingle_engine *e, size_t *n_run, ingle_error *err)
+{
+    ingle_status st = INGLE_OK;
+    size_t n = 0;
+    if (!e) return closed(err);
+    pthread_mutex_lock(&e->lock);
+    if (e->driving) st = ingle_fail(err, INGLE_EBUSY, "another caller is stepping this engine");
+    else n = ingle_engine_drive(e);
+    pthread_mutex_unlock(&e->lock);
+    if (n_run) *n_run = n;
+    return st;
+}
+
+ingle_status ingle_engine_warm_up(ingle_engine *e, ingle_error *err)
+{
+    ingle_session *s;
+    if (!e) return closed(err);
+    ingle_status st = ingle_session_open(&s, e, err);
+    if (st) return st;
+    size_t n = (size_t)(e->opt.n_batch < e->opt.n_ctx - 1 ? e->opt.n_batch : e->opt.n_ctx - 1);
+    int32_t one = 0, *many = ingle_new(n, sizeof *many);
+    if (!many) st = ingle_fail(err, INGLE_ENOMEM, "no memory for warming up");
+    if (!st && n) st = ingle_session_eval(s, many, n, INGLE_ROWS_LAST, err);
+    if (!st) st = ingle_session_eval(s, &one, 1, INGLE_ROWS_LAST, err);
+    free(many);
+    ingle_session_close(&s);
+    return st;
+}
+
+/* ---- questions ---- */
+
+ingle_status ingle_engine_info_get(const ingle_engine *e, ingle_engine_info *info, ingle_error *err)
+{
+    if (!e) return closed(err);
+    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_info_get: info is NULL");
+    *info = (ingle_engine_info){.n_ctx = e->opt.n_ctx,
+                                .n_sessions = e->opt.n_sessions,
+                                .n_batch = e->opt.n_batch,
+                                .n_threads = e->opt.n_threads,
+                                .kv_type = e->opt.kv_type,
+                                .n_ctx_defaulted = e->n_ctx_defaulted};
+    return INGLE_OK;
+}
+
+ingle_status ingle_engine_cost(const ingle_engine *e, ingle_cost *cost, ingle_error *err)
+{
+    if (!e) return closed(err);
+    if (!cost) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_cost: cost is NULL");
+    ingle_backend_cost(e->model, e->opt.kv_type, cost);
+    return INGLE_OK;
+}
+
+ingle_status ingle_engine_limits(ingle_engine *e, ingle_limits *limits, ingle_error *err)
+{
+    if (!e) return closed(err);
+    if (!limits) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_limits: limits is NULL");
+    pthread_mutex_lock(&e->lock);
+    if (e->driving) {
+        pthread_mutex_unlock(&e->lock);
+        return ingle_fail(err, INGLE_EBUSY, "the engine is at work");
+    }
+    e->driving = true;
+    pthread_mutex_unlock(&e->lock);
+    ingle_status st = e->ops->limits(e->backend, limits, err);
+    pthread_mutex_lock(&e->lock);
+    e->driving = false;
+    pthread_cond_broadcast(&e->changed);
+    pthread_mutex_unlock(&e->lock);
+    return st;
+}

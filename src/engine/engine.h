@@ -1,0 +1,75 @@
+/* engine.h - the engine from inside: sessions, their jobs, and the one lock over both.
+ * engine.c opens, closes and steps; session.c holds timelines; generate.c is the blocking
+ * generation. Owns       the backend, the page pool, the batch arrays. Depends on
+ * backend/backend.h, sample/sample.h, text/text.h. Invariant  of a session: tokens held ==
+ * positions filled, at every moment the lock is free. Everything below is guarded by engine->lock,
+ * but the backend runs without it: while `driving`, its inputs are left alone. */
+#ifndef INGLE_ENGINE_ENGINE_H
+#define INGLE_ENGINE_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backend/backend.h"
+#include "engine/pages.h"
+
+/* Tokens a session wants computed. */
+typedef struct ingle_job {
+    const int32_t *tokens;
+    size_t n, done, chunk; /* chunk: how many of them the running batch holds */
+    ingle_rows rows;
+    bool queued;
+} ingle_job;
+
+struct ingle_session {
+    ingle_engine *engine;
+    ingle_session *next; /* in the engine's queue */
+    atomic_flag busy;
+    int32_t *tokens; /* [n_ctx] */
+    size_t n;
+    uint32_t *pages; /* [n_ctx / 32] */
+    size_t n_pages;
+    ingle_job job;
+    float *logits; /* [rows_cap][n_vocab] */
+    size_t n_rows, rows_cap;
+};
+
+struct ingle_engine {
+    atomic_size_t refs; /* the user's handle and every session */
+    ingle_model *model;
+    ingle_backend *backend;
+    const ingle_backend_ops *ops;
+    ingle_engine_options opt; /* as chosen */
+    bool n_ctx_defaulted;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a step ended, or the engine closed */
+    bool driving, closed;
+    ingle_session *queue; /* sessions with a job, first come first served */
+    ingle_pages pool;
+
+    /* the batch */
+    int32_t *tokens;
+    ingle_batch_seq *seqs;
+    ingle_session **members; /* [n_sessions] */
+    uint32_t *row_token;
+    float **row_out;
+};
+
+void ingle_engine_drop(ingle_engine *e); /* one owner less */
+
+/* Marks the session as in use by this caller; EBUSY if it already is, ECLOSED if it or its engine
+ * is closed. */
+ingle_status ingle_session_enter(ingle_session *s, ingle_error *err);
+void ingle_session_leave(ingle_session *s);
+
+/* For a caller that has entered: compute, and forget positions from n on. */
+ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
+                                   ingle_rows rows, ingle_error *err);
+void ingle_session_rewind(ingle_session *s, size_t n);
+
+/* With the lock held: runs one batch if there is work; returns tokens computed. Lets the lock go
+ * while the backend runs. */
+size_t ingle_engine_drive(ingle_engine *e);
+
+#endif

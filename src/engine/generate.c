@@ -1,0 +1,353 @@
+/* generate.c - the blocking generation: prompt, then sample, match stops, emit, compute, again.
+ * Bytes go  token piece -> stop matcher -> UTF-8 assembly -> event. A token counts as returned when
+ * all its bytes were let through by the matcher; at the end the session is rewound to the returned
+ * ones. */
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "sample/sample.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TOP 100
+
+void ingle_generate_options_init(ingle_generate_options *opt)
+{
+    *opt = (ingle_generate_options){.size = sizeof *opt, .max_tokens = -1, .logprobs = -1};
+}
+
+/* One generation on its way. */
+typedef struct generation {
+    ingle_session *s;
+    ingle_sampler *sampler;
+    const ingle_generate_options *opt;
+    const ingle_vocab *vocab;
+    ingle_stopper *stopper;
+    ingle_utf8_stream utf8;
+    size_t *end;      /* [max] bytes fed up to and with each token */
+    size_t n, max;    /* tokens emitted, most allowed */
+    size_t fed, safe; /* bytes into and out of the matcher */
+    size_t hit;       /* SIZE_MAX: no stop yet */
+    char *piece, *text;
+    size_t piece_cap, text_cap;
+    bool pending; /* the last emitted token is not computed yet */
+    int32_t last;
+    bool stopped; /* by the callback */
+} generation;
+
+static bool emit(generation *g, const ingle_event *event)
+{
+    if (g->opt->on_event && !g->stopped) g->stopped = !g->opt->on_event(g->opt->user, event);
+    return !g->stopped;
+}
+
+/* ---- log-probabilities ---- */
+
+/* The n best of logits, best first, as log-probabilities; the lower id wins a tie. */
+static void top_logprobs(const float *logits, size_t n_vocab, double log_sum, ingle_top *top,
+                         size_t n)
+{
+    size_t have = 0;
+    for (size_t i = 0; n && i < n_vocab; i++) {
+        if (have == n && logits[i] <= logits[top[n - 1].token]) continue;
+        size_t at = have < n ? have++ : n - 1;
+        for (; at && logits[top[at - 1].token] < logits[i]; at--) top[at] = top[at - 1];
+        top[at].token = (int32_t)i;
+    }
+    for (size_t i = 0; i < have; i++)
+        top[i].logprob = (float)((double)logits[top[i].token] - log_sum);
+}
+
+static double log_sum_exp(const float *logits, size_t n)
+{
+    double max = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (logits[i] > max) max = logits[i];
+    for (size_t i = 0; i < n; i++) sum += exp((double)logits[i] - max);
+    return max + log(sum);
+}
+
+/* ---- text ---- */
+
+static ingle_status grow(char **p, size_t *cap, size_t n, ingle_error *err)
+{
+    return ingle_grow(p, cap, n, 1) ? INGLE_OK
+                                    : ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes", n);
+}
+
+static ingle_status piece_of(generation *g, int32_t token, size_t *len, ingle_error *err)
+{
+    ingle_status st;
+    *len = 0;
+    if (!g->vocab) return INGLE_OK;
+    st = ingle_vocab_piece(g->vocab, token, 0, g->piece, g->piece_cap, len, err);
+    if (st != INGLE_ERANGE) return st;
+    if ((st = grow(&g->piece, &g->piece_cap, *len, err))) return st;
+    return ingle_vocab_piece(g->vocab, token, 0, g->piece, g->piece_cap, len, err);
+}
+
+/* Feeds bytes through matcher and assembly; *len bytes of g->text may be shown. */
+static ingle_status pass(generation *g, const char *bytes, size_t n, bool flush, size_t *len,
+                         ingle_error *err)
+{
+    const char *safe = bytes;
+    size_t n_safe = n;
+    ingle_status st = ingle_stopper_feed(g->stopper, bytes, n, flush, &safe, &n_safe, &g->hit, err);
+    if (st) return st;
+    g->fed += n;
+    g->safe += n_safe;
+    if ((st = grow(&g->text, &g->text_cap, n_safe + 8, err))) return st;
+    bool last = flush || g->hit != SIZE_MAX;
+    *len = ingle_utf8_stream_feed(&g->utf8, safe, n_safe, last, g->text);
+    return INGLE_OK;
+}
+
+/* ---- one token ---- */
+
+static bool is_stop_token(const generation *g, int32_t token)
+{
+    ingle_token_info info;
+    for (size_t i = 0; i < g->opt->n_stop_tokens; i++)
+        if (g->opt->stop_tokens[i] == token) return true;
+    return !g->opt->ignore_eog && g->vocab && !ingle_vocab_token(g->vocab, token, &info, NULL) &&
+           info.eog;
+}
+
+static ingle_status show(generation *g, const ingle_candidate *c, const float *logits,
+                         ingle_error *err)
+{
+    ingle_top top[MAX_TOP];
+    ingle_event event = {.kind = INGLE_EVENT_TOKEN, .token = c->token, .logit = logits[c->token]};
+    size_t len, n_vocab = (size_t)g->s->engine->model->n_vocab;
+    ingle_status st = piece_of(g, c->token, &len, err);
+    if (!st) st = pass(g, g->piece, len, false, &event.text_len, err);
+    if (st) return st;
+    event.text = g->text;
+    if (g->opt->logprobs >= 0) {
+        double log_sum = log_sum_exp(logits, n_vocab);
+        event.logprob = (float)((double)event.logit - log_sum);
+        event.n_top = (size_t)g->opt->logprobs < n_vocab ? (size_t)g->opt->logprobs : n_vocab;
+        event.top = top;
+        top_logprobs(logits, n_vocab, log_sum, top, event.n_top);
+    }
+    g->end[g->n++] = g->fed;
+    g->last = c->token;
+    g->pending = true;
+    emit(g, &event);
+    return INGLE_OK;
+}
+
+static ingle_status compute_pending(generation *g, ingle_error *err)
+{
+    g->pending = false;
+    return ingle_session_compute(g->s, &g->last, 1, INGLE_ROWS_LAST, err);
+}
+
+/* Samples until something ends it. */
+static ingle_status decode(generation *g, ingle_finish *finish, ingle_error *err)
+{
+    ingle_status st;
+    ingle_candidate c;
+    *finish = INGLE_FINISH_LENGTH;
+    while (g->n < g->max && !g->stopped) {
+        if (g->pending && (st = compute_pending(g, err))) return st;
+        if (g->s->n >= (size_t)g->s->engine->opt.n_ctx) return INGLE_OK; /* no place for it */
+        const float *logits =
+            g->s->logits + (g->s->n_rows - 1) * (size_t)g->s->engine->model->n_vocab;
+        if ((st = ingle_sampler_sample(g->sampler, logits, &c, err))) return st;
+        if (is_stop_token(g, c.token)) {
+            *finish = INGLE_FINISH_STOP;
+            return INGLE_OK;
+        }
+        if ((st = show(g, &c, logits, err))) return st;
+        if ((st = ingle_sampler_accept(g->sampler, c.token, err))) return st;
+        if (g->hit != SIZE_MAX) {
+            *finish = INGLE_FINISH_STOP;
+            return INGLE_OK;
+        }
+    }
+    if (g->stopped) *finish = INGLE_FINISH_CANCELLED;
+    return INGLE_OK;
+}
+
+/* ---- the whole ---- */
+
+static ingle_status run_prompt(generation *g, const int32_t *prompt, size_t n, ingle_error *err)
+{
+    size_t batch = (size_t)g->s->engine->opt.n_batch;
+    ingle_status st = INGLE_OK;
+    for (size_t i = 0; i < n && !st; i++) st = ingle_sampler_accept(g->sampler, prompt[i], err);
+    for (size_t done = 0; done < n && !st && !g->stopped;) {
+        size_t part = n - done < batch ? n - done : batch;
+        ingle_rows rows = done + part == n ? INGLE_ROWS_LAST : INGLE_ROWS_NONE;
+        st = ingle_session_compute(g->s, prompt + done, part, rows, err);
+        done += part;
+        ingle_event event = {.kind = INGLE_EVENT_PROMPT, .n_done = done, .n_prompt = n};
+        if (!st) emit(g, &event);
+    }
+    return st;
+}
+
+/* Shows what was held back, and leaves in the session exactly what was returned. `base` positions
+ * came before. */
+static ingle_status conclude(generation *g, size_t base, ingle_finish finish, ingle_error *err)
+{
+    ingle_event event = {.kind = INGLE_EVENT_END, .finish = finish};
+    ingle_status st = INGLE_OK;
+    if (g->hit == SIZE_MAX) st = pass(g, "", 0, true, &event.text_len, err);
+    if (st) return st;
+    event.text = g->text;
+    while (g->n && g->end[g->n - 1] > g->safe) g->n--;
+    if (g->pending && g->s->n < base + g->n) st = compute_pending(g, err);
+    if (st) return st;
+    if (g->s->n > base + g->n) ingle_session_rewind(g->s, base + g->n);
+    bool was_stopped = g->stopped;
+    g->stopped = false; /* the last event is always told */
+    emit(g, &event);
+    g->stopped = was_stopped;
+    return INGLE_OK;
+}
+
+static ingle_status check(const ingle_session *s, const ingle_sampler *sampler,
+                          const int32_t *prompt, size_t n, const ingle_generate_options *opt,
+                          ingle_error *err)
+{
+    size_t n_ctx = (size_t)s->engine->opt.n_ctx;
+    if (!sampler) return ingle_fail(err, INGLE_ECLOSED, "the sampler is closed");
+    if (opt->size != sizeof *opt)
+        return ingle_fail(err, INGLE_EINVAL, "option 'size' of generate is %zu, should be %zu",
+                          opt->size, sizeof *opt);
+    if (opt->max_tokens < -1)
+        return ingle_fail(err, INGLE_EINVAL, "option 'max_tokens' is %d, should be -1 or more",
+                          opt->max_tokens);
+    if (opt->logprobs < -1 || opt->logprobs > MAX_TOP)
+        return ingle_fail(err, INGLE_EINVAL, "option 'logprobs' is %d, should be -1 to %d",
+                          opt->logprobs, MAX_TOP);
+    for (size_t i = 0; i < opt->n_stop_tokens; i++)
+        if (opt->stop_tokens[i] < 0 || opt->stop_tokens[i] >= s->engine->model->n_vocab)
+            return ingle_fail(err, INGLE_EINVAL,
+                              "option 'stop_tokens' entry %zu is %d, should be 0 to %d", i,
+                              opt->stop_tokens[i], s->engine->model->n_vocab - 1);
+    if (n && !prompt) return ingle_fail(err, INGLE_EINVAL, "the prompt is NULL");
+    if (!n && !s->n_rows)
+        return ingle_fail(err, INGLE_EINVAL, "an empty prompt needs logits of an earlier eval");
+    if (n > n_ctx - s->n)
+        return ingle_fail(err, INGLE_EFULL,
+                          "the prompt's %zu tokens do not fit: %zu of %zu are taken", n, s->n,
+                          n_ctx);
+    return INGLE_OK;
+}
+
+/* End tokens are never drawn while they are ignored. */
+static ingle_status ban_eog(generation *g, ingle_error *err)
+{
+    if (!g->opt->ignore_eog || !g->vocab) return INGLE_OK;
+    ingle_vocab_info v;
+    ingle_token_info info;
+    size_t n = 0;
+    ingle_vocab_info_get(g->vocab, &v);
+    int32_t *ids = ingle_new((size_t)v.n_tokens, sizeof *ids);
+    if (!ids) return ingle_fail(err, INGLE_ENOMEM, "no memory for the end tokens");
+    for (int32_t i = 0; i < v.n_tokens; i++)
+        if (!ingle_vocab_token(g->vocab, i, &info, NULL) && info.eog) ids[n++] = i;
+    ingle_status st = ingle_sampler_ban(g->sampler, ids, n, err);
+    free(ids);
+    return st;
+}
+
+static ingle_status generate(generation *g, const int32_t *prompt, size_t n,
+                             ingle_generate_result *result, ingle_error *err)
+{
+    size_t start = g->s->n, n_ctx = (size_t)g->s->engine->opt.n_ctx;
+    g->max = n_ctx - start - n;
+    if (g->opt->max_tokens >= 0 && (size_t)g->opt->max_tokens < g->max)
+        g->max = (size_t)g->opt->max_tokens;
+    g->hit = SIZE_MAX;
+    ingle_status st = ingle_stopper_open(&g->stopper, g->opt->stops, g->opt->n_stops, err);
+    if (st) return st;
+    if (!(g->end = ingle_new(g->max, sizeof *g->end)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu tokens", g->max);
+    if ((st = grow(&g->piece, &g->piece_cap, 256, err))) return st;
+    if ((st = ban_eog(g, err))) return st;
+    ingle_finish finish = INGLE_FINISH_CANCELLED;
+    double t0 = ingle_now();
+    st = run_prompt(g, prompt, n, err);
+    double t1 = ingle_now();
+    if (!st && !g->stopped) st = decode(g, &finish, err);
+    /* cancelled within the prompt: the part that was computed stays */
+    size_t base = g->n || g->s->n >= start + n ? start + n : g->s->n;
+    if (!st) st = conclude(g, base, finish, err);
+    if (st) ingle_session_rewind(g->s, start);
+    if (!st && result)
+        *result = (ingle_generate_result){.finish = finish,
+                                          .n_prompt = n,
+                                          .n_generated = g->n,
+                                          .prompt_s = t1 - t0,
+                                          .decode_s = ingle_now() - t1,
+                                          .i_stop = g->hit == SIZE_MAX ? g->opt->n_stops : g->hit};
+    return st;
+}
+
+ingle_status ingle_generate(ingle_session *s, ingle_sampler *sampler, const int32_t *prompt,
+                            size_t n, const ingle_generate_options *opt,
+                            ingle_generate_result *result, ingle_error *err)
+{
+    ingle_generate_options defaults;
+    ingle_generate_options_init(&defaults);
+    if (!opt) opt = &defaults;
+    ingle_status st = ingle_session_enter(s, err);
+    if (st) return st;
+    generation g = {.s = s, .sampler = sampler, .opt = opt, .vocab = s->engine->model->vocab};
+    st = check(s, sampler, prompt, n, opt, err);
+    if (!st) st = generate(&g, prompt, n, result, err);
+    if (opt->ignore_eog && sampler) ingle_sampler_ban(sampler, NULL, 0, NULL);
+    ingle_stopper_close(&g.stopper);
+    free(g.end);
+    free(g.piece);
+    free(g.text);
+    ingle_session_leave(s);
+    return st;
+}
+
+/* ---- the sampler's door: its breakers are text, and text needs the vocabulary ---- */
+
+static ingle_status tokenize_breakers(const ingle_sampler_options *opt, const ingle_model *model,
+                                      ingle_breaker *out, ingle_error *err)
+{
+    for (size_t i = 0; i < opt->n_dry_breakers; i++) {
+        const char *text = opt->dry_breakers[i];
+        if (!text || !*text)
+            return ingle_fail(err, INGLE_EINVAL, "option 'dry_breakers' entry %zu is empty", i);
+        size_t cap = strlen(text) + 8;
+        if (!(out[i].tokens = ingle_new(cap, sizeof(int32_t))))
+            return ingle_fail(err, INGLE_ENOMEM, "no memory for DRY breakers");
+        ingle_status st =
+            ingle_tokenize(model, text, strlen(text), 0, out[i].tokens, cap, &out[i].n, err);
+        if (st) return st;
+    }
+    return INGLE_OK;
+}
+
+ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
+                                int32_t n_vocab, const ingle_model *model, ingle_error *err)
+{
+    ingle_sampler_options defaults;
+    ingle_sampler_options_init(&defaults);
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_sampler_open: out is NULL");
+    *out = NULL;
+    if (!opt) opt = &defaults;
+    bool dry = opt->size == sizeof *opt && opt->dry_multiplier != 0 && opt->n_dry_breakers;
+    if (!dry) return ingle_sampler_new(out, opt, n_vocab, NULL, 0, err);
+    if (!model || !model->vocab)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "option 'dry_multiplier' needs a model with a vocabulary");
+    ingle_breaker *b = ingle_new(opt->n_dry_breakers, sizeof *b);
+    if (!b) return ingle_fail(err, INGLE_ENOMEM, "no memory for DRY breakers");
+    ingle_status st = tokenize_breakers(opt, model, b, err);
+    if (!st) st = ingle_sampler_new(out, opt, n_vocab, b, opt->n_dry_breakers, err);
+    for (size_t i = 0; i < opt->n_dry_breakers; i++) free(b[i].tokens);
+    free(b);
+    return st;
+}

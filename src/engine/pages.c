@@ -1,0 +1,41 @@
+#include "engine/pages.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+bool ingle_pages_open(ingle_pages *p, size_t n)
+{
+    *p = (ingle_pages){.n = n, .n_free = n};
+    p->refs = ingle_new(n, sizeof *p->refs);
+    p->free = ingle_new(n, sizeof *p->free);
+    if (!p->refs || !p->free) {
+        ingle_pages_close(p);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) p->free[i] = (uint32_t)(n - 1 - i);
+    return true;
+}
+
+void ingle_pages_close(ingle_pages *p)
+{
+    free(p->refs);
+    free(p->free);
+    *p = (ingle_pages){0};
+}
+
+bool ingle_pages_take(ingle_pages *p, size_t n, uint32_t *ids)
+{
+    if (n > p->n_free) return false;
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = p->free[--p->n_free];
+        p->refs[ids[i]] = 1;
+    }
+    return true;
+}
+
+void ingle_pages_drop(ingle_pages *p, const uint32_t *ids, size_t n)
+{
+    for (size_t i = n; i-- > 0;)
+        if (--p->refs[ids[i]] == 0) p->free[p->n_free++] = ids[i];
+}

@@ -1,0 +1,208 @@
+/* session.c - timelines: what a session holds, and the calls that change it. Every change of length
+ * goes through ingle_session_compute() and ingle_session_rewind(), which move tokens and pages
+ * together. */
+#include "engine/engine.h"
+
+#include "kern/kern.h"
+
+#include <stdlib.h>
+
+ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_error *err)
+{
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_session_open: out is NULL");
+    *out = NULL;
+    if (!e) return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
+    size_t n_ctx = ingle_round_up((size_t)e->opt.n_ctx, INGLE_PAGE);
+    ingle_session *s = ingle_new(1, sizeof *s);
+    if (s) {
+        s->tokens = ingle_new(n_ctx, sizeof *s->tokens);
+        s->pages = ingle_new(n_ctx / INGLE_PAGE, sizeof *s->pages);
+        s->logits = ingle_new((size_t)e->model->n_vocab, sizeof *s->logits);
+    }
+    if (!s || !s->tokens || !s->pages || !s->logits) {
+        if (s) free(s->tokens), free(s->pages), free(s->logits);
+        free(s);
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a session of %d positions",
+                          e->opt.n_ctx);
+    }
+    s->rows_cap = 1;
+    atomic_flag_clear(&s->busy);
+    s->engine = e;
+    atomic_fetch_add(&e->refs, 1);
+    *out = s;
+    return INGLE_OK;
+}
+
+void ingle_session_close(ingle_session **session)
+{
+    if (!session || !*session) return;
+    ingle_session *s = *session;
+    *session = NULL;
+    ingle_session_rewind(s, 0);
+    ingle_engine_drop(s->engine);
+    free(s->tokens);
+    free(s->pages);
+    free(s->logits);
+    free(s);
+}
+
+ingle_status ingle_session_enter(ingle_session *s, ingle_error *err)
+{
+    if (!s) return ingle_fail(err, INGLE_ECLOSED, "the session is closed");
+    if (atomic_flag_test_and_set(&s->busy))
+        return ingle_fail(err, INGLE_EBUSY, "another caller is using this session");
+    pthread_mutex_lock(&s->engine->lock);
+    bool closed = s->engine->closed;
+    pthread_mutex_unlock(&s->engine->lock);
+    if (!closed) return INGLE_OK;
+    ingle_session_leave(s);
+    return ingle_fail(err, INGLE_ECLOSED, "the session's engine is closed");
+}
+
+void ingle_session_leave(ingle_session *s)
+{
+    atomic_flag_clear(&s->busy);
+}
+
+/* Gives back the pages that n positions do not need; the lock is held. */
+static void rewind_locked(ingle_session *s, size_t n)
+{
+    size_t keep = (n + INGLE_PAGE - 1) / INGLE_PAGE;
+    s->n = n;
+    if (keep < s->n_pages) {
+        ingle_pages_drop(&s->engine->pool, s->pages + keep, s->n_pages - keep);
+        s->n_pages = keep;
+    }
+}
+
+void ingle_session_rewind(ingle_session *s, size_t n)
+{
+    pthread_mutex_lock(&s->engine->lock);
+    if (n != s->n) s->n_rows = 0; /* the logits belong to a position that is gone */
+    rewind_locked(s, n);
+    pthread_mutex_unlock(&s->engine->lock);
+}
+
+static ingle_status check_tokens(const ingle_session *s, const int32_t *tokens, size_t n,
+                                 ingle_error *err)
+{
+    const ingle_engine *e = s->engine;
+    if (!tokens || !n) return ingle_fail(err, INGLE_EINVAL, "no tokens to evaluate");
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || tokens[i] >= e->model->n_vocab)
+            return ingle_fail(err, INGLE_EINVAL, "token %zu is %d, should be 0 to %d", i, tokens[i],
+                              e->model->n_vocab - 1);
+    if (n > (size_t)e->opt.n_ctx - s->n)
+        return ingle_fail(err, INGLE_EFULL,
+                          "%zu tokens do not fit: the session holds %zu of at most %d", n, s->n,
+                          e->opt.n_ctx);
+    return INGLE_OK;
+}
+
+/* The logits of n_rows rows need room before anything changes. */
+static ingle_status reserve_rows(ingle_session *s, size_t n_rows, ingle_error *err)
+{
+    size_t n, n_vocab = (size_t)s->engine->model->n_vocab;
+    if (n_rows <= s->rows_cap) return INGLE_OK;
+    float *p = ingle_mul_ok(n_rows, n_vocab, &n) ? ingle_new(n, sizeof *p) : NULL;
+    if (!p) return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu rows of logits", n_rows);
+    free(s->logits);
+    s->logits = p;
+    s->rows_cap = n_rows;
+    s->n_rows = 0;
+    return INGLE_OK;
+}
+
+static void enqueue(ingle_engine *e, ingle_session *s)
+{
+    ingle_session **at = &e->queue;
+    while (*at) at = &(*at)->next;
+    *at = s;
+    s->next = NULL;
+    s->job.queued = true;
+}
+
+/* Steps, or waits for whoever is stepping, until the job is done. The lock is held. */
+static ingle_status finish(ingle_session *s, ingle_error *err)
+{
+    ingle_engine *e = s->engine;
+    while (s->job.queued) {
+        if (e->driving) pthread_cond_wait(&e->changed, &e->lock);
+        else if (e->closed) { /* never leave a queued job behind */ ingle_session **at = &e->queue;
+            while (*at != s) at = &(*at)->next;
+            *at = s->next;
+            s->job.queued = false;
+            return ingle_fail(err, INGLE_ECLOSED, "the engine was closed during the call");
+        } else ingle_engine_drive(e);
+    }
+    return INGLE_OK;
+}
+
+ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
+                                   ingle_rows rows, ingle_error *err)
+{
+    ingle_engine *e = s->engine;
+    size_t n_rows = rows == INGLE_ROWS_ALL ? n : rows == INGLE_ROWS_LAST ? 1 : 0;
+    ingle_status st = check_tokens(s, tokens, n, err);
+    if (!st) st = reserve_rows(s, n_rows, err);
+    if (st) return st;
+    pthread_mutex_lock(&e->lock);
+    size_t before = s->n, want = (s->n + n + INGLE_PAGE - 1) / INGLE_PAGE;
+    if (want > s->n_pages) {
+        if (!ingle_pages_take(&e->pool, want - s->n_pages, s->pages + s->n_pages)) {
+            pthread_mutex_unlock(&e->lock);
+            return ingle_fail(err, INGLE_EFULL, "the KV pool has no room for %zu more tokens", n);
+        }
+        s->n_pages = want;
+    }
+    s->job = (ingle_job){.tokens = tokens, .n = n, .rows = rows};
+    enqueue(e, s);
+    st = finish(s, err);
+    if (st) rewind_locked(s, before);
+    else s->n_rows = n_rows;
+    pthread_mutex_unlock(&e->lock);
+    return st;
+}
+
+ingle_status ingle_session_eval(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
+                                ingle_error *err)
+{
+    if ((unsigned)rows > INGLE_ROWS_NONE)
+        return ingle_fail(err, INGLE_EINVAL, "rows is %d, should be 0 to 2", rows);
+    ingle_status st = ingle_session_enter(s, err);
+    if (st) return st;
+    st = ingle_session_compute(s, tokens, n, rows, err);
+    ingle_session_leave(s);
+    return st;
+}
+
+ingle_status ingle_session_logits(const ingle_session *s, size_t i_row, const float **logits,
+                                  ingle_error *err)
+{
+    if (!s) return ingle_fail(err, INGLE_ECLOSED, "the session is closed");
+    if (!logits) return ingle_fail(err, INGLE_EINVAL, "ingle_session_logits: logits is NULL");
+    if (i_row >= s->n_rows)
+        return ingle_fail(err, INGLE_ENOTFOUND, "row %zu: the session holds %zu rows of logits",
+                          i_row, s->n_rows);
+    *logits = s->logits + i_row * (size_t)s->engine->model->n_vocab;
+    return INGLE_OK;
+}
+
+ingle_status ingle_session_tokens(const ingle_session *s, const int32_t **tokens, size_t *n,
+                                  ingle_error *err)
+{
+    if (!s) return ingle_fail(err, INGLE_ECLOSED, "the session is closed");
+    if (tokens) *tokens = s->tokens;
+    if (n) *n = s->n;
+    return INGLE_OK;
+}
+
+ingle_status ingle_session_truncate(ingle_session *s, size_t n, ingle_error *err)
+{
+    ingle_status st = ingle_session_enter(s, err);
+    if (st) return st;
+    if (n > s->n) st = ingle_fail(err, INGLE_EINVAL, "cannot keep %zu tokens of %zu", n, s->n);
+    else ingle_session_rewind(s, n);
+    ingle_session_leave(s);
+    return st;
+}

@@ -1,0 +1,151 @@
+/* fuse.c - joins runs of instructions into what a CPU does best at once.
+ *     NORM, MATMUL...                      -> MATMUL with a norm on its input
+ *     MATMUL, MATMUL, MATMUL (one input)   -> one MATMUL with up to three outputs
+ *     MATMUL, BIAS / ADD                   -> epilogue of the MATMUL
+ *     NORM q, NORM k, ROPE q, ROPE k, STORE -> QKV
+ *     ACT, MUL, MATMUL                     -> MATMUL with the gated product on its input
+ * Each rule looks at the end of the list made so far and the next instruction; one pass, in place.
+ */
+#include "model/plan.h"
+
+/* True if a later instruction of the plain list reads buf before it is written again. */
+static bool read_later(const ingle_plan *p, size_t from, ingle_buf buf)
+{
+    for (size_t i = from; i < p->n_instr; i++) {
+        const ingle_instr *in = &p->instr[i];
+        bool two = in->op == INGLE_OP_MUL || in->op == INGLE_OP_ADD || in->op == INGLE_OP_STORE;
+        if (in->op != INGLE_OP_EMBED && in->src == buf) return true;
+        if (two && in->src2 == buf) return true;
+        ingle_buf dst = in->n_out ? in->out[0].dst : in->dst;
+        if (in->op != INGLE_OP_STORE && dst == buf) return false;
+    }
+    return false;
+}
+
+static bool is_matmul(const ingle_instr *in)
+{
+    return in->op == INGLE_OP_MATMUL || in->op == INGLE_OP_HEAD;
+}
+
+/* The input of `in` is what `last` made, and nobody else wants it. */
+static bool feeds(const ingle_instr *last, const ingle_instr *in)
+{
+    return last->dst == in->src && last->rows == in->rows;
+}
+
+/* Each rule: true if `in` was absorbed by (or absorbed) the tail of the out list of length *n.
+ * `after` is the index of the instruction behind `in` in the plain list. */
+typedef bool rule(ingle_plan *p, size_t *n, ingle_instr *in, size_t after);
+
+static bool bias_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+{
+    (void)after;
+    ingle_instr *last = &p->instr[*n - 1];
+    if (in->op != INGLE_OP_BIAS || last->op != INGLE_OP_MATMUL) return false;
+    ingle_matmul_out *o = &last->out[last->n_out - 1];
+    if (o->dst != in->dst || o->bias != INGLE_NO_VECTOR || o->add) return false;
+    o->bias = in->vector;
+    return true;
+}
+
+static bool add_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+{
+    ingle_instr *last = &p->instr[*n - 1];
+    if (in->op != INGLE_OP_ADD || last->op != INGLE_OP_MATMUL || last->n_out != 1) return false;
+    if (last->out[0].dst != in->src2 || in->dst != in->src || last->src == in->dst) return false;
+    if (read_later(p, after, in->src2)) return false;
+    last->out[0].dst = in->dst;
+    last->out[0].add = true;
+    return true;
+}
+
+/* First instruction behind the up to three MATMULs (and their BIASes) that read buf and can become
+ * one group. */
+static size_t group_end(const ingle_plan *p, size_t i, ingle_buf buf)
+{
+    for (int n_matmul = 1; i < p->n_instr; i++) {
+        const ingle_instr *in = &p->instr[i];
+        bool member = in->op == INGLE_OP_MATMUL && in->src == buf && n_matmul++ < 3;
+        if (!member && in->op != INGLE_OP_BIAS) break;
+    }
+    return i;
+}
+
+static bool norm_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+{
+    ingle_instr *last = &p->instr[*n - 1];
+    if (!is_matmul(in) || last->op != INGLE_OP_NORM || last->n_heads != 1 || !feeds(last, in))
+        return false;
+    if (read_later(p, group_end(p, after, in->src), in->src)) return false;
+    in->pre = INGLE_PRE_NORM;
+    in->src = last->src;
+    in->vector = last->vector;
+    in->dst = last->dst; /* where the normed rows wait if a weight wants them as floats */
+    *last = *in;
+    return true;
+}
+
+/* A later MATMUL of the same normed or plain input. */
+static bool matmul_into_group(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+{
+    ingle_instr *last = &p->instr[*n - 1];
+    (void)after;
+    if (in->op != INGLE_OP_MATMUL || last->op != INGLE_OP_MATMUL || last->n_out >= 3) return false;
+    if (in->rows != last->rows || last->pre == INGLE_PRE_GLU) return false;
+    ingle_buf input = last->pre == INGLE_PRE_NORM ? last->dst : last->src;
+    if (in->src != input || in->pre != INGLE_PRE_NONE) return false;
+    for (uint32_t i = 0; i < last->n_out; i++)
+        if (last->out[i].dst == in->src || last->out[i].dst == in->out[0].dst || last->out[i].add)
+            return false;
+    last->out[last->n_out++] = in->out[0];
+    return true;
+}
+
+static bool glu_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+{
+    if (*n < 2 || in->op != INGLE_OP_MATMUL) return false;
+    ingle_instr *mul = &p->instr[*n - 1], *act = &p->instr[*n - 2];
+    if (mul->op != INGLE_OP_MUL || act->op != INGLE_OP_ACT || act->dst != mul->src) return false;
+    if (!feeds(mul, in) || read_later(p, after, mul->dst)) return false;
+    in->pre = INGLE_PRE_GLU;
+    in->src = act->src;
+    in->src2 = mul->src2;
+    in->dst = mul->dst;
+    *act = *in;
+    --*n;
+    return true;
+}
+
+/* STORE swallows the ROPEs and head NORMs before it. */
+static bool qkv(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+{
+    (void)after;
+    if (in->op != INGLE_OP_STORE || *n < 2) return false;
+    ingle_instr *rope_k = &p->instr[*n - 1], *rope_q = &p->instr[*n - 2];
+    if (rope_k->op != INGLE_OP_ROPE || rope_q->op != INGLE_OP_ROPE) return false;
+    in->op = INGLE_OP_QKV;
+    *n -= 2;
+    if (*n >= 2 && p->instr[*n - 1].op == INGLE_OP_NORM && p->instr[*n - 1].dst == INGLE_BUF_K &&
+        p->instr[*n - 2].op == INGLE_OP_NORM && p->instr[*n - 2].dst == INGLE_BUF_Q) {
+        in->vector = p->instr[*n - 2].vector;
+        in->vector2 = p->instr[*n - 1].vector;
+        *n -= 2;
+    }
+    p->instr[(*n)++] = *in;
+    return true;
+}
+
+void ingle_plan_fuse(ingle_plan *p)
+{
+    static rule *const rules[] = {bias_into_matmul,  add_into_matmul, norm_into_matmul,
+                                  matmul_into_group, glu_into_matmul, qkv};
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_instr; i++) {
+        ingle_instr in = p->instr[i];
+        bool joined = false;
+        for (size_t r = 0; n && !joined && r < sizeof rules / sizeof rules[0]; r++)
+            joined = rules[r](p, &n, &in, i + 1);
+        if (!joined) p->instr[n++] = in;
+    }
+    p->n_instr = n;
+}

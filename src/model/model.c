@@ -1,0 +1,302 @@
+#include "model/model.h"
+
+#include "base/cpu.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ingle_model_options_init(ingle_model_options *opt)
+{
+    *opt = (ingle_model_options){.size = sizeof *opt, .fuse = true};
+}
+
+static ingle_status check_options(const ingle_model_options *opt, ingle_error *err)
+{
+    if (opt->size != sizeof *opt)
+        return ingle_fail(err, INGLE_EINVAL, "option 'size' of the model is %zu, should be %zu",
+                          opt->size, sizeof *opt);
+    if ((unsigned)opt->parts > INGLE_PARTS_META)
+        return ingle_fail(err, INGLE_EINVAL, "option 'parts' is %d, should be 0 to 3", opt->parts);
+    if (opt->n_threads < 0 || opt->n_threads > 1024)
+        return ingle_fail(err, INGLE_EINVAL, "option 'n_threads' is %d, should be 0 to 1024",
+                          opt->n_threads);
+    if ((unsigned)opt->isa > INGLE_ISA_I8MM || !ingle_isa_runs_here(opt->isa))
+        return ingle_fail(err, INGLE_EUNSUPPORTED, "option 'isa': level '%s' does not run here",
+                          (unsigned)opt->isa > INGLE_ISA_I8MM ? "?" : ingle_isa_name(opt->isa));
+    return INGLE_OK;
+}
+
+static void model_free(ingle_model *m)
+{
+    if (!m) return;
+    ingle_plan_free(&m->plan);
+    ingle_weights_free(&m->weights);
+    ingle_vocab_close(&m->vocab);
+    ingle_gguf_close(&m->gguf);
+    free(m->rope_freq);
+    free(m->name);
+    free(m->architecture);
+    free(m->chat_template);
+    free(m);
+}
+
+/* A metadata string as a C string; "" when absent. */
+static ingle_status copy_string(const ingle_model *m, const char *key, char **out, ingle_error *err)
+{
+    ingle_str s = {"", 0};
+    ingle_status st = ingle_gguf_get_str(m->gguf, key, false, &s, err);
+    if (st) return st;
+    if (!(*out = malloc(s.len + 1)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for '%s'", key);
+    memcpy(*out, s.ptr, s.len);
+    (*out)[s.len] = 0;
+    return INGLE_OK;
+}
+
+static ingle_status read_names(ingle_model *m, ingle_error *err)
+{
+    ingle_status st;
+    if ((st = copy_string(m, "general.name", &m->name, err))) return st;
+    if ((st = copy_string(m, "general.architecture", &m->architecture, err))) return st;
+    if (ingle_gguf_find(m->gguf, "tokenizer.chat_template"))
+        return copy_string(m, "tokenizer.chat_template", &m->chat_template, err);
+    return INGLE_OK;
+}
+
+/* Llama 3 gives each pair a divisor of its own. */
+static ingle_status read_rope(ingle_model *m, ingle_error *err)
+{
+    const ingle_rope *rope = &m->hp.rope;
+    size_t n = rope->n_rot / 2;
+    const ingle_gguf_tensor *t = ingle_gguf_find_tensor(m->gguf, "rope_freqs.weight");
+    if (t && (t->type != INGLE_TYPE_F32 || t->n_elems != n))
+        return ingle_fail(err, INGLE_EFORMAT, "tensor 'rope_freqs.weight' should be F32 [%zu]", n);
+    if (!(m->rope_freq = ingle_new(n, sizeof *m->rope_freq)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for RoPE frequencies");
+    for (size_t i = 0; i < n; i++) {
+        float factor = 1;
+        ingle_status st = t ? ingle_gguf_read(m->gguf, t, i * 4, &factor, 4, err) : INGLE_OK;
+        if (st) return st;
+        if (!(factor > 0) || !isfinite(factor))
+            return ingle_fail(err, INGLE_EFORMAT, "tensor 'rope_freqs.weight' entry %zu is %g", i,
+                              (double)factor);
+        m->rope_freq[i] = ingle_rope_frequency(rope, (uint32_t)i, (double)factor);
+    }
+    m->rope_magnitude = (float)ingle_rope_magnitude(rope);
+    return INGLE_OK;
+}
+
+static ingle_status read_plan(ingle_model *m, bool fuse, ingle_error *err)
+{
+    ingle_status st;
+    ingle_str arch = {"", 0};
+    if ((st = ingle_gguf_get_str(m->gguf, "general.architecture", true, &arch, err))) return st;
+    if (!(m->family = ingle_family_find(arch)))
+        return ingle_fail(err, INGLE_EUNSUPPORTED, "architecture '%s' is not supported (%s are)",
+                          m->architecture, ingle_family_list());
+    if ((st = ingle_hparams_read(&m->hp, m->family, m->gguf, err))) return st;
+    if ((st = ingle_weights_init(&m->weights, m->gguf, err))) return st;
+    if ((st = ingle_plan_build(&m->plan, &m->weights, m->family, &m->hp, m->gguf, err))) return st;
+    m->n_vocab = (int32_t)m->plan.width[INGLE_BUF_LOGITS];
+    if (fuse) ingle_plan_fuse(&m->plan);
+    return read_rope(m, err);
+}
+
+static ingle_status check_vocab(const ingle_model *m, ingle_error *err)
+{
+    ingle_vocab_info v;
+    if (!m->vocab) return INGLE_OK;
+    ingle_vocab_info_get(m->vocab, &v);
+    if (v.n_tokens > m->n_vocab)
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "tokenizer.ggml.tokens has %d entries, but the model only %d", v.n_tokens,
+                          m->n_vocab);
+    return INGLE_OK;
+}
+
+static ingle_status open_parts(ingle_model *m, const char *path, const ingle_model_options *opt,
+                               ingle_error *err)
+{
+    ingle_status st;
+    bool plan = opt->parts == INGLE_PARTS_ALL || opt->parts == INGLE_PARTS_PLAN;
+    if ((st = ingle_gguf_open(&m->gguf, path, plan, err))) return st;
+    if ((st = read_names(m, err))) return st;
+    bool has_vocab = ingle_gguf_find(m->gguf, "tokenizer.ggml.model") != NULL;
+    if (opt->parts == INGLE_PARTS_VOCAB || (plan && has_vocab))
+        if ((st = ingle_vocab_open(&m->vocab, m->gguf, err))) return st;
+    if (!plan) return INGLE_OK;
+    if ((st = read_plan(m, opt->fuse, err))) return st;
+    if ((st = check_vocab(m, err))) return st;
+    if (opt->parts == INGLE_PARTS_PLAN) return INGLE_OK;
+    int n_threads = opt->n_threads ? opt->n_threads : ingle_default_threads();
+    return ingle_weights_load(&m->weights, m->gguf, n_threads, opt->progress, opt->user, err);
+}
+
+ingle_status ingle_model_open(ingle_model **out, const char *path, const ingle_model_options *opt,
+                              ingle_error *err)
+{
+    ingle_model_options defaults;
+    ingle_model_options_init(&defaults);
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_model_open: out is NULL");
+    *out = NULL;
+    if (!path) return ingle_fail(err, INGLE_EINVAL, "ingle_model_open: path is NULL");
+    if (!opt) opt = &defaults;
+    ingle_status st = check_options(opt, err);
+    if (st) return st;
+    ingle_model *m = ingle_new(1, sizeof *m);
+    if (!m) return ingle_fail(err, INGLE_ENOMEM, "no memory for the model");
+    atomic_init(&m->refs, 1);
+    m->parts = opt->parts;
+    m->isa = opt->isa == INGLE_ISA_AUTO ? ingle_cpu_detect().isa : opt->isa;
+    if ((st = open_parts(m, path, opt, err))) {
+        model_free(m);
+        return st;
+    }
+    *out = m;
+    return INGLE_OK;
+}
+
+ingle_model *ingle_model_retain(ingle_model *model)
+{
+    if (model) atomic_fetch_add(&model->refs, 1);
+    return model;
+}
+
+void ingle_model_close(ingle_model **model)
+{
+    if (!model || !*model) return;
+    if (atomic_fetch_sub(&(*model)->refs, 1) == 1) model_free(*model);
+    *model = NULL;
+}
+
+/* ---- questions ---- */
+
+static ingle_status closed(ingle_error *err)
+{
+    return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
+}
+
+ingle_status ingle_model_info_get(const ingle_model *m, ingle_model_info *info, ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_model_info_get: info is NULL");
+    *info = (ingle_model_info){.name = m->name,
+                               .architecture = m->architecture,
+                               .isa = m->parts == INGLE_PARTS_ALL ? ingle_isa_name(m->isa) : "",
+                               .chat_template = m->chat_template,
+                               .n_tensors = m->gguf->n_tensors,
+                               .token_bos = -1,
+                               .token_eos = -1,
+                               .token_eot = -1,
+                               .token_pad = -1,
+                               .token_unk = -1};
+    for (size_t i = 0; i < m->gguf->n_tensors; i++) {
+        info->n_params += m->gguf->tensors[i].n_elems;
+        info->n_bytes += m->gguf->tensors[i].n_bytes;
+    }
+    if (m->vocab) {
+        ingle_vocab_info v;
+        ingle_vocab_info_get(m->vocab, &v);
+        info->n_vocab = v.n_tokens;
+        info->token_bos = v.bos, info->token_eos = v.eos, info->token_eot = v.eot;
+        info->token_pad = v.pad, info->token_unk = v.unk;
+        info->add_bos = v.add_bos, info->add_eos = v.add_eos;
+    }
+    if (m->family) {
+        info->n_vocab = m->n_vocab;
+        info->n_embd = (int32_t)m->hp.n_embd;
+        info->n_layer = (int32_t)m->hp.n_layer;
+        info->n_head = (int32_t)m->hp.n_head;
+        info->n_head_kv = (int32_t)m->hp.n_head_kv;
+        info->n_ctx_train = (int32_t)m->hp.n_ctx;
+    }
+    return INGLE_OK;
+}
+
+ingle_status ingle_model_meta(const ingle_model *m, size_t i, const char **key, char *value,
+                              size_t cap, size_t *len, size_t max_items, ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (i >= m->gguf->n_kv)
+        return ingle_fail(err, INGLE_ENOTFOUND, "the model has %zu keys", m->gguf->n_kv);
+    if (key) *key = m->gguf->kv[i].key;
+    return ingle_gguf_value_text(&m->gguf->kv[i], value, cap, len, max_items, err);
+}
+
+ingle_status ingle_model_tensor(const ingle_model *m, size_t i, ingle_tensor_info *info,
+                                ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_model_tensor: info is NULL");
+    if (i >= m->gguf->n_tensors)
+        return ingle_fail(err, INGLE_ENOTFOUND, "the model has %zu tensors", m->gguf->n_tensors);
+    const ingle_gguf_tensor *t = &m->gguf->tensors[i];
+    const char *type = ingle_type_known_name((unsigned)t->type);
+    *info = (ingle_tensor_info){
+        .name = t->name, .type = type ? type : "?", .n_dims = t->n_dims, .n_bytes = t->n_bytes};
+    memcpy(info->dims, t->dims, sizeof info->dims);
+    return INGLE_OK;
+}
+
+/* Appends a line; *len counts what would have been written. */
+static void append(char *text, size_t cap, size_t *len, const char *line)
+{
+    size_t n = strlen(line);
+    if (text && *len + n < cap) memcpy(text + *len, line, n + 1);
+    *len += n;
+}
+
+ingle_status ingle_model_plan(const ingle_model *m, char *text, size_t cap, size_t *len,
+                              ingle_error *err)
+{
+    char line[640];
+    size_t n = 0;
+    if (!m) return closed(err);
+    if (!m->family) return ingle_fail(err, INGLE_EINVAL, "the model was opened without its plan");
+    for (size_t i = 0; i < m->plan.n_instr; i++) {
+        const ingle_instr *in = &m->plan.instr[i];
+        int head = snprintf(line, sizeof line, "%4zu %s%-3u %s", i,
+                            in->rows ? "rows   " : "tokens ", in->layer, "");
+        ingle_instr_text(in, &m->weights, line + head, sizeof line - (size_t)head - 1);
+        line[sizeof line - 2] = 0;
+        strcat(line, "\n");
+        append(text, cap, &n, line);
+    }
+    if (len) *len = n;
+    if (n >= cap) return ingle_fail(err, INGLE_ERANGE, "the plan needs %zu bytes", n + 1);
+    return INGLE_OK;
+}
+
+/* ---- text ---- */
+
+static ingle_status no_vocab(ingle_error *err)
+{
+    return ingle_fail(err, INGLE_EUNSUPPORTED,
+                      "the model has no vocabulary (tokenizer.ggml.model)");
+}
+
+ingle_status ingle_tokenize(const ingle_model *m, const char *text, size_t len, unsigned flags,
+                            int32_t *tokens, size_t cap, size_t *n, ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (!m->vocab) return no_vocab(err);
+    return ingle_vocab_tokenize(m->vocab, text, len, flags, tokens, cap, n, err);
+}
+
+ingle_status ingle_detokenize(const ingle_model *m, const int32_t *tokens, size_t n, unsigned flags,
+                              char *text, size_t cap, size_t *len, ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (!m->vocab) return no_vocab(err);
+    return ingle_vocab_detokenize(m->vocab, tokens, n, flags, text, cap, len, err);
+}
+
+ingle_status ingle_token_info_get(const ingle_model *m, int32_t token, ingle_token_info *info,
+                                  ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (!m->vocab) return no_vocab(err);
+    return ingle_vocab_token(m->vocab, token, info, err);
+}

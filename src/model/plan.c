@@ -1,0 +1,292 @@
+#include "model/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything a step of the building needs; the first error sticks and later steps do nothing. */
+typedef struct builder {
+    ingle_plan *plan;
+    ingle_weights *w;
+    const ingle_family *family;
+    const ingle_hparams *hp;
+    const ingle_gguf *g;
+    ingle_error *err;
+    ingle_status st;
+    uint32_t layer;
+    bool rows;           /* past the GATHER of the last layer */
+    ingle_instr nowhere; /* written to after an error */
+} builder;
+
+static ingle_instr *emit(builder *b, ingle_op op)
+{
+    ingle_plan *p = b->plan;
+    if (!b->st && !ingle_grow(&p->instr, &p->cap, p->n_instr + 1, sizeof *p->instr))
+        b->st = ingle_fail(b->err, INGLE_ENOMEM, "no memory for the plan");
+    if (b->st) return &b->nowhere;
+    ingle_instr *in = &p->instr[p->n_instr++];
+    *in = (ingle_instr){.op = op,
+                        .layer = b->layer,
+                        .rows = b->rows,
+                        .vector = INGLE_NO_VECTOR,
+                        .vector2 = INGLE_NO_VECTOR,
+                        .n_heads = 1};
+    return in;
+}
+
+static const char *tensor_name(builder *b, const char *part, char *name, size_t cap)
+{
+    snprintf(name, cap, "blk.%u.%s", b->layer, part);
+    return name;
+}
+
+static uint32_t vector(builder *b, const char *part, size_t n)
+{
+    char name[96];
+    uint32_t i = INGLE_NO_VECTOR;
+    if (!b->st)
+        b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, part, name, sizeof name), n, &i,
+                                     b->err);
+    return i;
+}
+
+static void norm(builder *b, ingle_buf dst, ingle_buf src, const char *part, uint32_t n_heads,
+                 uint32_t head_dim)
+{
+    uint32_t v = vector(b, part, head_dim);
+    ingle_instr *in = emit(b, INGLE_OP_NORM);
+    in->dst = dst, in->src = src, in->vector = v;
+    in->n_heads = n_heads, in->head_dim = head_dim;
+}
+
+/* dst = W . src, and the bias if the file has one. `part` is the stem: "attn_q" has attn_q.weight
+ * and attn_q.bias. */
+static void linear(builder *b, ingle_buf dst, ingle_buf src, const char *part, size_t n_rows,
+                   size_t n_cols)
+{
+    char stem[64], name[96];
+    uint32_t weight = 0;
+    if (b->st) return;
+    snprintf(stem, sizeof stem, "%s.weight", part);
+    b->st = ingle_weights_matrix(b->w, b->g, tensor_name(b, stem, name, sizeof name), n_rows,
+                                 n_cols, &weight, b->err);
+    ingle_instr *in = emit(b, INGLE_OP_MATMUL);
+    in->src = src;
+    in->n_out = 1;
+    in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = dst};
+    snprintf(stem, sizeof stem, "%s.bias", part);
+    if (!ingle_gguf_find_tensor(b->g, tensor_name(b, stem, name, sizeof name))) return;
+    uint32_t bias = vector(b, stem, n_rows);
+    in = emit(b, INGLE_OP_BIAS);
+    in->dst = in->src = dst, in->vector = bias;
+}
+
+static void binary(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, ingle_buf src2)
+{
+    ingle_instr *in = emit(b, op);
+    in->dst = dst, in->src = src, in->src2 = src2;
+}
+
+static void heads(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, uint32_t n_heads,
+                  uint32_t head_dim)
+{
+    ingle_instr *in = emit(b, op);
+    in->dst = dst, in->src = src, in->n_heads = n_heads, in->head_dim = head_dim;
+}
+
+static void attention(builder *b)
+{
+    const ingle_hparams *hp = b->hp;
+    size_t d = hp->n_embd, q = (size_t)hp->n_head * hp->head_dim_k;
+    size_t k = (size_t)hp->n_head_kv * hp->head_dim_k, v = (size_t)hp->n_head_kv * hp->head_dim_v;
+    norm(b, INGLE_BUF_N, INGLE_BUF_X, "attn_norm.weight", 1, hp->n_embd);
+    linear(b, INGLE_BUF_Q, INGLE_BUF_N, "attn_q", q, d);
+    linear(b, INGLE_BUF_K, INGLE_BUF_N, "attn_k", k, d);
+    linear(b, INGLE_BUF_V, INGLE_BUF_N, "attn_v", v, d);
+    if (b->family->qk_norm == INGLE_QK_HEAD) {
+        norm(b, INGLE_BUF_Q, INGLE_BUF_Q, "attn_q_norm.weight", hp->n_head, hp->head_dim_k);
+        norm(b, INGLE_BUF_K, INGLE_BUF_K, "attn_k_norm.weight", hp->n_head_kv, hp->head_dim_k);
+    }
+    heads(b, INGLE_OP_ROPE, INGLE_BUF_Q, INGLE_BUF_Q, hp->n_head, hp->head_dim_k);
+    heads(b, INGLE_OP_ROPE, INGLE_BUF_K, INGLE_BUF_K, hp->n_head_kv, hp->head_dim_k);
+    binary(b, INGLE_OP_STORE, INGLE_BUF_K, INGLE_BUF_K, INGLE_BUF_V);
+    heads(b, INGLE_OP_ATTEND, INGLE_BUF_A, INGLE_BUF_Q, hp->n_head, hp->head_dim_k);
+}
+
+/* After the last attention only the wanted rows go on. */
+static void layer(builder *b)
+{
+    const ingle_hparams *hp = b->hp;
+    size_t d = hp->n_embd, a = (size_t)hp->n_head * hp->head_dim_v;
+    attention(b);
+    ingle_buf x = INGLE_BUF_X, out = INGLE_BUF_A;
+    if (b->layer + 1 == hp->n_layer) {
+        b->rows = true;
+        binary(b, INGLE_OP_GATHER, INGLE_BUF_XR, x, x);
+        binary(b, INGLE_OP_GATHER, INGLE_BUF_AR, out, out);
+        x = INGLE_BUF_XR, out = INGLE_BUF_AR;
+    }
+    linear(b, INGLE_BUF_N, out, "attn_output", d, a);
+    binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_N);
+    norm(b, INGLE_BUF_N, x, "ffn_norm.weight", 1, hp->n_embd);
+    linear(b, INGLE_BUF_G, INGLE_BUF_N, "ffn_gate", hp->n_ff, d);
+    linear(b, INGLE_BUF_U, INGLE_BUF_N, "ffn_up", hp->n_ff, d);
+    binary(b, INGLE_OP_ACT, INGLE_BUF_G, INGLE_BUF_G, INGLE_BUF_G);
+    binary(b, INGLE_OP_MUL, INGLE_BUF_G, INGLE_BUF_G, INGLE_BUF_U);
+    linear(b, INGLE_BUF_N, INGLE_BUF_G, "ffn_down", d, hp->n_ff);
+    binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_N);
+}
+
+static void head(builder *b, size_t n_vocab)
+{
+    size_t d = b->hp->n_embd;
+    uint32_t v = INGLE_NO_VECTOR, weight = 0; /* matrix 0 is the embedding */
+    if (!b->st) b->st = ingle_weights_vector(b->w, b->g, "output_norm.weight", d, &v, b->err);
+    if (!b->st && ingle_gguf_find_tensor(b->g, "output.weight"))
+        b->st = ingle_weights_matrix(b->w, b->g, "output.weight", n_vocab, d, &weight, b->err);
+    ingle_instr *in = emit(b, INGLE_OP_NORM);
+    in->dst = INGLE_BUF_N, in->src = INGLE_BUF_XR, in->vector = v;
+    in->head_dim = b->hp->n_embd;
+    in = emit(b, INGLE_OP_HEAD);
+    in->src = INGLE_BUF_N;
+    in->n_out = 1;
+    in->out[0] =
+        (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_LOGITS};
+}
+
+static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab)
+{
+    uint32_t a = hp->n_head * hp->head_dim_v;
+    p->width[INGLE_BUF_X] = p->width[INGLE_BUF_N] = p->width[INGLE_BUF_XR] = hp->n_embd;
+    p->width[INGLE_BUF_Q] = hp->n_head * hp->head_dim_k;
+    p->width[INGLE_BUF_K] = hp->n_head_kv * hp->head_dim_k;
+    p->width[INGLE_BUF_V] = hp->n_head_kv * hp->head_dim_v;
+    p->width[INGLE_BUF_A] = p->width[INGLE_BUF_AR] = a;
+    p->width[INGLE_BUF_G] = p->width[INGLE_BUF_U] = hp->n_ff;
+    p->width[INGLE_BUF_LOGITS] = (uint32_t)n_vocab;
+}
+
+/* Tensors that files carry and no plan names: RoPE tables are read apart. */
+static bool is_known_extra(const char *name)
+{
+    return !strcmp(name, "rope_freqs.weight") || strstr(name, "attn_rot_embd") != NULL;
+}
+
+static ingle_status refuse_unused(const builder *b)
+{
+    for (size_t i = 0; i < b->g->n_tensors; i++)
+        if (!b->w->used[i] && !is_known_extra(b->g->tensors[i].name))
+            return ingle_fail(b->err, INGLE_EUNSUPPORTED,
+                              "tensor '%s' has no place in family '%s' as it is known here",
+                              b->g->tensors[i].name, b->family->name);
+    return INGLE_OK;
+}
+
+ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_family *family,
+                              const ingle_hparams *hp, const ingle_gguf *g, ingle_error *err)
+{
+    builder b = {.plan = plan, .w = w, .family = family, .hp = hp, .g = g, .err = err};
+    memset(plan, 0, sizeof *plan);
+    const ingle_gguf_tensor *embd = ingle_gguf_find_tensor(g, "token_embd.weight");
+    if (!embd) return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' is missing");
+    size_t n_vocab = embd->dims[1];
+    if (n_vocab == 0 || n_vocab > INT32_MAX / 2)
+        return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' has %zu rows", n_vocab);
+    set_widths(plan, hp, n_vocab);
+    uint32_t weight;
+    b.st = ingle_weights_matrix(w, g, "token_embd.weight", n_vocab, hp->n_embd, &weight, err);
+    ingle_instr *in = emit(&b, INGLE_OP_EMBED);
+    in->dst = INGLE_BUF_X;
+    in->n_out = 1;
+    in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_X};
+    for (b.layer = 0; b.layer < hp->n_layer && !b.st; b.layer++) layer(&b);
+    if (!b.st) head(&b, n_vocab);
+    if (!b.st) b.st = refuse_unused(&b);
+    return b.st;
+}
+
+void ingle_plan_free(ingle_plan *plan)
+{
+    free(plan->instr);
+    memset(plan, 0, sizeof *plan);
+}
+
+/* ---- text ---- */
+
+const char *ingle_buf_name(ingle_buf buf)
+{
+    static const char *const names[INGLE_BUF_COUNT] = {"x", "n", "q",  "k",  "v",     "a",
+                                                       "g", "u", "xr", "ar", "logits"};
+    return names[buf];
+}
+
+static const char *op_name(ingle_op op)
+{
+    static const char *const names[] = {"EMBED", "NORM",   "MATMUL", "BIAS", "ROPE",
+                                        "STORE", "QKV",    "ATTEND", "ACT",  "MUL",
+                                        "ADD",   "GATHER", "HEAD"};
+    return names[op];
+}
+
+static const char *vector_name(const ingle_weights *w, uint32_t i)
+{
+    return i == INGLE_NO_VECTOR ? "1" : w->vector[i].tensor->name;
+}
+
+/* The input side: "n", "norm(x, blk.0.attn_norm.weight)", "silu(g)*u". */
+static int src_text(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap)
+{
+    if (in->pre == INGLE_PRE_NORM)
+        return snprintf(out, cap, "norm(%s, %s)", ingle_buf_name(in->src),
+                        vector_name(w, in->vector));
+    if (in->pre == INGLE_PRE_GLU)
+        return snprintf(out, cap, "silu(%s)*%s", ingle_buf_name(in->src), ingle_buf_name(in->src2));
+    return snprintf(out, cap, "%s", ingle_buf_name(in->src));
+}
+
+static int matmul_text(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap)
+{
+    char src[160];
+    src_text(in, w, src, sizeof src);
+    int n = snprintf(out, cap, "%-6s %s ->", op_name(in->op), src);
+    for (uint32_t i = 0; i < in->n_out && (size_t)n < cap; i++) {
+        const ingle_matmul_out *o = &in->out[i];
+        const ingle_matrix *m = &w->matrix[o->weight];
+        n += snprintf(out + n, cap - (size_t)n, "%s %s%s= %s %s[%zux%zu]%s%s", i ? "," : "",
+                      ingle_buf_name(o->dst), o->add ? " +" : " ", m->tensor->name,
+                      ingle_type_name(m->packed.type), m->packed.n_rows, m->packed.n_cols,
+                      o->bias == INGLE_NO_VECTOR ? "" : " + ",
+                      o->bias == INGLE_NO_VECTOR ? "" : vector_name(w, o->bias));
+    }
+    return n;
+}
+
+int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap)
+{
+    const char *dst = ingle_buf_name(in->dst), *src = ingle_buf_name(in->src);
+    switch (in->op) {
+    case INGLE_OP_EMBED:
+        return snprintf(out, cap, "%-6s token -> %s = %s %s", op_name(in->op), dst,
+                        w->matrix[in->out[0].weight].tensor->name,
+                        ingle_type_name(w->matrix[in->out[0].weight].packed.type));
+    case INGLE_OP_MATMUL:
+    case INGLE_OP_HEAD: return matmul_text(in, w, out, cap);
+    case INGLE_OP_NORM:
+    case INGLE_OP_BIAS:
+        return snprintf(out, cap, "%-6s %s, %s -> %s (%u heads of %u)", op_name(in->op), src,
+                        vector_name(w, in->vector), dst, in->n_heads, in->head_dim);
+    case INGLE_OP_QKV:
+        return snprintf(out, cap, "%-6s q norm %s, k norm %s, rope q k, store k v", op_name(in->op),
+                        vector_name(w, in->vector), vector_name(w, in->vector2));
+    case INGLE_OP_STORE: return snprintf(out, cap, "%-6s k, v -> pages", op_name(in->op));
+    case INGLE_OP_ROPE:
+    case INGLE_OP_ATTEND:
+        return snprintf(out, cap, "%-6s %s -> %s (%u heads of %u)", op_name(in->op), src, dst,
+                        in->n_heads, in->head_dim);
+    case INGLE_OP_MUL:
+    case INGLE_OP_ADD:
+        return snprintf(out, cap, "%-6s %s, %s -> %s", op_name(in->op), src,
+                        ingle_buf_name(in->src2), dst);
+    default: return snprintf(out, cap, "%-6s %s -> %s", op_name(in->op), src, dst);
+    }
+}

@@ -1,0 +1,90 @@
+/* plan.h - a model as a flat list of primitive instructions.
+ * Owns       the instruction list and the names and widths of the buffers; weights are named by
+ * index. Depends on model/families.h, model/weights.h. Knows no backend, no batch, no address.
+ * Invariant  an instruction reads only buffers that an earlier one wrote; the list ends with HEAD.
+ *
+ * Buffers hold one row of `width` floats per token, or, for instructions marked `rows`, per wanted
+ * row. Fused and plain lists give the same bits: fusing changes where a value waits, never how it
+ * is computed. */
+#ifndef INGLE_MODEL_PLAN_H
+#define INGLE_MODEL_PLAN_H
+
+#include "model/families.h"
+#include "model/weights.h"
+
+typedef enum ingle_op {
+    INGLE_OP_EMBED,  /* dst = embedding row of the token */
+    INGLE_OP_NORM,   /* dst = rms_norm(src) * vector, per head of head_dim if n_heads > 1 */
+    INGLE_OP_MATMUL, /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
+    INGLE_OP_BIAS,   /* dst = src + vector */
+    INGLE_OP_ROPE,   /* dst = rotate(src), n_heads heads */
+    INGLE_OP_STORE,  /* K (src) and V (src2) into the layer's pages */
+    INGLE_OP_QKV,    /* fused: norms of q and k heads, ROPE of both, STORE */
+    INGLE_OP_ATTEND, /* dst = attention of q heads (src) over the layer's pages */
+    INGLE_OP_ACT,    /* dst = act(src) */
+    INGLE_OP_MUL,    /* dst = src * src2 */
+    INGLE_OP_ADD,    /* dst = src + src2 */
+    INGLE_OP_GATHER, /* dst row r = src row of wanted token r */
+    INGLE_OP_HEAD    /* logits row r = weight . pre(src row r) */
+} ingle_op;
+
+typedef enum ingle_pre {
+    INGLE_PRE_NONE,
+    INGLE_PRE_NORM, /* rms_norm(src) * vector */
+    INGLE_PRE_GLU   /* act(src) * src2 */
+} ingle_pre;
+
+typedef enum ingle_buf {
+    INGLE_BUF_X, /* residual stream, n_embd */
+    INGLE_BUF_N, /* normed, or a product on its way to X */
+    INGLE_BUF_Q,
+    INGLE_BUF_K,
+    INGLE_BUF_V,
+    INGLE_BUF_A,  /* attention out */
+    INGLE_BUF_G,  /* gate */
+    INGLE_BUF_U,  /* up */
+    INGLE_BUF_XR, /* X and A of the wanted rows */
+    INGLE_BUF_AR,
+    INGLE_BUF_LOGITS,
+    INGLE_BUF_COUNT
+} ingle_buf;
+
+#define INGLE_NO_VECTOR UINT32_MAX
+
+typedef struct ingle_matmul_out {
+    uint32_t weight, bias; /* index of a matrix; of a vector or INGLE_NO_VECTOR */
+    ingle_buf dst;
+    bool add;
+} ingle_matmul_out;
+
+typedef struct ingle_instr {
+    ingle_op op;
+    uint32_t layer;
+    bool rows; /* works on wanted rows, not on tokens */
+    ingle_pre pre;
+    ingle_buf src, src2, dst;
+    uint32_t vector, vector2; /* NORM, BIAS, pre-NORM; QKV: q and k norms */
+    uint32_t n_heads, head_dim;
+    uint32_t n_out;
+    ingle_matmul_out out[3];
+} ingle_instr;
+
+typedef struct ingle_plan {
+    ingle_instr *instr;
+    size_t n_instr, cap;
+    uint32_t width[INGLE_BUF_COUNT]; /* floats per row */
+} ingle_plan;
+
+/* Builds the plain list and names every weight it needs; missing or misshapen tensors are errors,
+ * so are tensors nobody uses. */
+ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_family *family,
+                              const ingle_hparams *hp, const ingle_gguf *g, ingle_error *err);
+/* Joins instructions as the CPU backend runs them (fuse.c). In place. */
+void ingle_plan_fuse(ingle_plan *plan);
+void ingle_plan_free(ingle_plan *plan);
+
+const char *ingle_buf_name(ingle_buf buf);
+/* One line without newline, as snprintf. */
+int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap);
+
+#endif

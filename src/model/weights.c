@@ -1,0 +1,226 @@
+#include "model/weights.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, ingle_error *err)
+{
+    memset(w, 0, sizeof *w);
+    w->n_tensors = g->n_tensors;
+    w->used = ingle_new(g->n_tensors, sizeof *w->used);
+    return w->used ? INGLE_OK : ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
+}
+
+void ingle_weights_free(ingle_weights *w)
+{
+    ingle_pages_free(w->mem, w->bytes);
+    free(w->matrix);
+    free(w->vector);
+    free(w->used);
+    memset(w, 0, sizeof *w);
+}
+
+static ingle_status claim(ingle_weights *w, const ingle_gguf *g, const char *name,
+                          const uint64_t want[2], const ingle_gguf_tensor **out, ingle_error *err)
+{
+    const ingle_gguf_tensor *t = ingle_gguf_find_tensor(g, name);
+    if (!t) return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' is missing", name);
+    if (t->dims[0] != want[0] || t->dims[1] != want[1] || t->dims[2] != 1 || t->dims[3] != 1)
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "tensor '%s' is [%llu, %llu, %llu, %llu], should be [%llu, %llu]", name,
+                          (unsigned long long)t->dims[0], (unsigned long long)t->dims[1],
+                          (unsigned long long)t->dims[2], (unsigned long long)t->dims[3],
+                          (unsigned long long)want[0], (unsigned long long)want[1]);
+    w->used[t - g->tensors] = true;
+    *out = t;
+    return INGLE_OK;
+}
+
+/* Takes n bytes of the arena, 64-byte aligned. */
+static bool take(ingle_weights *w, size_t n, size_t *offset)
+{
+    size_t end;
+    if (!ingle_add_ok(w->bytes, n, &end) || end > SIZE_MAX / 2) return false;
+    *offset = w->bytes;
+    w->bytes = ingle_round_up(end, INGLE_ALIGN);
+    return true;
+}
+
+ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                  size_t n_rows, size_t n_cols, uint32_t *index, ingle_error *err)
+{
+    const ingle_gguf_tensor *t;
+    ingle_status st = claim(w, g, name, (uint64_t[2]){n_cols, n_rows}, &t, err);
+    if (st) return st;
+    if (!ingle_grow(&w->matrix, &w->cap_matrix, w->n_matrix + 1, sizeof *w->matrix))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
+    ingle_matrix *m = &w->matrix[w->n_matrix];
+    memset(m, 0, sizeof *m);
+    m->tensor = t;
+    if (!ingle_packed_init(&m->packed, t->type, n_rows, n_cols) ||
+        !take(w, ingle_packed_bytes(&m->packed), &m->offset))
+        return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' cannot be laid out", name);
+    *index = (uint32_t)w->n_matrix++;
+    return INGLE_OK;
+}
+
+ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
+                                  uint32_t *index, ingle_error *err)
+{
+    const ingle_gguf_tensor *t;
+    ingle_status st = claim(w, g, name, (uint64_t[2]){n, 1}, &t, err);
+    if (st) return st;
+    if (!ingle_grow(&w->vector, &w->cap_vector, w->n_vector + 1, sizeof *w->vector))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
+    ingle_vector *v = &w->vector[w->n_vector];
+    *v = (ingle_vector){.tensor = t, .n = n};
+    if (!take(w, n * sizeof(float), &v->offset))
+        return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' cannot be laid out", name);
+    *index = (uint32_t)w->n_vector++;
+    return INGLE_OK;
+}
+
+/* ---- reading and packing ---- */
+
+/* One piece of work: some panels of one matrix, about PIECE_BYTES of the file. */
+#define PIECE_BYTES ((size_t)1 << 20)
+
+typedef struct loader {
+    ingle_weights *w;
+    const ingle_gguf *g;
+    size_t *first_piece; /* [n_matrix + 1]: matrix m holds pieces first_piece[m] .. */
+    size_t *panels;      /* [n_matrix] panels of a piece */
+    uint8_t **buffer;    /* [n_threads], each for one piece */
+    size_t buffer_bytes;
+    atomic_size_t next, done;
+    atomic_bool stop;
+    bool (*progress)(void *user, double share);
+    void *user;
+    ingle_status status; /* written by whoever set stop first */
+    ingle_error error;
+    atomic_flag reported;
+} loader;
+
+static size_t row_bytes(const ingle_packed *p)
+{
+    return p->n_blocks * ingle_type_get(p->type)->block_bytes;
+}
+
+static void give_up(loader *l, ingle_status st, const ingle_error *error)
+{
+    if (!atomic_flag_test_and_set(&l->reported)) {
+        l->status = st;
+        l->error = *error;
+    }
+    atomic_store(&l->stop, true);
+}
+
+static void load_piece(loader *l, size_t i_piece, uint8_t *buffer)
+{
+    size_t m = 0;
+    while (l->first_piece[m + 1] <= i_piece) m++;
+    const ingle_matrix *mat = &l->w->matrix[m];
+    const ingle_packed *p = &mat->packed;
+    size_t panel = (i_piece - l->first_piece[m]) * l->panels[m];
+    size_t end = panel + l->panels[m] < p->n_panels ? panel + l->panels[m] : p->n_panels;
+    size_t row = panel * 16, n_rows = (end * 16 < p->n_rows ? end * 16 : p->n_rows) - row;
+    size_t bytes = row_bytes(p);
+    ingle_error error;
+    ingle_status st =
+        ingle_gguf_read(l->g, mat->tensor, row * bytes, buffer, n_rows * bytes, &error);
+    if (st) {
+        give_up(l, st, &error);
+        return;
+    }
+    for (; panel < end; panel++, buffer += 16 * bytes, n_rows -= n_rows < 16 ? n_rows : 16)
+        ingle_pack_panel(p, buffer, n_rows < 16 ? n_rows : 16,
+                         l->w->mem + mat->offset + panel * p->panel_bytes);
+}
+
+static void load_pieces(void *arg, ingle_pool *pool, int i_thread, int n_threads)
+{
+    loader *l = arg;
+    (void)pool, (void)n_threads;
+    size_t n_pieces = l->first_piece[l->w->n_matrix], i;
+    while (!atomic_load(&l->stop) && (i = atomic_fetch_add(&l->next, 1)) < n_pieces) {
+        load_piece(l, i, l->buffer[i_thread]);
+        size_t done = atomic_fetch_add(&l->done, 1) + 1;
+        if (i_thread == 0 && l->progress &&
+            !l->progress(l->user, (double)done / (double)n_pieces)) {
+            ingle_error error;
+            ingle_fail(&error, INGLE_ECANCELLED, "loading was cancelled");
+            give_up(l, INGLE_ECANCELLED, &error);
+        }
+    }
+}
+
+static ingle_status load_vector(const ingle_vector *v, uint8_t *mem, const ingle_gguf *g,
+                                ingle_error *err)
+{
+    const ingle_type_info *info = ingle_type_get(v->tensor->type);
+    uint8_t *raw = malloc(v->tensor->n_bytes ? v->tensor->n_bytes : 1);
+    if (!raw) return ingle_fail(err, INGLE_ENOMEM, "no memory for tensor '%s'", v->tensor->name);
+    ingle_status st = ingle_gguf_read(g, v->tensor, 0, raw, v->tensor->n_bytes, err);
+    if (!st) info->decode(raw, (float *)(void *)(mem + v->offset), v->n / info->block_elems);
+    free(raw);
+    return st;
+}
+
+/* Splits every matrix into pieces of whole panels. */
+static bool plan_pieces(loader *l)
+{
+    ingle_weights *w = l->w;
+    for (size_t m = 0; m < w->n_matrix; m++) {
+        size_t panel_bytes = 16 * row_bytes(&w->matrix[m].packed);
+        size_t n = panel_bytes >= PIECE_BYTES ? 1 : PIECE_BYTES / panel_bytes;
+        size_t bytes;
+        if (!ingle_mul_ok(n, panel_bytes, &bytes)) return false;
+        if (bytes > l->buffer_bytes) l->buffer_bytes = bytes;
+        l->panels[m] = n;
+        l->first_piece[m + 1] = l->first_piece[m] + (w->matrix[m].packed.n_panels + n - 1) / n;
+    }
+    return true;
+}
+
+static ingle_status run_loader(loader *l, int n_threads, ingle_error *err)
+{
+    ingle_pool *pool;
+    ingle_status st = ingle_pool_open(&pool, n_threads, err);
+    if (st) return st;
+    ingle_pool_run(pool, load_pieces, l);
+    ingle_pool_close(&pool);
+    if (l->status && err) *err = l->error;
+    return l->status;
+}
+
+ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_threads,
+                                bool (*progress)(void *user, double share), void *user,
+                                ingle_error *err)
+{
+    loader l = {.w = w, .g = g, .progress = progress, .user = user, .reported = ATOMIC_FLAG_INIT};
+    ingle_status st = INGLE_ENOMEM;
+    w->mem = ingle_pages_new(w->bytes);
+    l.first_piece = ingle_new(w->n_matrix + 1, sizeof *l.first_piece);
+    l.panels = ingle_new(w->n_matrix, sizeof *l.panels);
+    l.buffer = ingle_new((size_t)n_threads, sizeof *l.buffer);
+    if (!w->mem || !l.first_piece || !l.panels || !l.buffer || !plan_pieces(&l)) goto no_memory;
+    for (int i = 0; i < n_threads; i++)
+        if (!(l.buffer[i] = malloc(l.buffer_bytes ? l.buffer_bytes : 1))) goto no_memory;
+    for (size_t i = 0; i < w->n_vector; i++) {
+        if ((st = load_vector(&w->vector[i], w->mem, g, err))) goto done;
+        w->vector[i].data = (const float *)(void *)(w->mem + w->vector[i].offset);
+    }
+    if ((st = run_loader(&l, n_threads, err))) goto done;
+    for (size_t m = 0; m < w->n_matrix; m++)
+        w->matrix[m].packed.data = w->mem + w->matrix[m].offset;
+    goto done;
+no_memory:
+    st = ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of weights", w->bytes);
+done:
+    for (int i = 0; l.buffer && i < n_threads; i++) free(l.buffer[i]);
+    free(l.buffer);
+    free(l.panels);
+    free(l.first_piece);
+    return st;
+}
