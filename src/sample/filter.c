@@ -1,0 +1,349 @@
+/* filter.c - the stages that drop candidates, temperature, greedy, mirostat.
+ * A filter finds a threshold by selection and then keeps what reaches it, in token order; nothing
+ * is sorted. Sums are doubles in a fixed order, so a result depends on the logits alone. */
+#include "sample/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- shared ---------------------------------------------------------------------------------- */
+
+/* Leaves the dense form: candidates with a logit of at least `floor`. */
+static void gather(ingle_sampler *s, float floor)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < (size_t)s->n_vocab; i++)
+        if (s->logits[i] >= floor && s->logits[i] > -INFINITY)
+            s->cur[n++] = ingle_key(s->logits[i], (uint32_t)i);
+    s->n = n;
+    s->dense = false;
+}
+
+/* Keeps the candidates with a logit of at least floor, or the min_keep best if those are fewer. */
+static void keep_from(ingle_sampler *s, float floor)
+{
+    size_t n = 0;
+    if (s->dense) {
+        for (size_t i = 0; i < s->n; i++) n += s->logits[i] >= floor && s->logits[i] > -INFINITY;
+    } else {
+        for (size_t i = 0; i < s->n; i++) n += logit_at(s, i) >= floor;
+    }
+    size_t min_keep = (size_t)s->opt.min_keep;
+    if (n < (min_keep > 1 ? min_keep : 1)) ingle_sample_top_k(s, min_keep > 1 ? min_keep : 1);
+    else if (s->dense) gather(s, floor);
+    else {
+        n = 0;
+        for (size_t i = 0; i < s->n; i++) {
+            s->cur[n] = s->cur[i];
+            n += logit_at(s, i) >= floor;
+        }
+        s->n = n;
+    }
+    s->filtered = true;
+}
+
+static void keep_keys_from(ingle_sampler *s, uint64_t least)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t key = s->cur[i];
+        s->cur[n] = key;
+        n += key >= least;
+    }
+    s->n = n;
+}
+
+softmax ingle_sample_softmax(const ingle_sampler *s)
+{
+    softmax m = {-INFINITY, 0};
+    double lane[8] = {0};
+    if (s->dense) {
+        for (size_t i = 0; i < s->n; i++) m.max = s->logits[i] > m.max ? s->logits[i] : m.max;
+        size_t i = 0;
+        for (; i + 8 <= s->n; i += 8)
+            for (size_t j = 0; j < 8; j++)
+                lane[j] += (double)ingle_weight(s->logits[i + j] - m.max);
+        for (; i < s->n; i++) lane[0] += (double)ingle_weight(s->logits[i] - m.max);
+    } else {
+        for (size_t i = 0; i < s->n; i++) m.max = logit_at(s, i) > m.max ? logit_at(s, i) : m.max;
+        for (size_t i = 0; i < s->n; i++)
+            lane[i & 7] += (double)ingle_weight(logit_at(s, i) - m.max);
+    }
+    m.sum =
+        ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    return m;
+}
+
+/* - sum p ln p = ln sum - (sum w x) / sum with x = logit - max; needs no logarithm per candidate.
+ */
+static double entropy(const ingle_sampler *s, softmax m)
+{
+    double wx = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        float l = s->dense ? s->logits[i] : logit_at(s, i);
+        float w = ingle_weight(l - m.max);
+        if (w > 0) wx += (double)w * (double)(l - m.max);
+    }
+    return log(m.sum) - wx / m.sum;
+}
+
+/* ---- truncation ------------------------------------------------------------------------------ */
+
+/* Passes over the dense row once: what beats the k-th best so far goes to cur, which is cut back to
+ * k whenever it is full. The bulk of a vocabulary is only compared, sixteen at a time. */
+static void top_k_dense(ingle_sampler *s, size_t k)
+{
+    size_t n = (size_t)s->n_vocab, m = 0, i = 0;
+    size_t full = k > n / 4 ? n : k + (k > 512 ? k : 512);
+    float floor = -INFINITY;
+    while (i < n) {
+        size_t end = i + 16 < n ? i + 16 : n;
+        if (end - i == 16) {
+            unsigned hit = 0;
+            for (size_t j = 0; j < 16; j++) hit |= s->logits[i + j] > floor;
+            if (!hit) {
+                i = end;
+                continue;
+            }
+        }
+        for (; i < end; i++)
+            if (s->logits[i] > floor) s->cur[m++] = ingle_key(s->logits[i], (uint32_t)i);
+        if (m + 16 > full && i < n && m > k) {
+            s->n = m;
+            memcpy(s->tmp, s->cur, m * sizeof *s->cur);
+            uint64_t least = ingle_select_count(s->tmp, m, k);
+            keep_keys_from(s, least);
+            m = s->n;
+            floor =
+                ingle_key_score(least); /* an equal one further on has a higher token: it loses */
+        }
+    }
+    s->n = m;
+    s->dense = false;
+}
+
+/* Fan, Lewis, Dauphin 2018. The k best; of equal logits the lower token. */
+void ingle_sample_top_k(ingle_sampler *s, size_t k)
+{
+    s->filtered = true;
+    if (s->dense && k >= (size_t)s->n_vocab) gather(s, -INFINITY);
+    else if (s->dense) top_k_dense(s, k);
+    if (k >= s->n) return;
+    memcpy(s->tmp, s->cur, s->n * sizeof *s->cur);
+    keep_keys_from(s, ingle_select_count(s->tmp, s->n, k));
+}
+
+/* Tang et al. 2024. Keeps logits of at least max - n standard deviations. */
+void ingle_sample_top_n_sigma(ingle_sampler *s)
+{
+    double sum = 0, square = 0;
+    float max = -INFINITY;
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        float l = s->dense ? s->logits[i] : logit_at(s, i);
+        if (!(l > -INFINITY)) continue;
+        max = l > max ? l : max;
+        sum += (double)l;
+        n++;
+    }
+    double mean = sum / (double)n;
+    for (size_t i = 0; i < s->n; i++) {
+        double d = (double)(s->dense ? s->logits[i] : logit_at(s, i)) - mean;
+        if (d > -INFINITY) square += d * d;
+    }
+    double sigma = sqrt(square / (double)n);
+    keep_from(s, (float)((double)max - (double)s->opt.top_n_sigma * sigma));
+}
+
+/* Nguyen et al. 2024. Keeps p >= min_p * the largest p, that is logit >= max + ln(min_p). */
+void ingle_sample_min_p(ingle_sampler *s)
+{
+    float max = -INFINITY;
+    for (size_t i = 0; i < s->n; i++) {
+        float l = s->dense ? s->logits[i] : logit_at(s, i);
+        max = l > max ? l : max;
+    }
+    keep_from(s, max + (float)log((double)s->opt.min_p));
+}
+
+/* Turns the dense row into a sparse one that holds the best and at least `share` of the mass, if
+ * the tail is thin. */
+static void gather_mass(ingle_sampler *s, softmax m, double share)
+{
+    static const float depth[] = {8, 16};
+    for (size_t d = 0; d < sizeof depth / sizeof depth[0]; d++) {
+        gather(s, m.max - depth[d]);
+        double mass = 0;
+        for (size_t i = 0; i < s->n; i++) mass += (double)ingle_weight(logit_at(s, i) - m.max);
+        if (mass > share * m.sum && s->n >= (size_t)s->opt.min_keep) return;
+    }
+    gather(s, -INFINITY);
+}
+
+/* Holtzman et al. 2020. The shortest best-first run with a probability of at least top_p. */
+void ingle_sample_top_p(ingle_sampler *s)
+{
+    softmax m = ingle_sample_softmax(s);
+    double share = (double)s->opt.top_p;
+    if (s->dense) gather_mass(s, m, share);
+    s->filtered = true;
+    for (size_t i = 0; i < s->n; i++) s->tmp[i] = ingle_key(logit_at(s, i), (uint32_t)i);
+    uint64_t least = ingle_select_mass(s->tmp, s->n, s->cur, m.max, share * m.sum, false,
+                                       (size_t)s->opt.min_keep);
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t key = s->cur[i];
+        s->cur[n] = key;
+        n += ingle_key(ingle_key_score(key), (uint32_t)i) >= least;
+    }
+    s->n = n;
+}
+
+/* Meister et al. 2023. As top-p, but best is what is nearest in surprise to the entropy. */
+void ingle_sample_typical_p(ingle_sampler *s)
+{
+    if (s->dense) gather(s, -INFINITY);
+    s->filtered = true;
+    softmax m = ingle_sample_softmax(s);
+    double centre = log(m.sum) - entropy(s, m); /* |-ln p - H| = |centre - (logit - max)| */
+    for (size_t i = 0; i < s->n; i++)
+        s->tmp[i] = ingle_key((float)-fabs(centre - (double)(logit_at(s, i) - m.max)), (uint32_t)i);
+    uint64_t least =
+        ingle_select_mass(s->tmp, s->n, s->cur, m.max, (double)s->opt.typical_p * m.sum, true,
+                          (size_t)s->opt.min_keep);
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t key = s->cur[i];
+        float score = (float)-fabs(centre - (double)(ingle_key_score(key) - m.max));
+        s->cur[n] = key;
+        n += ingle_key(score, (uint32_t)i) >= least;
+    }
+    s->n = n;
+}
+
+/* Exclude Top Choices (p-e-w 2024): with the given probability, of the candidates with p >=
+ * threshold only the worst stays. The coin is thrown whatever the logits are, so that the
+ * generator's place does not depend on them. */
+void ingle_sample_xtc(ingle_sampler *s)
+{
+    bool skip = ingle_rng_uniform(&s->rng) >= (double)s->opt.xtc_probability;
+    if (skip) return;
+    if (s->dense) gather(s, -INFINITY);
+    s->filtered = true;
+    softmax m = ingle_sample_softmax(s);
+    double least_weight = (double)s->opt.xtc_threshold * m.sum;
+    uint64_t worst = UINT64_MAX;
+    size_t above = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if ((double)ingle_weight(logit_at(s, i) - m.max) < least_weight) continue;
+        above++;
+        worst = s->cur[i] < worst ? s->cur[i] : worst;
+    }
+    if (above < 2 || s->n - above + 1 < (size_t)s->opt.min_keep) return;
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t key = s->cur[i];
+        s->cur[n] = key;
+        n += key <= worst;
+    }
+    s->n = n;
+}
+
+/* ---- temperature and greedy ------------------------------------------------------------------ */
+
+void ingle_sample_greedy(ingle_sampler *s)
+{
+    ingle_sample_top_k(s, 1);
+}
+
+/* Zhu et al. 2024 (EDT) in llama.cpp's form: T = low + (high - low) * (entropy / largest
+ * entropy)^exponent. */
+static double dynamic_temperature(const ingle_sampler *s)
+{
+    const ingle_sampler_options *o = &s->opt;
+    double low = (double)o->temperature - (double)o->dynatemp_range;
+    double high = (double)o->temperature + (double)o->dynatemp_range;
+    size_t n = s->n;
+    if (s->dense)
+        for (size_t i = 0; i < s->n; i++) n -= !(s->logits[i] > -INFINITY);
+    if (low < 0) low = 0;
+    if (n < 2) return 1;
+    double h = entropy(s, ingle_sample_softmax(s)) / log((double)n);
+    return low + (high - low) * pow(h < 0 ? 0 : h > 1 ? 1 : h, (double)o->dynatemp_exponent);
+}
+
+void ingle_sample_temperature(ingle_sampler *s)
+{
+    float t = s->opt.temperature;
+    if (s->opt.dynatemp_range > 0) {
+        t = (float)dynamic_temperature(s);
+        if (!(t >= 1e-20f)) {
+            ingle_sample_greedy(s);
+            return;
+        }
+    }
+    if (t == 1) return;
+    if (!s->dense) {
+        for (size_t i = 0; i < s->n; i++)
+            s->cur[i] = ingle_key(ingle_sample_bounded((double)(logit_at(s, i) / t)),
+                                  ingle_key_index(s->cur[i]));
+        return;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        float l = s->logits[i] / t;
+        s->logits[i] = l > 1e38f ? 1e38f : l < -1e38f && s->logits[i] > -INFINITY ? -1e38f : l;
+    }
+}
+
+/* ---- mirostat -------------------------------------------------------------------------------- */
+
+/* Basu et al. 2021, algorithm 1: the slope s of the best m logits against log rank (Zipf), and from
+ * it the k whose surprise is mu. */
+static size_t mirostat_k(ingle_sampler *s)
+{
+    size_t m = s->n < (size_t)s->mirostat_m ? s->n : (size_t)s->mirostat_m;
+    if (m < 2) return 1;
+    memcpy(s->tmp, s->cur, s->n * sizeof *s->cur);
+    uint64_t least = ingle_select_count(s->tmp, s->n, m);
+    uint64_t *best = s->tmp; /* the m best, sorted below */
+    for (size_t i = 0, n = 0; i < s->n; i++)
+        if (s->cur[i] >= least) best[n++] = s->cur[i];
+    ingle_sort_keys(best, NULL, m);
+    double tb = 0, tt = 0;
+    for (size_t i = 0; i + 1 < m; i++) {
+        double t = log((double)(i + 2) / (double)(i + 1));
+        tb += t * ((double)ingle_key_score(best[i]) - (double)ingle_key_score(best[i + 1]));
+        tt += t * t;
+    }
+    double slope = tb / tt, e = slope - 1;
+    double k = pow(e * pow(2, (double)s->mu) / (1 - pow((double)s->n_vocab, -e)), 1 / slope);
+    return !(k >= 1) ? 1 : k >= (double)s->n ? s->n : (size_t)k;
+}
+
+void ingle_sample_mirostat(ingle_sampler *s)
+{
+    if (s->dense) gather(s, -INFINITY);
+    s->filtered = true;
+    if (s->opt.mirostat == 1) {
+        ingle_sample_top_k(s, mirostat_k(s));
+        return;
+    }
+    softmax m =
+        ingle_sample_softmax(s); /* version 2: surprise -log2 p of at most mu, or the best one */
+    double floor = log(m.sum) - (double)s->mu * 0.69314718055994531;
+    uint64_t best = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) best = s->cur[i] > best ? s->cur[i] : best;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t key = s->cur[i];
+        s->cur[n] = key;
+        n += key == best || (double)(ingle_key_score(key) - m.max) >= floor;
+    }
+    s->n = n;
+}
+
+void ingle_sample_mirostat_learn(ingle_sampler *s, float prob)
+{
+    float surprise = (float)-log2((double)prob);
+    s->mu -= s->opt.mirostat_eta * (surprise - s->opt.mirostat_tau);
+}

@@ -1,0 +1,181 @@
+/* options.c - the sampler's options: defaults, ranges, the order of the stages. */
+#include "sample/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+#define WINDOW_MAX (1 << 20)
+
+static const char *const default_breakers[] = {"\n", ":", "\"", "*"};
+
+static const char *const stage_names[N_STAGES] = {
+    [STAGE_PENALTIES] = "penalties", [STAGE_DRY] = "dry",     [STAGE_TOP_N_SIGMA] = "top_n_sigma",
+    [STAGE_TOP_K] = "top_k",         [STAGE_MIN_P] = "min_p", [STAGE_TYPICAL_P] = "typical_p",
+    [STAGE_TOP_P] = "top_p",         [STAGE_XTC] = "xtc",     [STAGE_TEMPERATURE] = "temperature",
+};
+
+void ingle_sampler_options_init(ingle_sampler_options *opt)
+{
+    if (!opt) return;
+    *opt = (ingle_sampler_options){
+        .size = sizeof *opt,
+        .seed = 1234,
+        .temperature = 0.8f,
+        .dynatemp_exponent = 1,
+        .top_k = 40,
+        .top_p = 0.95f,
+        .min_p = 0.05f,
+        .typical_p = 1,
+        .top_n_sigma = -1,
+        .xtc_threshold = 0.1f,
+        .min_keep = 1,
+        .penalty_last_n = 64,
+        .repeat_penalty = 1,
+        .dry_base = 1.75f,
+        .dry_allowed_length = 2,
+        .dry_last_n = -1,
+        .dry_breakers = default_breakers,
+        .n_dry_breakers = sizeof default_breakers / sizeof default_breakers[0],
+        .mirostat_tau = 5,
+        .mirostat_eta = 0.1f,
+    };
+}
+
+typedef struct real_range {
+    const char *name;
+    float value, low, high;
+} real_range;
+
+typedef struct int_range {
+    const char *name;
+    int32_t value, low, high;
+} int_range;
+
+/* The two ranges with a hole: 0 and a smallest useful temperature, -1 and a factor. */
+static ingle_status check_gaps(const ingle_sampler_options *o, ingle_error *err)
+{
+    if (!(o->temperature == 0 || (o->temperature >= 1e-20f && o->temperature <= 1000)))
+        return ingle_fail(err, INGLE_EINVAL,
+                          "temperature is %g: it must be 0 (greedy) or 1e-20 to 1000",
+                          (double)o->temperature);
+    if (!(o->top_n_sigma == -1 || (o->top_n_sigma >= 0 && o->top_n_sigma <= 1000)))
+        return ingle_fail(err, INGLE_EINVAL, "top_n_sigma is %g: it must be -1 (off) or 0 to 1000",
+                          (double)o->top_n_sigma);
+    return INGLE_OK;
+}
+
+static ingle_status check_ranges(const ingle_sampler_options *o, ingle_error *err)
+{
+    const real_range reals[] = {
+        {"dynatemp_range", o->dynatemp_range, 0, 1000},
+        {"dynatemp_exponent", o->dynatemp_exponent, 0, 100},
+        {"top_p", o->top_p, 0, 1},
+        {"min_p", o->min_p, 0, 1},
+        {"typical_p", o->typical_p, 0, 1},
+        {"xtc_probability", o->xtc_probability, 0, 1},
+        {"xtc_threshold", o->xtc_threshold, 0, 1},
+        {"repeat_penalty", o->repeat_penalty, 0.01f, 100},
+        {"frequency_penalty", o->frequency_penalty, -100, 100},
+        {"presence_penalty", o->presence_penalty, -100, 100},
+        {"dry_multiplier", o->dry_multiplier, 0, 1000},
+        {"dry_base", o->dry_base, 1, 1000},
+        {"mirostat_tau", o->mirostat_tau, 0, 100},
+        {"mirostat_eta", o->mirostat_eta, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
+        const real_range *r = &reals[i];
+        if (!(r->value >= r->low && r->value <= r->high))
+            return ingle_fail(err, INGLE_EINVAL, "%s is %g: it must be %g to %g", r->name,
+                              (double)r->value, (double)r->low, (double)r->high);
+    }
+    const int_range ints[] = {
+        {"top_k", o->top_k, 0, INT32_MAX},
+        {"min_keep", o->min_keep, 0, INT32_MAX},
+        {"penalty_last_n", o->penalty_last_n, -1, WINDOW_MAX},
+        {"dry_allowed_length", o->dry_allowed_length, 0, INT32_MAX},
+        {"dry_last_n", o->dry_last_n, -1, WINDOW_MAX},
+        {"mirostat", o->mirostat, 0, 2},
+    };
+    for (size_t i = 0; i < sizeof ints / sizeof ints[0]; i++) {
+        const int_range *r = &ints[i];
+        if (r->value < r->low || r->value > r->high)
+            return ingle_fail(err, INGLE_EINVAL, "%s is %d: it must be %d to %d", r->name,
+                              (int)r->value, (int)r->low, (int)r->high);
+    }
+    return check_gaps(o, err);
+}
+
+static ingle_status check_arrays(const ingle_sampler_options *o, int32_t n_vocab, ingle_error *err)
+{
+    if (o->n_logit_bias && !o->logit_bias)
+        return ingle_fail(err, INGLE_EINVAL, "logit_bias is NULL but n_logit_bias is not 0");
+    if (o->n_dry_breakers && !o->dry_breakers)
+        return ingle_fail(err, INGLE_EINVAL, "dry_breakers is NULL but n_dry_breakers is not 0");
+    for (size_t i = 0; i < o->n_logit_bias; i++) {
+        ingle_logit_bias b = o->logit_bias[i];
+        if (b.token < 0 || b.token >= n_vocab)
+            return ingle_fail(err, INGLE_EINVAL,
+                              "logit_bias: token %d is outside the vocabulary of %d", (int)b.token,
+                              (int)n_vocab);
+        if (!(b.bias == -INFINITY || fabsf(b.bias) <= 1e6f))
+            return ingle_fail(err, INGLE_EINVAL,
+                              "logit_bias of token %d is %g: it must be -1e6 to 1e6 or -inf",
+                              (int)b.token, (double)b.bias);
+    }
+    return INGLE_OK;
+}
+
+static ingle_status add_stage(ingle_sampler *s, const char *name, size_t len, ingle_error *err)
+{
+    int shown = len > 60 ? 60 : (int)len;
+    for (uint8_t i = 0; i < N_STAGES; i++) {
+        if (strlen(stage_names[i]) != len || memcmp(stage_names[i], name, len) != 0) continue;
+        if (memchr(s->order, i, s->n_order))
+            return ingle_fail(err, INGLE_EINVAL, "order: stage '%.*s' appears twice", shown, name);
+        s->order[s->n_order++] = i;
+        return INGLE_OK;
+    }
+    return ingle_fail(
+        err, INGLE_EINVAL,
+        "order: unknown stage '%.*s'; the stages are penalties, dry, top_n_sigma, top_k, "
+        "typical_p, top_p, min_p, xtc, temperature",
+        shown, name);
+}
+
+static ingle_status parse_order(ingle_sampler *s, const char *order, ingle_error *err)
+{
+    s->n_order = 0;
+    if (!order) { /* the enumeration is the default order */
+        for (uint8_t i = 0; i < N_STAGES; i++) s->order[s->n_order++] = i;
+        return INGLE_OK;
+    }
+    if (!*order) return INGLE_OK;
+    for (;;) {
+        size_t len = strcspn(order, ";");
+        ingle_status status = add_stage(s, order, len, err);
+        if (status != INGLE_OK) return status;
+        if (!order[len]) return INGLE_OK;
+        order += len + 1;
+    }
+}
+
+ingle_status ingle_sample_options(ingle_sampler *s, const ingle_sampler_options *opt,
+                                  ingle_error *err)
+{
+    ingle_sampler_options o;
+    ingle_sampler_options_init(&o);
+    if (opt) {
+        if (opt->size < sizeof opt->size || opt->size > sizeof o)
+            return ingle_fail(
+                err, INGLE_EINVAL,
+                "sampler options: size is %zu; fill them with ingle_sampler_options_init()",
+                opt->size);
+        memcpy(&o, opt,
+               opt->size); /* a caller built against an older header has a shorter struct */
+    }
+    ingle_status status = check_ranges(&o, err);
+    if (status == INGLE_OK) status = check_arrays(&o, s->n_vocab, err);
+    if (status == INGLE_OK) status = parse_order(s, o.order, err);
+    s->opt = o;
+    return status;
+}
