@@ -94,8 +94,8 @@ ingle_status ingle_sampler_ban(ingle_sampler *s, const int32_t *tokens, size_t n
         if (tokens[i] < 0 || tokens[i] >= s->n_vocab)
             return ingle_fail(err, INGLE_EINVAL, "banned token %d is outside the vocabulary of %d",
                               (int)tokens[i], (int)s->n_vocab);
-    int32_t *copy = ingle_new(n, sizeof *copy);
-    if (!copy) return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu banned tokens", n);
+    int32_t *copy = n ? ingle_new(n, sizeof *copy) : NULL; /* lifting cannot fail */
+    if (n && !copy) return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu banned tokens", n);
     if (n) memcpy(copy, tokens, n * sizeof *copy);
     free(s->banned);
     s->banned = copy;
