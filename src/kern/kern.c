@@ -1,0 +1,99 @@
+/* kern.c - which kernels a level has, and the layouts that all levels share.
+ * Owns       nothing.
+ * Depends on the levels' own files. A level starts as the one below it and overwrites what it does
+ * better. */
+#include "kern/kern.h"
+#include "kern/kern_float.h"
+#include "kern/ref/ref.h"
+
+/* ---- quantised activations ---- */
+
+/* Rows of a power of two bytes fall into few cache sets; one more line spreads them. */
+static size_t row_of_bytes(size_t n)
+{
+    n = ingle_round_up(n, INGLE_ALIGN);
+    return n % 1024 == 0 && n ? n + INGLE_ALIGN : n;
+}
+
+/* Bytes per row of each array. */
+typedef struct acts_layout {
+    size_t q, d, sum32, sum16;
+} acts_layout;
+
+static acts_layout acts_layout_of(ingle_act act, size_t n_cols)
+{
+    acts_layout l = {0};
+    if (act == INGLE_ACT_F32) return l;
+    l.q = row_of_bytes(n_cols);
+    if (act == INGLE_ACT_Q32) {
+        l.d = ingle_round_up(n_cols / 32 * sizeof(float), INGLE_ALIGN);
+        l.sum32 = ingle_round_up(n_cols / 32 * sizeof(int32_t), INGLE_ALIGN);
+    } else {
+        l.d = ingle_round_up(n_cols / 256 * sizeof(float), INGLE_ALIGN);
+        l.sum16 = ingle_round_up((n_cols / 16 + n_cols / 32) * sizeof(int16_t), INGLE_ALIGN);
+    }
+    return l;
+}
+
+size_t ingle_acts_bytes(ingle_act act, size_t m, size_t n_cols)
+{
+    acts_layout l = acts_layout_of(act, n_cols);
+    return m * (l.q + l.d + l.sum32 + l.sum16);
+}
+
+void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, void *mem)
+{
+    acts_layout l = acts_layout_of(act, n_cols);
+    uint8_t *p = mem;
+    *a = (ingle_acts){.act = act, .m = m, .n_cols = n_cols};
+    if (act == INGLE_ACT_F32) return;
+    a->q = (int8_t *)p;
+    a->ld_q = l.q;
+    p += m * l.q;
+    a->d = (float *)p;
+    a->ld_d = l.d / sizeof(float);
+    p += m * l.d;
+    if (act == INGLE_ACT_Q32) {
+        a->sum32 = (int32_t *)p;
+        a->ld_s32 = l.sum32 / sizeof(int32_t);
+    } else {
+        a->sum16 = (int16_t *)p;
+        a->ld_s16 = l.sum16 / sizeof(int16_t);
+    }
+}
+
+/* ---- KV pages ---- */
+
+bool ingle_kv_shape_init(ingle_kv_shape *s, ingle_type type, size_t head_dim_k, size_t head_dim_v)
+{
+    size_t unit = type == INGLE_TYPE_F32 ? 4 : type == INGLE_TYPE_Q8_0 ? 1 : 2;
+    bool scaled = type == INGLE_TYPE_Q8_0;
+    if (type != INGLE_TYPE_F32 && type != INGLE_TYPE_F16 && type != INGLE_TYPE_BF16 && !scaled)
+        return false;
+    *s = (ingle_kv_shape){.type = type, .head_dim_k = head_dim_k, .head_dim_v = head_dim_v};
+    size_t k_scales = scaled ? (head_dim_k + 31) / 32 * INGLE_PAGE * sizeof(float) : 0;
+    size_t v_scales = scaled ? (head_dim_v + 31) / 32 * INGLE_PAGE * sizeof(float) : 0;
+    s->k_scale = ingle_round_up(head_dim_k * INGLE_PAGE * unit, INGLE_ALIGN);
+    s->v = s->k_scale + ingle_round_up(k_scales, INGLE_ALIGN);
+    s->v_scale =
+        s->v + ingle_round_up(ingle_round_up(head_dim_v, 16) * INGLE_PAGE * unit, INGLE_ALIGN);
+    s->bytes = s->v_scale + ingle_round_up(v_scales, INGLE_ALIGN);
+    return true;
+}
+
+/* ---- levels ---- */
+
+void ingle_kern_init_ref(ingle_kern *k)
+{
+    *k = (ingle_kern){0};
+    ingle_kern_ref_matmul(k);
+    ingle_kern_float_ref(k);
+    k->isa = INGLE_ISA_REF;
+    k->name = "ref";
+}
+
+void ingle_kern_init(ingle_kern *k, ingle_isa isa)
+{
+    (void)isa;
+    ingle_kern_init_ref(k);
+}

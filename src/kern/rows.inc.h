@@ -1,0 +1,142 @@
+/* rows.inc.h - row kernels: norm, add, mul, scale, silu, rope, exp.
+ * Included once per level after a lanes_*.h; defines statics only. Tails load and store only what
+ * is in the row. */
+
+/* e^x: n = rint(x / ln 2), r = x - n ln 2 in two parts, 1 + r + r^2 q(r) with a minimax q of degree
+ * 4 (relative error 3.1e-9 over |r| <= ln 2 / 2), then 2^n exactly. At most 1.01 ulp from the true
+ * value; 0 below -104, infinity above 88.73. */
+static inline v16 v_exp(v16 x)
+{
+    const v16 magic = v_set(0x1.8p23f); /* adding it leaves the rounded integer in the low bits */
+    x = v_min(v_set(89.0f), v_max(v_set(-104.0f), x)); /* in this order a NaN stays */
+    v16 n = v_sub(v_fma(x, v_set(0x1.715476p0f), magic), magic);
+    v16 r = v_fma(n, v_set(-0x1.62e43p-1f), x);
+    r = v_fma(n, v_set(0x1.05c61p-29f), r);
+    v16 q = v_fma(v_set(0x1.6a23ccp-10f), r, v_set(0x1.123a2p-7f));
+    q = v_fma(q, r, v_set(0x1.5558f2p-5f));
+    q = v_fma(q, r, v_set(0x1.555492p-3f));
+    q = v_fma(q, r, v_set(0x1.fffffcp-2f));
+    v16 p = v_add(v_fma(q, v_mul(r, r), r), v_set(1.0f));
+    return v_pow2(p, n);
+}
+
+/* Odd polynomial below 0.625 (relative error 4.4e-9), 1 - 2 / (e^2x + 1) above. */
+static inline v16 v_tanh(v16 x)
+{
+    v16 a = v_abs(x), z = v_mul(x, x), one = v_set(1.0f);
+    v16 p = v_fma(v_set(-0x1.75b9ccp-8f), z, v_set(0x1.521e02p-6f));
+    p = v_fma(p, z, v_set(-0x1.b83b18p-5f));
+    p = v_fma(p, z, v_set(0x1.11071ep-3f));
+    p = v_fma(p, z, v_set(-0x1.555532p-2f));
+    p = v_fma(v_mul(p, z), x, x);
+    v16 e = v_exp(v_add(a, a));
+    v16 big = v_copysign(v_sub(one, v_div(v_set(2.0f), v_add(e, one))), x);
+    return v_pick_lt(a, v_set(0.625f), p, big);
+}
+
+static inline v16 v_silu(v16 x)
+{
+    return v_div(x, v_add(v_set(1.0f), v_exp(v_sub(v_set(0.0f), x))));
+}
+
+static void norm_rms(float *dst, const float *src, const float *weight, size_t n, float eps)
+{
+    v16 sum = v_set(0.0f);
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_load_n(src + i, n - i);
+        sum = v_fma(x, x, sum);
+    }
+    v16 s = v_set(1.0f / sqrtf(v_sum(sum) / (float)n + eps));
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_mul(v_load_n(src + i, n - i), s);
+        if (weight) x = v_mul(x, v_load_n(weight + i, n - i));
+        v_store_n(dst + i, x, n - i);
+    }
+}
+
+static void row_add(float *dst, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_add(v_load_n(a + i, n - i), v_load_n(b + i, n - i)), n - i);
+}
+
+static void row_mul(float *dst, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(v_load_n(a + i, n - i), v_load_n(b + i, n - i)), n - i);
+}
+
+static void row_scale(float *dst, const float *a, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(v_load_n(a + i, n - i), v_set(s)), n - i);
+}
+
+static void row_silu(float *dst, const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) v_store_n(dst + i, v_silu(v_load_n(a + i, n - i)), n - i);
+}
+
+static void row_silu_mul(float *dst, const float *gate, const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(v_silu(v_load_n(gate + i, n - i)), v_load_n(up + i, n - i)),
+                  n - i);
+}
+
+static void row_exp(float *dst, const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) v_store_n(dst + i, v_exp(v_load_n(a + i, n - i)), n - i);
+}
+
+/* (a, b) turned by (c, s): a' = fma(a, c, -(b s)), b' = fma(a, s, b c). */
+static inline void turn(v16 *a, v16 *b, v16 c, v16 s)
+{
+    v16 x = *a, y = *b;
+    *a = v_fma(x, c, v_sub(v_set(-0.0f), v_mul(y, s)));
+    *b = v_fma(x, s, v_mul(y, c));
+}
+
+/* Pairs i .. i + n - 1 (n <= 16), n_half pairs in the head. */
+static void rope_some(float *x, const float *cs, size_t i, size_t n, size_t n_half, bool neox)
+{
+    float buf[32] = {0}, cs_buf[32] = {0};
+    const float *cs_i = cs + 2 * i;
+    float *pairs = x + 2 * i;
+    v16 a, b, c, s;
+    if (n < 16) {
+        memcpy(cs_buf, cs_i, 2 * n * sizeof *cs);
+        cs_i = cs_buf;
+        if (!neox) pairs = memcpy(buf, pairs, 2 * n * sizeof *x);
+    }
+    v_load2(cs_i, &c, &s);
+    if (neox) {
+        a = v_load_n(x + i, n), b = v_load_n(x + n_half + i, n);
+        turn(&a, &b, c, s);
+        v_store_n(x + i, a, n), v_store_n(x + n_half + i, b, n);
+        return;
+    }
+    v_load2(pairs, &a, &b);
+    turn(&a, &b, c, s);
+    v_store2(pairs, a, b);
+    if (n < 16) memcpy(x + 2 * i, buf, 2 * n * sizeof *x);
+}
+
+static void rope(float *x, const float *cs, size_t n_rot, bool neox)
+{
+    size_t n_half = n_rot / 2;
+    for (size_t i = 0; i < n_half; i += 16)
+        rope_some(x, cs, i, n_half - i < 16 ? n_half - i : 16, n_half, neox);
+}
+
+static void rows_init(ingle_kern *k)
+{
+    k->norm_rms = norm_rms;
+    k->add = row_add;
+    k->mul = row_mul;
+    k->scale = row_scale;
+    k->silu = row_silu;
+    k->silu_mul = row_silu_mul;
+    k->rope = rope;
+    k->exp = row_exp;
+}
