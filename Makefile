@@ -1,0 +1,61 @@
+# Short names for what CMake, CTest and the scripts do. `make help` lists them.
+.DEFAULT_GOAL := build
+.PHONY: help build deps run test bench lint install test-asan test-tsan test-cross clean
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc)
+CONFIGURE = cmake -S . -G Ninja
+
+help:
+	@echo 'make             build $(BUILD)/ingle (Release)'
+	@echo 'make run         install what is missing, build, let the bundled model tell a story'
+	@echo 'make test        install what is missing, build, run the whole test suite'
+	@echo 'make bench       measure the bundled model, or MODEL=FILE'
+	@echo 'make lint        include order, formatting, warnings of gcc and clang, cppcheck'
+	@echo 'make install     libraries, header, program, man page, completion into PREFIX=$(PREFIX)'
+	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make test-tsan   the suite under ThreadSanitizer'
+	@echo 'make test-cross  other processors under qemu'
+	@echo 'make clean       remove the build folders'
+
+build:
+	@scripts/deps.sh --check build
+	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@cmake --build $(BUILD) -j $(JOBS)
+
+deps:
+	@scripts/deps.sh build test
+
+run:
+	@scripts/deps.sh build
+	@$(MAKE) --no-print-directory build
+	@$(BUILD)/ingle run
+
+test:
+	@scripts/deps.sh build test
+	@$(MAKE) --no-print-directory build
+	@ctest --test-dir $(BUILD) --output-on-failure
+
+bench: build
+	@$(BUILD)/ingle bench $(if $(MODEL),-m '$(MODEL)')
+
+lint:
+	@scripts/deps.sh build test lint
+	@scripts/lint.sh
+
+install: build
+	@cmake --install $(BUILD) --prefix '$(PREFIX)'
+
+test-asan test-tsan: test-%:
+	@scripts/deps.sh build test
+	@cmake --preset $*
+	@cmake --build --preset $* -j $(JOBS)
+	@ctest --preset $*
+
+test-cross:
+	@scripts/deps.sh build test cross
+	@scripts/test-cross.sh
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Include order, formatting, warnings as errors with gcc and clang, cppcheck. Stops at the first
+# kind that finds something. `make lint` installs the tools first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "== include order"
+scripts/check-includes.sh
+
+echo "== clang-format"
+git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | xargs -0 clang-format --dry-run -Werror
+
+for compiler in gcc clang; do
+    echo "== warnings: $compiler"
+    cmake -S . -B "build-lint-$compiler" -G Ninja -DCMAKE_C_COMPILER=$compiler \
+        -DCMAKE_BUILD_TYPE=Release -DINGLE_WERROR=ON >/dev/null
+    cmake --build "build-lint-$compiler" -j "$(nproc)" | tail -n 1
+done
+
+echo "== cppcheck"
+cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j "$(nproc)" \
+    --enable=warning,performance,portability --suppress=missingIncludeSystem \
+    --suppressions-list=scripts/cppcheck.txt -Iinclude -Isrc src
+
+echo "lint: nothing found"
