@@ -1,6 +1,7 @@
-/* json_test.h - for tests: a whole JSON text into a tree. Trusts its input; exits the test on a broken file.
- *     json *j = json_file(path);  json_num(json_get(j, "n_vocab"));  json_at(json_get(j, "tokens"), 3)
- * Numbers are double; strings are UTF-8 with their length (\u escapes decoded, surrogate pairs joined). */
+/* json_test.h - for tests: a whole JSON text into a tree. Trusts its input; exits the test on a
+ * broken file. json *j = json_file(path);  json_num(json_get(j, "n_vocab"));  json_at(json_get(j,
+ * "tokens"), 3) Numbers are double; strings are UTF-8 with their length (\u escapes decoded,
+ * surrogate pairs joined). */
 #ifndef INGLE_TESTS_JSON_TEST_H
 #define INGLE_TESTS_JSON_TEST_H
 
@@ -9,7 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT } json_kind;
+typedef enum json_kind {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+} json_kind;
 
 typedef struct json {
     json_kind kind;
@@ -74,8 +82,7 @@ static inline const char *json_string(const char *p, char **out, size_t *len)
                 p += 6;
             }
             o = json_put_utf8(o, c);
-        } else
-            *o++ = e ? to[e - from] : *p;
+        } else *o++ = e ? to[e - from] : *p;
     }
     if (*p != '"') json_die("open string", p);
     *len = (size_t)(o - *out);
@@ -180,8 +187,17 @@ static inline const json *json_get(const json *v, const char *key)
     return NULL;
 }
 
-static inline const json *json_at(const json *v, size_t i) { return &v->item[i]; }
-static inline double json_num(const json *v) { return v ? v->number : 0; }
-static inline const char *json_str(const json *v) { return v && v->str ? v->str : ""; }
+static inline const json *json_at(const json *v, size_t i)
+{
+    return &v->item[i];
+}
+static inline double json_num(const json *v)
+{
+    return v ? v->number : 0;
+}
+static inline const char *json_str(const json *v)
+{
+    return v && v->str ? v->str : "";
+}
 
 #endif

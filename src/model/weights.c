@@ -50,7 +50,7 @@ static bool take(ingle_weights *w, size_t n, size_t *offset)
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t n_rows, size_t n_cols, uint32_t *index, ingle_error *err)
 {
-    const ingle_gguf_tensor *t;
+    const ingle_gguf_tensor *t = NULL;
     ingle_status st = claim(w, g, name, (uint64_t[2]){n_cols, n_rows}, &t, err);
     if (st) return st;
     if (!ingle_grow(&w->matrix, &w->cap_matrix, w->n_matrix + 1, sizeof *w->matrix))
@@ -68,7 +68,7 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
 ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
                                   uint32_t *index, ingle_error *err)
 {
-    const ingle_gguf_tensor *t;
+    const ingle_gguf_tensor *t = NULL;
     ingle_status st = claim(w, g, name, (uint64_t[2]){n, 1}, &t, err);
     if (st) return st;
     if (!ingle_grow(&w->vector, &w->cap_vector, w->n_vector + 1, sizeof *w->vector))

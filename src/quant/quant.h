@@ -19,7 +19,9 @@
  *   class K   Q2_K..Q6_K IQ4_XS; activations in blocks of 256: y int8, dy f32
  *        per block ascending:          f = fmaf((float)sum_s sc[s]*sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *        with min (Q2_K Q4_K Q5_K):    f = fmaf((float)sum_s m[s]*sum_{k in s} y[k], -(dmin*dy), f)
- *   Activations: dy = amax/127 (one f32 division), y = rint(x * (127/amax)) to nearest even, which lies within +-127;
+ *   Activations: scale = 127/amax, u = x*scale, y = rint(u) to nearest even, which lies within +-127. Class K: dy = amax/127.
+ *   Class B: dy is the least-squares scale of the block, (amax/127) * (s / (float)sum y*y) with s = sum u*y in 16 lanes
+ *   (lane i: fmaf(u[i+16], y[i+16], u[i]*y[i]); lanes summed 8+8, 4+4, 2+2, 1+1).
  *   amax below INGLE_ACT_TINY counts as 0 (127/amax would overflow, dy be subnormal) and gives dy = 0, y = 0. A
  *   non-finite x makes its block's dy NaN and y 0, so NaN reaches the output instead of undefined conversions. Which
  *   NaN is not promised. */

@@ -13,6 +13,19 @@
 
 /* ---- activations ---- */
 
+/* What the step is to be multiplied with so that step*q is as near as possible to 32 values x. */
+static float least_squares(const float *x, float scale, const int8_t *q)
+{
+    float lane[16];
+    int32_t qq = 0;
+    for (size_t i = 0; i < 32; i++) qq += q[i] * q[i];
+    for (size_t i = 0; i < 16; i++)
+        lane[i] = fmaf(x[i + 16] * scale, q[i + 16], x[i] * scale * (float)q[i]);
+    for (size_t n = 8; n; n /= 2)
+        for (size_t i = 0; i < n; i++) lane[i] += lane[i + n];
+    return lane[0] / (float)qq;
+}
+
 static void quantise_block(const float *x, size_t n, int8_t *q, float *d)
 {
     float amax = 0;
@@ -28,9 +41,10 @@ static void quantise_block(const float *x, size_t n, int8_t *q, float *d)
         return;
     }
     float scale = 127.0f / amax;
-    *d = amax / 127.0f;
     /* amax * scale is off 127 by two roundings at most, so no result leaves -127 .. 127. */
     for (size_t i = 0; i < n; i++) q[i] = (int8_t)rintf(x[i] * scale);
+    *d = amax / 127.0f;
+    if (n == 32) *d *= least_squares(x, scale, q);
 }
 
 static int32_t sum_of(const int8_t *q, size_t n)
