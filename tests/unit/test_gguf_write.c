@@ -170,12 +170,127 @@ static void test_unfinished(void **state)
     assert_non_null(strstr(err.text, "/nowhere/at/all.gguf"));
 }
 
+static const uint64_t shape_a[] = {64, 3}, shape_b[] = {2, 3, 2, 2};
+
+static void write_everything(uint8_t *data, size_t n)
+{
+    static const ingle_str words[] = {{"plain", 5}, {"", 0}, {"\0\xff\n", 3}};
+    static const uint64_t bits[] = {0x8877665544332211u, 0xfedcba9876543210u, 1};
+    ingle_gguf_writer *w = open_writer();
+    for (int type = INGLE_GGUF_U8; type <= INGLE_GGUF_F64; type++) {
+        if (type == INGLE_GGUF_STRING || type == INGLE_GGUF_ARRAY) continue;
+        uint64_t value = type == INGLE_GGUF_BOOL ? 1 : bits[0];
+        char key[32];
+        snprintf(key, sizeof key, "scalar.%d", type);
+        ingle_gguf_kv kv = {
+            .key = key, .type = (ingle_gguf_type)type, .n = 1, .data = (const uint8_t *)&value};
+        assert_int_equal(ingle_gguf_put(w, &kv, NULL), INGLE_OK);
+        snprintf(key, sizeof key, "array.%d", type);
+        uint8_t bools[] = {1, 0, 1};
+        const void *items = type == INGLE_GGUF_BOOL ? (const void *)bools : bits;
+        assert_int_equal(ingle_gguf_put_array(w, key, (ingle_gguf_type)type, 3, items, NULL),
+                         INGLE_OK);
+    }
+    assert_int_equal(ingle_gguf_put_strings(w, "words", 3, words, NULL), INGLE_OK);
+    assert_int_equal(ingle_gguf_put_str(w, "empty", "", NULL), INGLE_OK);
+    assert_int_equal(ingle_gguf_put_array(w, "none", INGLE_GGUF_F32, 0, NULL, NULL), INGLE_OK);
+    assert_int_equal(ingle_gguf_add_tensor(w, "a", INGLE_TYPE_Q4_0, 2, shape_a, NULL), INGLE_OK);
+    assert_int_equal(ingle_gguf_put_u32(w, "general.alignment", 128, NULL),
+                     INGLE_OK); /* after a tensor: still obeyed */
+    assert_int_equal(ingle_gguf_add_tensor(w, "b", INGLE_TYPE_F16, 4, shape_b, NULL), INGLE_OK);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(ingle_gguf_write(w, &data[i], 1, NULL), INGLE_OK);
+    assert_int_equal(ingle_gguf_writer_finish(&w, NULL), INGLE_OK);
+}
+
+static void check_values(const ingle_gguf *g)
+{
+    const ingle_gguf_kv *words = ingle_gguf_find(g, "words"), *item = ingle_gguf_find(g, "array.5");
+    assert_int_equal(g->n_kv, 2 * 11 + 4);
+    assert_int_equal(words->n, 3);
+    assert_int_equal(words->strings[2].len, 3);
+    assert_memory_equal(words->strings[2].ptr, "\0\xff\n", 3);
+    assert_int_equal(item->item, INGLE_GGUF_I32);
+    int64_t value = 0;
+    assert_true(ingle_gguf_item_i64(item, 2, &value));
+    assert_int_equal(value, (int32_t)0x76543210);
+    double real = 0;
+    uint64_t bits = 0x8877665544332211u;
+    double expected;
+    memcpy(&expected, &bits, sizeof expected);
+    assert_true(ingle_gguf_item_f64(ingle_gguf_find(g, "scalar.12"), 0, &real));
+    assert_true(real == expected);
+    assert_int_equal(ingle_gguf_find(g, "none")->n, 0);
+    assert_int_equal(ingle_gguf_find(g, "empty")->strings[0].len, 0);
+}
+
+/* What the reader delivers is handed back key by key, and the second file has the same bytes as the
+ * first. */
+static void copy_file(const ingle_gguf *g, const char *to)
+{
+    ingle_gguf_writer *w = NULL;
+    assert_int_equal(ingle_gguf_writer_open(&w, to, NULL), INGLE_OK);
+    for (size_t i = 0; i < g->n_kv; i++)
+        assert_int_equal(ingle_gguf_put(w, &g->kv[i], NULL), INGLE_OK);
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const ingle_gguf_tensor *t = &g->tensors[i];
+        assert_int_equal(ingle_gguf_add_tensor(w, t->name, t->type, t->n_dims, t->dims, NULL),
+                         INGLE_OK);
+    }
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        uint8_t data[512];
+        assert_true(g->tensors[i].n_bytes <= sizeof data);
+        assert_int_equal(
+            ingle_gguf_read(g, &g->tensors[i], 0, data, (size_t)g->tensors[i].n_bytes, NULL),
+            INGLE_OK);
+        assert_int_equal(ingle_gguf_write(w, data, (size_t)g->tensors[i].n_bytes, NULL), INGLE_OK);
+    }
+    assert_int_equal(ingle_gguf_writer_finish(&w, NULL), INGLE_OK);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    uint8_t data[6 * 18 + 24 * 2];
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(7 * i + 1);
+    write_everything(data, sizeof data);
+
+    ingle_error err = {""};
+    ingle_gguf *g = NULL;
+    assert_int_equal(ingle_gguf_open(&g, path, true, &err), INGLE_OK);
+    assert_int_equal(g->version, 3);
+    assert_int_equal(g->alignment, 128);
+    check_values(g);
+    const ingle_gguf_tensor *a = ingle_gguf_find_tensor(g, "a"),
+                            *b = ingle_gguf_find_tensor(g, "b");
+    assert_int_equal(a->n_bytes, 6 * 18);
+    assert_int_equal(b->n_dims, 4);
+    assert_memory_equal(b->dims, shape_b, sizeof shape_b);
+    assert_int_equal(b->offset - a->offset, 128);
+    uint8_t got[sizeof data];
+    assert_int_equal(ingle_gguf_read(g, a, 0, got, 6 * 18, NULL), INGLE_OK);
+    assert_int_equal(ingle_gguf_read(g, b, 0, got + 6 * 18, 24 * 2, NULL), INGLE_OK);
+    assert_memory_equal(got, data, sizeof data);
+
+    char copy[sizeof path + 8];
+    snprintf(copy, sizeof copy, "%s.copy", path);
+    copy_file(g, copy);
+    ingle_gguf_close(&g);
+    static uint8_t first[8192], second[8192];
+    size_t n = read_all(path, first, sizeof first);
+    assert_true(n > 1000 && n < sizeof first);
+    assert_int_equal(read_all(copy, second, sizeof second), n);
+    assert_memory_equal(first, second, n);
+    remove(copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_unfinished),
+        cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
