@@ -305,8 +305,8 @@ static void store_lines(ingle_type type, void *dst, const float *src, size_t n)
     }
 }
 
-/* One block of up to 32 values to int8 (32 stored); returns the scale. The arithmetic is that of
- * activations (quant.h). */
+/* One block of up to 32 values to int8 (32 stored); returns the scale amax / 127. What is not
+ * finite makes the scale NaN, so it reaches the output. */
 static float store_q8(int8_t *dst, const float *src, size_t n)
 {
     v16 x0 = v_load_n(src, n), x1 = n > 16 ? v_load_n(src + 16, n - 16) : v_set(0.0f),

@@ -92,8 +92,37 @@ void ingle_kern_init_ref(ingle_kern *k)
     k->name = "ref";
 }
 
+#if defined(__x86_64__)
+
+void ingle_kern_init_avx2(ingle_kern *k)
+{
+    ingle_kern_init_ref(k);
+    ingle_kern_float_avx2(k);
+    k->isa = INGLE_ISA_AVX2;
+    k->name = "avx2";
+}
+
+void ingle_kern_init_avx512(ingle_kern *k)
+{
+    ingle_kern_init_avx2(k);
+    ingle_kern_float_avx512(k);
+    k->isa = INGLE_ISA_AVX512;
+    k->name = "avx512";
+}
+
+#endif
+
 void ingle_kern_init(ingle_kern *k, ingle_isa isa)
 {
-    (void)isa;
-    ingle_kern_init_ref(k);
+    if (isa == INGLE_ISA_AUTO) isa = ingle_cpu_detect().isa;
+    switch (isa) {
+#if defined(__x86_64__)
+    case INGLE_ISA_AVX512: ingle_kern_init_avx512(k); break;
+    case INGLE_ISA_AVXVNNI: /* the AVX2 kernels, under the name asked for */
+    case INGLE_ISA_AVX2: ingle_kern_init_avx2(k); break;
+#endif
+    default: ingle_kern_init_ref(k); break;
+    }
+    k->isa = isa;
+    k->name = ingle_isa_name(isa);
 }

@@ -104,9 +104,19 @@ static void matmul_bf16(const ingle_matmul *job, size_t first, size_t n_panels, 
     matmul_f(job, TILE_BF16, first, n_panels, scratch);
 }
 
+/* What the sums and conversions above need. */
+static size_t matmul_f_scratch_bytes(size_t m, size_t n_cols)
+{
+    (void)n_cols;
+    if (m <= TILE_ROWS) return TILE_ROWS * 16 * MATMUL_PANELS * sizeof(float);
+    return (2 * 16 * MATMUL_KC + TILE_ROWS * MATMUL_X_LD + m * 2 * 16) * sizeof(float);
+}
+
 static void matmul_f_init(ingle_kern *k)
 {
     k->gemv[INGLE_TYPE_F32] = k->gemm[INGLE_TYPE_F32] = matmul_f32;
     k->gemv[INGLE_TYPE_F16] = k->gemm[INGLE_TYPE_F16] = matmul_f16;
     k->gemv[INGLE_TYPE_BF16] = k->gemm[INGLE_TYPE_BF16] = matmul_bf16;
+    k->scratch_bytes = matmul_f_scratch_bytes;
+    k->gemm_panels = 2;
 }
