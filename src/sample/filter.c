@@ -53,9 +53,9 @@ static void keep_keys_from(ingle_sampler *s, uint64_t least)
     s->n = n;
 }
 
-softmax ingle_sample_softmax(const ingle_sampler *s)
+sample_softmax ingle_sample_softmax(const ingle_sampler *s)
 {
-    softmax m = {-INFINITY, 0};
+    sample_softmax m = {-INFINITY, 0};
     double lane[8] = {0};
     if (s->dense) {
         for (size_t i = 0; i < s->n; i++) m.max = s->logits[i] > m.max ? s->logits[i] : m.max;
@@ -76,7 +76,7 @@ softmax ingle_sample_softmax(const ingle_sampler *s)
 
 /* - sum p ln p = ln sum - (sum w x) / sum with x = logit - max; needs no logarithm per candidate.
  */
-static double entropy(const ingle_sampler *s, softmax m)
+static double entropy(const ingle_sampler *s, sample_softmax m)
 {
     double wx = 0;
     for (size_t i = 0; i < s->n; i++) {
@@ -168,7 +168,7 @@ void ingle_sample_min_p(ingle_sampler *s)
 
 /* Turns the dense row into a sparse one that holds the best and at least `share` of the mass, if
  * the tail is thin. */
-static void gather_mass(ingle_sampler *s, softmax m, double share)
+static void gather_mass(ingle_sampler *s, sample_softmax m, double share)
 {
     static const float depth[] = {8, 16};
     for (size_t d = 0; d < sizeof depth / sizeof depth[0]; d++) {
@@ -183,7 +183,7 @@ static void gather_mass(ingle_sampler *s, softmax m, double share)
 /* Holtzman et al. 2020. The shortest best-first run with a probability of at least top_p. */
 void ingle_sample_top_p(ingle_sampler *s)
 {
-    softmax m = ingle_sample_softmax(s);
+    sample_softmax m = ingle_sample_softmax(s);
     double share = (double)s->opt.top_p;
     if (s->dense) gather_mass(s, m, share);
     s->filtered = true;
@@ -204,7 +204,7 @@ void ingle_sample_typical_p(ingle_sampler *s)
 {
     if (s->dense) gather(s, -INFINITY);
     s->filtered = true;
-    softmax m = ingle_sample_softmax(s);
+    sample_softmax m = ingle_sample_softmax(s);
     double centre = log(m.sum) - entropy(s, m); /* |-ln p - H| = |centre - (logit - max)| */
     for (size_t i = 0; i < s->n; i++)
         s->tmp[i] = ingle_key((float)-fabs(centre - (double)(logit_at(s, i) - m.max)), (uint32_t)i);
@@ -230,7 +230,7 @@ void ingle_sample_xtc(ingle_sampler *s)
     if (skip) return;
     if (s->dense) gather(s, -INFINITY);
     s->filtered = true;
-    softmax m = ingle_sample_softmax(s);
+    sample_softmax m = ingle_sample_softmax(s);
     double least_weight = (double)s->opt.xtc_threshold * m.sum;
     uint64_t worst = UINT64_MAX;
     size_t above = 0;
@@ -328,7 +328,7 @@ void ingle_sample_mirostat(ingle_sampler *s)
         ingle_sample_top_k(s, mirostat_k(s));
         return;
     }
-    softmax m =
+    sample_softmax m =
         ingle_sample_softmax(s); /* version 2: surprise -log2 p of at most mu, or the best one */
     double floor = log(m.sum) - (double)s->mu * 0.69314718055994531;
     uint64_t best = 0;

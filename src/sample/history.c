@@ -13,12 +13,12 @@
 #define GROW_FROM   1024
 
 /* The token accepted `back` before the last one. */
-static int32_t recent(const history *h, size_t back)
+static int32_t recent(const sample_history *h, size_t back)
 {
     return h->ring[h->next > back ? h->next - 1 - back : h->next + h->cap - 1 - back];
 }
 
-static size_t held(const history *h, size_t window)
+static size_t held(const sample_history *h, size_t window)
 {
     return h->n < window ? h->n : window;
 }
@@ -114,7 +114,7 @@ void ingle_sample_history_clear(ingle_sampler *s)
 /* A growing ring never wraps: it is full when next == cap == n. */
 static bool grow(ingle_sampler *s)
 {
-    history *h = &s->hist;
+    sample_history *h = &s->hist;
     size_t cap = h->cap * 2;
     if (s->repeat) {
         int32_t *repeat = realloc(s->repeat, cap * sizeof *repeat);
@@ -130,7 +130,7 @@ static bool grow(ingle_sampler *s)
 
 ingle_status ingle_sample_history_add(ingle_sampler *s, int32_t token, ingle_error *err)
 {
-    history *h = &s->hist;
+    sample_history *h = &s->hist;
     if (!h->cap) return INGLE_OK;
     if (h->grows && h->n == h->cap) {
         if (h->n >= INT32_MAX / 2)
@@ -224,7 +224,7 @@ static size_t repeat_limit(const ingle_sampler *s, size_t n)
  * only moves on. */
 static void find_repeats(ingle_sampler *s, size_t n, size_t limit)
 {
-    const history *h = &s->hist;
+    const sample_history *h = &s->hist;
     size_t left = 0, right = 0;
     for (size_t k = 1; k < n; k++) {
         size_t z = 0;

@@ -145,7 +145,7 @@ static ingle_status load(ingle_sampler *s, const float *logits, ingle_error *err
     return INGLE_OK;
 }
 
-static void run_filter(ingle_sampler *s, stage which)
+static void run_filter(ingle_sampler *s, sample_stage which)
 {
     const ingle_sampler_options *o = &s->opt;
     switch (which) {
@@ -175,7 +175,7 @@ static void run_chain(ingle_sampler *s)
 {
     bool filters = s->opt.temperature > 0 && s->opt.mirostat == 0;
     for (size_t i = 0; i < s->n_order; i++) {
-        stage which = (stage)s->order[i];
+        sample_stage which = (sample_stage)s->order[i];
         if (which == STAGE_PENALTIES) ingle_sample_penalties(s);
         else if (which == STAGE_DRY) ingle_sample_dry(s);
         else if (which == STAGE_TEMPERATURE && s->opt.temperature > 0) ingle_sample_temperature(s);
@@ -185,13 +185,13 @@ static void run_chain(ingle_sampler *s)
     else if (s->opt.mirostat) ingle_sample_mirostat(s);
 }
 
-static ingle_candidate candidate(int32_t token, float logit, softmax m)
+static ingle_candidate candidate(int32_t token, float logit, sample_softmax m)
 {
     return (ingle_candidate){token, logit, (float)((double)ingle_weight(logit - m.max) / m.sum)};
 }
 
 /* logits and tmp are overwritten by out, so everything goes through cur first. */
-static void write_out(ingle_sampler *s, softmax m)
+static void write_out(ingle_sampler *s, sample_softmax m)
 {
     if (s->dense) {
         s->n = 0;
@@ -224,7 +224,7 @@ ingle_status ingle_sampler_apply(ingle_sampler *sampler, const float *logits,
  * total. */
 static ingle_candidate draw(ingle_sampler *s)
 {
-    softmax m = ingle_sample_softmax(s);
+    sample_softmax m = ingle_sample_softmax(s);
     double target = ingle_rng_uniform(&s->rng) * m.sum, sum = 0;
     int32_t token = -1;
     float logit = 0;

@@ -11,7 +11,7 @@
 #include "sample/rng.h"
 #include "sample/sample.h"
 
-typedef enum stage {
+typedef enum sample_stage {
     STAGE_PENALTIES,
     STAGE_DRY,
     STAGE_TOP_N_SIGMA,
@@ -22,16 +22,16 @@ typedef enum stage {
     STAGE_XTC,
     STAGE_TEMPERATURE,
     N_STAGES
-} stage;
+} sample_stage;
 
 /* The tokens accepted last, as far back as any stage looks. */
-typedef struct history {
+typedef struct sample_history {
     int32_t *ring;
     size_t cap;  /* 0: nobody looks back */
     size_t n;    /* tokens held, <= cap */
     size_t next; /* where the next one goes */
     bool grows;  /* a window is the whole context */
-} history;
+} sample_history;
 
 typedef struct breaker_set {
     ingle_breaker *seq; /* sorted by head token */
@@ -54,7 +54,7 @@ struct ingle_sampler {
     int mirostat_m; /* candidates that estimate the slope (version 1): 100, at most INGLE_SORT_SMALL
                      */
 
-    history hist;
+    sample_history hist;
     size_t penalty_window; /* 0: stage off; SIZE_MAX: whole context */
     size_t dry_window;
     int32_t *count;   /* [n_vocab] occurrences in the penalty window; NULL if off */
@@ -101,11 +101,11 @@ void ingle_sample_mirostat(ingle_sampler *s);
 void ingle_sample_mirostat_learn(ingle_sampler *s, float prob);
 
 /* The largest logit and the sum of the weights against it (in double, eight fixed lanes). */
-typedef struct softmax {
+typedef struct sample_softmax {
     float max;
     double sum;
-} softmax;
-softmax ingle_sample_softmax(const ingle_sampler *s);
+} sample_softmax;
+sample_softmax ingle_sample_softmax(const ingle_sampler *s);
 
 /* The i-th candidate's logit; only while not dense. */
 static inline float logit_at(const ingle_sampler *s, size_t i)
