@@ -1,0 +1,247 @@
+/* The bits of a token's logits depend on the tokens before it and on nothing else: compared with
+ * memcmp over batch sizes, splits, threads, fused and plain plans, instruction-set levels,
+ * neighbours in the batch, and re-use of a timeline. */
+#include "golden/run.h"
+
+#include <pthread.h>
+
+#define N_TOKENS 300 /* crosses pages of 32, attention groups of 256, and every kernel's tiles */
+
+static const char *const models[] = {
+    "llama3",     "qwen3",      "llama-F16",    "llama-BF16",   "llama-Q4_0",  "llama-Q4_1",
+    "llama-Q5_0", "llama-Q5_1", "llama-Q8_0",   "llama-Q2_K",   "llama-Q3_K",  "llama-Q4_K",
+    "llama-Q5_K", "llama-Q6_K", "llama-IQ4_NL", "llama-IQ4_XS", "llama-MXFP4",
+};
+
+typedef struct setup {
+    ingle_isa isa;
+    bool plain; /* the list unfused */
+    int32_t n_batch, n_threads;
+    size_t split; /* tokens per eval */
+    ingle_type kv;
+} setup;
+
+static void fill(int32_t *tokens, size_t n, size_t n_vocab, uint32_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        tokens[i] = (int32_t)((seed >> 8) % n_vocab);
+    }
+}
+
+static void open_with(runner *r, const golden *g, const setup *s, int n_sessions)
+{
+    ingle_error err;
+    ingle_model_options mo;
+    ingle_engine_options eo;
+    ingle_model_options_init(&mo);
+    ingle_engine_options_init(&eo);
+    mo.isa = s->isa;
+    mo.fuse = !s->plain;
+    eo.n_ctx = 512;
+    eo.n_sessions = n_sessions;
+    eo.n_batch = s->n_batch;
+    eo.n_threads = s->n_threads;
+    eo.kv_type = s->kv;
+    r->n_vocab = g->n_vocab;
+    must(ingle_model_open(&r->model, g->model, &mo, &err), &err);
+    must(ingle_engine_open(&r->engine, r->model, &eo, &err), &err);
+    must(ingle_session_open(&r->session, r->engine, &err), &err);
+}
+
+/* Logits of all rows, evaluated `split` tokens at a time. */
+static void eval_split(runner *r, ingle_session *session, const int32_t *tokens, size_t n,
+                       size_t split, float *out)
+{
+    ingle_error err;
+    for (size_t at = 0; at < n; at += split) {
+        size_t part = n - at < split ? n - at : split;
+        must(ingle_session_eval(session, tokens + at, part, INGLE_ROWS_ALL, &err), &err);
+        for (size_t i = 0; i < part; i++) {
+            const float *row;
+            must(ingle_session_logits(session, i, &row, &err), &err);
+            memcpy(out + (at + i) * r->n_vocab, row, r->n_vocab * sizeof *out);
+        }
+    }
+}
+
+static float *logits_of(const golden *g, const setup *s, const int32_t *tokens, size_t n)
+{
+    runner r;
+    float *out = malloc(n * g->n_vocab * sizeof *out);
+    open_with(&r, g, s, 1);
+    eval_split(&r, r.session, tokens, n, s->split, out);
+    runner_close(&r);
+    return out;
+}
+
+static void same(const golden *g, const char *what, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(a + i * g->n_vocab, b + i * g->n_vocab, g->n_vocab * sizeof *a))
+            fail_msg("%s: %s: logits of token %zu differ", g->name, what, i);
+}
+
+/* A NaN would be equal to itself and prove nothing. */
+static void all_finite(const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++) assert_true(a[i] - a[i] == 0);
+}
+
+static void check_model(golden *g)
+{
+    static const size_t splits[] = {1, 2, 3, 7, 8, 31, 32, 512};
+    static const int32_t threads[] = {1, 2, 3, 8};
+    int32_t tokens[N_TOKENS];
+    char what[96];
+    fill(tokens, N_TOKENS, g->n_vocab, 7);
+    setup base = {INGLE_ISA_AUTO, false, 512, 1, 512, INGLE_TYPE_F16};
+    float *want = logits_of(g, &base, tokens, N_TOKENS);
+    all_finite(want, N_TOKENS * g->n_vocab);
+    for (size_t i = 0; i < 8; i++)
+        for (size_t t = 0; t < 4; t++) {
+            setup s = base;
+            s.split = splits[i];
+            s.n_threads = threads[t];
+            if (t % 2) s.n_batch = (int32_t)splits[i], s.split = 512; /* the scheduler splits */
+            float *got = logits_of(g, &s, tokens, N_TOKENS);
+            snprintf(what, sizeof what, "split %zu, %d threads", splits[i], threads[t]);
+            same(g, what, want, got, N_TOKENS);
+            free(got);
+        }
+    for (ingle_isa isa = INGLE_ISA_REF; isa <= INGLE_ISA_I8MM; isa++) {
+        if (!ingle_isa_runs_here(isa)) continue;
+        setup s = {isa, isa == INGLE_ISA_REF, 512, 2, 100, INGLE_TYPE_F16};
+        float *got = logits_of(g, &s, tokens, N_TOKENS);
+        snprintf(what, sizeof what, "level %s", ingle_isa_name(isa));
+        same(g, what, want, got, N_TOKENS);
+        free(got);
+    }
+    free(want);
+}
+
+static void batch_threads_levels(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        golden g;
+        assert_true(golden_open(&g, "models", models[i]));
+        check_model(&g);
+        golden_close(&g);
+    }
+}
+
+static void kv_types(void **state)
+{
+    static const ingle_type types[] = {INGLE_TYPE_F32, INGLE_TYPE_F16, INGLE_TYPE_BF16,
+                                       INGLE_TYPE_Q8_0};
+    golden g;
+    int32_t tokens[N_TOKENS];
+    (void)state;
+    assert_true(golden_open(&g, "models", "qwen3"));
+    fill(tokens, N_TOKENS, g.n_vocab, 9);
+    for (size_t i = 0; i < 4; i++) {
+        setup a = {INGLE_ISA_AUTO, false, 512, 1, 512, types[i]};
+        setup b = {INGLE_ISA_AUTO, true, 512, 3, 5, types[i]};
+        setup c = {INGLE_ISA_REF, false, 33, 2, 512, types[i]};
+        float *x = logits_of(&g, &a, tokens, N_TOKENS), *y = logits_of(&g, &b, tokens, N_TOKENS);
+        float *z = logits_of(&g, &c, tokens, N_TOKENS);
+        all_finite(x, N_TOKENS * g.n_vocab);
+        same(&g, ingle_type_name(types[i]), x, y, N_TOKENS);
+        same(&g, ingle_type_name(types[i]), x, z, N_TOKENS);
+        free(x), free(y), free(z);
+    }
+    golden_close(&g);
+}
+
+/* Sessions of several callers share batches and do not notice one another. */
+typedef struct caller {
+    runner *r;
+    ingle_session *session;
+    int32_t tokens[N_TOKENS];
+    size_t split;
+    float *out;
+} caller;
+
+static void *call(void *arg)
+{
+    caller *c = arg;
+    eval_split(c->r, c->session, c->tokens, N_TOKENS, c->split, c->out);
+    return NULL;
+}
+
+static void neighbours(void **state)
+{
+    enum { N = 4 };
+    golden g;
+    runner r;
+    caller c[N];
+    pthread_t thread[N];
+    (void)state;
+    assert_true(golden_open(&g, "models", "llama-Q4_K"));
+    setup s = {INGLE_ISA_AUTO, false, 64, 2, 512, INGLE_TYPE_F16};
+    open_with(&r, &g, &s, N + 1);
+    for (size_t i = 0; i < N; i++) {
+        c[i] = (caller){.r = &r, .split = i == 0 ? 1 : 30 * i};
+        c[i].out = malloc(N_TOKENS * g.n_vocab * sizeof(float));
+        fill(c[i].tokens, N_TOKENS, g.n_vocab, 100 + (uint32_t)i);
+        assert_int_equal(ingle_session_open(&c[i].session, r.engine, NULL), INGLE_OK);
+    }
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, call, &c[i]), 0);
+    for (size_t i = 0; i < N; i++) pthread_join(thread[i], NULL);
+    for (size_t i = 0; i < N; i++) {
+        float *alone = logits_of(&g, &s, c[i].tokens, N_TOKENS);
+        same(&g, "with neighbours", alone, c[i].out, N_TOKENS);
+        ingle_session_close(&c[i].session);
+        free(alone);
+        free(c[i].out);
+    }
+    runner_close(&r);
+    golden_close(&g);
+}
+
+/* A truncated timeline goes on as if its tail had never been; the last row alone is the same row.
+ */
+static void truncated(void **state)
+{
+    static const size_t keep[] = {0, 1, 31, 32, 33, 255, 256, 257, 299};
+    golden g;
+    runner r;
+    int32_t tokens[N_TOKENS], other[N_TOKENS];
+    (void)state;
+    assert_true(golden_open(&g, "models", "llama-Q6_K"));
+    setup s = {INGLE_ISA_AUTO, false, 512, 2, 512, INGLE_TYPE_F16};
+    fill(tokens, N_TOKENS, g.n_vocab, 1);
+    fill(other, N_TOKENS, g.n_vocab, 2);
+    float *want = logits_of(&g, &s, tokens, N_TOKENS);
+    open_with(&r, &g, &s, 1);
+    for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++) {
+        const float *row;
+        assert_int_equal(ingle_session_truncate(r.session, 0, NULL), INGLE_OK);
+        assert_int_equal(ingle_session_eval(r.session, tokens, keep[i] + 1, INGLE_ROWS_NONE, NULL),
+                         INGLE_OK);
+        assert_int_equal(ingle_session_eval(r.session, other, 100, INGLE_ROWS_LAST, NULL),
+                         INGLE_OK);
+        assert_int_equal(ingle_session_truncate(r.session, keep[i], NULL), INGLE_OK);
+        assert_int_equal(ingle_session_eval(r.session, tokens + keep[i], N_TOKENS - keep[i],
+                                            INGLE_ROWS_LAST, NULL),
+                         INGLE_OK);
+        assert_int_equal(ingle_session_logits(r.session, 0, &row, NULL), INGLE_OK);
+        same(&g, "after truncating", want + (N_TOKENS - 1) * g.n_vocab, row, 1);
+    }
+    free(want);
+    runner_close(&r);
+    golden_close(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batch_threads_levels),
+        cmocka_unit_test(kv_types),
+        cmocka_unit_test(neighbours),
+        cmocka_unit_test(truncated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
