@@ -1,6 +1,7 @@
 /* blocks.h - for tests: random blocks of any weight type, and a second reading of the formats, one
  * weight at a time in double precision, written from the format's description and sharing nothing
- * with src/quant. Include after cmocka.h. */
+ * with src/quant.
+ * Include after cmocka.h. */
 #ifndef INGLE_TESTS_BLOCKS_H
 #define INGLE_TESTS_BLOCKS_H
 

@@ -2,8 +2,8 @@
  * Owns       the value tables of IQ4 and MXFP4.
  * Depends on quant/quant.h.
  * Invariant  floats are computed in the order the format's own tools use, so that decoded weights
- * are theirs bit for bit: (d * sc) * w - (dmin * mn), d * w, d * w + m, each operation rounded. No
- * contraction to fma. */
+ *            are theirs bit for bit: (d * sc) * w - (dmin * mn), d * w, d * w + m, each operation
+ *            rounded, nothing contracted to fma. */
 #include "quant/decode.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /* half.c - 16-bit floats and the power-of-two scales of MXFP4, as integers and back, bit for bit
  * what the processors' own conversions give (round to nearest even; a signalling NaN becomes quiet
- * and keeps its payload). Depends on quant/quant.h. */
+ * and keeps its payload).
+ * Depends on quant/quant.h. */
 #include "quant/quant.h"
 
 #include <string.h>

@@ -1,29 +1,40 @@
-/* quant.h - block formats: layout facts, reference decode, packing, and the arithmetic each type promises.
+/* quant.h - block formats: layout facts, reference decode, packing, the arithmetic of each type.
  * Owns       nothing; pure functions over bytes.
  * Depends on base/mem.h, include/ingle.h.
  *
- * PACKED LAYOUT ("R16"). A panel is 16 consecutive output rows. Within it every *field* of the type's block has a section
- * of its own, 64-byte aligned, and a section is the plain transpose of the 16 rows:
- *     section f = [n_blocks][n units of the field][16 rows] units        (unit = 1, 2 or 4 bytes, as in the file)
- * so one 4-byte unit of 16 rows is a 64-byte line: 16 rows x 4 consecutive bytes. Nothing is recoded; packing and
- * unpacking are exact inverses, and a panel is as large as the rows were (plus alignment). Rows are padded with zero bytes
- * to a multiple of 16. F16, BF16, F32 are blocks of one element: sections [K][16 rows] of 2- or 4-byte units.
- * Inside a unit of 4 bytes the order is the file's: for Q4_K line i of group g holds, per row, bytes 32g+4i .. 32g+4i+3 of
- * qs: low nibbles = k 64g+4i.., high nibbles = k 64g+32+4i...
+ * PACKED LAYOUT ("R16"). A panel is 16 consecutive output rows. Within it every *field* of the
+ * type's block has a section of its own, 64-byte aligned: the plain transpose of the 16 rows,
  *
- * ARITHMETIC (one definition, obeyed bit for bit by every kernel at every ISA level; y is the quantised activation).
- *   class F   F32 F16 BF16:            f = fmaf(w[k], x[k], f), k ascending from f = 0, activations stay f32
- *   class B   Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4, and Q4_1 Q5_1 (with min m); activations in blocks of 32: y int8, dy f32
- *        per block b ascending:        f = fmaf((float)sum_k (w-z)[k]*y[k], d*dy, f)           int32 sum, d*dy rounded to f32
- *        with min, then:               f = fmaf((float)sum_k y[k], m*dy, f)
- *   class K   Q2_K..Q6_K IQ4_XS; activations in blocks of 256: y int8, dy f32
- *        per block ascending:          f = fmaf((float)sum_s sc[s]*sum_{k in s} (w-z)[k]*y[k], d*dy, f)
- *        with min (Q2_K Q4_K Q5_K):    f = fmaf((float)sum_s m[s]*sum_{k in s} y[k], -(dmin*dy), f)
- *   Activations: scale = 127/amax, u = x*scale, y = rint(u) to nearest even, which lies within +-127. Class K: dy = amax/127.
- *   Class B: dy is the least-squares scale of the block, (amax/127) * (s / (float)sum y*y) with s = sum u*y in 16 lanes
- *   (lane i: fmaf(u[i+16], y[i+16], u[i]*y[i]); lanes summed 8+8, 4+4, 2+2, 1+1).
- *   amax below INGLE_ACT_TINY counts as 0 (127/amax would overflow, dy be subnormal) and gives dy = 0, y = 0. A
- *   non-finite x makes its block's dy NaN and y 0, so NaN reaches the output instead of undefined conversions. Which
+ *     section f = [n_blocks][n units of the field][16 rows] units
+ *
+ * where a unit is 1, 2 or 4 bytes as in the file; so one 4-byte unit of 16 rows is a 64-byte line.
+ * Nothing is recoded; packing and unpacking are exact inverses, and a panel is as large as the rows
+ * were (plus alignment). Rows are padded with zero bytes to a multiple of 16. F16, BF16, F32 are
+ * blocks of one element: sections [K][16 rows] of 2- or 4-byte units. Inside a unit of 4 bytes the
+ * order is the file's: for Q4_K line i of group g holds, per row, bytes 32g+4i .. 32g+4i+3 of qs:
+ * low nibbles are k = 64g+4i.., high nibbles k = 64g+32+4i...
+ *
+ * ARITHMETIC (one definition, obeyed bit for bit by every kernel at every ISA level; y is the
+ * quantised activation, dy its scale, z the zero point; f starts at 0, blocks ascend).
+ *
+ *   class F  F32 F16 BF16; activations stay f32
+ *       per weight           f = fmaf(w[k], x[k], f)
+ *   class B  Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4 Q4_1 Q5_1; activations in blocks of 32: y int8, dy f32
+ *       per block            f = fmaf((float)sum_k (w-z)[k]*y[k], d*dy, f)
+ *       then, if min m       f = fmaf((float)sum_k y[k], m*dy, f)
+ *   class K  Q2_K .. Q6_K IQ4_XS; activations in blocks of 256: y int8, dy f32
+ *       per block            f = fmaf((float)sum_s sc[s] * sum_{k in s} (w-z)[k]*y[k], d*dy, f)
+ *       then, if min         f = fmaf((float)sum_s m[s] * sum_{k in s} y[k], -(dmin*dy), f)
+ *
+ *   Sums are exact in int32; d*dy, m*dy, dmin*dy are rounded to f32. Q4_1 Q5_1, Q2_K Q4_K Q5_K
+ *   have a min.
+ *
+ *   Activations: scale = 127/amax, u = x*scale, y = rint(u) to nearest even, which lies within
+ *   +-127. Class K: dy = amax/127. Class B: dy = (amax/127) * (s / (float)sum y*y), so that dy*y is
+ *   the least-squares fit of the block; s = sum u*y in 16 lanes (lane i is fmaf(u[i+16], y[i+16],
+ *   u[i]*y[i]); lanes are summed 8+8, 4+4, 2+2, 1+1). An amax below INGLE_ACT_TINY counts as 0
+ *   (127/amax would overflow, dy be subnormal) and gives dy = 0, y = 0. A non-finite x makes its
+ *   block's dy NaN and y 0, so that NaN reaches the output instead of undefined conversions. Which
  *   NaN is not promised. */
 #ifndef INGLE_QUANT_QUANT_H
 #define INGLE_QUANT_QUANT_H
@@ -37,11 +48,14 @@ typedef enum ingle_act {
     INGLE_ACT_Q256 /* class K: int8 in blocks of 256 */
 } ingle_act;
 
-#define INGLE_ACT_TINY 0x1p-119f /* smallest amax of a block of activations that is not taken for zero */
+/* The smallest amax of a block of activations that is not taken for zero. */
+#define INGLE_ACT_TINY 0x1p-119f
 
 /* One block of a class B or K type as the plain numbers its bytes stand for:
- *     weight k = (d * sc[k / sub]) * w[k] - dmin * mn[k / sub]      class K (no mn: nothing is subtracted)
- *     weight k = d * w[k] + dmin                                    class B (dmin holds the min m)
+ *
+ *     class B   weight k = d * w[k] + dmin                              (dmin holds the min m)
+ *     class K   weight k = d * sc[k/sub] * w[k] - dmin * mn[k/sub]      (mn: with min)
+ *
  * w is already less the zero point: w[k] + zero is the unsigned weight of the kernels. */
 typedef struct ingle_plain {
     float d, dmin;
@@ -75,7 +89,7 @@ typedef struct ingle_type_info {
 
 /* NULL for a type number that is not supported. */
 const ingle_type_info *ingle_type_get(unsigned type);
-/* Name of a type number that exists in GGUF files, supported or not ("IQ2_XXS"); NULL if nobody uses it. */
+/* Name of a number that exists in GGUF files, supported or not ("IQ2_XXS"); NULL if nobody's. */
 const char *ingle_type_known_name(unsigned type);
 /* "F32, F16, Q4_0, ...": what is supported, for messages. */
 const char *ingle_type_supported_list(void);
@@ -84,12 +98,12 @@ const char *ingle_type_supported_list(void);
 
 typedef struct ingle_packed {
     ingle_type type;
-    size_t n_rows, n_cols;  /* output rows, K */
-    size_t n_blocks;        /* n_cols / block_elems */
-    size_t n_panels;        /* ceil(n_rows / 16) */
-    size_t panel_bytes;     /* multiple of 64 */
+    size_t n_rows, n_cols;            /* output rows, K */
+    size_t n_blocks;                  /* n_cols / block_elems */
+    size_t n_panels;                  /* ceil(n_rows / 16) */
+    size_t panel_bytes;               /* multiple of 64 */
     size_t section[INGLE_MAX_FIELDS]; /* byte offset of each field's section in a panel */
-    const uint8_t *data;    /* [n_panels][panel_bytes], 64-byte aligned; NULL while only planned */
+    const uint8_t *data; /* [n_panels][panel_bytes], 64-byte aligned; NULL while only planned */
 } ingle_packed;
 
 /* Fills everything but data. False if n_cols is not a multiple of the block or sizes wrap. */
@@ -97,7 +111,7 @@ bool ingle_packed_init(ingle_packed *p, ingle_type type, size_t n_rows, size_t n
 /* Bytes of all panels. */
 size_t ingle_packed_bytes(const ingle_packed *p);
 
-/* Packs rows 16*i_panel .. of the panel. rows: n (1..16) consecutive rows as in the file; dst: the panel. */
+/* Packs one panel. rows: n (1..16) consecutive rows as in the file, aligned to nothing. */
 void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *dst);
 /* The exact inverse for one row: n_blocks blocks as in the file. */
 void ingle_unpack_row(const ingle_packed *p, size_t row, void *dst);
@@ -109,15 +123,19 @@ void ingle_decode_row(const ingle_packed *p, size_t row, float *dst);
 /* ---- scalar helpers shared by decode, encode and kernels ---- */
 
 float ingle_f16_to_f32(uint16_t h);
-uint16_t ingle_f32_to_f16(float f);  /* to nearest even */
+uint16_t ingle_f32_to_f16(float f); /* to nearest even */
 static inline float ingle_bf16_to_f32(uint16_t h)
 {
-    union { uint32_t u; float f; } v = {(uint32_t)h << 16};
+    union {
+        uint32_t u;
+        float f;
+    } v = {(uint32_t)h << 16};
     return v.f;
 }
 uint16_t ingle_f32_to_bf16(float f); /* to nearest even */
 extern const int8_t ingle_iq4nl_values[16];
 extern const int8_t ingle_mxfp4_values[16]; /* doubled: 0 1 2 3 4 6 8 12 0 -1 .. */
-float ingle_e8m0_half(uint8_t e);           /* 2^(e-128), the MXFP4 scale of the doubled values; 255 too */
+/* 2^(e-128), the MXFP4 scale of the doubled values; for 255 too. */
+float ingle_e8m0_half(uint8_t e);
 
 #endif

@@ -1,5 +1,6 @@
 /* matmul_case.h - for tests: weights of any type in file and packed form, activations in all their
- * forms, one call. Include after cmocka.h. */
+ * forms, one call.
+ * Include after cmocka.h. */
 #ifndef INGLE_TESTS_MATMUL_CASE_H
 #define INGLE_TESTS_MATMUL_CASE_H
 

@@ -28,8 +28,22 @@ static int nearest(double v)
     return rest > 0.5 || (rest == 0.5 && i % 2) ? i + 1 : i;
 }
 
-/* Divisions and products of two floats in double, rounded to float, are the float operations'
- * results. */
+/* s = sum u*y in 16 lanes. y is an integer and 0 where |u| <= 1/2, so each sum of two products is
+ * exact in double, and rounding it once is what fmaf does. */
+static float lane_sum(const float *u, const int8_t *y)
+{
+    float lane[16];
+    for (int i = 0; i < 16; i++) {
+        double first = (double)(float)((double)u[i] * y[i]);
+        lane[i] = (float)(first + (double)u[i + 16] * y[i + 16]);
+    }
+    for (int n = 8; n; n /= 2)
+        for (int i = 0; i < n; i++) lane[i] = (float)((double)lane[i] + (double)lane[i + n]);
+    return lane[0];
+}
+
+/* Bit for bit: quotients, products and sums of two floats in double, rounded to float, are the
+ * float operations' results. */
 static void check_block(const float *x, size_t n, const int8_t *q, float d)
 {
     double amax = 0;
@@ -43,20 +57,23 @@ static void check_block(const float *x, size_t n, const int8_t *q, float d)
         for (size_t i = 0; i < n; i++) assert_int_equal(q[i], 0);
         return;
     }
-    float scale = (float)(127 / amax);
+    float scale = (float)(127 / amax), want = (float)(amax / 127), u[256];
     bool has_extreme = false;
-    double xq = 0, qq = 0;
+    int qq = 0;
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(q[i], nearest((double)(float)((double)x[i] * (double)scale)));
+        u[i] = (float)((double)x[i] * (double)scale);
+        assert_int_equal(q[i], nearest((double)u[i]));
         assert_in_range(q[i] + 127, 0, 254);
         has_extreme |= q[i] == 127 || q[i] == -127;
-        xq += (double)x[i] * q[i];
         qq += q[i] * q[i];
     }
     assert_true(has_extreme);
-    if (n == 256) assert_true(d == (float)(amax / 127));
-    else /* least squares; 20 roundings and the two of scale */
-        assert_true(fabs((double)d * qq - xq) <= 22 * 0x1p-24 * fabs(xq));
+    if (n == 32) want = (float)((double)want * (double)(float)((double)lane_sum(u, q) / qq));
+    assert_true(d == want);
+    if (n == 256) return;
+    double xq = 0; /* and it is the least-squares fit: 20 roundings and the two of scale */
+    for (size_t i = 0; i < n; i++) xq += (double)x[i] * q[i];
+    assert_true(fabs((double)d * qq - xq) <= 22 * 0x1p-24 * fabs(xq));
 }
 
 static void check_row(const ingle_acts *a, size_t t, const float *x)

@@ -1,7 +1,9 @@
 /* matmul_ref.c - products of packed weights with quantised activations, as quant.h defines them
- * (ARITHMETIC). Depends on kern/kern.h, quant/quant.h. Invariant  an output is one chain of fmaf in
- * K order from 0, whatever the number of tokens or the tiling; all sums below a block are exact
- * integers. So gemv and gemm are one function here. */
+ * (ARITHMETIC).
+ * Depends on kern/kern.h, quant/quant.h.
+ * Invariant  an output is one chain of fmaf in K order from 0, whatever the number of tokens or the
+ *            tiling; all sums below a block are exact integers. So gemv and gemm are one function.
+ */
 #include "kern/ref/ref.h"
 
 #include <float.h>

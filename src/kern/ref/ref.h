@@ -1,5 +1,6 @@
-/* ref.h - the portable kernels: every slot of the table in plain C, and the definition the other
- * levels are held to. Depends on kern/kern.h. Private to src/kern and its tests. */
+/* ref.h - the portable kernels: every slot of the table in plain C, which the other levels are
+ * compared with.
+ * Depends on kern/kern.h. Private to src/kern and its tests. */
 #ifndef INGLE_KERN_REF_H
 #define INGLE_KERN_REF_H
 
