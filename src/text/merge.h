@@ -1,0 +1,70 @@
+/* merge.h - turns one word into tokens by merging neighbours, best pair first.
+ * Owns       the working memory of one tokenize call.
+ * Depends on text/vocab.h.
+ * Invariant  the result is that of merging the best pair (lowest key, leftmost) until none is left,
+ * however long the word; time is O(n log n), memory 40 bytes a character of the longest word. */
+#ifndef INGLE_TEXT_MERGE_H
+#define INGLE_TEXT_MERGE_H
+
+#include "text/vocab.h"
+
+/* Where tokens go: up to cap are stored, all are counted. */
+typedef struct ingle_token_sink {
+    int32_t *tokens;
+    size_t cap, n;
+} ingle_token_sink;
+
+typedef struct ingle_merge_symbol {
+    uint32_t id;    /* INGLE_NO_ID: characters that are no token (SPM) */
+    uint32_t start; /* first byte in the word */
+    uint32_t prev, next;
+    uint32_t key;    /* of the pair (this, next); INGLE_NO_KEY: they do not merge */
+    uint32_t merged; /* what that pair becomes */
+} ingle_merge_symbol;
+#define INGLE_NO_KEY UINT32_MAX
+
+enum { INGLE_CACHE_WORD = 30, INGLE_CACHE_IDS = 8 };
+
+typedef struct ingle_cached_word { /* one cache line */
+    uint8_t len, n;
+    char word[INGLE_CACHE_WORD];
+    int32_t ids[INGLE_CACHE_IDS];
+} ingle_cached_word;
+
+typedef struct ingle_merger {
+    const ingle_vocab *v;
+    ingle_token_sink *sink;
+    ingle_merge_symbol *symbols;
+    size_t cap_symbols;
+    uint64_t *heap;
+    size_t n_heap, cap_heap;
+    ingle_cached_word *cache; /* [cache_mask + 1], NULL: none. Words of this call only. */
+    size_t cache_mask;
+} ingle_merger;
+
+/* text_len sizes the cache. False without memory. */
+bool ingle_merger_open(ingle_merger *m, const ingle_vocab *v, ingle_token_sink *sink,
+                       size_t text_len);
+void ingle_merger_close(ingle_merger *m);
+
+/* Appends the tokens of a word. SPM: spaces in it are already U+2581. Status without text: ENOMEM,
+ * or EUNSUPPORTED for a word of 4 GiB. */
+ingle_status ingle_merger_word(ingle_merger *m, const char *word, size_t len);
+
+/* Length of the character that SentencePiece sees at p: by its first byte alone, valid or not. Only
+ * a space mark is never taken into a broken character: it would come back as three bytes instead of
+ * a space. */
+static inline size_t ingle_spm_char(const char *p, size_t n)
+{
+    static const uint8_t lengths[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+    size_t len = lengths[(unsigned char)*p >> 4];
+    for (size_t i = 1; i < len && i < n; i++)
+        if (p[i] == '\xe2' && n - i >= 3 && p[i + 1] == '\x96' && p[i + 2] == '\x81') return i;
+    return len < n ? len : n;
+}
+
+/* A heap of numbers, smallest first; `heap` has room. */
+void ingle_heap_push(uint64_t *heap, size_t *n, uint64_t x);
+uint64_t ingle_heap_pop(uint64_t *heap, size_t *n);
+
+#endif

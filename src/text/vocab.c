@@ -1,0 +1,443 @@
+/* vocab.c - builds a vocabulary from tokenizer.ggml.* and answers questions about it. */
+#include "text/vocab.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SPACE_MARK "\xe2\x96\x81" /* U+2581, SentencePiece's space */
+
+static const char key_model[] = "tokenizer.ggml.model", key_pre[] = "tokenizer.ggml.pre",
+                  key_tokens[] = "tokenizer.ggml.tokens", key_scores[] = "tokenizer.ggml.scores",
+                  key_types[] = "tokenizer.ggml.token_type";
+
+static ingle_status no_memory(ingle_error *err)
+{
+    return ingle_fail(err, INGLE_ENOMEM, "vocabulary: no memory");
+}
+
+static bool is(ingle_str s, const char *text)
+{
+    return s.len == strlen(text) && memcmp(s.ptr, text, s.len) == 0;
+}
+
+/* ---- strings -----------------------------------------------------------------------------------
+ */
+
+static ingle_status read_model(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    ingle_str model, pre = {"default", 7};
+    ingle_status st = ingle_gguf_get_str(g, key_model, true, &model, err);
+    if (st) return st;
+    if (is(model, "llama")) {
+        v->kind = INGLE_VOCAB_SPM;
+        return INGLE_OK;
+    }
+    v->kind = INGLE_VOCAB_BPE;
+    if (!is(model, "gpt2"))
+        return ingle_fail(
+            err, INGLE_EUNSUPPORTED,
+            "key '%s': tokenizers of kind '%.*s' are not supported (gpt2 and llama are)", key_model,
+            model.len > 64 ? 64 : (int)model.len, model.ptr);
+    if ((st = ingle_gguf_get_str(g, key_pre, false, &pre, err))) return st;
+    v->pretok = ingle_pretok_find(pre.ptr, pre.len);
+    if (!v->pretok)
+        return ingle_fail(err, INGLE_EUNSUPPORTED, "key '%s': unknown pre-tokenizer '%.*s'",
+                          key_pre, pre.len > 64 ? 64 : (int)pre.len, pre.ptr);
+    return ingle_splitter_open(&v->splitter, v->pretok->rule, err);
+}
+
+static ingle_status read_tokens(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    const ingle_gguf_kv *kv = ingle_gguf_find(g, key_tokens);
+    if (!kv) return ingle_fail(err, INGLE_ENOTFOUND, "key '%s' is missing", key_tokens);
+    if (kv->type != INGLE_GGUF_ARRAY || kv->item != INGLE_GGUF_STRING)
+        return ingle_fail(err, INGLE_EFORMAT, "key '%s': not an array of strings", key_tokens);
+    if (kv->n == 0 || kv->n > INT32_MAX / 2)
+        return ingle_fail(err, INGLE_EFORMAT, "key '%s': %zu tokens", key_tokens, kv->n);
+    size_t total = 0;
+    for (size_t i = 0; i < kv->n; i++)
+        if (!ingle_add_ok(total, kv->strings[i].len, &total) || total > UINT32_MAX / 2)
+            return ingle_fail(err, INGLE_EFORMAT, "%s[%zu]: the texts of all tokens pass 2 GiB",
+                              key_tokens, i);
+    v->n_tokens = v->n_symbols = (uint32_t)kv->n;
+    v->info.n_tokens = (int32_t)kv->n;
+    v->text.data = malloc(total + 1);
+    v->text.at = malloc((kv->n + 1) * sizeof *v->text.at);
+    v->attrs = malloc(kv->n * sizeof *v->attrs);
+    v->scores = malloc(kv->n * sizeof *v->scores);
+    if (!v->text.data || !v->text.at || !v->attrs || !v->scores) return no_memory(err);
+    v->info.heap_bytes +=
+        total + 1 + kv->n * (sizeof *v->text.at + sizeof *v->attrs + sizeof *v->scores);
+    uint32_t at = 0;
+    for (size_t i = 0; i < kv->n; i++) {
+        ingle_str s = kv->strings[i];
+        v->text.at[i] = at;
+        if (s.len) memcpy(v->text.data + at, s.ptr, s.len);
+        at += (uint32_t)s.len;
+        if (s.len > v->max_text) v->max_text = (uint32_t)s.len;
+    }
+    v->text.at[kv->n] = at;
+    return INGLE_OK;
+}
+
+static ingle_status read_scores(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    const ingle_gguf_kv *kv = ingle_gguf_find(g, key_scores);
+    if (kv && (kv->type != INGLE_GGUF_ARRAY || kv->n != v->n_tokens))
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "key '%s': not an array of %u numbers, one for each token", key_scores,
+                          v->n_tokens);
+    for (uint32_t i = 0; i < v->n_tokens; i++) {
+        double x = 0;
+        if (kv && (!ingle_gguf_item_f64(kv, i, &x) || isnan(x)))
+            return ingle_fail(err, INGLE_EFORMAT, "%s[%u]: not a number", key_scores, i);
+        v->scores[i] = (float)x;
+    }
+    return INGLE_OK;
+}
+
+static bool hex(char c, unsigned *x)
+{
+    unsigned d = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+                 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                                        : 16u;
+    *x = *x * 16 + d;
+    return d < 16;
+}
+
+/* "<0xHH>", nothing else. */
+static int byte_value(const char *p, size_t len)
+{
+    unsigned x = 0;
+    if (len != 6 || memcmp(p, "<0x", 3) != 0 || p[5] != '>') return -1;
+    return hex(p[3], &x) && hex(p[4], &x) ? (int)x : -1;
+}
+
+static int byte_of(const ingle_vocab *v, uint32_t id)
+{
+    return byte_value(v->text.data + v->text.at[id], v->text.at[id + 1] - v->text.at[id]);
+}
+
+static ingle_status read_types(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    static const uint16_t attr_of[] = {INGLE_TOK_UNUSED,  INGLE_TOK_NORMAL, INGLE_TOK_UNKNOWN,
+                                       INGLE_TOK_CONTROL, INGLE_TOK_USER,   INGLE_TOK_UNUSED,
+                                       INGLE_TOK_BYTE};
+    const ingle_gguf_kv *kv = ingle_gguf_find(g, key_types);
+    if (kv && (kv->type != INGLE_GGUF_ARRAY || kv->n != v->n_tokens))
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "key '%s': not an array of %u types, one for each token", key_types,
+                          v->n_tokens);
+    for (uint32_t i = 0; i < v->n_tokens; i++) {
+        int64_t type = 1;
+        if (kv && (!ingle_gguf_item_i64(kv, i, &type) || type < 0 || type > 6))
+            return ingle_fail(err, INGLE_EFORMAT, "%s[%u]: not a token type (0 to 6)", key_types,
+                              i);
+        v->attrs[i] = attr_of[type];
+        if (v->attrs[i] & INGLE_TOK_BYTE && byte_of(v, i) < 0)
+            return ingle_fail(err, INGLE_EFORMAT, "%s[%u]: a byte token must be <0x00> to <0xFF>",
+                              key_tokens, i);
+    }
+    return INGLE_OK;
+}
+
+/* ---- special ids -------------------------------------------------------------------------------
+ */
+
+/* Files write "none" as -1, in whatever width. */
+static ingle_status read_id(const ingle_vocab *v, const ingle_gguf *g, const char *key, int32_t *id,
+                            ingle_error *err)
+{
+    const ingle_gguf_kv *kv = ingle_gguf_find(g, key);
+    int64_t x;
+    if (*id >= (int32_t)v->n_tokens) *id = -1; /* a default */
+    if (!kv) return INGLE_OK;
+    if (kv->type == INGLE_GGUF_ARRAY || !ingle_gguf_item_i64(kv, 0, &x))
+        return ingle_fail(err, INGLE_EFORMAT, "key '%s': not a token id", key);
+    if (x == -1 || x == UINT32_MAX) {
+        *id = -1;
+        return INGLE_OK;
+    }
+    if (x < 0 || x >= (int64_t)v->n_tokens)
+        return ingle_fail(err, INGLE_EFORMAT, "key '%s': token %lld of a vocabulary of %u", key,
+                          (long long)x, v->n_tokens);
+    *id = (int32_t)x;
+    return INGLE_OK;
+}
+
+static ingle_status read_ids(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    ingle_vocab_info *f = &v->info;
+    bool spm = v->kind == INGLE_VOCAB_SPM;
+    unsigned flags = spm ? 0 : v->pretok->flags;
+    f->bos = spm                           ? 1
+             : flags & INGLE_PRETOK_NO_BOS ? -1
+                                           : 11; /* what files without these keys rely on */
+    f->eos = spm ? 2 : 11;
+    f->unk = spm ? 0 : -1;
+    f->eot = f->eom = f->pad = f->sep = f->nl = -1;
+    const struct {
+        const char *key;
+        int32_t *id;
+    } ids[] = {
+        {"tokenizer.ggml.bos_token_id", &f->bos},
+        {"tokenizer.ggml.eos_token_id", &f->eos},
+        {"tokenizer.ggml.eot_token_id", &f->eot},
+        {"tokenizer.ggml.eom_token_id", &f->eom},
+        {"tokenizer.ggml.unknown_token_id", &f->unk},
+        {"tokenizer.ggml.padding_token_id", &f->pad},
+        {"tokenizer.ggml.seperator_token_id", &f->sep}, /* the key's own spelling */
+    };
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        ingle_status st = read_id(v, g, ids[i].key, ids[i].id, err);
+        if (st) return st;
+    }
+    f->add_bos = spm || flags & INGLE_PRETOK_BOS;
+    f->add_eos = false;
+    v->clean = flags & INGLE_PRETOK_CLEAN;
+    v->add_space = spm;
+    static const char add_bos[] = "tokenizer.ggml.add_bos_token",
+                      add_eos[] = "tokenizer.ggml.add_eos_token",
+                      add_space[] = "tokenizer.ggml.add_space_prefix";
+    bool space = spm;
+    ingle_status st = ingle_gguf_get_bool(g, add_bos, false, &f->add_bos, err);
+    if (!st) st = ingle_gguf_get_bool(g, add_eos, false, &f->add_eos, err);
+    if (!st) st = ingle_gguf_get_bool(g, add_space, false, &space, err);
+    if (st) return st;
+    v->add_space = spm && space; /* byte-level BPE has no prefix: there the key says nothing */
+    if (f->add_bos && f->bos < 0)
+        return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no BOS token",
+                          add_bos);
+    if (f->add_eos && f->eos < 0)
+        return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no EOS token",
+                          add_eos);
+    return INGLE_OK;
+}
+
+/* ---- pieces and the map ------------------------------------------------------------------------
+ */
+
+/* Writes the bytes a token stands for, at most as many as its text has, and returns their number.
+ */
+static size_t make_piece(const ingle_vocab *v, uint32_t id, char *out)
+{
+    const char *p = v->text.data + v->text.at[id];
+    size_t len = v->text.at[id + 1] - v->text.at[id], n = 0;
+    int byte = v->attrs[id] & INGLE_TOK_BYTE ? byte_of(v, id) : -1;
+    if (byte >= 0) {
+        *out = (char)byte;
+        return 1;
+    }
+    if (!(v->attrs[id] & INGLE_TOK_SPECIAL)) {
+        if (v->kind == INGLE_VOCAB_BPE && ingle_bytes_decode(p, len, out, &n)) return n;
+        for (size_t i = 0; v->kind == INGLE_VOCAB_SPM && i < len;) {
+            bool mark = len - i >= 3 && memcmp(p + i, SPACE_MARK, 3) == 0;
+            out[n++] = mark ? ' ' : p[i];
+            i += mark ? 3 : 1;
+        }
+        if (v->kind == INGLE_VOCAB_SPM) return n;
+    }
+    memcpy(out, p, len);
+    return len;
+}
+
+/* Whether plain text may become this token: BPE by its bytes, SPM by its text. */
+static bool matches_text(const ingle_vocab *v, uint32_t id)
+{
+    uint32_t at = v->text.at[id], len = v->text.at[id + 1] - at;
+    if (!len || v->attrs[id] & (INGLE_TOK_HIDDEN | INGLE_TOK_BYTE)) return false;
+    if (v->kind == INGLE_VOCAB_SPM) return true;
+    if (!(v->attrs[id] & INGLE_TOK_USER)) { /* undecodable text is its own piece */
+        uint32_t n = v->pieces.at[id + 1] - v->pieces.at[id];
+        if (n != len) return true;
+    }
+    for (uint32_t i = 0; i < len;
+         i++) /* a piece equal to the text: printable ASCII, or not in the alphabet */
+        if (v->text.data[at + i] < 0x21 || v->text.data[at + i] > 0x7e) return false;
+    return true;
+}
+
+static ingle_status build_map(ingle_vocab *v, ingle_error *err)
+{
+    size_t room = v->text.at[v->n_tokens] + 256u;
+    v->cap_pieces_at = v->n_tokens + 258u;
+    v->cap_pieces = room;
+    v->pieces.data = malloc(room);
+    v->pieces.at = malloc(v->cap_pieces_at * sizeof *v->pieces.at);
+    if (!v->pieces.data || !v->pieces.at) return no_memory(err);
+    uint32_t at = 0;
+    for (uint32_t id = 0; id < v->n_tokens; id++) {
+        v->pieces.at[id] = at;
+        at += (uint32_t)make_piece(v, id, v->pieces.data + at);
+    }
+    v->pieces.at[v->n_tokens] = at;
+
+    const ingle_strings *s = v->kind == INGLE_VOCAB_BPE ? &v->pieces : &v->text;
+    uint64_t seed = ingle_hash(v->text.data, v->text.at[v->n_tokens], v->n_tokens);
+    if (!ingle_strmap_open(&v->map, v->n_tokens, seed)) return no_memory(err);
+    for (uint32_t id = 0; id < v->n_tokens; id++) {
+        if (!matches_text(v, id)) continue;
+        const char *p = s->data + s->at[id];
+        size_t len = s->at[id + 1] - s->at[id];
+        uint64_t hash = ingle_hash(p, len, seed);
+        if (ingle_strmap_find(&v->map, s, hash, p, len) != INGLE_NO_ID)
+            continue; /* the first of equal tokens counts */
+        if (!ingle_strmap_add(&v->map, hash, id)) return no_memory(err);
+    }
+    return INGLE_OK;
+}
+
+uint32_t ingle_vocab_add_symbol(ingle_vocab *v, const char *bytes, size_t len)
+{
+    uint32_t id = v->n_symbols, at = v->pieces.at[id];
+    if (id == INGLE_NO_ID - 1 || len > (size_t)(UINT32_MAX - at)) return INGLE_NO_ID;
+    if (!ingle_grow(&v->pieces.data, &v->cap_pieces, at + len, 1)) return INGLE_NO_ID;
+    if (!ingle_grow(&v->pieces.at, &v->cap_pieces_at, (size_t)id + 2, sizeof *v->pieces.at))
+        return INGLE_NO_ID;
+    if (!ingle_strmap_add(&v->map, ingle_hash(bytes, len, v->map.seed), id)) return INGLE_NO_ID;
+    memcpy(v->pieces.data + at, bytes, len);
+    v->pieces.at[id + 1] = at + (uint32_t)len;
+    v->n_symbols++;
+    return id;
+}
+
+static uint32_t find(const ingle_vocab *v, const char *p, size_t len)
+{
+    const ingle_strings *s = v->kind == INGLE_VOCAB_BPE ? &v->pieces : &v->text;
+    return ingle_strmap_find(&v->map, s, ingle_hash(p, len, v->map.seed), p, len);
+}
+
+/* The token of each byte: a byte token, else (SPM) text that looks like one, else the text of the
+ * byte itself. */
+static ingle_status build_bytes(ingle_vocab *v, ingle_error *err)
+{
+    for (int b = 0; b < 256; b++) v->byte_tokens[b] = -1;
+    for (uint32_t id = 0; id < v->n_tokens; id++) {
+        int b = v->attrs[id] & INGLE_TOK_BYTE ? byte_of(v, id) : -1;
+        if (b >= 0 && v->byte_tokens[b] < 0) v->byte_tokens[b] = (int32_t)id;
+    }
+    for (int b = 0; b < 256; b++) {
+        static const char digits[] = "0123456789ABCDEF";
+        const char name[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'}, c = (char)b;
+        uint32_t id = find(v, &c, 1);
+        if (v->kind == INGLE_VOCAB_BPE) {
+            if (id != INGLE_NO_ID) v->byte_tokens[b] = (int32_t)id;
+            if (id == INGLE_NO_ID) id = ingle_vocab_add_symbol(v, &c, 1);
+            if (id == INGLE_NO_ID) return no_memory(err);
+            v->byte_symbols[b] = id;
+        } else if (v->byte_tokens[b] < 0) {
+            uint32_t by_name = find(v, name, 6);
+            if (by_name != INGLE_NO_ID) id = by_name;
+            if (id != INGLE_NO_ID) v->byte_tokens[b] = (int32_t)id;
+        }
+    }
+    return INGLE_OK;
+}
+
+/* Which characters may stand side by side inside a token. Where two others meet, no merge reaches
+ * across. */
+static ingle_status build_joints(ingle_vocab *v, ingle_error *err)
+{
+    v->joints = ingle_new(65536 / 8, 1);
+    if (!v->joints) return no_memory(err);
+    v->info.heap_bytes += 65536 / 8;
+    for (uint32_t id = 0; id < v->n_tokens; id++) {
+        if (!matches_text(v, id)) continue;
+        const unsigned char *p = (const unsigned char *)v->text.data + v->text.at[id];
+        size_t len = v->text.at[id + 1] - v->text.at[id];
+        for (size_t i = 1; i < len; i++) /* more than at whole characters: that only joins more */
+            v->joints[p[i - 1] << 5 | p[i] >> 3] |= (uint8_t)(1 << (p[i] & 7));
+    }
+    return INGLE_OK;
+}
+
+static ingle_status find_newline(ingle_vocab *v, ingle_error *err)
+{
+    int32_t id = v->byte_tokens['\n'];
+    size_t n = 0;
+    if (v->kind == INGLE_VOCAB_BPE) {
+        ingle_status st = ingle_vocab_tokenize(v, "\n", 1, 0, &id, 1, &n, err);
+        if (st && st != INGLE_ERANGE) return st;
+        if (!n) id = -1;
+    }
+    v->info.nl = id < 0 ? v->info.pad : id;
+    return INGLE_OK;
+}
+
+static ingle_status build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    ingle_status st = read_model(v, g, err);
+    if (!st) st = read_tokens(v, g, err);
+    if (!st) st = read_scores(v, g, err);
+    if (!st) st = read_types(v, g, err);
+    if (!st) st = read_ids(v, g, err);
+    if (st) return st;
+    ingle_vocab_find_known(v, g);
+    st = build_map(v, err);
+    if (!st) st = build_bytes(v, err);
+    if (!st) st = v->kind == INGLE_VOCAB_BPE ? ingle_pairs_build(v, g, err) : build_joints(v, err);
+    if (!st) st = ingle_specials_build(v, err);
+    if (!st) st = find_newline(v, err);
+    if (st) return st;
+    v->info.heap_bytes += sizeof *v + v->splitter.heap_bytes + ingle_strmap_bytes(&v->map) +
+                          v->cap_pieces + v->cap_pieces_at * sizeof *v->pieces.at +
+                          (v->pairs ? (v->pair_mask + 1) * sizeof *v->pairs : 0);
+    return INGLE_OK;
+}
+
+ingle_status ingle_vocab_open(ingle_vocab **out, const ingle_gguf *g, ingle_error *err)
+{
+    *out = NULL;
+    ingle_vocab *v = ingle_new(1, sizeof *v);
+    if (!v) return no_memory(err);
+    ingle_status st = build(v, g, err);
+    if (st) ingle_vocab_close(&v);
+    *out = v;
+    return st;
+}
+
+void ingle_vocab_close(ingle_vocab **vocab)
+{
+    ingle_vocab *v = *vocab;
+    *vocab = NULL;
+    if (!v) return;
+    free(v->text.data);
+    free(v->text.at);
+    free(v->pieces.data);
+    free(v->pieces.at);
+    free(v->scores);
+    free(v->attrs);
+    free(v->pairs);
+    free(v->joints);
+    ingle_strmap_close(&v->map);
+    ingle_specials_free(v);
+    ingle_splitter_close(&v->splitter);
+    free(v);
+}
+
+void ingle_vocab_info_get(const ingle_vocab *v, ingle_vocab_info *info)
+{
+    *info = v->info;
+}
+
+ingle_status ingle_vocab_token(const ingle_vocab *v, int32_t id, ingle_token_info *info,
+                               ingle_error *err)
+{
+    if (!v) return ingle_fail(err, INGLE_ECLOSED, "vocabulary is NULL");
+    if (id < 0 || (uint32_t)id >= v->n_tokens)
+        return ingle_fail(err, INGLE_ENOTFOUND, "token %d of a vocabulary of %u", id, v->n_tokens);
+    unsigned attr = v->attrs[id];
+    uint32_t at = v->pieces.at[id], n = v->pieces.at[id + 1] - at;
+    *info = (ingle_token_info){
+        .text = v->text.data + v->text.at[id],
+        .len = v->text.at[id + 1] - v->text.at[id],
+        .score = v->scores[id],
+        .control = attr & INGLE_TOK_CONTROL,
+        .byte = attr & INGLE_TOK_BYTE ||
+                (v->kind == INGLE_VOCAB_BPE && n == 1 && v->pieces.data[at] & 0x80),
+        .eog = attr & INGLE_TOK_EOG,
+    };
+    return INGLE_OK;
+}

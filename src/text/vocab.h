@@ -1,0 +1,116 @@
+/* vocab.h - the inside of a vocabulary, shared by the files of this room and by nobody else.
+ * Owns       nothing by itself; vocab.c builds and frees the struct, the others read it.
+ * Depends on text/text.h, text/strmap.h, text/pretok.h.
+ * Invariant  token ids are below n_tokens; symbols n_tokens .. n_symbols-1 are byte strings that
+ * merges pass through but that are no tokens (they are written as the tokens of their bytes). */
+#ifndef INGLE_TEXT_VOCAB_H
+#define INGLE_TEXT_VOCAB_H
+
+#include "text/pretok.h"
+#include "text/strmap.h"
+#include "text/text.h"
+
+enum { /* attributes of a token */
+       INGLE_TOK_NORMAL = 1,
+       INGLE_TOK_UNKNOWN = 2,
+       INGLE_TOK_CONTROL = 4,
+       INGLE_TOK_USER = 8, /* user-defined: always split off, always written */
+       INGLE_TOK_BYTE = 16,
+       INGLE_TOK_UNUSED = 32,
+       INGLE_TOK_LSTRIP = 64,  /* swallows white space before it */
+       INGLE_TOK_RSTRIP = 128, /* swallows white space after it */
+       INGLE_TOK_EOG = 256
+};
+#define INGLE_TOK_HIDDEN (INGLE_TOK_CONTROL | INGLE_TOK_UNKNOWN) /* written on demand only */
+#define INGLE_TOK_SPECIAL                                                                          \
+    (INGLE_TOK_HIDDEN | INGLE_TOK_USER) /* found in text before anything else */
+
+typedef enum ingle_vocab_kind { INGLE_VOCAB_BPE, INGLE_VOCAB_SPM } ingle_vocab_kind;
+
+/* One merge: left symbol, right symbol -> merged symbol; the lowest rank goes first. */
+typedef struct ingle_pair {
+    uint64_t key; /* left << 32 | right; UINT64_MAX: empty slot */
+    uint32_t rank, merged;
+} ingle_pair;
+
+/* Tokens that are looked for in raw text, sorted by their bytes; those starting with byte b are
+ * entries[first[b] .. first[b + 1]). */
+typedef struct ingle_special {
+    const char *text; /* in ingle_vocab.text */
+    uint32_t len, id;
+} ingle_special;
+typedef struct ingle_special_set {
+    ingle_special *entries;
+    uint32_t n;
+    uint32_t first[257];
+} ingle_special_set;
+enum { INGLE_SPECIAL_MAX = 1024 }; /* bytes of such a token: bounds the time of the search */
+
+struct ingle_vocab {
+    ingle_vocab_kind kind;
+    ingle_vocab_info info;
+    uint32_t n_tokens, n_symbols;
+    ingle_strings text;               /* [n_tokens] as in the file */
+    ingle_strings pieces;             /* [n_symbols] the bytes a token stands for */
+    size_t cap_pieces, cap_pieces_at; /* while building */
+    float *scores;                    /* [n_tokens] */
+    uint16_t *attrs;                  /* [n_tokens] INGLE_TOK_* */
+    int32_t byte_tokens[256];         /* -1: none */
+    ingle_strmap map; /* BPE: pieces -> symbol; SPM: text -> token; never to control tokens */
+    ingle_special_set
+        specials[2]; /* [0] those found in any text, [1] also control and unknown tokens */
+
+    /* BPE */
+    const ingle_pretok *pretok;
+    ingle_splitter splitter;
+    uint32_t byte_symbols[256];
+    ingle_pair *pairs; /* [pair_mask + 1] */
+    size_t pair_mask;
+
+    /* SPM */
+    bool add_space; /* a space goes before text that follows a special token or starts the input */
+    bool clean;     /* the space clean-up is this vocabulary's habit */
+    uint32_t max_text; /* longest token in bytes */
+    uint8_t *joints;   /* [65536 / 8] bit (last byte of a character, first byte of the next): some
+                          token has them */
+};
+
+/* known.c: finds end tokens and the like by their text, and corrects attributes (some files type
+ * them as normal). */
+void ingle_vocab_find_known(ingle_vocab *v, const ingle_gguf *g);
+
+/* Adds a byte string that is no symbol yet to the symbols; INGLE_NO_ID without memory or beyond 4
+ * GiB. */
+uint32_t ingle_vocab_add_symbol(ingle_vocab *v, const char *bytes, size_t len);
+
+/* special.c */
+ingle_status ingle_specials_build(ingle_vocab *v, ingle_error *err);
+void ingle_specials_free(ingle_vocab *v);
+/* The longest token of the set that text[0..len) starts with, or NULL. */
+const ingle_special *ingle_special_longest(const ingle_special_set *set, const char *text,
+                                           size_t len);
+
+/* pairs.c: the merge table of BPE. */
+ingle_status ingle_pairs_build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
+
+static inline const ingle_pair *ingle_pair_find(const ingle_vocab *v, uint32_t left, uint32_t right)
+{
+    uint64_t key = (uint64_t)left << 32 | right;
+    for (size_t i = (size_t)ingle_mix(key, 0x9e3779b97f4a7c15u);; i++) {
+        const ingle_pair *p = &v->pairs[i & v->pair_mask];
+        if (p->key == key) return p;
+        if (p->key == UINT64_MAX) return NULL;
+    }
+}
+
+/* GPT-2's alphabet: every byte has a printable character. The code point of a byte, and the byte of
+ * a code point or -1. */
+uint32_t ingle_byte_char(uint8_t byte);
+int ingle_char_byte(uint32_t c);
+/* Decodes text in that alphabet into at most len bytes; false if a character is outside of it. */
+bool ingle_bytes_decode(const char *text, size_t len, char *out, size_t *n);
+
+/* utf8.c: number of leading bytes that are valid UTF-8. */
+size_t ingle_utf8_valid(const char *p, size_t n);
+
+#endif
