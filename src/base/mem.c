@@ -7,7 +7,9 @@
 
 void *ingle_new(size_t n, size_t size)
 {
-    return calloc(n ? n : 1, size ? size : 1);
+    size_t bytes;
+    if (!ingle_mul_ok(n, size, &bytes)) return NULL;
+    return calloc(1, bytes ? bytes : 1);
 }
 
 bool ingle_grow(void *array, size_t *cap, size_t n, size_t size)

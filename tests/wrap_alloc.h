@@ -1,0 +1,129 @@
+/* wrap_alloc.h - makes the n-th allocation of the code under test fail, and counts what is held.
+ * A test that includes this is linked with --wrap for malloc, calloc, realloc, free, mmap and
+ * pthread_create (see CMakeLists.txt); a thread that cannot be started counts as an allocation that
+ * failed. Usage:
+ *
+ *     for (long n = 1;; n++) {
+ *         wrap_alloc_begin(n);                    the n-th call from now on fails, all others work;
+ * 0: none status = ingle_something_open(&x, ...); ingle_something_close(&x); if (!wrap_alloc_end())
+ * break;           false: the n-th call was never reached, so all have been tried
+ *         assert_int_equal(status, INGLE_ENOMEM);
+ *         assert_int_equal(wrap_alloc_live(), 0);
+ *     }
+ *
+ * Safe with threads. Blocks that existed before wrap_alloc_begin() must not be freed before
+ * wrap_alloc_end(). */
+#ifndef INGLE_TESTS_WRAP_ALLOC_H
+#define INGLE_TESTS_WRAP_ALLOC_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+static struct {
+    atomic_bool on;
+    atomic_long fail_at, n_calls, n_live;
+    atomic_size_t n_bytes; /* asked for, in all */
+} wrap_alloc;
+
+static inline void wrap_alloc_begin(long fail_at)
+{
+    atomic_store(&wrap_alloc.fail_at, fail_at);
+    atomic_store(&wrap_alloc.n_calls, 0);
+    atomic_store(&wrap_alloc.n_live, 0);
+    atomic_store(&wrap_alloc.n_bytes, 0);
+    atomic_store(&wrap_alloc.on, true);
+}
+
+/* True if the call that was to fail was reached. */
+static inline bool wrap_alloc_end(void)
+{
+    atomic_store(&wrap_alloc.on, false);
+    return wrap_alloc.fail_at && wrap_alloc.n_calls >= wrap_alloc.fail_at;
+}
+
+/* Blocks taken since begin and not given back (not maps: those may be given back in pieces). */
+static inline long wrap_alloc_live(void)
+{
+    return atomic_load(&wrap_alloc.n_live);
+}
+
+static inline size_t wrap_alloc_bytes(void)
+{
+    return atomic_load(&wrap_alloc.n_bytes);
+}
+
+/* Whether this call works. */
+static inline bool wrap_alloc_passes(size_t bytes)
+{
+    if (!atomic_load(&wrap_alloc.on)) return true;
+    atomic_fetch_add(&wrap_alloc.n_bytes, bytes);
+    return atomic_fetch_add(&wrap_alloc.n_calls, 1) + 1 != atomic_load(&wrap_alloc.fail_at);
+}
+
+static inline void wrap_alloc_count(long change)
+{
+    if (atomic_load(&wrap_alloc.on)) atomic_fetch_add(&wrap_alloc.n_live, change);
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void __real_free(void *p);
+void *__real_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+void __wrap_free(void *p);
+void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+
+void *__wrap_malloc(size_t n)
+{
+    void *p = wrap_alloc_passes(n) ? __real_malloc(n) : NULL;
+    if (p) wrap_alloc_count(1);
+    return p;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    void *p = wrap_alloc_passes(n * size) ? __real_calloc(n, size) : NULL;
+    if (p) wrap_alloc_count(1);
+    return p;
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    bool fresh = !p;
+    void *q = wrap_alloc_passes(n) ? __real_realloc(p, n) : NULL; /* p stays valid when it fails */
+    if (q && fresh) wrap_alloc_count(1);
+    return q;
+}
+
+void __wrap_free(void *p)
+{
+    if (p) wrap_alloc_count(-1);
+    __real_free(p);
+}
+
+void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
+{
+    if (!wrap_alloc_passes(0)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return __real_mmap(at, n, prot, flags, fd, offset);
+}
+
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+    return wrap_alloc_passes(0) ? __real_pthread_create(t, attr, fn, arg) : EAGAIN;
+}
+
+#endif
