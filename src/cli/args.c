@@ -1,0 +1,286 @@
+/* args.c - reads a command line into the structs its option rows point at. See args.h. */
+#include "args.h"
+#include "out.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_CAP = 64 };
+
+bool args_parse_i64(const char *text, int64_t *out)
+{
+    char *end = NULL;
+    const char *digits = text + (*text == '-' || *text == '+');
+    if (*digits < '0' || *digits > '9') return false;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0 || *end != 0) return false;
+    *out = value;
+    return true;
+}
+
+static bool parse_u64(const char *text, uint64_t *out)
+{
+    char *end = NULL;
+    if (*text < '0' || *text > '9') return false;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno != 0 || *end != 0) return false;
+    *out = value;
+    return true;
+}
+
+/* Decimal numbers only: strtof() alone would take "nan", "0x1p3" and leading blanks. */
+bool args_parse_float(const char *text, float *out)
+{
+    char *end = NULL;
+    if (strspn(text, "0123456789+-.eE") != strlen(text)) return false;
+    float value = strtof(text, &end);
+    if (end == text || *end != 0 || !isfinite(value)) return false;
+    *out = value;
+    return true;
+}
+
+size_t args_distance(const char *a, const char *b)
+{
+    size_t na = strlen(a), nb = strlen(b);
+    size_t rows[3][NAME_CAP + 1];
+    if (na > NAME_CAP || nb > NAME_CAP) return NAME_CAP;
+    size_t *prev2 = rows[0], *prev = rows[1], *cur = rows[2];
+    for (size_t j = 0; j <= nb; j++) prev[j] = j;
+    for (size_t i = 1; i <= na; i++) {
+        cur[0] = i;
+        for (size_t j = 1; j <= nb; j++) {
+            size_t best = prev[j - 1] + (a[i - 1] != b[j - 1]);
+            if (prev[j] + 1 < best) best = prev[j] + 1;
+            if (cur[j - 1] + 1 < best) best = cur[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                prev2[j - 2] + 1 < best)
+                best = prev2[j - 2] + 1;
+            cur[j] = best;
+        }
+        size_t *oldest = prev2;
+        prev2 = prev, prev = cur, cur = oldest;
+    }
+    return prev[nb];
+}
+
+/* ---- finding a row --------------------------------------------------------------------------- */
+
+static bool has_name(const arg_option *row, const char *name, size_t len)
+{
+    char word[NAME_CAP];
+    for (const char *names = row->names; help_next_name(&names, word, sizeof word);) {
+        if (strlen(word) == len && memcmp(word, name, len) == 0) return true;
+    }
+    return false;
+}
+
+static const arg_option *find_row(const cli_verb *verb, const char *name, size_t len,
+                                  const arg_group **group)
+{
+    for (size_t g = 0; g < verb->n_groups; g++) {
+        *group = &verb->groups[g];
+        for (size_t r = 0; r < (*group)->n_rows; r++) {
+            if (has_name(&(*group)->rows[r], name, len)) return &(*group)->rows[r];
+        }
+    }
+    return NULL;
+}
+
+/* The closest spelling, or "" when nothing is close enough to be a slip of the finger. */
+static void nearest_name(const cli_verb *verb, const char *name, char *best, size_t cap)
+{
+    size_t best_distance = strlen(name) / 3 + 1;
+    char word[NAME_CAP];
+    best[0] = 0;
+    for (size_t g = 0; g < verb->n_groups; g++) {
+        for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
+            const char *names = verb->groups[g].rows[r].names;
+            while (help_next_name(&names, word, sizeof word)) {
+                size_t distance = args_distance(name, word);
+                if (distance > best_distance || (distance == best_distance && best[0])) continue;
+                best_distance = distance;
+                snprintf(best, cap, "%s", word);
+            }
+        }
+    }
+}
+
+static args_status refuse_unknown(const cli_verb *verb, const char *name, size_t len)
+{
+    char asked[NAME_CAP], near[NAME_CAP];
+    snprintf(asked, sizeof asked, "%.*s", (int)(len < NAME_CAP ? len : NAME_CAP - 1), name);
+    nearest_name(verb, asked, near, sizeof near);
+    if (near[0]) {
+        out_error("%s: unknown option '%s' (did you mean '%s'?); see 'ingle %s --help'", verb->name,
+                  asked, near, verb->name);
+    } else {
+        out_error("%s: unknown option '%s'; see 'ingle %s --help'", verb->name, asked, verb->name);
+    }
+    return ARGS_BAD;
+}
+
+/* ---- storing a value ------------------------------------------------------------------------- */
+
+typedef struct store_call {
+    const cli_verb *verb;
+    const arg_option *row;
+    const char *name; /* as typed */
+    size_t name_len;
+    const char *value;
+    char *target;
+} store_call;
+
+static args_status refuse_value(const store_call *c, const char *why)
+{
+    out_error("%s: option '%.*s': '%s' %s", c->verb->name, (int)c->name_len, c->name, c->value,
+              why);
+    return ARGS_BAD;
+}
+
+static args_status refuse_range(const store_call *c)
+{
+    const arg_option *row = c->row;
+    char why[96];
+    if (row->max >= ARG_MAX) {
+        snprintf(why, sizeof why, "is out of range: at least %g", row->min);
+    } else {
+        snprintf(why, sizeof why, "is out of range: %.10g to %.10g", row->min, row->max);
+    }
+    return refuse_value(c, why);
+}
+
+static args_status store_int(const store_call *c)
+{
+    int64_t value;
+    if (!args_parse_i64(c->value, &value)) return refuse_value(c, "is not a whole number");
+    double min = c->row->min < INT32_MIN ? INT32_MIN : c->row->min;
+    double max = c->row->max > INT32_MAX ? INT32_MAX : c->row->max;
+    if ((double)value < min || (double)value > max) return refuse_range(c);
+    *(int32_t *)(void *)c->target = (int32_t)value;
+    return ARGS_OK;
+}
+
+static args_status store_float(const store_call *c)
+{
+    float value;
+    if (!args_parse_float(c->value, &value)) return refuse_value(c, "is not a number");
+    if (value < (float)c->row->min || value > (float)c->row->max) return refuse_range(c);
+    *(float *)(void *)c->target = value;
+    return ARGS_OK;
+}
+
+static args_status store_seed(const store_call *c)
+{
+    arg_seed *seed = (arg_seed *)(void *)c->target;
+    seed->given = strcmp(c->value, "-1") != 0;
+    if (seed->given && !parse_u64(c->value, &seed->value)) {
+        return refuse_value(c, "is not a seed: -1 or 0 to 18446744073709551615");
+    }
+    return ARGS_OK;
+}
+
+static args_status store_choice(const store_call *c)
+{
+    char why[160] = "is not one of", *end = why + strlen(why);
+    for (const arg_choice *choice = c->row->choices; choice->name; choice++) {
+        if (strcmp(choice->name, c->value) == 0) {
+            *(int *)(void *)c->target = choice->value;
+            return ARGS_OK;
+        }
+        end += snprintf(end, sizeof why - (size_t)(end - why), "%s %s",
+                        choice == c->row->choices ? "" : ",", choice->name);
+    }
+    return refuse_value(c, why);
+}
+
+static args_status store_list(const store_call *c)
+{
+    arg_list *list = (arg_list *)(void *)c->target;
+    const char **items = realloc(list->items, (list->n + 1) * sizeof *items);
+    if (!items) return refuse_value(c, "does not fit into memory");
+    list->items = items;
+    items[list->n++] = c->value;
+    return ARGS_OK;
+}
+
+static args_status store(const store_call *c)
+{
+    switch (c->row->kind) {
+    case ARG_FLAG: *(bool *)c->target = true; return ARGS_OK;
+    case ARG_INT: return store_int(c);
+    case ARG_SEED: return store_seed(c);
+    case ARG_FLOAT: return store_float(c);
+    case ARG_STRING: *(const char **)(void *)c->target = c->value; return ARGS_OK;
+    case ARG_LIST: return store_list(c);
+    case ARG_CHOICE: return store_choice(c);
+    }
+    return ARGS_BAD;
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+/* Stores the option at argv[*i]; moves *i onto its value if that is an argument of its own. */
+static args_status parse_option(const cli_verb *verb, void *target, int argc, char **argv, int *i)
+{
+    const char *arg = argv[*i];
+    const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
+    size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
+    const arg_group *group = NULL;
+    const arg_option *row = find_row(verb, arg, len, &group);
+    if (!row) return refuse_unknown(verb, arg, len);
+
+    store_call call = {.verb = verb, .row = row, .name = arg, .name_len = len, .value = ""};
+    call.target = (char *)target + group->offset + row->offset;
+    if (row->kind == ARG_FLAG) {
+        if (equals) {
+            call.value = equals + 1;
+            return refuse_value(&call, "is given to an option that takes no value");
+        }
+    } else if (equals) {
+        call.value = equals + 1;
+    } else if (*i + 1 < argc) {
+        call.value = argv[++*i];
+    } else {
+        out_error("%s: option '%s' needs a value: %s", verb->name, arg, row->value);
+        return ARGS_BAD;
+    }
+    return store(&call);
+}
+
+args_status args_parse(const cli_verb *verb, void *target, int argc, char **argv,
+                       const char **positional)
+{
+    bool options_end = false;
+    size_t n = 0;
+    for (size_t k = 0; k < verb->max_positional; k++) positional[k] = NULL;
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i];
+        if (!options_end && strcmp(arg, "--") == 0) {
+            options_end = true;
+        } else if (!options_end && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)) {
+            help_print(stdout, verb);
+            return ARGS_HELP;
+        } else if (!options_end && arg[0] == '-' && arg[1]) {
+            args_status status = parse_option(verb, target, argc, argv, &i);
+            if (status != ARGS_OK) return status;
+        } else if (n == verb->max_positional) {
+            out_error("%s: unexpected argument '%s'%s; usage: ingle %s %s", verb->name, arg,
+                      n ? " (a text with blanks wants quotes)" : "", verb->name, verb->synopsis);
+            return ARGS_BAD;
+        } else {
+            positional[n++] = arg;
+        }
+    }
+    return ARGS_OK;
+}
+
+void args_list_free(arg_list *list)
+{
+    free(list->items);
+    *list = (arg_list){0};
+}

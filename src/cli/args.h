@@ -1,0 +1,100 @@
+/* args.h - the options of a verb as data rows: one parser, one source for help, man page,
+ * completion. Owns       nothing but the lists an ARG_LIST option grows (args_list_free()). Depends
+ * on libc. Invariant  every row is either stored in full or refused with its name; numbers are read
+ * to their last byte and checked against the row's range. */
+#ifndef INGLE_CLI_ARGS_H
+#define INGLE_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef enum arg_kind {
+    ARG_FLAG,   /* bool: set to true; takes no value */
+    ARG_INT,    /* int32_t within min..max */
+    ARG_SEED,   /* arg_seed: any uint64_t, or -1 for a fresh one */
+    ARG_FLOAT,  /* float within min..max */
+    ARG_STRING, /* const char * into argv */
+    ARG_LIST,   /* arg_list: every use appends */
+    ARG_CHOICE  /* int: the value of one of the choices */
+} arg_kind;
+
+/* Bounds for "no bound" in a row. */
+#define ARG_MIN (-1e30)
+#define ARG_MAX 1e30
+
+typedef struct arg_seed {
+    bool given; /* false: draw a fresh one */
+    uint64_t value;
+} arg_seed;
+
+typedef struct arg_list {
+    const char **items; /* into argv */
+    size_t n;
+} arg_list;
+
+typedef struct arg_choice {
+    const char *name; /* NULL ends the table */
+    int value;
+} arg_choice;
+
+typedef struct arg_option {
+    const char *names; /* all spellings, blanks between: "-n --predict --n-predict" */
+    const char *value; /* placeholder in help: "N"; NULL for flags */
+    arg_kind kind;
+    size_t offset; /* of the target within the group's struct */
+    double min, max;
+    const arg_choice *choices;
+    const char *help; /* one or two sentences without a full stop at the end */
+} arg_option;
+
+/* Rows under one heading, stored into one struct; shared between verbs. */
+typedef struct arg_group {
+    const char *title;
+    const arg_option *rows;
+    size_t n_rows;
+    size_t offset; /* of the group's struct within the verb's */
+} arg_group;
+
+typedef struct cli_verb {
+    const char *name;
+    const char *synopsis; /* after the name: "[-m MODEL] [PROMPT]" */
+    const char *summary;  /* one line */
+    const char *about;    /* paragraphs divided by "\n\n" */
+    const arg_group *groups;
+    size_t n_groups;
+    size_t max_positional;
+    int (*main)(const struct cli_verb *verb, int argc, char **argv); /* returns the exit code */
+} cli_verb;
+
+typedef enum args_status {
+    ARGS_OK,
+    ARGS_HELP, /* --help was asked for and printed: leave with 0 */
+    ARGS_BAD   /* told on stderr: leave with 2 */
+} args_status;
+
+/* Stores argv[0..argc) into target (the verb's struct). positional has room for
+ * verb->max_positional; missing ones become NULL. */
+args_status args_parse(const cli_verb *verb, void *target, int argc, char **argv,
+                       const char **positional);
+
+void args_list_free(arg_list *list);
+
+/* Strict numbers: the whole text, no blanks. */
+bool args_parse_i64(const char *text, int64_t *out);
+bool args_parse_float(const char *text, float *out);
+
+/* Edits (insert, delete, replace, swap of neighbours) from a to b. */
+size_t args_distance(const char *a, const char *b);
+
+/* help.c: the same rows as text. */
+void help_print(FILE *f, const cli_verb *verb);
+void help_print_overview(FILE *f, const cli_verb *const *verbs, size_t n_verbs);
+void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs);
+bool help_print_completion(FILE *f, const char *shell, const cli_verb *const *verbs,
+                           size_t n_verbs);
+/* Copies the next blank-divided word of *names into word; false at the end. */
+bool help_next_name(const char **names, char *word, size_t cap);
+
+#endif

@@ -1,0 +1,129 @@
+/* ids.c - see ids.h. */
+#include "ids.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static ingle_status no_memory(ingle_error *err)
+{
+    snprintf(err->text, sizeof err->text, "no memory for the tokens");
+    return INGLE_ENOMEM;
+}
+
+ingle_status ids_tokenize(ids_list *out, const ingle_model *model, const char *text, size_t len,
+                          unsigned flags, ingle_error *err)
+{
+    ingle_status status = INGLE_ERANGE;
+    size_t cap = len / 3 + 64; /* English has about four bytes a token */
+    *out = (ids_list){0};
+    while (status == INGLE_ERANGE) {
+        int32_t *ids = realloc(out->ids, cap * sizeof *ids);
+        if (!ids) {
+            status = no_memory(err);
+            break;
+        }
+        out->ids = ids;
+        status = ingle_tokenize(model, text, len, flags, ids, cap, &out->n, err);
+        cap = out->n + 1;
+    }
+    if (status != INGLE_OK) ids_free(out);
+    return status;
+}
+
+ingle_status ids_detokenize(const ingle_model *model, const int32_t *ids, size_t n, unsigned flags,
+                            char **text, size_t *len, ingle_error *err)
+{
+    ingle_status status = INGLE_ERANGE;
+    size_t cap = n * 8 + 64;
+    *text = NULL;
+    while (status == INGLE_ERANGE) {
+        char *larger = realloc(*text, cap);
+        if (!larger) {
+            status = no_memory(err);
+            break;
+        }
+        *text = larger;
+        status = ingle_detokenize(model, ids, n, flags, larger, cap, len, err);
+        cap = *len + 1;
+    }
+    if (status == INGLE_OK) return status;
+    free(*text);
+    *text = NULL;
+    return status;
+}
+
+/* ---- reading ids ----------------------------------------------------------------------------- */
+
+typedef struct id_reader {
+    const char *text;
+    size_t len, i;
+} id_reader;
+
+static int peek(id_reader *r)
+{
+    while (r->i < r->len && r->text[r->i] && strchr(" \t\r\n", r->text[r->i])) r->i++;
+    return r->i < r->len ? (unsigned char)r->text[r->i] : -1;
+}
+
+static bool take(id_reader *r, int c)
+{
+    if (peek(r) != c) return false;
+    r->i++;
+    return true;
+}
+
+static bool take_id(id_reader *r, int32_t *id)
+{
+    int64_t value = 0;
+    if (peek(r) < '0' || peek(r) > '9') return false;
+    for (; r->i < r->len && r->text[r->i] >= '0' && r->text[r->i] <= '9'; r->i++) {
+        value = value * 10 + (r->text[r->i] - '0');
+        if (value > INT32_MAX) return false;
+    }
+    *id = (int32_t)value;
+    return true;
+}
+
+static ingle_status append(ids_list *list, size_t *cap, int32_t id, ingle_error *err)
+{
+    if (list->n == *cap) {
+        *cap = *cap ? *cap * 2 : 256;
+        int32_t *larger = realloc(list->ids, *cap * sizeof *larger);
+        if (!larger) return no_memory(err);
+        list->ids = larger;
+    }
+    list->ids[list->n++] = id;
+    return INGLE_OK;
+}
+
+ingle_status ids_parse(ids_list *out, const char *text, size_t len, ingle_error *err)
+{
+    id_reader r = {.text = text, .len = len};
+    bool brackets = take(&r, '[');
+    size_t cap = 0;
+    ingle_status status = INGLE_OK;
+    *out = (ids_list){0};
+    if (!(brackets && take(&r, ']'))) {
+        int32_t id;
+        do {
+            status = take_id(&r, &id) ? append(out, &cap, id, err) : INGLE_EINVAL;
+        } while (status == INGLE_OK && take(&r, ','));
+        if (status == INGLE_OK && brackets && !take(&r, ']')) status = INGLE_EINVAL;
+    }
+    if (status == INGLE_OK && peek(&r) >= 0) status = INGLE_EINVAL;
+    if (status == INGLE_OK) return status;
+    if (status == INGLE_EINVAL) {
+        snprintf(err->text, sizeof err->text,
+                 "byte %zu: token ids are whole numbers from 0 with commas between, as in [1, 2]",
+                 r.i);
+    }
+    ids_free(out);
+    return status;
+}
+
+void ids_free(ids_list *list)
+{
+    free(list->ids);
+    *list = (ids_list){0};
+}

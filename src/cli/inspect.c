@@ -1,0 +1,308 @@
+/* inspect.c - `ingle inspect`: what is in a GGUF file, what the engine would make of it.
+ * Depends on open.h, out.h. */
+#include "open.h"
+#include "out.h"
+#include "platform.h"
+#include "verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_ITEMS = 8, SHOWN_BYTES = 200 }; /* of an array, of a value, shown to people */
+
+typedef struct inspect_options {
+    open_options open;
+    bool plan, memory, tensors, json;
+} inspect_options;
+
+#define AT(field) offsetof(inspect_options, field)
+
+static const arg_option ROWS[] = {
+    {"--tensors", NULL, ARG_FLAG, AT(tensors), 0, 0, NULL,
+     "every tensor by name (default: a line per type)"},
+    {"--plan", NULL, ARG_FLAG, AT(plan), 0, 0, NULL, "the plan: the instructions of one step"},
+    {"--memory", NULL, ARG_FLAG, AT(memory), 0, 0, NULL,
+     "exact bytes an engine would take with the context, batch, threads and KV type given"},
+    {"--json", NULL, ARG_FLAG, AT(json), 0, 0, NULL, "one JSON object, arrays in full"},
+};
+
+static const arg_group GROUPS[] = {
+    {"Model", open_rows_model, 1, AT(open)},
+    {"What to show", ROWS, sizeof ROWS / sizeof *ROWS, 0},
+    {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute,
+     AT(open)},
+};
+
+/* ---- summary --------------------------------------------------------------------------------- */
+
+static void print_field(const char *label, const char *value)
+{
+    fputs(label, stdout);
+    out_plain(value, 0);
+    putchar('\n');
+}
+
+static void print_summary(const open_handles *h)
+{
+    const ingle_model_info *info = &h->info;
+    char size[32];
+    out_format_bytes((double)info->n_bytes, size, sizeof size);
+    printf("file          %s\n", h->path);
+    if (info->name[0]) print_field("name          ", info->name);
+    print_field("architecture  ", info->architecture);
+    printf("weights       %zu in %zu tensors, %s\n", info->n_params, info->n_tensors, size);
+    if (info->n_layer > 0) {
+        printf("shape         %d layers, width %d, %d heads, %d KV heads\n", info->n_layer,
+               info->n_embd, info->n_head, info->n_head_kv);
+    }
+    if (info->n_ctx_train > 0) printf("context       %d tokens\n", info->n_ctx_train);
+    if (info->n_vocab > 0) printf("vocabulary    %d tokens\n", info->n_vocab);
+    printf("template      %s\n", info->chat_template ? "yes" : "no");
+}
+
+static void json_summary(const open_handles *h)
+{
+    const ingle_model_info *info = &h->info;
+    fputs("\"file\":", stdout);
+    out_json_string(h->path, strlen(h->path));
+    fputs(",\"name\":", stdout);
+    out_json_string(info->name, strlen(info->name));
+    fputs(",\"architecture\":", stdout);
+    out_json_string(info->architecture, strlen(info->architecture));
+    printf(",\"n_params\":%zu,\"n_bytes\":%zu,\"n_tensors\":%zu,\"n_vocab\":%d,\"n_embd\":%d,"
+           "\"n_layer\":%d,\"n_head\":%d,\"n_head_kv\":%d,\"n_ctx_train\":%d",
+           info->n_params, info->n_bytes, info->n_tensors, info->n_vocab, info->n_embd,
+           info->n_layer, info->n_head, info->n_head_kv, info->n_ctx_train);
+}
+
+/* ---- metadata -------------------------------------------------------------------------------- */
+
+/* The i-th value as JSON text in *text, which grows. */
+static ingle_status read_meta(const ingle_model *model, size_t i, size_t max_items,
+                              const char **key, char **text, size_t *cap, ingle_error *err)
+{
+    for (;;) {
+        size_t len = 0;
+        ingle_status status = ingle_model_meta(model, i, key, *text, *cap, &len, max_items, err);
+        if (status != INGLE_ERANGE) return status;
+        char *larger = realloc(*text, len + 1);
+        if (!larger) {
+            snprintf(err->text, sizeof err->text, "no memory for the metadata");
+            return INGLE_ENOMEM;
+        }
+        *text = larger;
+        *cap = len + 1;
+    }
+}
+
+static ingle_status print_metadata(const open_handles *h, bool json, ingle_error *err)
+{
+    const char *key = NULL;
+    char *text = NULL;
+    size_t cap = 0;
+    ingle_status status = INGLE_OK;
+    fputs(json ? ",\"metadata\":{" : "\nMetadata\n", stdout);
+    for (size_t i = 0; status == INGLE_OK; i++) {
+        size_t max_items = json ? SIZE_MAX : SHOWN_ITEMS;
+        status = read_meta(h->model, i, max_items, &key, &text, &cap, err);
+        if (status != INGLE_OK) break;
+        if (json) {
+            fputs(i ? "," : "", stdout);
+            out_json_string(key, strlen(key));
+            printf(":%s", text);
+        } else {
+            fputs("  ", stdout);
+            out_plain(key, 0);
+            if (strlen(text) > SHOWN_BYTES) strcpy(text + SHOWN_BYTES, " ...");
+            fputs(" = ", stdout);
+            out_plain(text, 0);
+            putchar('\n');
+        }
+    }
+    if (json) putchar('}');
+    free(text);
+    return status == INGLE_ENOTFOUND ? INGLE_OK : status;
+}
+
+/* ---- tensors --------------------------------------------------------------------------------- */
+
+static void print_tensor(const ingle_tensor_info *t)
+{
+    fputs("  ", stdout);
+    out_plain(t->name, 36);
+    printf(" %-7s", t->type);
+    for (int d = 0; d < t->n_dims; d++) {
+        printf("%s%llu", d ? " x " : " ", (unsigned long long)t->dims[d]);
+    }
+    putchar('\n');
+}
+
+static void json_tensor(const ingle_tensor_info *t)
+{
+    fputs("{\"name\":", stdout);
+    out_json_string(t->name, strlen(t->name));
+    printf(",\"type\":\"%s\",\"dims\":[", t->type);
+    for (int d = 0; d < t->n_dims; d++) {
+        printf("%s%llu", d ? "," : "", (unsigned long long)t->dims[d]);
+    }
+    printf("],\"bytes\":%llu}", (unsigned long long)t->n_bytes);
+}
+
+static ingle_status print_all_tensors(const open_handles *h, bool json, ingle_error *err)
+{
+    ingle_tensor_info t;
+    fputs(json ? ",\"tensors\":[" : "\nTensors\n", stdout);
+    for (size_t i = 0; i < h->info.n_tensors; i++) {
+        ingle_status status = ingle_model_tensor(h->model, i, &t, err);
+        if (status != INGLE_OK) return status;
+        if (json) {
+            fputs(i ? "," : "", stdout);
+            json_tensor(&t);
+        } else {
+            print_tensor(&t);
+        }
+    }
+    if (json) putchar(']');
+    return INGLE_OK;
+}
+
+typedef struct type_sum {
+    const char *type;
+    size_t n;
+    double bytes;
+} type_sum;
+
+static ingle_status print_types(const open_handles *h, ingle_error *err)
+{
+    type_sum sums[INGLE_TYPE_COUNT] = {{0}};
+    size_t n = 0;
+    for (size_t i = 0; i < h->info.n_tensors; i++) {
+        ingle_tensor_info t;
+        ingle_status status = ingle_model_tensor(h->model, i, &t, err);
+        if (status != INGLE_OK) return status;
+        size_t k = 0;
+        while (k < n && strcmp(sums[k].type, t.type) != 0) k++;
+        if (k == INGLE_TYPE_COUNT) continue;
+        if (k == n) sums[n++].type = t.type;
+        sums[k].n++;
+        sums[k].bytes += (double)t.n_bytes;
+    }
+    printf("\nTensors (--tensors lists them)\n");
+    for (size_t k = 0; k < n; k++) {
+        char size[32];
+        out_format_bytes(sums[k].bytes, size, sizeof size);
+        printf("  %-7s %5zu tensors  %s\n", sums[k].type, sums[k].n, size);
+    }
+    return INGLE_OK;
+}
+
+/* ---- plan and memory ------------------------------------------------------------------------- */
+
+static ingle_status print_plan(const open_handles *h, bool json, ingle_error *err)
+{
+    size_t len = 0;
+    ingle_status status = ingle_model_plan(h->model, NULL, 0, &len, err);
+    if (status != INGLE_OK && status != INGLE_ERANGE) return status;
+    char *text = malloc(len + 1);
+    if (!text) {
+        snprintf(err->text, sizeof err->text, "no memory for the plan");
+        return INGLE_ENOMEM;
+    }
+    status = ingle_model_plan(h->model, text, len + 1, &len, err);
+    if (status == INGLE_OK && json) {
+        fputs(",\"plan\":", stdout);
+        out_json_string(text, len);
+    } else if (status == INGLE_OK) {
+        printf("\nPlan\n%s%s", text, len && text[len - 1] == '\n' ? "" : "\n");
+    }
+    free(text);
+    return status;
+}
+
+static void print_component(const char *name, size_t bytes)
+{
+    char size[32];
+    out_format_bytes((double)bytes, size, sizeof size);
+    printf("  %-8s %15zu bytes  %12s\n", name, bytes, size);
+}
+
+static ingle_status print_memory(const open_handles *h, const inspect_options *opt,
+                                 ingle_error *err)
+{
+    ingle_engine_options engine;
+    ingle_memory mem;
+    open_engine_options(h, &opt->open, &engine);
+    ingle_status status = ingle_model_memory(h->model, &engine, &mem, err);
+    if (status != INGLE_OK) return status;
+    if (opt->json) {
+        printf(",\"memory\":{\"weights\":%zu,\"vocab\":%zu,\"kv\":%zu,\"scratch\":%zu,"
+               "\"total\":%zu}",
+               mem.weights, mem.vocab, mem.kv, mem.scratch, mem.total);
+        return status;
+    }
+    printf("\nMemory\n");
+    print_component("weights", mem.weights);
+    print_component("vocab", mem.vocab);
+    print_component("kv", mem.kv);
+    print_component("scratch", mem.scratch);
+    print_component("total", mem.total);
+    return status;
+}
+
+/* ---- the verb -------------------------------------------------------------------------------- */
+
+/* --plan and --memory show just that; otherwise everything about the file. */
+static ingle_status print_all(const open_handles *h, const inspect_options *opt, ingle_error *err)
+{
+    bool only = opt->plan || opt->memory;
+    ingle_status status = INGLE_OK;
+    if (opt->json) {
+        putchar('{');
+        json_summary(h);
+    } else {
+        print_summary(h);
+    }
+    if (!only) status = print_metadata(h, opt->json, err);
+    if (status == INGLE_OK && (opt->tensors || (opt->json && !only))) {
+        status = print_all_tensors(h, opt->json, err);
+    } else if (status == INGLE_OK && !only) {
+        status = print_types(h, err);
+    }
+    if (status == INGLE_OK && opt->plan) status = print_plan(h, opt->json, err);
+    if (status == INGLE_OK && opt->memory) status = print_memory(h, opt, err);
+    if (opt->json && status == INGLE_OK) fputs("}\n", stdout);
+    return status;
+}
+
+static int inspect_main(const cli_verb *verb, int argc, char **argv)
+{
+    inspect_options opt = {.open = OPEN_OPTIONS_DEFAULT};
+    open_handles h = {0};
+    ingle_error err = {{0}};
+    const char *positional = NULL;
+    args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
+    int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
+    if (parsed != ARGS_OK) goto end;
+    if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
+    ingle_parts parts = opt.plan || opt.memory ? INGLE_PARTS_PLAN : INGLE_PARTS_META;
+    if ((code = open_model(&h, &opt.open, parts)) != EXIT_DONE) goto end;
+    ingle_status status = print_all(&h, &opt, &err);
+    if (status != INGLE_OK) code = open_failed(h.path, status, &err);
+end:
+    code = out_finish(code);
+    open_close(&h);
+    return code;
+}
+
+const cli_verb cli_verb_inspect = {
+    .name = "inspect",
+    .synopsis = "[OPTIONS] [MODEL]",
+    .summary = "show what is in a GGUF file",
+    .about = "Shows the metadata and tensors of a GGUF file, the plan the engine would run and the "
+             "memory it would take. No weights are read. Without MODEL the bundled model is shown.",
+    .groups = GROUPS,
+    .n_groups = sizeof GROUPS / sizeof *GROUPS,
+    .max_positional = 1,
+    .main = inspect_main,
+};

@@ -1,0 +1,158 @@
+/* logits.c - `ingle logits`: the bare logits of given tokens, for comparing engines.
+ * Depends on open.h, ids.h, out.h. */
+#include "ids.h"
+#include "open.h"
+#include "out.h"
+#include "platform.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct logits_options {
+    open_options open;
+    const char *tokens, *out;
+    bool last;
+} logits_options;
+
+#define AT(field) offsetof(logits_options, field)
+
+static const arg_option ROWS[] = {
+    {"--tokens", "LIST", ARG_STRING, AT(tokens), 0, 0, NULL,
+     "token ids with commas between; '-' reads them, or a JSON array, from standard input"},
+    {"-o --out", "FILE", ARG_STRING, AT(out), 0, 0, NULL, "file to write ('-': standard output)"},
+    {"--last", NULL, ARG_FLAG, AT(last), 0, 0, NULL, "only the row of the last token"},
+};
+
+static const arg_group GROUPS[] = {
+    {"Model", open_rows_model, 1, AT(open)},
+    {"Logits", ROWS, sizeof ROWS / sizeof *ROWS, 0},
+    {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute,
+     AT(open)},
+};
+
+static int read_tokens(ids_list *list, const cli_verb *verb, const char *given)
+{
+    char *text = NULL;
+    size_t len = strlen(given);
+    bool from_stdin = strcmp(given, "-") == 0;
+    ingle_error err = {{0}};
+    if (from_stdin && !platform_read_all(NULL, &text, &len)) {
+        out_error("cannot read the tokens from standard input: %s", strerror(errno));
+        return EXIT_USAGE;
+    }
+    ingle_status status = ids_parse(list, from_stdin ? text : given, len, &err);
+    free(text);
+    if (status != INGLE_OK) {
+        out_error("%s: option '--tokens': %s", verb->name, err.text);
+        return status == INGLE_ENOMEM ? EXIT_WORK : EXIT_USAGE;
+    }
+    if (list->n > 0) return EXIT_DONE;
+    out_error("%s: option '--tokens': at least one token", verb->name);
+    return EXIT_USAGE;
+}
+
+/* Floats as little-endian bytes, whatever the machine's order. */
+static bool write_row(FILE *f, const float *row, size_t n)
+{
+    unsigned char bytes[4096];
+    for (size_t i = 0; i < n;) {
+        size_t len = 0;
+        for (; i < n && len < sizeof bytes; i++, len += 4) {
+            uint32_t bits;
+            memcpy(&bits, &row[i], sizeof bits);
+            for (int k = 0; k < 4; k++) bytes[len + (size_t)k] = (unsigned char)(bits >> 8 * k);
+        }
+        if (fwrite(bytes, 1, len, f) != len) return false;
+    }
+    return true;
+}
+
+/* Batch by batch, so that no more than one batch of rows is held. */
+static int compute(open_handles *h, const logits_options *opt, const ids_list *list, FILE *f)
+{
+    ingle_error err = {{0}};
+    size_t n_batch = (size_t)h->engine_info.n_batch;
+    if (list->n > (size_t)h->engine_info.n_ctx) {
+        out_error("%zu tokens do not fit a context of %d; -c sets it", list->n,
+                  h->engine_info.n_ctx);
+        return EXIT_WORK;
+    }
+    for (size_t i = 0; i < list->n;) {
+        size_t n = list->n - i < n_batch ? list->n - i : n_batch;
+        ingle_rows rows = opt->last ? INGLE_ROWS_LAST : INGLE_ROWS_ALL;
+        ingle_status status = ingle_session_eval(h->session, list->ids + i, n, rows, &err);
+        if (status != INGLE_OK) return open_failed("the tokens", status, &err);
+        i += n;
+        if (platform_interrupted()) return EXIT_INTERRUPTED;
+        if (opt->last && i < list->n) continue;
+        for (size_t r = 0; r < (opt->last ? 1 : n); r++) {
+            const float *row = NULL;
+            status = ingle_session_logits(h->session, r, &row, &err);
+            if (status != INGLE_OK) return open_failed("the logits", status, &err);
+            if (!write_row(f, row, (size_t)h->info.n_vocab)) {
+                if (f == stdout) return EXIT_DONE; /* out_finish() tells */
+                out_error("cannot write %s: %s", opt->out, strerror(errno));
+                return EXIT_WORK;
+            }
+        }
+    }
+    return EXIT_DONE;
+}
+
+static int compute_to_file(open_handles *h, const logits_options *opt, const ids_list *list)
+{
+    bool to_stdout = strcmp(opt->out, "-") == 0;
+    FILE *f = to_stdout ? stdout : fopen(opt->out, "wb");
+    if (!f) {
+        out_error("cannot write %s: %s", opt->out, strerror(errno));
+        return EXIT_WORK;
+    }
+    int code = compute(h, opt, list, f);
+    if (!to_stdout && fclose(f) != 0 && code == EXIT_DONE) {
+        out_error("cannot write %s: %s", opt->out, strerror(errno));
+        code = EXIT_WORK;
+    }
+    return code;
+}
+
+static int logits_main(const cli_verb *verb, int argc, char **argv)
+{
+    logits_options opt = {.open = OPEN_OPTIONS_DEFAULT};
+    open_handles h = {0};
+    ids_list list = {0};
+    const char *positional = NULL;
+    args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
+    int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
+    if (parsed != ARGS_OK) goto end;
+    if (!opt.tokens || !opt.out) {
+        out_error("%s: option '%s' is missing", verb->name, opt.tokens ? "--out" : "--tokens");
+        goto end;
+    }
+    if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
+    if ((code = read_tokens(&list, verb, opt.tokens)) != EXIT_DONE) goto end;
+    platform_catch_interrupt();
+    if ((code = open_model(&h, &opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
+    if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
+    code = compute_to_file(&h, &opt, &list);
+end:
+    code = out_finish(code);
+    open_close(&h);
+    ids_free(&list);
+    return code;
+}
+
+const cli_verb cli_verb_logits = {
+    .name = "logits",
+    .synopsis = "[OPTIONS] [MODEL] --tokens LIST --out FILE",
+    .summary = "write the logits of given tokens",
+    .about = "Computes the logits of the given tokens and writes them as raw little-endian 32-bit "
+             "floats, one row of the vocabulary's size per token. No token is added. For comparing "
+             "engines.",
+    .groups = GROUPS,
+    .n_groups = sizeof GROUPS / sizeof *GROUPS,
+    .max_positional = 1,
+    .main = logits_main,
+};

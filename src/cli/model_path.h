@@ -1,0 +1,16 @@
+/* model_path.h - from the name a user gave to a file: the bundled model, and help after a miss. */
+#ifndef INGLE_CLI_MODEL_PATH_H
+#define INGLE_CLI_MODEL_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Path of the bundled model: ../models or ../share/ingle/models beside the program's folder. False
+ * (and the places told on standard error) when it is not there. */
+bool model_path_bundled(char *path, size_t cap);
+
+/* After a name that is no file: the path tried and the GGUF files found nearby, on standard
+ * error. */
+void model_path_explain(const char *path);
+
+#endif

@@ -1,0 +1,157 @@
+/* open.c - see open.h. */
+#include "open.h"
+#include "model_path.h"
+#include "out.h"
+#include "platform.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const arg_choice KV_TYPES[] = {{"f32", INGLE_TYPE_F32},
+                                      {"f16", INGLE_TYPE_F16},
+                                      {"bf16", INGLE_TYPE_BF16},
+                                      {"q8_0", INGLE_TYPE_Q8_0},
+                                      {NULL, 0}};
+
+static const arg_choice ISA_LEVELS[] = {
+    {"auto", INGLE_ISA_AUTO},       {"ref", INGLE_ISA_REF},       {"avx2", INGLE_ISA_AVX2},
+    {"avxvnni", INGLE_ISA_AVXVNNI}, {"avx512", INGLE_ISA_AVX512}, {"neon", INGLE_ISA_NEON},
+    {"dotprod", INGLE_ISA_DOTPROD}, {"i8mm", INGLE_ISA_I8MM},     {NULL, 0}};
+
+#define AT(field) offsetof(open_options, field)
+
+const arg_option open_rows_model[1] = {
+    {"-m --model", "FILE", ARG_STRING, AT(model), 0, 0, NULL,
+     "GGUF file; of a split model any one part (default: the bundled tiny model)"},
+};
+
+const arg_option open_rows_compute[7] = {
+    {"-c --ctx-size", "N", ARG_INT, AT(n_ctx), 0, ARG_MAX, NULL,
+     "context size in tokens; 0 is the model's own (default: the smaller of the model's and 8192)"},
+    {"-b --batch --batch-size", "N", ARG_INT, AT(n_batch), 1, 65536, NULL,
+     "most prompt tokens computed at once (default 512)"},
+    {"-t --threads", "N", ARG_INT, AT(n_threads), 1, 1024, NULL,
+     "threads (default: the physical cores that affinity and cgroup quota allow)"},
+    {"--kv --kv-type", "TYPE", ARG_CHOICE, AT(kv), 0, 0, KV_TYPES,
+     "type of the KV cache: f32, f16, bf16 or q8_0 (default f16)"},
+    {"-ctk --cache-type-k", "TYPE", ARG_CHOICE, AT(kv_k), 0, 0, KV_TYPES,
+     "type of the keys in the KV cache; must agree with -ctv"},
+    {"-ctv --cache-type-v", "TYPE", ARG_CHOICE, AT(kv_v), 0, 0, KV_TYPES,
+     "type of the values in the KV cache; must agree with -ctk"},
+    {"--isa", "LEVEL", ARG_CHOICE, AT(isa), 0, 0, ISA_LEVELS,
+     "instruction-set level of the kernels: auto, ref, avx2, avxvnni, avx512, neon, dotprod or "
+     "i8mm (default auto)"},
+};
+
+int open_failed(const char *what, ingle_status status, const ingle_error *err)
+{
+    if (status == INGLE_ECANCELLED) return EXIT_INTERRUPTED;
+    out_error("%s: %s", what, err->text[0] ? err->text : ingle_status_name(status));
+    return EXIT_WORK;
+}
+
+/* One type for keys and values; one given alone has to be what the other one is by default. */
+static bool settle_kv(const cli_verb *verb, open_options *opt)
+{
+    int k = opt->kv_k >= 0 ? opt->kv_k : opt->kv >= 0 ? opt->kv : INGLE_TYPE_F16;
+    int v = opt->kv_v >= 0 ? opt->kv_v : opt->kv >= 0 ? opt->kv : INGLE_TYPE_F16;
+    if (k != v || (opt->kv >= 0 && k != opt->kv)) {
+        out_error("%s: keys and values of the KV cache have one type: give -ctk and -ctv the same, "
+                  "or use --kv",
+                  verb->name);
+        return false;
+    }
+    opt->kv = k;
+    return true;
+}
+
+int open_check(const cli_verb *verb, open_options *opt, const char *positional)
+{
+    if (positional && opt->model) {
+        out_error("%s: the model is given twice: '%s' and '%s'", verb->name, positional,
+                  opt->model);
+        return EXIT_USAGE;
+    }
+    if (positional) opt->model = positional;
+    if (!settle_kv(verb, opt)) return EXIT_USAGE;
+    if (opt->isa != INGLE_ISA_AUTO && !ingle_isa_runs_here((ingle_isa)opt->isa)) {
+        out_error("%s: option '--isa': this processor cannot run %s", verb->name,
+                  ingle_isa_name((ingle_isa)opt->isa));
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+static bool show_loading(void *user, double share)
+{
+    out_progress_show(user, "loading", share);
+    return !platform_interrupted();
+}
+
+int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
+{
+    ingle_model_options model;
+    ingle_error err = {{0}};
+    out_progress progress;
+    out_progress_start(&progress);
+    if (opt->model) {
+        if ((size_t)snprintf(h->path, sizeof h->path, "%s", opt->model) >= sizeof h->path) {
+            out_error("the model's path is longer than %zu bytes", sizeof h->path - 1);
+            return EXIT_MODEL;
+        }
+    } else if (!model_path_bundled(h->path, sizeof h->path)) {
+        return EXIT_MODEL;
+    }
+    if (!platform_is_file(h->path)) {
+        model_path_explain(h->path);
+        return EXIT_MODEL;
+    }
+
+    ingle_model_options_init(&model);
+    model.parts = parts;
+    model.isa = (ingle_isa)opt->isa;
+    model.n_threads = opt->n_threads;
+    model.progress = show_loading;
+    model.user = &progress;
+    ingle_status status = ingle_model_open(&h->model, h->path, &model, &err);
+    out_progress_clear(&progress);
+    h->load_s = platform_now() - progress.start;
+    if (status == INGLE_OK) status = ingle_model_info_get(h->model, &h->info, &err);
+    if (status == INGLE_OK) return EXIT_DONE;
+    int code = open_failed(h->path, status, &err);
+    return code == EXIT_WORK ? EXIT_MODEL : code;
+}
+
+void open_engine_options(const open_handles *h, const open_options *opt,
+                         ingle_engine_options *engine)
+{
+    ingle_engine_options_init(engine);
+    if (opt->n_ctx >= 0) engine->n_ctx = opt->n_ctx > 0 ? opt->n_ctx : h->info.n_ctx_train;
+    if (opt->n_batch > 0) engine->n_batch = opt->n_batch;
+    engine->n_threads = opt->n_threads;
+    engine->kv_type = (ingle_type)opt->kv;
+}
+
+int open_engine(open_handles *h, const open_options *opt, int32_t n_ctx_least)
+{
+    ingle_engine_options engine;
+    ingle_error err = {{0}};
+    open_engine_options(h, opt, &engine);
+    if (opt->n_ctx < 0 && n_ctx_least > 0) engine.n_ctx = n_ctx_least;
+    ingle_status status = ingle_engine_open(&h->engine, h->model, &engine, &err);
+    if (status == INGLE_OK) status = ingle_engine_info_get(h->engine, &h->engine_info, &err);
+    if (status == INGLE_OK) status = ingle_session_open(&h->session, h->engine, &err);
+    if (status != INGLE_OK) return open_failed(h->path, status, &err);
+    if (h->engine_info.n_ctx_defaulted) {
+        out_note("the context holds %d of the model's %d tokens; -c sets it", h->engine_info.n_ctx,
+                 h->info.n_ctx_train);
+    }
+    return EXIT_DONE;
+}
+
+void open_close(open_handles *h)
+{
+    ingle_session_close(&h->session);
+    ingle_engine_close(&h->engine);
+    ingle_model_close(&h->model);
+}

@@ -1,0 +1,56 @@
+/* open.h - from options to an open model, engine and session; shared by every verb.
+ * Depends on args.h, out.h, model_path.h, <ingle.h>. */
+#ifndef INGLE_CLI_OPEN_H
+#define INGLE_CLI_OPEN_H
+
+#include "args.h"
+
+#include <ingle.h>
+
+/* What the option group open_group_compute stores. */
+typedef struct open_options {
+    const char *model;  /* -m; NULL: the positional, else the bundled one */
+    int32_t n_ctx;      /* -1 = not given */
+    int32_t n_batch;    /* 0 = not given */
+    int32_t n_threads;  /* 0 = not given */
+    int kv, kv_k, kv_v; /* ingle_type; -1 = not given */
+    int isa;            /* ingle_isa */
+} open_options;
+
+#define OPEN_OPTIONS_DEFAULT                                                                       \
+    {                                                                                              \
+        .n_ctx = -1, .kv = -1, .kv_k = -1, .kv_v = -1                                              \
+    }
+
+extern const arg_option open_rows_model[1];   /* -m */
+extern const arg_option open_rows_compute[7]; /* -c -b -t --kv -ctk -ctv --isa */
+
+/* Everything a verb opens; close with open_close(), also after a failure. */
+typedef struct open_handles {
+    ingle_model *model;
+    ingle_model_info info;
+    ingle_engine *engine;
+    ingle_engine_info engine_info;
+    ingle_session *session;
+    char path[4096];
+    double load_s;
+} open_handles;
+
+/* The calls below tell on standard error what went wrong and answer the exit code: EXIT_DONE,
+ * EXIT_USAGE, EXIT_MODEL, EXIT_WORK or EXIT_INTERRUPTED. */
+
+/* Options that belong together, before anything is opened. */
+int open_check(const cli_verb *verb, open_options *opt, const char *positional);
+int open_model(open_handles *h, const open_options *opt, ingle_parts parts);
+/* The engine options for an open model. */
+void open_engine_options(const open_handles *h, const open_options *opt,
+                         ingle_engine_options *engine);
+/* Engine and one session; n_ctx_least > 0 raises a context that was not given to hold so many
+ * positions. */
+int open_engine(open_handles *h, const open_options *opt, int32_t n_ctx_least);
+void open_close(open_handles *h);
+
+/* "ingle: what: text" and the exit code for a failed library call. */
+int open_failed(const char *what, ingle_status status, const ingle_error *err);
+
+#endif

@@ -1,0 +1,45 @@
+/* out.h - what the program prints: results, messages, JSON text, a progress line.
+ * Depends on platform.h, <ingle.h>. Results go to standard output, everything else to standard
+ * error. */
+#ifndef INGLE_CLI_OUT_H
+#define INGLE_CLI_OUT_H
+
+#include <ingle.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* "ingle: ..." on standard error, one line each. */
+void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Sends what is buffered; false when standard output cannot take it. */
+bool out_flush(void);
+/* Last act of a verb: flushes; a failure is told and turns code 0 into EXIT_WORK. */
+int out_finish(int code);
+
+/* Text of a file on standard output, for people: control characters become \xNN, so that no file
+ * can write to the terminal what it likes. Pads with blanks to width bytes. */
+void out_plain(const char *text, int width);
+
+/* JSON on standard output. Bytes that are not UTF-8 become U+FFFD. */
+void out_json_string(const char *text, size_t len);
+/* {"text": "..."} members: `"key":"..."`, and `,"bytes":[...]` when text is not UTF-8. */
+void out_json_text(const char *key, const char *text, size_t len);
+void out_json_number(double value); /* infinities and NaN become -9999: JSON has none */
+bool out_is_utf8(const char *text, size_t len);
+
+/* "1.50 GiB" */
+void out_format_bytes(double bytes, char *text, size_t cap);
+
+/* A line on standard error that rewrites itself: only on a terminal, and only once a second has
+ * passed since start. */
+typedef struct out_progress {
+    double start, last;
+    bool enabled, shown;
+} out_progress;
+
+void out_progress_start(out_progress *p);
+void out_progress_show(out_progress *p, const char *what, double share);
+void out_progress_clear(out_progress *p);
+
+#endif

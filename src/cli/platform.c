@@ -1,0 +1,163 @@
+/* platform.c - see platform.h. */
+#define _GNU_SOURCE
+#include "platform.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t interrupted;
+
+void platform_init(void)
+{
+    /* A closed standard output becomes a read-only descriptor: writing to it still fails. */
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF && open("/dev/null", O_RDONLY) == -1) return;
+    }
+    signal(SIGPIPE, SIG_DFL);
+}
+
+bool platform_is_terminal(int fd)
+{
+    return isatty(fd) == 1;
+}
+
+bool platform_has_cursor(int fd)
+{
+    const char *term = getenv("TERM");
+    return platform_is_terminal(fd) && term && strcmp(term, "dumb") != 0;
+}
+
+bool platform_has_colour(int fd)
+{
+    const char *no_color = getenv("NO_COLOR");
+    return platform_has_cursor(fd) && !(no_color && no_color[0]);
+}
+
+double platform_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+uint64_t platform_random(void)
+{
+    uint64_t value;
+    if (getrandom(&value, sizeof value, 0) == (ssize_t)sizeof value) return value;
+    return (uint64_t)time(NULL) * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
+}
+
+static void on_interrupt(int signo)
+{
+    (void)signo;
+    interrupted = 1;
+}
+
+void platform_catch_interrupt(void)
+{
+    /* SA_RESETHAND: the second one takes the default action. */
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction before;
+    sigemptyset(&action.sa_mask);
+    /* A background job of a shell without job control ignores it; leave that alone. */
+    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return;
+    sigaction(SIGINT, &action, NULL);
+}
+
+bool platform_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+bool platform_program_folder(char *path, size_t cap)
+{
+    ssize_t len = readlink("/proc/self/exe", path, cap - 1);
+    if (len <= 0 || (size_t)len >= cap - 1) return false;
+    path[len] = 0;
+    char *slash = strrchr(path, '/');
+    if (!slash) return false;
+    *slash = 0;
+    return true;
+}
+
+void platform_absolute(const char *path, char *out, size_t cap)
+{
+    char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    snprintf(out, cap, "%s%s%s", folder ? folder : "", folder ? "/" : "", path);
+    free(folder);
+}
+
+bool platform_is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+bool platform_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool platform_each_entry(const char *folder, bool (*each)(void *user, const char *name), void *user)
+{
+    DIR *dir = opendir(folder);
+    if (!dir) return false;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (!each(user, entry->d_name)) break;
+    }
+    closedir(dir);
+    return true;
+}
+
+enum { READ_FIRST = 64 * 1024 };
+static const size_t READ_MOST = (size_t)1 << 30;
+
+static bool read_fd(int fd, char **data, size_t *len)
+{
+    size_t cap = READ_FIRST, n = 0;
+    char *text = malloc(cap + 1);
+    while (text) {
+        ssize_t got = read(fd, text + n, cap - n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) break;
+        if (got == 0) {
+            text[n] = 0;
+            *data = text, *len = n;
+            return true;
+        }
+        n += (size_t)got;
+        if (n < cap) continue;
+        if (cap >= READ_MOST) {
+            errno = EFBIG;
+            break;
+        }
+        cap *= 2;
+        char *larger = realloc(text, cap + 1);
+        if (!larger) break;
+        text = larger;
+    }
+    free(text);
+    return false;
+}
+
+bool platform_read_all(const char *path, char **data, size_t *len)
+{
+    if (!path || strcmp(path, "-") == 0) return read_fd(STDIN_FILENO, data, len);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1) return false;
+    bool ok = read_fd(fd, data, len);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return ok;
+}

@@ -1,0 +1,396 @@
+/* run.c - `ingle run`: a prompt goes in, its continuation comes out.
+ * Depends on open.h, sampling.h, ids.h, out.h. */
+#include "ids.h"
+#include "open.h"
+#include "out.h"
+#include "platform.h"
+#include "sampling.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the bundled model continues when nothing else was asked of it. */
+static const char STORY[] = "Once upon a time there was a little";
+enum { STORY_TOKENS = 256 };
+
+typedef struct run_options {
+    open_options open;
+    sampling_options sampling;
+    const char *prompt, *file;
+    arg_list stops;
+    int32_t n_predict, logprobs;
+    bool ignore_eos, no_parse_special, echo, json, verbose;
+} run_options;
+
+#define AT(field) offsetof(run_options, field)
+
+static const arg_option INPUT_ROWS[] = {
+    {"-p --prompt", "TEXT", ARG_STRING, AT(prompt), 0, 0, NULL, "the prompt, as PROMPT"},
+    {"-f --file", "FILE", ARG_STRING, AT(file), 0, 0, NULL,
+     "read the prompt from FILE ('-': standard input); one newline at its end is dropped"},
+    {"--no-parse-special", NULL, ARG_FLAG, AT(no_parse_special), 0, 0, NULL,
+     "text such as <|im_end|> in the prompt stays plain text"},
+};
+
+static const arg_option LENGTH_ROWS[] = {
+    {"-n --predict --n-predict", "N", ARG_INT, AT(n_predict), -1, ARG_MAX, NULL,
+     "most tokens to generate; 0 only reads the prompt, -1 goes on until the model ends or the "
+     "context is full (default -1, for the story of the bundled model 256)"},
+    {"--stop", "TEXT", ARG_LIST, AT(stops), 0, 0, NULL, "end before this text; repeatable"},
+    {"--ignore-eos", NULL, ARG_FLAG, AT(ignore_eos), 0, 0, NULL, "end tokens are never drawn"},
+};
+
+static const arg_option OUTPUT_ROWS[] = {
+    {"--echo", NULL, ARG_FLAG, AT(echo), 0, 0, NULL, "print the prompt before its continuation"},
+    {"--json", NULL, ARG_FLAG, AT(json), 0, 0, NULL,
+     "one JSON object a line: start, prompt, token, end, error"},
+    {"--logprobs", "N", ARG_INT, AT(logprobs), 0, 100, NULL,
+     "log-probability of every token and of the N most likely ones; needs --json"},
+    {"-v --verbose", NULL, ARG_FLAG, AT(verbose), 0, 0, NULL,
+     "model, seed and timings on standard error"},
+};
+
+#define ROWS(rows) rows, sizeof rows / sizeof *rows
+
+static const arg_group GROUPS[] = {
+    {"Model", ROWS(open_rows_model), AT(open)},
+    {"Prompt", ROWS(INPUT_ROWS), 0},
+    {"Length", ROWS(LENGTH_ROWS), 0},
+    {"Output", ROWS(OUTPUT_ROWS), 0},
+    {"Sampling", ROWS(sampling_rows), AT(sampling)},
+    {"Computing", ROWS(open_rows_compute), AT(open)},
+};
+
+/* ---- prompt ---------------------------------------------------------------------------------- */
+
+typedef struct run_prompt {
+    char *text;
+    size_t len;
+    bool story; /* nobody asked for anything: the built-in one */
+} run_prompt;
+
+static bool copy_prompt(run_prompt *p, const char *text)
+{
+    p->len = strlen(text);
+    p->text = malloc(p->len + 1);
+    if (!p->text) {
+        out_error("no memory for the prompt");
+        return false;
+    }
+    memcpy(p->text, text, p->len + 1);
+    return true;
+}
+
+static bool read_prompt(run_prompt *p, const char *file)
+{
+    if (!platform_read_all(file, &p->text, &p->len)) {
+        bool closed = !file && errno == EBADF;
+        if (closed) return copy_prompt(p, "");
+        out_error("cannot read the prompt from %s: %s",
+                  file && strcmp(file, "-") != 0 ? file : "standard input", strerror(errno));
+        return false;
+    }
+    if (p->len > 0 && p->text[p->len - 1] == '\n') p->text[--p->len] = 0;
+    return true;
+}
+
+/* From the argument, -p, -f, or standard input when that is no terminal; else the story, if the
+ * model is the bundled one. */
+static int find_prompt(run_prompt *p, const cli_verb *verb, const run_options *opt,
+                       const char *positional)
+{
+    const char *given = positional ? positional : opt->prompt;
+    if ((positional != NULL) + (opt->prompt != NULL) + (opt->file != NULL) > 1) {
+        out_error("%s: more than one prompt: give one of PROMPT, -p and -f", verb->name);
+        return EXIT_USAGE;
+    }
+    if (given) return copy_prompt(p, given) ? EXIT_DONE : EXIT_WORK;
+    if (opt->file) return read_prompt(p, opt->file) ? EXIT_DONE : EXIT_USAGE;
+    if (!platform_is_terminal(0)) {
+        if (!read_prompt(p, NULL)) return EXIT_USAGE;
+        if (p->len > 0) return EXIT_DONE;
+    }
+    if (opt->open.model) {
+        out_error("%s: no prompt: give PROMPT, -f FILE or text on standard input", verb->name);
+        return EXIT_USAGE;
+    }
+    free(p->text);
+    p->story = true;
+    return copy_prompt(p, STORY) ? EXIT_DONE : EXIT_WORK;
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+typedef struct run_state {
+    const run_options *opt;
+    const ingle_model *model;
+    out_progress progress;
+    bool write_failed;
+    char last; /* last byte printed */
+} run_state;
+
+static void print_json_token(const run_state *s, const ingle_event *e)
+{
+    printf("{\"event\":\"token\",\"id\":%d,", e->token);
+    out_json_text("text", e->text, e->text_len);
+    if (s->opt->logprobs >= 0) {
+        fputs(",\"logprob\":", stdout);
+        out_json_number((double)e->logprob);
+        fputs(",\"logit\":", stdout);
+        out_json_number((double)e->logit);
+        fputs(",\"top\":[", stdout);
+        for (size_t i = 0; i < e->n_top; i++) {
+            char text[256];
+            size_t len = 0;
+            if (ingle_detokenize(s->model, &e->top[i].token, 1, INGLE_UNPARSE_SPECIAL, text,
+                                 sizeof text, &len, NULL) != INGLE_OK) {
+                len = 0; /* a piece longer than any word: the id says it */
+            }
+            printf("%s{\"id\":%d,", i ? "," : "", e->top[i].token);
+            out_json_text("text", text, len);
+            fputs(",\"logprob\":", stdout);
+            out_json_number((double)e->top[i].logprob);
+            putchar('}');
+        }
+        putchar(']');
+    }
+    fputs("}\n", stdout);
+}
+
+static void print_event(run_state *s, const ingle_event *e)
+{
+    if (s->opt->json) {
+        if (e->kind == INGLE_EVENT_PROMPT) {
+            printf("{\"event\":\"prompt\",\"done\":%zu,\"total\":%zu}\n", e->n_done, e->n_prompt);
+        } else if (e->kind == INGLE_EVENT_TOKEN) {
+            print_json_token(s, e);
+        } else { /* text that was held back; print_end() goes on with this object */
+            fputs("{\"event\":\"end\",", stdout);
+            out_json_text("text", e->text ? e->text : "", e->text_len);
+        }
+    } else if (e->kind != INGLE_EVENT_PROMPT && e->text_len > 0) {
+        out_progress_clear(&s->progress);
+        fwrite(e->text, 1, e->text_len, stdout);
+        s->last = e->text[e->text_len - 1];
+    }
+}
+
+static bool on_event(void *user, const ingle_event *e)
+{
+    run_state *s = user;
+    if (e->kind == INGLE_EVENT_PROMPT && e->n_done < e->n_prompt) {
+        out_progress_show(&s->progress, "reading the prompt",
+                          (double)e->n_done / (double)e->n_prompt);
+    } else {
+        out_progress_clear(&s->progress);
+    }
+    print_event(s, e);
+    if (!out_flush()) s->write_failed = true;
+    return !s->write_failed && !platform_interrupted();
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static const char *finish_name(ingle_finish finish)
+{
+    switch (finish) {
+    case INGLE_FINISH_STOP: return "stop";
+    case INGLE_FINISH_LENGTH: return "length";
+    case INGLE_FINISH_CANCELLED: return "cancelled";
+    case INGLE_FINISH_NONE: break;
+    }
+    return "none";
+}
+
+static void print_start(const run_options *opt, const open_handles *h, size_t n_prompt)
+{
+    if (opt->json) {
+        fputs("{\"event\":\"start\",\"model\":", stdout);
+        out_json_string(h->info.name, strlen(h->info.name));
+        fputs(",\"file\":", stdout);
+        out_json_string(h->path, strlen(h->path));
+        printf(",\"prompt_tokens\":%zu,\"n_ctx\":%d,\"threads\":%d,\"seed\":%llu}\n", n_prompt,
+               h->engine_info.n_ctx, h->engine_info.n_threads,
+               (unsigned long long)opt->sampling.lib.seed);
+    }
+    if (opt->verbose) {
+        out_note("%s: %s, %s kernels, %d threads, context %d, seed %llu, loaded in %.2f s", h->path,
+                 h->info.architecture, h->info.isa, h->engine_info.n_threads, h->engine_info.n_ctx,
+                 (unsigned long long)opt->sampling.lib.seed, h->load_s);
+    }
+}
+
+static double per_second(size_t n, double seconds)
+{
+    return seconds > 0 ? (double)n / seconds : 0;
+}
+
+static void print_end(const run_options *opt, const open_handles *h, const ingle_generate_result *r)
+{
+    if (opt->json) {
+        printf(",\"finish\":\"%s\"", finish_name(r->finish));
+        if (r->finish == INGLE_FINISH_STOP && r->i_stop < opt->stops.n) {
+            const char *stop = opt->stops.items[r->i_stop];
+            fputs(",\"stop\":", stdout);
+            out_json_string(stop, strlen(stop));
+        }
+        printf(",\"prompt_tokens\":%zu,\"generated_tokens\":%zu,\"load_s\":%.6f,"
+               "\"prompt_s\":%.6f,\"decode_s\":%.6f}\n",
+               r->n_prompt, r->n_generated, h->load_s, r->prompt_s, r->decode_s);
+    }
+    if (opt->verbose) {
+        out_note("prompt: %zu tokens in %.3f s (%.1f/s); generated: %zu tokens in %.3f s "
+                 "(%.1f/s); ended by %s",
+                 r->n_prompt, r->prompt_s, per_second(r->n_prompt, r->prompt_s), r->n_generated,
+                 r->decode_s, per_second(r->n_generated, r->decode_s), finish_name(r->finish));
+    }
+}
+
+static int fail_run(const run_options *opt, const char *what, ingle_status status,
+                    const ingle_error *err)
+{
+    if (opt->json) {
+        printf("{\"event\":\"error\",\"status\":\"%s\",\"message\":", ingle_status_name(status));
+        out_json_string(err->text, strlen(err->text));
+        fputs("}\n", stdout);
+    }
+    return open_failed(what, status, err);
+}
+
+static int generate(const run_options *opt, open_handles *h, const run_prompt *prompt,
+                    const ids_list *tokens, ingle_sampler *sampler)
+{
+    run_state state = {.opt = opt, .model = h->model, .last = '\n'};
+    ingle_generate_options gen;
+    ingle_generate_result result = {0};
+    ingle_error err = {{0}};
+    ingle_stop stops[64];
+
+    ingle_generate_options_init(&gen);
+    gen.max_tokens = opt->n_predict;
+    gen.logprobs = opt->logprobs;
+    gen.ignore_eog = opt->ignore_eos;
+    gen.n_stops = opt->stops.n;
+    gen.stops = stops;
+    for (size_t i = 0; i < opt->stops.n; i++) {
+        stops[i] = (ingle_stop){opt->stops.items[i], strlen(opt->stops.items[i])};
+    }
+    gen.on_event = on_event;
+    gen.user = &state;
+
+    print_start(opt, h, tokens->n);
+    if ((opt->echo || prompt->story) && !opt->json) {
+        fwrite(prompt->text, 1, prompt->len, stdout);
+        state.last = prompt->len ? prompt->text[prompt->len - 1] : '\n';
+        out_flush();
+    }
+    out_progress_start(&state.progress);
+    ingle_status status =
+        ingle_generate(h->session, sampler, tokens->ids, tokens->n, &gen, &result, &err);
+    out_progress_clear(&state.progress);
+    if (!opt->json && state.last != '\n' && platform_is_terminal(1)) putchar('\n');
+    if (state.write_failed) return EXIT_DONE; /* out_finish() tells and turns it into a failure */
+    if (status != INGLE_OK) {
+        int code = fail_run(opt, "generation", status, &err);
+        return status == INGLE_EINVAL ? EXIT_USAGE : code;
+    }
+    print_end(opt, h, &result);
+    return platform_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+static int tokenize_and_generate(const run_options *opt, open_handles *h, const run_prompt *prompt)
+{
+    unsigned flags = INGLE_ADD_SPECIAL | (opt->no_parse_special ? 0 : INGLE_PARSE_SPECIAL);
+    ids_list tokens = {0};
+    ingle_sampler *sampler = NULL;
+    ingle_error err = {{0}};
+    int code = EXIT_WORK;
+    ingle_status status = ids_tokenize(&tokens, h->model, prompt->text, prompt->len, flags, &err);
+    if (status != INGLE_OK) {
+        code = fail_run(opt, "the prompt", status, &err);
+        goto end;
+    }
+    if (tokens.n == 0) {
+        out_error("the prompt is empty, and this model begins no text by itself");
+        code = EXIT_USAGE;
+        goto end;
+    }
+    status = ingle_sampler_open(&sampler, &opt->sampling.lib, h->info.n_vocab, h->model, &err);
+    if (status != INGLE_OK) {
+        code = fail_run(opt, "sampling", status, &err);
+        if (status == INGLE_EINVAL) code = EXIT_USAGE;
+        goto end;
+    }
+    code = generate(opt, h, prompt, &tokens, sampler);
+end:
+    ingle_sampler_close(&sampler);
+    ids_free(&tokens);
+    return code;
+}
+
+static int check(const cli_verb *verb, run_options *opt)
+{
+    if (opt->logprobs >= 0 && !opt->json) {
+        out_error("%s: option '--logprobs' needs --json: standard output carries text only",
+                  verb->name);
+        return EXIT_USAGE;
+    }
+    if (opt->json && opt->echo) {
+        out_error("%s: options '--json' and '--echo' exclude each other", verb->name);
+        return EXIT_USAGE;
+    }
+    if (opt->stops.n > 20) {
+        out_error("%s: option '--stop': at most 20 of them", verb->name);
+        return EXIT_USAGE;
+    }
+    if (!sampling_settle(&opt->sampling, verb)) return EXIT_USAGE;
+    return open_check(verb, &opt->open, NULL);
+}
+
+static int run_main(const cli_verb *verb, int argc, char **argv)
+{
+    run_options opt = {.open = OPEN_OPTIONS_DEFAULT, .n_predict = INT32_MIN, .logprobs = -1};
+    run_prompt prompt = {0};
+    open_handles h = {0};
+    const char *positional = NULL;
+    sampling_init(&opt.sampling);
+    args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
+    int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
+    if (parsed != ARGS_OK) goto end;
+    if ((code = check(verb, &opt)) != EXIT_DONE) goto end;
+    if ((code = find_prompt(&prompt, verb, &opt, positional)) != EXIT_DONE) goto end;
+    if (opt.n_predict == INT32_MIN) opt.n_predict = prompt.story ? STORY_TOKENS : -1;
+
+    platform_catch_interrupt();
+    if ((code = open_model(&h, &opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
+    if (h.info.chat_template) {
+        out_note("this model has a chat template; 'run' continues plain text and does not use it");
+    }
+    if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
+    code = tokenize_and_generate(&opt, &h, &prompt);
+end:
+    code = out_finish(code);
+    open_close(&h);
+    free(prompt.text);
+    args_list_free(&opt.stops);
+    sampling_free(&opt.sampling);
+    return code;
+}
+
+const cli_verb cli_verb_run = {
+    .name = "run",
+    .synopsis = "[OPTIONS] [-m MODEL] [PROMPT]",
+    .summary = "continue a text",
+    .about =
+        "Continues a text. The prompt is PROMPT, -f FILE or standard input when that is no "
+        "terminal. Without a prompt the bundled model tells a story, which begins with words of "
+        "the program's own.\n\nStandard output carries the model's text and nothing else. Ctrl+C "
+        "ends the generation, what was generated stays; a second Ctrl+C kills the program.",
+    .groups = GROUPS,
+    .n_groups = sizeof GROUPS / sizeof *GROUPS,
+    .max_positional = 1,
+    .main = run_main,
+};

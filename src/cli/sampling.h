@@ -1,0 +1,26 @@
+/* sampling.h - the sampling options of `ingle run` as rows over the library's own struct. */
+#ifndef INGLE_CLI_SAMPLING_H
+#define INGLE_CLI_SAMPLING_H
+
+#include "args.h"
+
+#include <ingle.h>
+
+typedef struct sampling_options {
+    ingle_sampler_options lib;
+    arg_seed seed;
+    int mirostat;
+    arg_list dry_breakers;
+    arg_list logit_bias; /* "TOKEN+BIAS" or "TOKEN-BIAS" */
+    ingle_logit_bias *biases;
+} sampling_options;
+
+enum { SAMPLING_N_ROWS = 26 };
+extern const arg_option sampling_rows[SAMPLING_N_ROWS];
+
+void sampling_init(sampling_options *opt);
+/* After parsing: draws a seed if none was given, reads the biases. False: told on stderr. */
+bool sampling_settle(sampling_options *opt, const cli_verb *verb);
+void sampling_free(sampling_options *opt);
+
+#endif

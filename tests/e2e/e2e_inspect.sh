@@ -1,0 +1,29 @@
+# `ingle inspect`: text for people, JSON for programs, memory that adds up.
+. "$(dirname "$0")/lib.sh"
+
+ingle inspect
+code_is "inspect" 0
+out_has "inspect" "architecture  llama"
+out_has "inspect" "general.architecture"
+ingle inspect --tensors "$MODEL"
+out_has "--tensors" "token_embd.weight"
+ingle inspect --plan
+code_is "--plan" 0
+out_has "--plan" "EMBED"
+out_has "--plan" "HEAD"
+ingle inspect --json --plan --memory --tensors
+code_is "--json" 0
+json_is "one object" "len(lines) == 1 and {'file', 'plan', 'memory', 'tensors'} <= set(lines[0])"
+json_is "memory adds up" "(lambda m: m['total'] == m['weights'] + m['vocab'] + m['kv'] + m['scratch'])(lines[0]['memory'])"
+json_is "tensors" "len(lines[0]['tensors']) == lines[0]['n_tensors'] and sum(t['bytes'] for t in lines[0]['tensors']) == lines[0]['n_bytes']"
+ingle inspect --json
+json_is "metadata in full" "len(lines[0]['metadata']['tokenizer.ggml.tokens']) == 2048 and lines[0]['metadata']['general.architecture'] == 'llama'"
+
+kv_bytes() { ingle inspect --json --memory "$@"; code_is "$*" 0; sed -n 's/.*"kv":\([0-9]*\).*/\1/p' "$WORK/out"; }
+f16=$(kv_bytes -c 512)
+check "KV grows with the context" test "$(kv_bytes -c 1024)" -gt "$f16"
+check "KV of f32 is twice that of f16" test "$(kv_bytes -c 512 --kv f32)" -eq $((2 * f16))
+check "KV of bf16 is that of f16" test "$(kv_bytes -c 512 -ctk bf16 -ctv bf16)" -eq "$f16"
+check "KV of q8_0 is smaller" test "$(kv_bytes -c 512 --kv q8_0)" -lt "$f16"
+check "-c 0 is the model's context" test "$(kv_bytes -c 0)" -eq "$(kv_bytes -c 1024)"
+finish
