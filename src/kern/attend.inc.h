@@ -16,7 +16,8 @@
 enum {
     ATTEND_ROWS = 48,
     ATTEND_GROUP = INGLE_PAGE * INGLE_PAGE_GROUP,
-    ATTEND_LD_S = ATTEND_GROUP + 16 /* rows must not fall into one cache set */
+    ATTEND_LD_S = ATTEND_GROUP + 16, /* rows must not fall into one cache set */
+    ATTEND_SPAN = 4 * INGLE_PAGE /* positions of V converted at a time, so that chains are long */
 };
 
 typedef struct attend_block {
@@ -33,7 +34,8 @@ typedef struct attend_block {
     float *s;     /* [rows][ATTEND_LD_S] scores, then probabilities */
     float *o;     /* [rows][ld_o] of this group */
     float *all_o; /* [rows][ld_o] of the groups so far */
-    float *wide;  /* a K or V page in f32 */
+    float *wide;  /* a K page or a span of V in f32 */
+    bool direct;  /* pages are read as they are */
 } attend_block;
 
 static size_t attend_ld(size_t head_dim)
@@ -41,10 +43,15 @@ static size_t attend_ld(size_t head_dim)
     return ingle_round_up(head_dim, 16) + 16;
 }
 
+static size_t attend_wide(size_t head_dim_k, size_t head_dim_v)
+{
+    return max_size(INGLE_PAGE * head_dim_k, ATTEND_SPAN * ingle_round_up(head_dim_v, 16));
+}
+
 static size_t attend_scratch_bytes(size_t head_dim_k, size_t head_dim_v, size_t n_group)
 {
     (void)n_group; /* any number of rows is cut into blocks */
-    size_t wide = INGLE_PAGE * max_size(head_dim_k, ingle_round_up(head_dim_v, 16));
+    size_t wide = attend_wide(head_dim_k, head_dim_v);
     size_t per_row = attend_ld(head_dim_k) + ATTEND_LD_S + 2 * attend_ld(head_dim_v);
     return ingle_round_up(sizeof(attend_block), 64) +
            (wide + ATTEND_ROWS * per_row) * sizeof(float);
@@ -56,8 +63,7 @@ static void attend_place(attend_block *b, const ingle_attend *job)
     b->ld_q = attend_ld(job->kv->head_dim_k);
     b->ld_o = attend_ld(job->kv->head_dim_v);
     b->wide = (float *)((char *)b + ingle_round_up(sizeof *b, 64));
-    b->s = b->wide +
-           INGLE_PAGE * max_size(job->kv->head_dim_k, ingle_round_up(job->kv->head_dim_v, 16));
+    b->s = b->wide + attend_wide(job->kv->head_dim_k, job->kv->head_dim_v);
     b->q = b->s + ATTEND_ROWS * ATTEND_LD_S;
     b->o = b->q + ATTEND_ROWS * b->ld_q;
     b->all_o = b->o + ATTEND_ROWS * b->ld_o;
@@ -69,6 +75,8 @@ static void attend_rows(attend_block *b, size_t row0, size_t n)
     size_t dims = job->kv->head_dim_k;
     b->row0 = row0;
     b->n = n;
+    b->direct =
+        job->kv->type == INGLE_TYPE_F32 || (job->kv->type != INGLE_TYPE_Q8_0 && n <= TILE_ROWS);
     for (size_t r = 0; r < n; r++) {
         size_t t = (row0 + r) / job->n_group, g = (row0 + r) % job->n_group;
         memcpy(b->q + r * b->ld_q, job->q + t * job->ld_q + g * dims, dims * sizeof(float));
@@ -110,42 +118,74 @@ static void q8_v_to_f32(const ingle_kv_shape *kv, const uint8_t *slot, float *ds
     }
 }
 
-/* The K (or V) page of a position as tile lines; *type says of what. */
-static const void *attend_page(const attend_block *b, size_t pos, bool values, int *type)
+static const uint8_t *attend_slot(const attend_block *b, size_t pos)
+{
+    return b->job->pages[pos / INGLE_PAGE] + b->job->slot;
+}
+
+/* Positions the block sees of a group: whole pages from .. , up to end. */
+static size_t attend_from(const attend_block *b, size_t group)
+{
+    return max_size(group, b->first[0] / INGLE_PAGE * INGLE_PAGE);
+}
+static size_t attend_end(const attend_block *b, size_t group)
+{
+    return min_size(group + ATTEND_GROUP, b->end[b->n - 1]);
+}
+
+/* The K page of a position as tile lines. */
+static const void *attend_keys(const attend_block *b, size_t page)
 {
     const ingle_kv_shape *kv = b->job->kv;
-    const uint8_t *slot = b->job->pages[pos / INGLE_PAGE] + b->job->slot,
-                  *part = slot + (values ? kv->v : 0);
-    size_t dims = values ? ingle_round_up(kv->head_dim_v, 16) : kv->head_dim_k;
-    *type = TILE_F32;
-    if (kv->type == INGLE_TYPE_F32) return part;
-    if (kv->type == INGLE_TYPE_Q8_0) {
-        (values ? q8_v_to_f32 : q8_k_to_f32)(kv, slot, b->wide);
-        return b->wide;
-    }
-    if (b->n <= TILE_ROWS) {
-        *type = attend_tile_type(kv->type);
-        return part;
-    }
-    lines_to_f32(attend_tile_type(kv->type), part, b->wide, dims * INGLE_PAGE / 16);
+    const uint8_t *slot = attend_slot(b, page);
+    if (b->direct) return slot;
+    if (kv->type == INGLE_TYPE_Q8_0) q8_k_to_f32(kv, slot, b->wide);
+    else lines_to_f32(attend_tile_type(kv->type), slot, b->wide, kv->head_dim_k * INGLE_PAGE / 16);
     return b->wide;
+}
+
+/* V of the positions page .. end - 1 as tile lines; one page if direct, else up to ATTEND_SPAN. */
+static const void *attend_v(const attend_block *b, size_t page, size_t end)
+{
+    const ingle_kv_shape *kv = b->job->kv;
+    const size_t floats = ingle_round_up(kv->head_dim_v, 16) * INGLE_PAGE;
+    if (b->direct) return attend_slot(b, page) + kv->v;
+    for (float *dst = b->wide; page < end; page += INGLE_PAGE, dst += floats) {
+        const uint8_t *slot = attend_slot(b, page);
+        if (kv->type == INGLE_TYPE_Q8_0) q8_v_to_f32(kv, slot, dst);
+        else lines_to_f32(attend_tile_type(kv->type), slot + kv->v, dst, floats / 16);
+    }
+    return b->wide;
+}
+
+/* After a K page comes the next K page, after the last one the V pages, then the next group. With
+ * conversion the row tiles of a K page have time to fetch all of the next page. */
+static void attend_ahead(const attend_block *b, tile *t, size_t group, size_t page, bool values)
+{
+    const ingle_kv_shape *kv = b->job->kv;
+    bool last = page + INGLE_PAGE >= attend_end(b, group);
+    size_t next = page + INGLE_PAGE;
+    if (b->direct && last && !values) next = attend_from(b, group);
+    if (next >= b->end[b->n - 1] || (values && !b->direct)) return;
+    bool to_values = values != last;
+    size_t from = b->direct && to_values ? kv->v : 0,
+           end = b->direct && !to_values ? kv->k_scale : kv->bytes;
+    t->next = (const char *)attend_slot(b, next) + from;
+    t->next_end = (const char *)attend_slot(b, next) + end;
 }
 
 /* ---- one group of 256 positions ---- */
 
 static void attend_scores(const attend_block *b, size_t group)
 {
-    size_t page = max_size(group, b->first[0] / INGLE_PAGE * INGLE_PAGE);
-    size_t end = min_size(group + ATTEND_GROUP, b->end[b->n - 1]);
+    const size_t end = attend_end(b, group);
+    const int type = b->direct ? attend_tile_type(b->job->kv->type) : TILE_F32;
     size_t from = 0, to = 0;
-    for (; page < end; page += INGLE_PAGE) {
+    for (size_t page = attend_from(b, group); page < end; page += INGLE_PAGE) {
         while (b->end[from] <= page) from++;
         while (to < b->n && b->first[to] < page + INGLE_PAGE) to++;
-        if (from >= to) continue;
-        int type;
-        const void *k = attend_page(b, page, false, &type);
         tile t = {.n = b->job->kv->head_dim_k,
-                  .a = k,
+                  .a = attend_keys(b, page),
                   .a_step = INGLE_PAGE,
                   .a_vec = 16,
                   .b = b->q + from * b->ld_q,
@@ -153,6 +193,7 @@ static void attend_scores(const attend_block *b, size_t group)
                   .c = b->s + from * ATTEND_LD_S + (page - group),
                   .ld_c = ATTEND_LD_S,
                   .start = true};
+        attend_ahead(b, &t, group, page, false);
         tile_all(type, to - from, INGLE_PAGE / 16, &t);
     }
 }
@@ -168,7 +209,7 @@ static void attend_softmax(attend_block *b, size_t r, int from, int to)
     for (int i = from & ~15; i < to; i += 16) {
         v16 x = v_mul(v_load(s + i), scale);
         if (job->softcap != 0.0f) x = v_mul(cap, v_tanh(v_div(x, cap)));
-        x = v_keep(x, from - i, to - i, -INFINITY);
+        if (i < from || i + 16 > to) x = v_keep(x, from - i, to - i, -INFINITY);
         max = v_max(x, max);
         v_store(s + i, x);
     }
@@ -176,57 +217,65 @@ static void attend_softmax(attend_block *b, size_t r, int from, int to)
     max = v_set(b->max[r]);
     for (int i = from & ~15; i < to; i += 16) {
         v16 p = v_exp(v_sub(v_load(s + i), max));
-        p = v_keep(p, from - i, to - i, 0.0f);
+        if (i < from || i + 16 > to) p = v_keep(p, from - i, to - i, 0.0f);
         sum = v_add(sum, p);
         v_store(s + i, p);
     }
     b->sum[r] = v_sum(sum);
 }
 
-/* o of rows r .. r + n - 1 += p v over the positions from .. to - 1 that lie in the page; all rows
- * see them. */
-static void attend_span(const attend_block *b, size_t r, size_t n, size_t group, size_t page,
-                        const void *v, int type, size_t from, size_t to)
+/* V of positions at .. end - 1 as tile lines. */
+typedef struct attend_lines {
+    size_t group, at, end;
+    const char *v;
+    int type;
+} attend_lines;
+
+/* o of rows r .. r + n - 1 += p v over the positions from .. to - 1 that lie in the lines; all
+ * rows see them. */
+static void attend_sum(const attend_block *b, const attend_lines *l, size_t r, size_t n,
+                       size_t from, size_t to)
 {
     size_t dims = ingle_round_up(b->job->kv->head_dim_v, 16);
-    from = max_size(from, page), to = min_size(to, page + INGLE_PAGE);
+    from = max_size(from, l->at), to = min_size(to, l->end);
     if (from >= to) return;
     tile t = {.n = to - from,
-              .a = (const char *)v + (from - page) * dims * (type == TILE_F32 ? 4 : 2),
+              .a = l->v + (from - l->at) * dims * (l->type == TILE_F32 ? 4 : 2),
               .a_step = dims,
               .a_vec = 16,
-              .b = b->s + r * ATTEND_LD_S + (from - group),
+              .b = b->s + r * ATTEND_LD_S + (from - l->group),
               .ld_b = ATTEND_LD_S,
               .c = b->o + r * b->ld_o,
               .ld_c = b->ld_o};
-    tile_all(type, n, dims / 16, &t);
+    attend_ahead(b, &t, l->group, l->at, true);
+    tile_all(l->type, n, dims / 16, &t);
 }
 
-/* As attend_span for the ends that rows r .. r + n - 1 do not share: every token's rows on their
- * own. */
-static void attend_ragged(const attend_block *b, size_t r, size_t n, size_t group, size_t page,
-                          const void *v, int type, size_t from, size_t to)
+/* As attend_sum for the ends that rows r .. r + n - 1 do not share: every token's rows alone. */
+static void attend_ragged(const attend_block *b, const attend_lines *l, size_t r, size_t n,
+                          size_t from, size_t to)
 {
+    if (max_size(from, l->at) >= min_size(to, l->end)) return;
     for (size_t i = r, same; i < r + n; i += same) {
         for (same = 1; i + same < r + n && b->end[i + same] == b->end[i]; same++) {}
-        attend_span(b, i, same, group, page, v, type, max_size(from, b->first[i]),
-                    min_size(to, b->end[i]));
+        attend_sum(b, l, i, same, max_size(from, b->first[i]), min_size(to, b->end[i]));
     }
 }
 
 static void attend_values(const attend_block *b, size_t group)
 {
-    size_t page = max_size(group, b->first[0] / INGLE_PAGE * INGLE_PAGE);
-    size_t end = min_size(group + ATTEND_GROUP, b->end[b->n - 1]);
-    for (; page < end; page += INGLE_PAGE) {
-        int type;
-        const void *v = attend_page(b, page, true, &type);
+    const size_t end = attend_end(b, group), step = b->direct ? INGLE_PAGE : ATTEND_SPAN;
+    attend_lines l = {.group = group, .at = attend_from(b, group)};
+    l.type = b->direct ? attend_tile_type(b->job->kv->type) : TILE_F32;
+    for (; l.at < end; l.at += step) {
+        l.end = min_size(l.at + step, end);
+        l.v = attend_v(b, l.at, l.end);
         for (size_t r = 0, n; r < b->n; r += n) {
-            n = min_size(b->n - r, TILE_ROWS);
+            n = tile_rows(b->n - r);
             size_t common = b->first[r + n - 1], stop = max_size(b->end[r], common);
-            attend_ragged(b, r, n, group, page, v, type, 0, common);
-            if (common < b->end[r]) attend_span(b, r, n, group, page, v, type, common, stop);
-            attend_ragged(b, r, n, group, page, v, type, stop, SIZE_MAX);
+            attend_ragged(b, &l, r, n, 0, common);
+            if (common < b->end[r]) attend_sum(b, &l, r, n, common, stop);
+            attend_ragged(b, &l, r, n, stop, SIZE_MAX);
         }
     }
 }
@@ -269,8 +318,7 @@ static void attend(const ingle_attend *job, void *scratch)
     size_t n_rows = job->n_tokens * job->n_group, dims = job->kv->head_dim_v;
     attend_place(b, job);
     for (size_t row = 0, n; row < n_rows; row += n) {
-        size_t left = n_rows - row;
-        n = left / ((left + ATTEND_ROWS - 1) / ATTEND_ROWS);
+        n = min_size(n_rows - row, ATTEND_ROWS);
         attend_rows(b, row, n);
         for (size_t group = b->first[0] / ATTEND_GROUP * ATTEND_GROUP; group < b->end[n - 1];
              group += ATTEND_GROUP)

@@ -18,6 +18,10 @@ typedef struct tile {
     float *c;
     size_t ld_c;
     bool start; /* chains start at 0, not at c */
+    /* What will be read next, fetched into the cache while this is computed: at most up to
+     * next_end. Hardware streams end with a page of KV or of memory. NULL: nothing. */
+    const char *next, *next_end;
+    size_t next_step; /* bytes per k; set by tile_all */
 } tile;
 
 typedef void tile_fn(const tile *t);
@@ -50,9 +54,15 @@ static inline __attribute__((always_inline)) void tile_run(const tile *t, int ty
             acc[r][v] = t->start ? v_set(0.0f) : v_load(t->c + (size_t)r * ld_c + 16 * v);
     }
     const char *a = t->a;
-    const float *b[4] = {t->b, t->b + 3 * ld_b, t->b + 6 * ld_b, t->b + 9 * ld_b};
+    const char *next = t->next;
+    const float *b[4];
+    TILE_UNROLL
+    for (int i = 0; 3 * i < rows; i++) b[i] = t->b + 3 * (size_t)i * ld_b;
     for (size_t k = 0; k < t->n; k++) {
         v16 x[4];
+        __builtin_prefetch(next);
+        if (vecs == 4) __builtin_prefetch(next + 64);
+        next += t->next_step;
         TILE_UNROLL
         for (int v = 0; v < vecs; v++) x[v] = tile_load(type, a, (size_t)v * a_vec);
         TILE_UNROLL
@@ -98,19 +108,28 @@ static inline size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Any number of rows and vectors, cut into near-equal register tiles. */
+/* Up to TILE_ROWS of the rows that are left, without a small rest after it. */
+static inline size_t tile_rows(size_t left)
+{
+    return left <= TILE_ROWS ? left : left < 2 * TILE_ROWS ? (left + 1) / 2 : TILE_ROWS;
+}
+
+/* Any number of rows and vectors, cut into register tiles. */
 static void tile_all(int type, size_t rows, size_t vecs, const tile *whole)
 {
     const size_t unit = type == TILE_F32 ? 4 : 2;
+    const char *next = whole->next;
     for (size_t r = 0, nr; r < rows; r += nr) {
-        size_t left = rows - r;
-        nr = left / ((left + TILE_ROWS - 1) / TILE_ROWS);
+        nr = tile_rows(rows - r);
         tile t = *whole;
         t.b += r * t.ld_b;
         t.c += r * t.ld_c;
         for (size_t v = 0, nv; v < vecs; v += nv) {
             nv = min_size((size_t)TILE_VECS(nr), vecs - v);
             if (nv == 3) nv = 2;
+            t.next_step = next < whole->next_end ? nv == 4 ? 128 : 64 : 0;
+            t.next = t.next_step ? next : t.a;
+            next += t.next_step * t.n;
             tile_table[nr][nv][type](&t);
             t.a = (const char *)t.a + nv * t.a_vec * unit;
             t.c += 16 * nv;
