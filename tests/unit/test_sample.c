@@ -883,6 +883,135 @@ static void test_mirostat(void **unused)
     }
 }
 
+/* ---- memory ------------------------------------------------------------------------------------
+ */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define OWN_HEAP 1
+#endif
+#endif
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&       \
+    !defined(OWN_HEAP)
+
+/* This program's heap: counts, and fails the n-th call. (A sanitizer brings its own; there these
+ * two tests are left out.) */
+static size_t n_calls, n_live, fail_at;
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+void __libc_free(void *p);
+
+static bool granted(void)
+{
+    return ++n_calls != fail_at;
+}
+
+static void *counted(void *p)
+{
+    n_live += p != NULL;
+    return p;
+}
+
+void *malloc(size_t n)
+{
+    return granted() ? counted(__libc_malloc(n)) : NULL;
+}
+void *calloc(size_t n, size_t size)
+{
+    return granted() ? counted(__libc_calloc(n, size)) : NULL;
+}
+void *realloc(void *p, size_t n)
+{
+    if (!granted()) return NULL;
+    void *q = __libc_realloc(p, n);
+    if (!p) n_live += q != NULL;
+    return q;
+}
+void free(void *p)
+{
+    n_live -= p != NULL;
+    __libc_free(p);
+}
+
+static ingle_sampler_options everything(void)
+{
+    static const ingle_logit_bias bias = {1, 0.5f};
+    ingle_sampler_options o;
+    ingle_sampler_options_init(&o);
+    o.logit_bias = &bias;
+    o.n_logit_bias = 1;
+    o.repeat_penalty = 1.1f;
+    o.penalty_last_n = -1;
+    o.dry_multiplier = 1;
+    o.top_n_sigma = 2;
+    o.typical_p = 0.9f;
+    o.xtc_probability = 0.5f;
+    o.dynatemp_range = 0.5f;
+    return o;
+}
+
+/* A life with everything in it; the first error ends it. */
+static ingle_status live(void)
+{
+    int32_t tokens[] = {3, 4};
+    const ingle_breaker breaker[] = {{tokens, 2}, {tokens, 1}};
+    ingle_sampler_options o = everything();
+    ingle_sampler *s;
+    ingle_status status = ingle_sampler_new(&s, &o, 50, breaker, 2, NULL);
+    if (status == INGLE_OK) status = ingle_sampler_ban(s, tokens, 2, NULL);
+    for (int i = 0; i < 3000 && status == INGLE_OK; i++)
+        status = ingle_sampler_accept(s, i % 50, NULL);
+    ingle_sampler_close(&s);
+    return status;
+}
+
+static void test_allocation_failure(void **unused)
+{
+    (void)unused;
+    size_t fails = 0;
+    ingle_status status = INGLE_ENOMEM;
+    while (status == INGLE_ENOMEM) {
+        size_t before = n_live;
+        fail_at = n_calls + ++fails;
+        status = live();
+        fail_at = 0;
+        assert_int_equal(n_live, before);
+    }
+    assert_int_equal(status, INGLE_OK);
+    assert_true(fails > 12);
+}
+
+/* After opening, no call touches the heap but an accept that doubles a history of the whole
+ * context. */
+static void test_no_allocation_per_token(void **unused)
+{
+    (void)unused;
+    static float logits[1000];
+    random_row(logits, 1000, 0);
+    ingle_sampler_options o = everything();
+    for (int mode = 0; mode < 6; mode++) {
+        o.mirostat = mode % 3;
+        o.penalty_last_n = o.dry_last_n = mode < 3 ? -1 : 64;
+        ingle_sampler *s = open_with(&o, 1000);
+        size_t before = n_calls;
+        for (int i = 0; i < 2000; i++) {
+            int32_t token = sample(s, logits);
+            accept_all(s, &token, 1);
+            if (i % 100 == 0) {
+                const ingle_candidate *cand;
+                apply(s, logits, &cand);
+            }
+        }
+        assert_int_equal(n_calls - before, mode < 3 ? 2 : 0); /* 1024 -> 2048, of two arrays */
+        ingle_sampler_close(&s);
+    }
+}
+#define HEAP_TESTS
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -908,6 +1037,10 @@ int main(void)
         cmocka_unit_test(test_dry),
         cmocka_unit_test(test_long_history),
         cmocka_unit_test(test_mirostat),
+#ifdef HEAP_TESTS
+        cmocka_unit_test(test_allocation_failure),
+        cmocka_unit_test(test_no_allocation_per_token),
+#endif
     };
     return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
 }
