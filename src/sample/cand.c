@@ -3,6 +3,38 @@
  * one, no worst case, no recursion. */
 #include "sample/cand.h"
 
+/* As integers of the same order, because a compiler may not reorder float comparisons into a
+ * vector. */
+float ingle_row_max(const float *row, size_t n)
+{
+    int32_t max = (int32_t)(0xff800000u ^ 0x7fffffffu); /* -inf */
+    for (size_t i = 0; i < n; i++) {
+        int32_t u;
+        memcpy(&u, &row[i], sizeof u);
+        u ^= (u >> 31) & 0x7fffffff;
+        max = u > max ? u : max;
+    }
+    max ^= (max >> 31) & 0x7fffffff;
+    float result;
+    memcpy(&result, &max, sizeof result);
+    return result;
+}
+
+double ingle_row_mass(const float *row, size_t n, float max)
+{
+    double lane[8] = {0};
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        float w[64];
+        for (size_t j = 0; j < 64; j++) w[j] = ingle_weight(row[i + j] - max);
+        for (size_t j = 0; j < 64; j += 8)
+            for (size_t k = 0; k < 8; k++) lane[k] += (double)w[j + k];
+    }
+    for (; i < n; i++) lane[i & 7] += (double)ingle_weight(row[i] - max);
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
 static size_t keep_byte(uint64_t *keys, size_t n, int shift, unsigned byte)
 {
     size_t m = 0;

@@ -34,12 +34,18 @@ static inline float ingle_key_score(uint64_t key)
     return score;
 }
 
-/* e^x for x <= 0, 0 below -87 (-inf included). Ours and not libm's, so that a draw depends on no
- * libm and no instruction set: only +, - and * in a fixed order. Cephes' expf polynomial; error
- * below 2^-22 relative. */
+/* e^x for x <= 0, 0 from -87 down (-inf included). Ours and not libm's, so that a draw depends on
+ * no libm and no instruction set: only +, - and * in a fixed order. Cephes' expf polynomial; error
+ * below 2^-22 relative. The cut is made on the bits, without a branch, so that the loops around
+ * this become vectors. */
 static inline float ingle_weight(float x)
 {
-    float c = x > -87.0f ? x : -87.0f;
+    uint32_t u, bits;
+    memcpy(&u, &x, sizeof u);
+    uint32_t alive = 0u - (uint32_t)(u < 0xc2ae0000u); /* the bits of -87 */
+    u &= alive;
+    float c, scale;
+    memcpy(&c, &u, sizeof c);
     float t = c * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the low bits are the nearest integer */
     float n = t - 12582912.0f;
     float r = c - n * 0.693359375f;
@@ -51,12 +57,20 @@ static inline float ingle_weight(float x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     float y = p * (r * r) + r + 1.0f;
-    uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
-    float scale;
+    bits = (uint32_t)((int32_t)n + 127) << 23;
     memcpy(&scale, &bits, sizeof scale);
     y *= scale;
-    return x > -87.0f ? y : 0.0f;
+    memcpy(&bits, &y, sizeof bits);
+    bits &= alive;
+    memcpy(&y, &bits, sizeof y);
+    return y;
 }
+
+/* Of a row without NaN: the largest; -INFINITY for none. */
+float ingle_row_max(const float *row, size_t n);
+/* The sum of the weights of row[i] - max, in eight lanes of double: the order of additions is part
+ * of the contract. */
+double ingle_row_mass(const float *row, size_t n, float max);
 
 /* The k-th largest of n unique keys, 1 <= k <= n. Overwrites keys. Linear in n for any input. */
 uint64_t ingle_select_count(uint64_t *keys, size_t n, size_t k);

@@ -8,13 +8,27 @@
 
 /* ---- shared ---------------------------------------------------------------------------------- */
 
+#define BLOCK 64
+
+/* Is any of a block at least floor? Most of a vocabulary is passed over by this alone. */
+static bool any_from(const float *row, float floor)
+{
+    unsigned hit = 0;
+    for (size_t j = 0; j < BLOCK; j++) hit |= row[j] >= floor;
+    return hit;
+}
+
 /* Leaves the dense form: candidates with a logit of at least `floor`. */
 static void gather(ingle_sampler *s, float floor)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < (size_t)s->n_vocab; i++)
-        if (s->logits[i] >= floor && s->logits[i] > -INFINITY)
-            s->cur[n++] = ingle_key(s->logits[i], (uint32_t)i);
+    size_t n_vocab = (size_t)s->n_vocab, n = 0;
+    for (size_t i = 0, end; i < n_vocab; i = end) {
+        end = i + BLOCK < n_vocab ? i + BLOCK : n_vocab;
+        if (end - i == BLOCK && !any_from(s->logits + i, floor)) continue;
+        for (; i < end; i++)
+            if (s->logits[i] >= floor && s->logits[i] > -INFINITY)
+                s->cur[n++] = ingle_key(s->logits[i], (uint32_t)i);
+    }
     s->n = n;
     s->dense = false;
 }
@@ -55,22 +69,13 @@ static void keep_keys_from(ingle_sampler *s, uint64_t least)
 
 sample_softmax ingle_sample_softmax(const ingle_sampler *s)
 {
-    sample_softmax m = {-INFINITY, 0};
-    double lane[8] = {0};
     if (s->dense) {
-        for (size_t i = 0; i < s->n; i++) m.max = s->logits[i] > m.max ? s->logits[i] : m.max;
-        size_t i = 0;
-        for (; i + 8 <= s->n; i += 8)
-            for (size_t j = 0; j < 8; j++)
-                lane[j] += (double)ingle_weight(s->logits[i + j] - m.max);
-        for (; i < s->n; i++) lane[0] += (double)ingle_weight(s->logits[i] - m.max);
-    } else {
-        for (size_t i = 0; i < s->n; i++) m.max = logit_at(s, i) > m.max ? logit_at(s, i) : m.max;
-        for (size_t i = 0; i < s->n; i++)
-            lane[i & 7] += (double)ingle_weight(logit_at(s, i) - m.max);
+        float max = ingle_row_max(s->logits, s->n);
+        return (sample_softmax){max, ingle_row_mass(s->logits, s->n, max)};
     }
-    m.sum =
-        ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    sample_softmax m = {-INFINITY, 0};
+    for (size_t i = 0; i < s->n; i++) m.max = logit_at(s, i) > m.max ? logit_at(s, i) : m.max;
+    for (size_t i = 0; i < s->n; i++) m.sum += (double)ingle_weight(logit_at(s, i) - m.max);
     return m;
 }
 
@@ -89,34 +94,25 @@ static double entropy(const ingle_sampler *s, sample_softmax m)
 
 /* ---- truncation ------------------------------------------------------------------------------ */
 
-/* Passes over the dense row once: what beats the k-th best so far goes to cur, which is cut back to
- * k whenever it is full. The bulk of a vocabulary is only compared, sixteen at a time. */
+/* Passes over the dense row once: what reaches the k-th best so far goes to cur, which is cut back
+ * to k whenever it is full. */
 static void top_k_dense(ingle_sampler *s, size_t k)
 {
-    size_t n = (size_t)s->n_vocab, m = 0, i = 0;
+    size_t n = (size_t)s->n_vocab, m = 0;
     size_t full = k > n / 4 ? n : k + (k > 512 ? k : 512);
     float floor = -INFINITY;
-    while (i < n) {
-        size_t end = i + 16 < n ? i + 16 : n;
-        if (end - i == 16) {
-            unsigned hit = 0;
-            for (size_t j = 0; j < 16; j++) hit |= s->logits[i + j] > floor;
-            if (!hit) {
-                i = end;
-                continue;
-            }
-        }
+    for (size_t i = 0, end; i < n; i = end) {
+        end = i + BLOCK < n ? i + BLOCK : n;
+        if (end - i == BLOCK && !any_from(s->logits + i, floor)) continue;
         for (; i < end; i++)
             if (s->logits[i] > floor) s->cur[m++] = ingle_key(s->logits[i], (uint32_t)i);
-        if (m + 16 > full && i < n && m > k) {
-            s->n = m;
-            memcpy(s->tmp, s->cur, m * sizeof *s->cur);
-            uint64_t least = ingle_select_count(s->tmp, m, k);
-            keep_keys_from(s, least);
-            m = s->n;
-            floor =
-                ingle_key_score(least); /* an equal one further on has a higher token: it loses */
-        }
+        if (m + BLOCK <= full || m <= k) continue;
+        memcpy(s->tmp, s->cur, m * sizeof *s->cur);
+        uint64_t least = ingle_select_count(s->tmp, m, k);
+        s->n = m;
+        keep_keys_from(s, least);
+        m = s->n;
+        floor = ingle_key_score(least); /* an equal one further on has a higher token: it loses */
     }
     s->n = m;
     s->dense = false;
@@ -158,11 +154,9 @@ void ingle_sample_top_n_sigma(ingle_sampler *s)
 /* Nguyen et al. 2024. Keeps p >= min_p * the largest p, that is logit >= max + ln(min_p). */
 void ingle_sample_min_p(ingle_sampler *s)
 {
-    float max = -INFINITY;
-    for (size_t i = 0; i < s->n; i++) {
-        float l = s->dense ? s->logits[i] : logit_at(s, i);
-        max = l > max ? l : max;
-    }
+    float max = s->dense ? ingle_row_max(s->logits, s->n) : -INFINITY;
+    for (size_t i = 0; !s->dense && i < s->n; i++)
+        max = logit_at(s, i) > max ? logit_at(s, i) : max;
     keep_from(s, max + (float)log((double)s->opt.min_p));
 }
 

@@ -229,6 +229,12 @@ static ingle_candidate draw(ingle_sampler *s)
     int32_t token = -1;
     float logit = 0;
     for (size_t i = 0; i < s->n; i++) {
+        while (s->dense && i % 64 == 0 && i + 64 < s->n) { /* a row is passed over by blocks */
+            double block = ingle_row_mass(s->logits + i, 64, m.max);
+            if (sum + block > target) break;
+            sum += block;
+            i += 64;
+        }
         float l = s->dense ? s->logits[i] : logit_at(s, i);
         float w = ingle_weight(l - m.max);
         if (!(w > 0)) continue;
