@@ -27,9 +27,9 @@ static float *make_rows(size_t n)
     float *rows = malloc(N_ROWS * n * sizeof *rows);
     if (!rows) return NULL;
     for (size_t i = 0; i < N_ROWS * n; i++)
-        rows[i] = (float)(2.5 * sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()));
+        rows[i] = (float)(2 * sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()));
     for (size_t i = 0; i < N_ROWS * 30; i++)
-        rows[i / 30 * n + (size_t)(uniform() * (double)n)] = (float)(8 + 8 * uniform());
+        rows[i / 30 * n + (size_t)(uniform() * (double)n)] = (float)(12 + 10 * uniform());
     return rows;
 }
 

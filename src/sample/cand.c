@@ -35,24 +35,39 @@ double ingle_row_mass(const float *row, size_t n, float max)
            ((lane[4] + lane[5]) + (lane[6] + lane[7]));
 }
 
-static size_t keep_byte(uint64_t *keys, size_t n, int shift, unsigned byte)
+#define DIGIT  11
+#define DIGITS (1 << DIGIT)
+
+static unsigned digit(uint64_t key, int shift)
+{
+    return (unsigned)(key >> shift) & (DIGITS - 1);
+}
+
+/* The last digit overlaps the one before it: 64 is no multiple of 11. */
+static int next_shift(int shift)
+{
+    return shift > DIGIT ? shift - DIGIT : 0;
+}
+
+static size_t keep_digit(uint64_t *keys, size_t n, int shift, unsigned d)
 {
     size_t m = 0;
     for (size_t i = 0; i < n; i++) {
-        keys[m] = keys[i];
-        m += ((keys[i] >> shift) & 255) == byte;
+        uint64_t key = keys[i];
+        keys[m] = key;
+        m += digit(key, shift) == d;
     }
     return m;
 }
 
 uint64_t ingle_select_count(uint64_t *keys, size_t n, size_t k)
 {
-    for (int shift = 56; n > 1; shift -= 8) {
-        uint32_t count[256] = {0};
-        for (size_t i = 0; i < n; i++) count[(keys[i] >> shift) & 255]++;
-        unsigned b = 255;
-        while (count[b] < k) k -= count[b--];
-        n = keep_byte(keys, n, shift, b);
+    for (int shift = 64 - DIGIT; n > 1; shift = next_shift(shift)) {
+        uint32_t count[DIGITS] = {0};
+        for (size_t i = 0; i < n; i++) count[digit(keys[i], shift)]++;
+        unsigned d = DIGITS - 1;
+        while (count[d] < k) k -= count[d--];
+        n = keep_digit(keys, n, shift, d);
     }
     return keys[0];
 }
@@ -60,36 +75,35 @@ uint64_t ingle_select_count(uint64_t *keys, size_t n, size_t k)
 static uint64_t smallest(const uint64_t *keys, size_t n)
 {
     uint64_t least = keys[0];
-    for (size_t i = 1; i < n; i++)
-        if (keys[i] < least) least = keys[i];
+    for (size_t i = 1; i < n; i++) least = keys[i] < least ? keys[i] : least;
     return least;
 }
 
-/* A byte is entered because its mass reaches the target; its parts, summed in another order, may
+/* A digit is entered because its mass reaches the target; its parts, summed in another order, may
  * fall short of that by a rounding: then the boundary is its last key. */
-uint64_t ingle_select_mass(uint64_t *keys, size_t n, const uint64_t *of, float max, double mass,
-                           bool strict, size_t min_keep)
+uint64_t ingle_select_mass(uint64_t *keys, size_t n, const float *weight, double mass, bool strict,
+                           size_t min_keep)
 {
     double before = 0; /* of all keys above those still looked at */
     size_t n_before = 0;
-    for (int shift = 56; n > 0; shift -= 8) {
-        uint32_t count[256] = {0};
-        double weight[256] = {0};
+    for (int shift = 64 - DIGIT; n > 0; shift = next_shift(shift)) {
+        uint32_t count[DIGITS] = {0};
+        double sum[DIGITS] = {0};
         for (size_t i = 0; i < n; i++) {
-            unsigned b = (keys[i] >> shift) & 255;
-            count[b]++;
-            weight[b] += (double)ingle_weight(ingle_key_score(of[ingle_key_index(keys[i])]) - max);
+            unsigned d = digit(keys[i], shift);
+            count[d]++;
+            sum[d] += (double)weight[ingle_key_index(keys[i])];
         }
-        int b = 255;
-        for (; b >= 0; b--) {
-            double m = before + weight[b];
-            if (count[b] && n_before + count[b] >= min_keep && (strict ? m > mass : m >= mass))
+        int d = DIGITS - 1;
+        for (; d >= 0; d--) {
+            double m = before + sum[d];
+            if (count[d] && n_before + count[d] >= min_keep && (strict ? m > mass : m >= mass))
                 break;
             before = m;
-            n_before += count[b];
+            n_before += count[d];
         }
-        if (b < 0) return shift == 56 ? 0 : smallest(keys, n);
-        n = keep_byte(keys, n, shift, (unsigned)b);
+        if (d < 0) return shift == 64 - DIGIT ? 0 : smallest(keys, n);
+        n = keep_digit(keys, n, shift, (unsigned)d);
         if (n == 1) return keys[0];
     }
     return 0;

@@ -77,9 +77,9 @@ uint64_t ingle_select_count(uint64_t *keys, size_t n, size_t k);
 
 /* The smallest key of the shortest best-first run that has at least min_keep keys and a mass of at
  * least `mass` (more than it, if strict); 0 when all of them together do not. The mass of a key is
- * weight(score(of[index]) - max). Overwrites keys. Linear in n for any input. */
-uint64_t ingle_select_mass(uint64_t *keys, size_t n, const uint64_t *of, float max, double mass,
-                           bool strict, size_t min_keep);
+ * weight[its index]. Overwrites keys. Linear in n for any input. */
+uint64_t ingle_select_mass(uint64_t *keys, size_t n, const float *weight, double mass, bool strict,
+                           size_t min_keep);
 
 /* Sorts best first. Linear in n. scratch has room for n keys; it is not touched for n <=
  * INGLE_SORT_SMALL. */

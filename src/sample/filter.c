@@ -160,18 +160,58 @@ void ingle_sample_min_p(ingle_sampler *s)
     keep_from(s, max + (float)log((double)s->opt.min_p));
 }
 
-/* Turns the dense row into a sparse one that holds the best and at least `share` of the mass, if
- * the tail is thin. */
+/* Turns the dense row into a sparse one that holds the best and at least `share` of the mass. */
 static void gather_mass(ingle_sampler *s, sample_softmax m, double share)
 {
     static const float depth[] = {8, 16};
     for (size_t d = 0; d < sizeof depth / sizeof depth[0]; d++) {
-        gather(s, m.max - depth[d]);
+        size_t n_vocab = (size_t)s->n_vocab, n = 0;
+        float floor = m.max - depth[d];
         double mass = 0;
-        for (size_t i = 0; i < s->n; i++) mass += (double)ingle_weight(logit_at(s, i) - m.max);
-        if (mass > share * m.sum && s->n >= (size_t)s->opt.min_keep) return;
+        for (size_t i = 0, end; i < n_vocab; i = end) {
+            end = i + BLOCK < n_vocab ? i + BLOCK : n_vocab;
+            if (end - i == BLOCK && !any_from(s->logits + i, floor)) continue;
+            for (; i < end; i++) {
+                if (!(s->logits[i] >= floor)) continue;
+                mass += (double)ingle_weight(s->logits[i] - m.max);
+                n++;
+            }
+        }
+        if (mass > share * m.sum && n >= (size_t)s->opt.min_keep) {
+            gather(s, floor);
+            return;
+        }
     }
     gather(s, -INFINITY);
+}
+
+/* What top-p and typical rank by: the logit, or nearness in surprise to the entropy. */
+typedef struct ranking {
+    float max;
+    double centre;
+    bool typical;
+} ranking;
+
+static uint64_t ranked(const ingle_sampler *s, ranking r, size_t i)
+{
+    float l = logit_at(s, i);
+    return ingle_key(r.typical ? (float)-fabs(r.centre - (double)(l - r.max)) : l, (uint32_t)i);
+}
+
+/* Keeps the shortest best-first run with the mass. The weights lie where the dense row was. */
+static void keep_mass(ingle_sampler *s, ranking r, double mass)
+{
+    for (size_t i = 0; i < s->n; i++) s->logits[i] = ingle_weight(logit_at(s, i) - r.max);
+    for (size_t i = 0; i < s->n; i++) s->tmp[i] = ranked(s, r, i);
+    uint64_t least =
+        ingle_select_mass(s->tmp, s->n, s->logits, mass, r.typical, (size_t)s->opt.min_keep);
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        bool keep = ranked(s, r, i) >= least;
+        s->cur[n] = s->cur[i];
+        n += keep;
+    }
+    s->n = n;
 }
 
 /* Holtzman et al. 2020. The shortest best-first run with a probability of at least top_p. */
@@ -181,16 +221,7 @@ void ingle_sample_top_p(ingle_sampler *s)
     double share = (double)s->opt.top_p;
     if (s->dense) gather_mass(s, m, share);
     s->filtered = true;
-    for (size_t i = 0; i < s->n; i++) s->tmp[i] = ingle_key(logit_at(s, i), (uint32_t)i);
-    uint64_t least = ingle_select_mass(s->tmp, s->n, s->cur, m.max, share * m.sum, false,
-                                       (size_t)s->opt.min_keep);
-    size_t n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        uint64_t key = s->cur[i];
-        s->cur[n] = key;
-        n += ingle_key(ingle_key_score(key), (uint32_t)i) >= least;
-    }
-    s->n = n;
+    keep_mass(s, (ranking){.max = m.max}, share * m.sum);
 }
 
 /* Meister et al. 2023. As top-p, but best is what is nearest in surprise to the entropy. */
@@ -200,19 +231,7 @@ void ingle_sample_typical_p(ingle_sampler *s)
     s->filtered = true;
     sample_softmax m = ingle_sample_softmax(s);
     double centre = log(m.sum) - entropy(s, m); /* |-ln p - H| = |centre - (logit - max)| */
-    for (size_t i = 0; i < s->n; i++)
-        s->tmp[i] = ingle_key((float)-fabs(centre - (double)(logit_at(s, i) - m.max)), (uint32_t)i);
-    uint64_t least =
-        ingle_select_mass(s->tmp, s->n, s->cur, m.max, (double)s->opt.typical_p * m.sum, true,
-                          (size_t)s->opt.min_keep);
-    size_t n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        uint64_t key = s->cur[i];
-        float score = (float)-fabs(centre - (double)(ingle_key_score(key) - m.max));
-        s->cur[n] = key;
-        n += ingle_key(score, (uint32_t)i) >= least;
-    }
-    s->n = n;
+    keep_mass(s, (ranking){m.max, centre, true}, (double)s->opt.typical_p * m.sum);
 }
 
 /* Exclude Top Choices (p-e-w 2024): with the given probability, of the candidates with p >=

@@ -64,7 +64,7 @@ struct ingle_sampler {
     breaker_set breakers;
 
     bool dense, filtered; /* filtered: a stage that may drop candidates has run */
-    float *logits;        /* [n_vocab] while dense */
+    float *logits;        /* [n_vocab] while dense; then free for a stage's weights */
     uint64_t *cur;        /* [n_vocab] keys of token order otherwise */
     size_t n;             /* keys in cur */
     uint64_t *tmp;        /* [n_vocab] scratch of selections */
