@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Other processors, under qemu-user (`make test-cross` installs it):
+#   - the very binary of `make` on an x86-64 without AVX (Nehalem) and one with AVX2 only (Haswell):
+#     it starts, writes the same text, and its logits have the bits of the same level run natively;
+#   - a cross build for AArch64: the same text, the bits of the portable level, the golden tests.
+# Bits across levels on one processor are the business of tests/exact.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+jobs=$(nproc)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tokens=$(seq -s , 100 9 640)
+prompt='<|im_start|>user
+What day comes before Sunday?<|im_end|>
+<|im_start|>assistant
+'
+answer='The day before Sunday is Saturday.'
+passed=0
+
+same() { # WHAT FILE FILE
+    cmp -s "$2" "$3" || { echo "FAIL: $1"; exit 1; }
+    echo "ok: $1"
+    passed=$((passed + 1))
+}
+
+try() { # NAME LEVEL EMULATOR... PROGRAM: text and logits of one emulated processor
+    local name=$1 level=$2
+    shift 2
+    printf '%s' "$answer" >"$work/want"
+    "$@" run --temp 0 "$prompt" </dev/null >"$work/text" 2>"$work/err" || { cat "$work/err"; exit 1; }
+    same "$name: text" "$work/text" "$work/want"
+    "$@" logits --tokens "$tokens" --out "$work/logits" 2>"$work/err" || { cat "$work/err"; exit 1; }
+    if [ "$level" != - ]; then
+        build/ingle logits --tokens "$tokens" --out "$work/native" --isa "$level"
+        same "$name: logits have the bits of $level" "$work/logits" "$work/native"
+    fi
+}
+
+cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+cmake --build build -j "$jobs" --target ingle | tail -n 1
+try Nehalem ref qemu-x86_64 -cpu Nehalem build/ingle
+if build/ingle logits --tokens 1 --out /dev/null --isa avx2 2>/dev/null; then
+    try Haswell avx2 qemu-x86_64 -cpu Haswell build/ingle
+else
+    try Haswell - qemu-x86_64 -cpu Haswell build/ingle
+fi
+
+[ -e build-aarch64/build.ninja ] || cmake -S . -B build-aarch64 -G Ninja \
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake >/dev/null
+cmake --build build-aarch64 -j "$jobs" | tail -n 1
+try AArch64 ref qemu-aarch64 build-aarch64/ingle
+
+# Golden and format tests; the rest either repeats what runs natively or is too slow to emulate.
+ctest --test-dir build-aarch64 --output-on-failure -j "$jobs" -R \
+    '^(test_(logits|quant|gguf|sampler|samplers|tokenizer|tokenizers|text|vocab|generate|goldens|tiny).*|e2e_(args|model|tokenize|inspect))$'
+echo "test-cross: $passed comparisons passed, golden tests of AArch64 passed"
