@@ -5,6 +5,9 @@
 #include "kern/kern.h"
 #include "kern/kern_float.h"
 #include "kern/ref/ref.h"
+#if defined(__x86_64__)
+#include "kern/x86/x86.h"
+#endif
 
 /* ---- quantised activations ---- */
 
@@ -30,7 +33,8 @@ static acts_layout acts_layout_of(ingle_act act, size_t n_cols)
         l.sum32 = ingle_round_up(n_cols / 32 * sizeof(int32_t), INGLE_ALIGN);
     } else {
         l.d = ingle_round_up(n_cols / 256 * sizeof(float), INGLE_ALIGN);
-        l.sum16 = ingle_round_up((n_cols / 16 + n_cols / 32) * sizeof(int16_t), INGLE_ALIGN);
+        l.sum16 = ingle_round_up((n_cols / 16 + n_cols / 32 + n_cols / 256) * sizeof(int16_t),
+                                 INGLE_ALIGN);
     }
     return l;
 }
@@ -94,6 +98,21 @@ void ingle_kern_init_ref(ingle_kern *k)
 
 #if defined(__x86_64__)
 
+/* A thread's scratch serves products with float and with quantised weights. */
+static size_t larger_scratch(const ingle_kern *a, const ingle_kern *b, size_t m, size_t n_cols)
+{
+    size_t x = a->scratch_bytes(m, n_cols), y = b->scratch_bytes(m, n_cols);
+    return x > y ? x : y;
+}
+
+static size_t scratch_bytes_avx512(size_t m, size_t n_cols)
+{
+    ingle_kern floats = {0}, ints = {0};
+    ingle_kern_float_avx512(&floats);
+    ingle_kern_avx512_matmul(&ints);
+    return larger_scratch(&floats, &ints, m, n_cols);
+}
+
 void ingle_kern_init_avx2(ingle_kern *k)
 {
     ingle_kern_init_ref(k);
@@ -106,6 +125,8 @@ void ingle_kern_init_avx512(ingle_kern *k)
 {
     ingle_kern_init_avx2(k);
     ingle_kern_float_avx512(k);
+    ingle_kern_avx512_matmul(k);
+    k->scratch_bytes = scratch_bytes_avx512;
     k->isa = INGLE_ISA_AVX512;
     k->name = "avx512";
 }

@@ -9,6 +9,9 @@
 #include "base/cpu.h"
 #include "quant/quant.h"
 
+/* Where 16 |y| sum to no more, products of y with weights of up to 6 bits fit 16 bits (32 * 1023 < 2^15). */
+#define INGLE_QUIET 1023
+
 /* Activations of m tokens, quantised once per input and class. Row strides in elements; all rows 64-byte aligned. */
 typedef struct ingle_acts {
     ingle_act act;
@@ -17,7 +20,8 @@ typedef struct ingle_acts {
     int8_t *q;       size_t ld_q;  /* [m][ld_q] int8 */
     float *d;        size_t ld_d;  /* [m][ld_d] scale per block of 32 or 256 */
     int32_t *sum32;  size_t ld_s32; /* Q32: [m][ld_s32] sum of y per 32 */
-    int16_t *sum16;  size_t ld_s16; /* Q256: [m][ld_s16]: first K/16 sums per 16, then K/32 sums per 32 (ld_s16 >= K/16+K/32) */
+    int16_t *sum16;  size_t ld_s16; /* Q256: [m][ld_s16]: K/16 sums per 16, K/32 sums per 32, then K/256 flags "loud": 1 if
+                                     * some aligned 16 |y| of the block sum to more than INGLE_QUIET, else 0 */
 } ingle_acts;
 
 /* Bytes of the arrays of m rows and n_cols columns behind a class (all but x), 64-byte multiples; and laying them out. */

@@ -45,7 +45,7 @@ static inline ingle_acts acts_new(ingle_act act, size_t m, size_t n_cols)
         a.ld_s32 = ingle_round_up(n_cols / 32, 16);
         a.sum32 = garbage(m * a.ld_s32 * 4);
     } else {
-        a.ld_s16 = ingle_round_up(n_cols / 16 + n_cols / 32, 32);
+        a.ld_s16 = ingle_round_up(n_cols / 16 + n_cols / 32 + n_cols / 256, 32);
         a.sum16 = garbage(m * a.ld_s16 * 2);
     }
     return a;

@@ -95,6 +95,20 @@ static void check_row(const ingle_acts *a, size_t t, const float *x)
     }
 }
 
+static void check_loud(const ingle_acts *a, size_t t)
+{
+    const int16_t *loud = a->sum16 + t * a->ld_s16 + a->n_cols / 16 + a->n_cols / 32;
+    for (size_t b = 0; b < a->n_cols / 256; b++) {
+        int most = 0;
+        for (size_t i = 256 * b; i < 256 * (b + 1); i += 16) {
+            int sum = 0;
+            for (size_t k = 0; k < 16; k++) sum += abs(a->q[t * a->ld_q + i + k]);
+            if (sum > most) most = sum;
+        }
+        assert_int_equal(loud[b], most > 1023);
+    }
+}
+
 static void fill_row(float *x, size_t n, int kind, uint64_t *seed)
 {
     static const float lone[] = {NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, 1e30f};
@@ -136,7 +150,10 @@ static void test_quantise(void **state)
                 fill_row(row, cols[i], kind, &seed);
                 kern.quantise(&a, (size_t)kind, row);
             }
-            for (size_t t = 0; t < 16; t++) check_row(&a, t, x + t * a.ld_x);
+            for (size_t t = 0; t < 16; t++) {
+                check_row(&a, t, x + t * a.ld_x);
+                if (a.act == INGLE_ACT_Q256) check_loud(&a, t);
+            }
             free(x);
             acts_free(&a);
         }

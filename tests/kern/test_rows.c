@@ -276,7 +276,7 @@ static void acts_are_laid_out(void **state)
                 assert_true((uint8_t *)a.sum32 >= end && a.ld_s32 >= n / 32);
                 end = (uint8_t *)(a.sum32 + m * a.ld_s32);
             } else if (act == INGLE_ACT_Q256) {
-                assert_true((uint8_t *)a.sum16 >= end && a.ld_s16 >= n / 16 + n / 32);
+                assert_true((uint8_t *)a.sum16 >= end && a.ld_s16 >= n / 16 + n / 32 + n / 256);
                 end = (uint8_t *)(a.sum16 + m * a.ld_s16);
             }
             assert_true(end <= mem + bytes);

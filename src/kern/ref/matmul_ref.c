@@ -8,6 +8,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROWS 16 /* of a panel */
@@ -56,6 +57,16 @@ static int32_t sum_of(const int8_t *q, size_t n)
     return sum;
 }
 
+static bool is_loud(const int8_t *q)
+{
+    for (size_t i = 0; i < 256; i += 16) {
+        int sum = 0;
+        for (size_t k = 0; k < 16; k++) sum += abs(q[i + k]);
+        if (sum > INGLE_QUIET) return true;
+    }
+    return false;
+}
+
 void ingle_ref_quantise(const ingle_acts *a, size_t t, const float *x)
 {
     if (a->act == INGLE_ACT_F32) return;
@@ -67,10 +78,12 @@ void ingle_ref_quantise(const ingle_acts *a, size_t t, const float *x)
         int32_t *sum = a->sum32 + t * a->ld_s32;
         for (size_t i = 0; i < a->n_cols / 32; i++) sum[i] = sum_of(q + 32 * i, 32);
     } else {
-        int16_t *sum = a->sum16 + t * a->ld_s16; /* [K/16] per 16, then [K/32] per 32 */
+        int16_t *sum = a->sum16 + t * a->ld_s16; /* [K/16] per 16, [K/32] per 32, [K/256] loud */
         for (size_t i = 0; i < a->n_cols / 16; i++) sum[i] = (int16_t)sum_of(q + 16 * i, 16);
         sum += a->n_cols / 16;
         for (size_t i = 0; i < a->n_cols / 32; i++) sum[i] = (int16_t)sum_of(q + 32 * i, 32);
+        sum += a->n_cols / 32;
+        for (size_t i = 0; i < a->n_cols / 256; i++) sum[i] = is_loud(q + 256 * i);
     }
 }
 

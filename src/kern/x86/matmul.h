@@ -1,0 +1,166 @@
+/* matmul.h - matrix products with quantised weights: what AVX2 and AVX-512 do alike.
+ * Written in the words of vec_*.h. Depends on weights.h.
+ *
+ * gemm       A task is two panels, 32 rows. For every KC weights of K they are unpacked once into a
+ * `step` (bytes, in L1; int scales beside them), and all tokens pass over it in tiles. Sums live in
+ * a tile c[m][32] of floats in the thread's scratch between steps, one fma chain per output in K
+ * order, as in gemv: so both give the same bits. Invariant  int32 sums are exact; only the fma per
+ * block rounds. */
+#ifndef INGLE_KERN_X86_MATMUL_H
+#define INGLE_KERN_X86_MATMUL_H
+
+#include "kern/x86/quantise.h"
+#include "kern/x86/weights.h"
+#include "kern/x86/x86.h"
+
+#define KC 512 /* weights of K unpacked at a time */
+#define MR 32  /* rows of a task */
+
+/* 32 rows x KC. Class K: a scale is s16 in the low half of its dword, the high half is 0. A pair
+ * holds the mins (or scales) of two neighbouring sub-blocks. */
+typedef struct step {
+    uint8_t w[KC / 4][MR][4];
+    int32_t scale[KC / 16][MR];
+    int32_t min_pair[KC / 32][MR], scale_pair[KC / 32][MR];
+    float d[KC / 32][MR], min[KC / 32][MR]; /* class K: [KC / 256] */
+} step;
+
+/* One tile of tokens t.. over a step of n_blocks blocks from block b0 on; c: [tokens][MR]. */
+typedef void tile_fn(const step *p, const ingle_acts *x, size_t t, size_t b0, size_t n_blocks,
+                     float *c);
+
+/* ---- unpacking a step ---- */
+
+/* (row i, row i + 1) of int8 scales as s16 pairs. */
+INLINE vi pair_of(const int8_t (*s)[ROWS], int i, int r)
+{
+    return vi_or(vi_and(vi_load_s8(s[i] + r), vi_32(0xffff)), vi_sll(vi_load_s8(s[i + 1] + r), 16));
+}
+
+INLINE void unpack_lines(ingle_type type, const source *s, size_t b, uint8_t (*w)[MR][4])
+{
+    shape g = shape_of(type);
+    for (int r = 0; r < ROWS; r += VL)
+#pragma GCC unroll 8
+        for (int c = 0; c < g.n_chunks; c++)
+#pragma GCC unroll 8
+            for (int i = 0; i < g.n_steps; i++) {
+                vi u[MAX_PARTS];
+                unpack(type, s, b, c, i, r, u);
+                for (int j = 0; j < g.n_parts; j++) vi_store(w[line_of(g, c, j, i)][r], u[j]);
+            }
+}
+
+/* Block b of one panel to block i of the step, rows `half`.. of it. */
+INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t i, size_t half)
+{
+    shape g = shape_of(type);
+    _Alignas(64) scales q;
+    read_scales(type, s, b, &q);
+    for (int r = 0; r < ROWS; r += VL) {
+        size_t at = half + (size_t)r, sub = i * (size_t)g.n_subs;
+        for (int j = 0; j < g.n_subs; j++)
+            vi_store(p->scale[sub + (size_t)j] + at,
+                     vi_and(vi_load_s8(q.sc[j] + r), vi_32(0xffff)));
+        for (int j = 0; g.has_min && j < g.n_subs; j += 2)
+            vi_store(p->min_pair[(sub + (size_t)j) / 2] + at, pair_of(q.mn, j, r));
+        for (int j = 0; type == INGLE_TYPE_Q5_K && j < g.n_subs; j += 2)
+            vi_store(p->scale_pair[(sub + (size_t)j) / 2] + at, vi_sll(pair_of(q.sc, j, r), 4));
+        vf_store(p->d[i] + at, block_d(type, s, b, r));
+        if (g.has_min) vf_store(p->min[i] + at, block_min(type, s, b, r));
+    }
+    unpack_lines(type, s, b, (uint8_t(*)[MR][4])p->w[i * 64][half]);
+}
+
+INLINE void unpack_b(ingle_type type, const source *s, size_t b, step *p, size_t i, size_t half)
+{
+    shape g = shape_of(type);
+    for (int r = 0; r < ROWS; r += VL) {
+        size_t at = half + (size_t)r;
+        vf_store(p->d[i] + at, block_d(type, s, b, r));
+        if (g.has_min) vf_store(p->min[i] + at, block_min(type, s, b, r));
+    }
+    unpack_lines(type, s, b, (uint8_t(*)[MR][4])p->w[i * 8][half]);
+}
+
+INLINE bool is_k(ingle_type type)
+{
+    return type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL;
+}
+
+/* ---- results ---- */
+
+/* Row r.. of a panel: v (+ bias) (+ old); n of the VL rows exist. */
+INLINE void finish(const ingle_matmul *job, size_t t, size_t row, vf v)
+{
+    if (row >= job->w->n_rows) return;
+    size_t n = job->w->n_rows - row < VL ? job->w->n_rows - row : VL;
+    float *out = job->out + t * job->ld_out + row;
+    if (job->bias) v = vf_add(v, vf_load_n(job->bias + row, n));
+    if (job->add) v = vf_add(v, vf_load_n(out, n));
+    vf_store_n(out, v, n);
+}
+
+static void finish_task(const ingle_matmul *job, size_t row, size_t n_rows, const float *c)
+{
+    for (size_t t = 0; t < job->x->m; t++, c += MR)
+        for (size_t r = 0; r < n_rows; r += VL) finish(job, t, row + r, vf_load(c + r));
+}
+
+/* ---- the task ---- */
+
+typedef struct work {
+    step step;
+    float c[]; /* [m][MR] */
+} work;
+
+/* tile[calm][n]: for n tokens of which all keep, or not all keep, their sums within 16 bits. */
+typedef tile_fn *const tile_table[2][NR + 1];
+
+/* Whether no block of tokens t..t+n-1 is loud (ingle_acts.sum16). */
+static bool is_calm(const ingle_acts *x, size_t t, size_t n, size_t b, size_t n_blocks)
+{
+    const int16_t *loud = x->sum16 + t * x->ld_s16 + x->n_cols / 16 + x->n_cols / 32 + b;
+    int any = 0;
+    for (size_t i = 0; i < n; i++, loud += x->ld_s16)
+        for (size_t j = 0; j < n_blocks; j++) any |= loud[j];
+    return !any;
+}
+
+static void pass_tokens(const work *w, const ingle_acts *x, size_t b, size_t n_blocks,
+                        const tile_table *tiles, bool k, float *c)
+{
+    for (size_t t = 0; t < x->m; t += NR) {
+        size_t n = x->m - t < NR ? x->m - t : NR;
+        bool calm = k && is_calm(x, t, n, b, n_blocks);
+        (*tiles)[calm][n](&w->step, x, t, b, n_blocks, c + t * MR);
+    }
+}
+
+INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matmul *job,
+                      size_t panel, size_t n, work *w)
+{
+    const size_t per_step = is_k(type) ? KC / 256 : KC / 32;
+    source s[2];
+    for (size_t h = 0; h < n; h++) s[h] = source_of(job->w, panel + h);
+    memset(w->c, 0, job->x->m * MR * sizeof *w->c);
+    for (size_t b = 0; b < job->w->n_blocks; b += per_step) {
+        size_t n_blocks = job->w->n_blocks - b < per_step ? job->w->n_blocks - b : per_step;
+        for (size_t h = 0; h < n; h++)
+            for (size_t i = 0; i < n_blocks; i++) {
+                if (is_k(type)) unpack_k(type, &s[h], b + i, &w->step, i, h * ROWS);
+                else unpack_b(type, &s[h], b + i, &w->step, i, h * ROWS);
+            }
+        pass_tokens(w, job->x, b, n_blocks, tiles, is_k(type), w->c);
+    }
+    finish_task(job, panel * ROWS, n * ROWS, w->c);
+}
+
+INLINE void gemm(ingle_type type, const tile_table *tiles, const ingle_matmul *job, size_t first,
+                 size_t n, void *scratch)
+{
+    for (size_t p = first; p < first + n; p += 2)
+        gemm_task(type, tiles, job, p, first + n - p < 2 ? 1 : 2, scratch);
+}
+
+#endif

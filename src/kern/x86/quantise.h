@@ -1,0 +1,123 @@
+/* quantise.h - rows of floats to int8 blocks, as quant.h defines them, and the sums the products
+ * want. Written in the words of vec_*.h. Depends on kern/kern.h. */
+#ifndef INGLE_KERN_X86_QUANTISE_H
+#define INGLE_KERN_X86_QUANTISE_H
+
+#include "kern/kern.h"
+
+#include <math.h>
+
+/* Largest of 16 non-negative lanes (two vectors of 8, or one of 16). */
+INLINE int32_t greatest(vi v)
+{
+    __m256i a = vi_fold_max(v);
+    __m128i b = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    b = _mm_max_epi32(b, _mm_shuffle_epi32(b, 0x4e));
+    b = _mm_max_epi32(b, _mm_shuffle_epi32(b, 0xb1));
+    return _mm_cvtsi128_si32(b);
+}
+
+/* 8 lanes: 4+4, 2+2, 1+1. */
+INLINE float sum_lanes(__m256 v)
+{
+    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+
+/* Sum of 32 int8. */
+INLINE int32_t sum_32(const int8_t *q)
+{
+    __m256i v = _mm256_xor_si256(_mm256_loadu_si256((const void *)q), _mm256_set1_epi8(-128));
+    v = _mm256_sad_epu8(v, _mm256_setzero_si256());
+    __m128i a = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    return _mm_cvtsi128_si32(a) + _mm_extract_epi32(a, 2) - 32 * 128;
+}
+
+/* Sum of their squares. */
+INLINE int32_t squares_32(const int8_t *q)
+{
+    __m256i a = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)q));
+    __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(q + 16)));
+    a = _mm256_add_epi32(_mm256_madd_epi16(a, a), _mm256_madd_epi16(b, b));
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(s) + _mm_extract_epi32(s, 1);
+}
+
+/* The step of 32 values x by least squares, over amax / 127. */
+INLINE float least_squares(const float *x, vf scale, const int8_t *q)
+{
+    _Alignas(64) float lane[16];
+    for (int i = 0; i < 16; i += VL) {
+        vf low = vf_mul(vf_mul(vf_load(x + i), scale), vf_int(vi_load_s8(q + i)));
+        vf high = vf_mul(vf_load(x + 16 + i), scale);
+        vf_store(lane + i, vf_fma(high, vf_int(vi_load_s8(q + 16 + i)), low));
+    }
+    return sum_lanes(_mm256_add_ps(_mm256_load_ps(lane), _mm256_load_ps(lane + 8))) /
+           (float)squares_32(q);
+}
+
+/* n is 32 or 256. */
+INLINE void quantise_block(const float *x, int n, int8_t *q, float *d)
+{
+    vi magnitude = vi_zero(), no_sign = vi_32(0x7fffffff);
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i += VL) magnitude = vi_max(magnitude, vi_and(vi_load(x + i), no_sign));
+    int32_t bits = greatest(magnitude);
+    float amax;
+    memcpy(&amax, &bits, sizeof amax);
+    bool finite = bits < 0x7f800000; /* NaN and infinity have the largest bits of all */
+    if (!finite || amax < INGLE_ACT_TINY) {
+        *d = finite ? 0 : NAN;
+        memset(q, 0, (size_t)n);
+        return;
+    }
+    vf scale = vf_1(127.0f / amax);
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i += VL) vf_store_s8(q + i, vf_mul(vf_load(x + i), scale));
+    *d = amax / 127.0f;
+    if (n == 32) *d *= least_squares(x, scale, q);
+}
+
+/* Sums of 16 values and of their magnitudes are those of the two quarters of a 32-byte vector's
+ * half. */
+INLINE void sums_of_block(const int8_t *q, int16_t *of16, int16_t *of32, int16_t *loud)
+{
+    const __m256i bias = _mm256_set1_epi8(-128), zero = _mm256_setzero_si256();
+    __m256i most = zero;
+    for (int i = 0; i < 8; i++) {
+        __m256i v = _mm256_loadu_si256((const void *)(q + 32 * i));
+        __m256i s = _mm256_sad_epu8(_mm256_xor_si256(v, bias), zero);
+        __m256i m = _mm256_sad_epu8(_mm256_abs_epi8(v), zero);
+        s = _mm256_add_epi64(s, _mm256_shuffle_epi32(s, 0x4e));
+        most = _mm256_max_epi32(most, _mm256_add_epi64(m, _mm256_shuffle_epi32(m, 0x4e)));
+        int a = _mm256_cvtsi256_si32(s) - 16 * 128;
+        int b = _mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1)) - 16 * 128;
+        of16[2 * i] = (int16_t)a, of16[2 * i + 1] = (int16_t)b;
+        of32[i] = (int16_t)(a + b);
+    }
+    int a = _mm256_cvtsi256_si32(most), b = _mm_cvtsi128_si32(_mm256_extracti128_si256(most, 1));
+    *loud = a > INGLE_QUIET || b > INGLE_QUIET;
+}
+
+static void quantise(const ingle_acts *a, size_t t, const float *x)
+{
+    int8_t *q = a->q + t * a->ld_q;
+    float *d = a->d + t * a->ld_d;
+    if (a->act == INGLE_ACT_Q32) {
+        for (size_t b = 0; b < a->n_cols / 32; b++) {
+            quantise_block(x + 32 * b, 32, q + 32 * b, d + b);
+            a->sum32[t * a->ld_s32 + b] = sum_32(q + 32 * b);
+        }
+    } else if (a->act == INGLE_ACT_Q256) {
+        int16_t *of16 = a->sum16 + t * a->ld_s16, *of32 = of16 + a->n_cols / 16;
+        int16_t *loud = of32 + a->n_cols / 32;
+        for (size_t b = 0; b < a->n_cols / 256; b++) {
+            quantise_block(x + 256 * b, 256, q + 256 * b, d + b);
+            sums_of_block(q + 256 * b, of16 + 16 * b, of32 + 8 * b, loud + b);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,267 @@
+/* weights.h - how each quantised type unpacks: lines of a packed panel to unsigned bytes, scales to
+ * int8. Written in the words of vec_avx512.h or vec_avx2.h, one of which is included first. Depends
+ * on quant/quant.h (layout). Terms      A line is 16 rows x 4 consecutive k. unpack() reads the
+ * stored lines of step i of chunk c and gives n_parts lines of bytes w; part j of them holds k = 4
+ * * line_of(c, j, i) .. + 3 and belongs to scale sub_of(c, j). True weights are w - zero. */
+#ifndef INGLE_KERN_X86_WEIGHTS_H
+#define INGLE_KERN_X86_WEIGHTS_H
+
+#include "quant/quant.h"
+
+#define ROWS      16 /* of a packed panel */
+#define MAX_PARTS 4
+
+typedef struct source {
+    const uint8_t *field[INGLE_MAX_FIELDS]; /* the panel's sections */
+} source;
+
+INLINE source source_of(const ingle_packed *p, size_t i_panel)
+{
+    source s;
+    const uint8_t *panel = p->data + i_panel * p->panel_bytes;
+    for (int i = 0; i < INGLE_MAX_FIELDS; i++) s.field[i] = panel + p->section[i];
+    return s;
+}
+
+/* ---- shape ---- */
+
+typedef struct shape {
+    int n_chunks, n_steps, n_parts; /* per block */
+    int n_subs;                     /* scales per block; class B: 1 */
+    int zero;
+    bool has_min;
+} shape;
+
+INLINE shape shape_of(ingle_type type)
+{
+    switch (type) {
+    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false};
+    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, true};
+    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false};
+    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, true};
+    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, WIDE_ZERO, false};
+    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, WIDE_ZERO, false};
+    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 16, false};
+    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, true};
+    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false};
+    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, true};
+    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, true};
+    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false};
+    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false}; /* IQ4_XS */
+    }
+}
+
+/* Q2_K, Q3_K, Q6_K: chunk c is half c % 2 of every sub-block pair in the 128 weights c / 2. */
+INLINE int line_of(shape s, int c, int j, int i)
+{
+    if (s.n_parts == 4) return 32 * (c / 2) + 8 * j + 4 * (c % 2) + i;
+    return (c * s.n_parts + j) * s.n_steps + i;
+}
+
+INLINE int sub_of(shape s, int c, int j)
+{
+    if (s.n_parts == 4) return 8 * (c / 2) + 2 * j + c % 2;
+    return s.n_subs == s.n_chunks ? c : 2 * c + j;
+}
+
+/* ---- lines ---- */
+
+/* Line u of block b in field f, which has n of them a block; r: first row, 0 or 8. */
+INLINE vi line(const source *s, int f, size_t b, int n, int u, int r)
+{
+    return vi_load(s->field[f] + (b * (size_t)n + (size_t)u) * 64 + (size_t)r * 4);
+}
+
+INLINE void nibbles(vi v, vi u[])
+{
+    u[0] = vi_and(v, vi_8(15));
+    u[1] = vi_and(vi_srl(v, 4), vi_8(15));
+}
+
+/* Bit 4 of the four bytes from the dword's bits 4i.. and 16 + 4i.. */
+INLINE void fifth_bits(vi qh, int i, vi u[])
+{
+    static const uint8_t byte0[16] = {0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12};
+    vi at = vi_add8(vi_lanes(byte0), vi_8(i / 2));
+    vi bits = vi_32(i % 2 ? (int32_t)0x80402010 : 0x08040201);
+    u[0] = vi_or(u[0], vi_test16(vi_lookup(qh, at), bits));
+    u[1] = vi_or(u[1], vi_test16(vi_lookup(qh, vi_add8(at, vi_8(2))), bits));
+}
+
+INLINE void look_up(const int8_t *values, int zero, vi u[])
+{
+    vi table = vi_add8(vi_lanes(values), vi_8(zero));
+    u[0] = vi_lookup(table, u[0]);
+    u[1] = vi_lookup(table, u[1]);
+}
+
+INLINE void unpack_q5_k(const source *s, size_t b, int c, int i, int r, vi u[])
+{
+    vi qh = line(s, 3, b, 8, i, r);
+    nibbles(line(s, 4, b, 32, 8 * c + i, r), u);
+    for (int j = 0; j < 2; j++) {
+        int bit = 2 * c + j;
+        vi at4 = bit < 4 ? vi_sll(qh, 4 - bit) : vi_srl(qh, bit - 4);
+        u[j] = vi_or_and(u[j], at4, vi_8(16));
+    }
+}
+
+INLINE void unpack_2bit(vi v, vi u[])
+{
+    for (int j = 0; j < 4; j++) u[j] = vi_and(vi_srl(v, 2 * j), vi_8(3));
+}
+
+INLINE void unpack_q3_k(const source *s, size_t b, int c, int i, int r, vi u[])
+{
+    vi hmask = vi_srl(line(s, 0, b, 8, 4 * (c % 2) + i, r), c / 2 * 4);
+    unpack_2bit(line(s, 1, b, 16, 4 * c + i, r), u);
+    for (int j = 0; j < 4; j++)
+        u[j] = vi_or_and(u[j], j < 2 ? vi_sll(hmask, 2 - j) : vi_srl(hmask, j - 2), vi_8(4));
+}
+
+INLINE void unpack_q6_k(const source *s, size_t b, int c, int i, int r, vi u[])
+{
+    int at = c / 2 * 16 + c % 2 * 4 + i;
+    vi low = line(s, 0, b, 32, at, r), high = line(s, 0, b, 32, at + 8, r);
+    vi qh = line(s, 1, b, 16, 4 * c + i, r), m4 = vi_8(15), m2 = vi_8(0x30);
+    u[0] = vi_or_and(vi_and(low, m4), vi_sll(qh, 4), m2);
+    u[1] = vi_or_and(vi_and(high, m4), vi_sll(qh, 2), m2);
+    u[2] = vi_or_and(vi_and(vi_srl(low, 4), m4), qh, m2);
+    u[3] = vi_or_and(vi_and(vi_srl(high, 4), m4), vi_srl(qh, 2), m2);
+}
+
+/* Gives shape_of(type).n_parts lines; see the head of this file. */
+INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int r, vi u[])
+{
+    switch (type) {
+    case INGLE_TYPE_Q4_0: nibbles(line(s, 1, b, 4, i, r), u); break;
+    case INGLE_TYPE_Q4_1: nibbles(line(s, 2, b, 4, i, r), u); break;
+    case INGLE_TYPE_Q5_0:
+        nibbles(line(s, 2, b, 4, i, r), u);
+        fifth_bits(line(s, 1, b, 1, 0, r), i, u);
+        break;
+    case INGLE_TYPE_Q5_1:
+        nibbles(line(s, 3, b, 4, i, r), u);
+        fifth_bits(line(s, 2, b, 1, 0, r), i, u);
+        break;
+    case INGLE_TYPE_Q8_0: u[0] = vi_xor(line(s, 1, b, 8, i, r), vi_8(WIDE_ZERO)); break;
+    case INGLE_TYPE_IQ4_NL:
+        nibbles(line(s, 1, b, 4, i, r), u);
+        look_up(ingle_iq4nl_values, WIDE_ZERO, u);
+        break;
+    case INGLE_TYPE_MXFP4:
+        nibbles(line(s, 1, b, 4, i, r), u);
+        look_up(ingle_mxfp4_values, 16, u);
+        break;
+    case INGLE_TYPE_Q2_K: unpack_2bit(line(s, 1, b, 16, 4 * c + i, r), u); break;
+    case INGLE_TYPE_Q3_K: unpack_q3_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_Q4_K: nibbles(line(s, 3, b, 32, 8 * c + i, r), u); break;
+    case INGLE_TYPE_Q5_K: unpack_q5_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_Q6_K: unpack_q6_k(s, b, c, i, r, u); break;
+    default: /* IQ4_XS */
+        nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
+        look_up(ingle_iq4nl_values, WIDE_ZERO, u);
+    }
+}
+
+/* ---- scales ---- */
+
+typedef struct scales {
+    int8_t sc[16][ROWS], mn[16][ROWS]; /* class K: by sub-block */
+} scales;
+
+/* Four bytes of scales of 16 rows are 64 bytes; all that can be done on them is done 64 at a time.
+ */
+INLINE void scales_q4_k(const uint8_t *p, scales *out)
+{
+    vi m4 = vi_8(15), m6 = vi_8(63), high = vi_8(0x30);
+    for (int o = 0; o < 64; o += VB) {
+        vi a = vi_load(p + o), b = vi_load(p + 64 + o), c = vi_load(p + 128 + o);
+        vi_store(out->sc[0] + o, vi_and(a, m6));
+        vi_store(out->mn[0] + o, vi_and(b, m6));
+        vi_store(out->sc[4] + o, vi_or_and(vi_and(c, m4), vi_srl(a, 2), high));
+        vi_store(out->mn[4] + o, vi_or_and(vi_and(vi_srl(c, 4), m4), vi_srl(b, 2), high));
+    }
+}
+
+INLINE void scales_q3_k(const uint8_t *p, scales *out)
+{
+    vi m4 = vi_8(15), high = vi_8(0x30), z = vi_8(32);
+    for (int o = 0; o < 64; o += VB) {
+        vi a = vi_load(p + o), b = vi_load(p + 64 + o), c = vi_load(p + 128 + o);
+        vi a4 = vi_and(vi_srl(a, 4), m4), b4 = vi_and(vi_srl(b, 4), m4);
+        a = vi_and(a, m4), b = vi_and(b, m4);
+        vi_store(out->sc[0] + o, vi_sub8(vi_or_and(a, vi_sll(c, 4), high), z));
+        vi_store(out->sc[4] + o, vi_sub8(vi_or_and(b, vi_sll(c, 2), high), z));
+        vi_store(out->sc[8] + o, vi_sub8(vi_or_and(a4, c, high), z));
+        vi_store(out->sc[12] + o, vi_sub8(vi_or_and(b4, vi_srl(c, 2), high), z));
+    }
+}
+
+INLINE void scales_q2_k(const uint8_t *p, scales *out)
+{
+    for (int o = 0; o < 256; o += VB) {
+        vi v = vi_load(p + o);
+        vi_store(out->sc[0] + o, vi_and(v, vi_8(15)));
+        vi_store(out->mn[0] + o, vi_and(vi_srl(v, 4), vi_8(15)));
+    }
+}
+
+/* high: 16 bits a row, two for each sub-block; low: four bytes a row, a nibble for each. */
+INLINE void scales_iq4_xs(const void *high, const uint8_t *low, scales *out)
+{
+    const __m128i *h = high;
+    __m128i m4 = _mm_set1_epi8(15), m2 = _mm_set1_epi8(0x30), byte = _mm_set1_epi16(255);
+    __m128i a = _mm_loadu_si128(h), b = _mm_loadu_si128(h + 1);
+    __m128i h03 = _mm_packus_epi16(_mm_and_si128(a, byte), _mm_and_si128(b, byte));
+    __m128i h47 = _mm_packus_epi16(_mm_srli_epi16(a, 8), _mm_srli_epi16(b, 8));
+    for (int i = 0; i < 8; i++) {
+        __m128i x = i < 4 ? h03 : h47, l = _mm_loadu_si128((const __m128i *)(low + i / 2 * 16));
+        if (i % 2) l = _mm_srli_epi16(l, 4);
+        if (i % 4 == 3) x = _mm_srli_epi16(x, 2);
+        else x = _mm_slli_epi16(x, 4 - i % 4 * 2);
+        l = _mm_or_si128(_mm_and_si128(l, m4), _mm_and_si128(x, m2));
+        _mm_storeu_si128((__m128i *)out->sc[i], _mm_sub_epi8(l, _mm_set1_epi8(32)));
+    }
+}
+
+INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
+{
+    switch (type) {
+    case INGLE_TYPE_Q2_K: scales_q2_k(s->field[0] + b * 256, out); break;
+    case INGLE_TYPE_Q3_K: scales_q3_k(s->field[2] + b * 192, out); break;
+    case INGLE_TYPE_Q4_K:
+    case INGLE_TYPE_Q5_K: scales_q4_k(s->field[2] + b * 192, out); break;
+    case INGLE_TYPE_Q6_K: memcpy(out->sc, s->field[2] + b * 256, 256); break;
+    default: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out);
+    }
+}
+
+/* 2^(e - 128); the two smallest are denormal. */
+INLINE vf e8m0(const uint8_t *p)
+{
+    vi e = vi_load_u8(p);
+    vi normal = vi_sll(vi_sub(e, vi_32(1)), 23);
+    vi denormal = vi_mul(vi_add(e, vi_32(1)), vi_32(0x00200000));
+    return vf_bits(vi_select_small(e, 2, denormal, normal));
+}
+
+/* Block scale of rows r.. */
+INLINE vf block_d(ingle_type type, const source *s, size_t b, int r)
+{
+    int f = type == INGLE_TYPE_Q2_K   ? 2
+            : type == INGLE_TYPE_Q3_K ? 3
+            : type == INGLE_TYPE_Q6_K ? 3
+                                      : 0;
+    if (type == INGLE_TYPE_MXFP4) return e8m0(s->field[0] + b * ROWS + (size_t)r);
+    return vf_load_f16(s->field[f] + (b * ROWS + (size_t)r) * 2);
+}
+
+/* Block min of a type that has one. */
+INLINE vf block_min(ingle_type type, const source *s, size_t b, int r)
+{
+    int f = type == INGLE_TYPE_Q2_K ? 3 : 1;
+    return vf_load_f16(s->field[f] + (b * ROWS + (size_t)r) * 2);
+}
+
+#endif

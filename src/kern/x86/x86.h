@@ -1,0 +1,14 @@
+/* x86.h - the matmul kernels of x86-64, one installer per ISA level.
+ * Owns       nothing.
+ * Depends on kern/kern.h. */
+#ifndef INGLE_KERN_X86_X86_H
+#define INGLE_KERN_X86_X86_H
+
+#include "kern/kern.h"
+
+/* Overwrite what the level does with quantised weights: quantise, gemv, gemm, gemm_panels,
+ * scratch_bytes. */
+void ingle_kern_avx2_matmul(ingle_kern *k);
+void ingle_kern_avx512_matmul(ingle_kern *k);
+
+#endif
