@@ -721,6 +721,53 @@ static void test_frequencies(void **unused)
     }
 }
 
+/* The draw walks in token order: the first token at which the running sum passes u of the total. */
+static void test_draw_order(void **unused)
+{
+    (void)unused;
+    static float logits[1000];
+    int compared = 0;
+    ingle_sampler_options o = neutral();
+    for (int round = 0; round < 600; round++) {
+        size_t n = round % 3 == 0 ? 64 : round % 3 == 1 ? 130 : 1000;
+        random_row(logits, n, round % 2 ? 0 : 3); /* shape 3 bans tokens */
+        o.top_k = round % 4 < 2 ? 0 : 1000;
+        o.seed = (uint64_t)round;
+        ingle_sampler *s = open_with(&o, (int32_t)n);
+        double total = 0, sum = 0;
+        for (size_t i = 0; i < n; i++) total += exp((double)logits[i]);
+        ingle_rng rng = s->rng;
+        double target = ingle_rng_uniform(&rng) * total;
+        size_t i = 0;
+        while (sum + exp((double)logits[i]) <= target) sum += exp((double)logits[i++]);
+        bool near =
+            target - sum < 1e-5 * total || sum + exp((double)logits[i]) - target < 1e-5 * total;
+        if (!near) assert_int_equal(sample(s, logits), i), compared++;
+        ingle_sampler_close(&s);
+    }
+    assert_true(compared > 400);
+}
+
+/* Exactly the mass: enough for top-p, not for typical. */
+static void test_exact_mass(void **unused)
+{
+    (void)unused;
+    const float logits[4] = {1, 1, 1, 1};
+    const ingle_candidate *cand;
+    ingle_sampler_options o = neutral();
+    o.top_p = 0.5f;
+    ingle_sampler *s = open_with(&o, 4);
+    assert_int_equal(apply(s, logits, &cand), 2);
+    assert_int_equal(cand[0].token, 0);
+    assert_int_equal(cand[1].token, 1);
+    ingle_sampler_close(&s);
+    o.top_p = 1;
+    o.typical_p = 0.5f;
+    s = open_with(&o, 4);
+    assert_int_equal(apply(s, logits, &cand), 3);
+    ingle_sampler_close(&s);
+}
+
 /* ---- history -----------------------------------------------------------------------------------
  */
 
@@ -1033,6 +1080,8 @@ int main(void)
         cmocka_unit_test(test_weight),
         cmocka_unit_test(test_same_inputs_same_draw),
         cmocka_unit_test(test_frequencies),
+        cmocka_unit_test(test_draw_order),
+        cmocka_unit_test(test_exact_mass),
         cmocka_unit_test(test_penalties),
         cmocka_unit_test(test_dry),
         cmocka_unit_test(test_long_history),
