@@ -91,32 +91,46 @@ static bool has_tail(const char *path, const split *s)
     return len >= n && len < INT32_MAX && !strcmp(path + len - n, tail);
 }
 
-/* Opens part `no` of the file that was opened as path, and checks that it says so itself. */
-static ingle_status open_other(part *p, const char *path, const split *s, uint32_t no,
-                               bool with_tensors, ingle_error *err)
+/* Whether part `no` says so itself. The number of tensors may stand in any of the parts, but only
+ * one. */
+static ingle_status check_part(const part *p, split *s, uint32_t no, ingle_error *err)
+{
+    split own;
+    ingle_status status = read_split(&p->head, &own, err);
+    if (status) return status;
+    if (own.count != s->count)
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "key 'split.count' is %u here, %u in the part that was opened", own.count,
+                          s->count);
+    if (own.no != no)
+        return ingle_fail(err, INGLE_EFORMAT, "key 'split.no' says part %u", own.no + 1);
+    if (own.has_total && s->has_total && own.total != s->total)
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "key 'split.tensors.count' is %u here, %u in another part", own.total,
+                          s->total);
+    if (own.has_total) {
+        s->has_total = true;
+        s->total = own.total;
+    }
+    return INGLE_OK;
+}
+
+/* Opens part `no` of the file that was opened as path. */
+static ingle_status open_other(part *p, const char *path, split *s, uint32_t no, bool with_tensors,
+                               ingle_error *err)
 {
     char *name = part_path(path, s, no);
     if (!name) return ingle_fail(err, INGLE_ENOMEM, "no memory for the name of part %u", no + 1);
     ingle_error inner = {0};
-    split own;
     ingle_status status = open_part(p, name, with_tensors, &inner);
-    if (status) {
-        ingle_fail(err, status, "part %u of %u: %s", no + 1, s->count, inner.text);
-    } else if ((status = read_split(&p->head, &own, &inner))) {
-        ingle_fail(err, status, "part %u of %u: %s", no + 1, s->count, inner.text);
-        close_part(p);
-    } else if (own.no != no || own.count != s->count) {
-        status = ingle_fail(err, INGLE_EFORMAT,
-                            "%s: key 'split.no' makes it part %u of %u, its name part %u of %u",
-                            name, own.no + 1, own.count, no + 1, s->count);
-        close_part(p);
-    }
+    if (!status && (status = check_part(p, s, no, &inner))) close_part(p);
+    if (status) ingle_fail(err, status, "part %u of %u: %s", no + 1, s->count, inner.text);
     free(name);
     return status;
 }
 
 /* All parts in order; `first` is the one that was asked for and is handed over (or closed). */
-static ingle_status open_parts(struct ingle_gguf_priv *priv, part *first, const split *s,
+static ingle_status open_parts(struct ingle_gguf_priv *priv, part *first, split *s,
                                const char *path, bool with_tensors, ingle_error *err)
 {
     uint32_t count = s->count > 1 ? s->count : 1;

@@ -1,4 +1,6 @@
+#define _GNU_SOURCE
 #include "base/pool.h"
+#include "wrap_alloc.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,6 +59,28 @@ static void test_open_and_close(void **state)
     }
     pool = open_pool(8); /* never run */
     ingle_pool_close(&pool);
+}
+
+/* No memory, or the k-th thread cannot be started: those that run are stopped again. */
+static void test_open_fails_cleanly(void **state)
+{
+    (void)state;
+    for (long n = 1;; n++) {
+        ingle_pool *pool;
+        ingle_error err = {""};
+        wrap_alloc_begin(n);
+        ingle_status status = ingle_pool_open(&pool, 4, &err);
+        ingle_pool_close(&pool);
+        bool reached = wrap_alloc_end();
+        assert_int_equal(wrap_alloc_live(), 0);
+        if (!reached) {
+            assert_int_equal(status, INGLE_OK);
+            assert_int_equal(n, 5); /* one block, three threads */
+            return;
+        }
+        assert_int_equal(status, n == 1 ? INGLE_ENOMEM : INGLE_EIO);
+        if (n == 3) assert_non_null(strstr(err.text, "thread 3 of 4 could not be started"));
+    }
 }
 
 /* ---- barriers ---- */
@@ -205,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open_and_close),
         cmocka_unit_test(test_every_thread_runs_once),
+        cmocka_unit_test(test_open_fails_cleanly),
         cmocka_unit_test(test_barrier_orders_writes),
         cmocka_unit_test(test_shares_cover_every_task_once),
         cmocka_unit_test(test_idle_thread_is_robbed),
