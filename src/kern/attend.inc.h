@@ -1,41 +1,42 @@
 /* attend.inc.h - KV pages and attention (the arithmetic is in kern.h) over tile.inc.h.
  * Included once per level.
  *
- * A row is one query head of one token. Rows go in blocks of up to ATTEND_ROWS; a block goes
- * through the groups of 256 positions:
+ * A row is one query head of one token. Rows go in blocks of up to ATTEND_ROWS, so that a group of
+ * 256 positions, once in the second-level cache, serves them all; in a group each register tile of
+ * rows takes four steps:
  *
- *     scores   [row][position]: tiles with lanes = positions, chains over head_dim, page by page
+ *     scores   [row][position]: lanes = positions, chains over head_dim, page by page
  *     softmax  per row, over the positions it sees
- *     values   [row][dim]: tiles with lanes = dims, chains over positions, page by page
+ *     values   [row][dim]: lanes = dims, chains over positions, from page to page
  *     merge    into the row's running (max, sum, out)
  *
- * Few rows (decode) read the pages as they are; many rows convert a page to f32 once for the block.
  * A page no row sees is not touched, and no chain of a row ever includes a position the row does
  * not see: 0 * infinity is not 0. */
 
 enum {
-    ATTEND_ROWS = 48,
+    ATTEND_ROWS = 96, /* whole register tiles of every level */
     ATTEND_GROUP = INGLE_PAGE * INGLE_PAGE_GROUP,
-    ATTEND_LD_S = ATTEND_GROUP + 16, /* rows must not fall into one cache set */
-    ATTEND_SPAN = 4 * INGLE_PAGE /* positions of V converted at a time, so that chains are long */
+    ATTEND_LD_S = ATTEND_GROUP + 16 /* rows must not fall into one cache set */
 };
 
 typedef struct attend_block {
     const ingle_attend *job;
     size_t n;                  /* rows */
-    size_t row0;               /* first row of the job */
     size_t ld_q, ld_o;         /* of the arrays below */
     size_t first[ATTEND_ROWS]; /* row sees positions first .. end - 1; both ascend with the row */
     size_t end[ATTEND_ROWS];
-    float max[ATTEND_ROWS], sum[ATTEND_ROWS];         /* of this group */
-    float all_max[ATTEND_ROWS], all_sum[ATTEND_ROWS]; /* of the groups so far */
-    bool seen[ATTEND_ROWS];
-    float *q;     /* [rows][ld_q] */
-    float *s;     /* [rows][ATTEND_LD_S] scores, then probabilities */
-    float *o;     /* [rows][ld_o] of this group */
-    float *all_o; /* [rows][ld_o] of the groups so far */
-    float *wide;  /* a K page or a span of V in f32 */
-    bool direct;  /* pages are read as they are */
+    bool seen[ATTEND_ROWS]; /* there is something to merge into: */
+    float max[ATTEND_ROWS], sum[ATTEND_ROWS];
+    float *q;   /* [rows][ld_q] */
+    float *out; /* [rows][ld_o] */
+
+    /* the group at hand: the pages at .. that any row sees, K and V; what follows is fetched ahead
+     */
+    size_t group, at, n_pages;
+    const char *keys[INGLE_PAGE_GROUP + 1], *values[INGLE_PAGE_GROUP + 1];
+    float group_max[TILE_ROWS], group_sum[TILE_ROWS]; /* of one register tile of rows */
+    float *s;                                         /* [TILE_ROWS][ATTEND_LD_S] scores, then p */
+    float *o;                                         /* [TILE_ROWS][ld_o] */
 } attend_block;
 
 static size_t attend_ld(size_t head_dim)
@@ -43,18 +44,12 @@ static size_t attend_ld(size_t head_dim)
     return ingle_round_up(head_dim, 16) + 16;
 }
 
-static size_t attend_wide(size_t head_dim_k, size_t head_dim_v)
-{
-    return max_size(INGLE_PAGE * head_dim_k, ATTEND_SPAN * ingle_round_up(head_dim_v, 16));
-}
-
 static size_t attend_scratch_bytes(size_t head_dim_k, size_t head_dim_v, size_t n_group)
 {
     (void)n_group; /* any number of rows is cut into blocks */
-    size_t wide = attend_wide(head_dim_k, head_dim_v);
-    size_t per_row = attend_ld(head_dim_k) + ATTEND_LD_S + 2 * attend_ld(head_dim_v);
-    return ingle_round_up(sizeof(attend_block), 64) +
-           (wide + ATTEND_ROWS * per_row) * sizeof(float);
+    size_t floats = ATTEND_ROWS * (attend_ld(head_dim_k) + attend_ld(head_dim_v)) +
+                    TILE_ROWS * (ATTEND_LD_S + attend_ld(head_dim_v));
+    return ingle_round_up(sizeof(attend_block), 64) + floats * sizeof(float);
 }
 
 static void attend_place(attend_block *b, const ingle_attend *job)
@@ -62,21 +57,17 @@ static void attend_place(attend_block *b, const ingle_attend *job)
     b->job = job;
     b->ld_q = attend_ld(job->kv->head_dim_k);
     b->ld_o = attend_ld(job->kv->head_dim_v);
-    b->wide = (float *)((char *)b + ingle_round_up(sizeof *b, 64));
-    b->s = b->wide + attend_wide(job->kv->head_dim_k, job->kv->head_dim_v);
-    b->q = b->s + ATTEND_ROWS * ATTEND_LD_S;
-    b->o = b->q + ATTEND_ROWS * b->ld_q;
-    b->all_o = b->o + ATTEND_ROWS * b->ld_o;
+    b->q = (float *)((char *)b + ingle_round_up(sizeof *b, 64));
+    b->out = b->q + ATTEND_ROWS * b->ld_q;
+    b->s = b->out + ATTEND_ROWS * b->ld_o;
+    b->o = b->s + TILE_ROWS * ATTEND_LD_S;
 }
 
 static void attend_rows(attend_block *b, size_t row0, size_t n)
 {
     const ingle_attend *job = b->job;
-    size_t dims = job->kv->head_dim_k;
-    b->row0 = row0;
+    const size_t dims = job->kv->head_dim_k;
     b->n = n;
-    b->direct =
-        job->kv->type == INGLE_TYPE_F32 || (job->kv->type != INGLE_TYPE_Q8_0 && n <= TILE_ROWS);
     for (size_t r = 0; r < n; r++) {
         size_t t = (row0 + r) / job->n_group, g = (row0 + r) % job->n_group;
         memcpy(b->q + r * b->ld_q, job->q + t * job->ld_q + g * dims, dims * sizeof(float));
@@ -86,249 +77,190 @@ static void attend_rows(attend_block *b, size_t row0, size_t n)
     }
 }
 
-/* ---- pages as f32 ---- */
-
-static int attend_tile_type(ingle_type type)
-{
-    return type == INGLE_TYPE_F32 ? TILE_F32 : type == INGLE_TYPE_F16 ? TILE_F16 : TILE_BF16;
-}
-
-static void q8_k_to_f32(const ingle_kv_shape *kv, const uint8_t *slot, float *dst)
-{
-    const int8_t *k = (const int8_t *)slot;
-    const float *scale = (const float *)(slot + kv->k_scale);
-    for (size_t d = 0; d < kv->head_dim_k; d++) {
-        const float *s = scale + d / 32 * INGLE_PAGE;
-        for (size_t i = 0; i < INGLE_PAGE; i += 16)
-            v_store(dst + d * INGLE_PAGE + i,
-                    v_mul(v_load_s8(k + d * INGLE_PAGE + i), v_load(s + i)));
-    }
-}
-
-static void q8_v_to_f32(const ingle_kv_shape *kv, const uint8_t *slot, float *dst)
-{
-    const int8_t *v = (const int8_t *)slot + kv->v;
-    const float *scale = (const float *)(slot + kv->v_scale);
-    size_t dims = ingle_round_up(kv->head_dim_v, 16), n_scales = (kv->head_dim_v + 31) / 32;
-    for (size_t i = 0; i < INGLE_PAGE; i++) {
-        for (size_t d = 0; d < dims; d += 16) {
-            v16 s = v_set(scale[i * n_scales + d / 32]);
-            v_store(dst + i * dims + d, v_mul(v_load_s8(v + i * dims + d), s));
-        }
-    }
-}
-
-static const uint8_t *attend_slot(const attend_block *b, size_t pos)
-{
-    return b->job->pages[pos / INGLE_PAGE] + b->job->slot;
-}
-
-/* Positions the block sees of a group: whole pages from .. , up to end. */
-static size_t attend_from(const attend_block *b, size_t group)
-{
-    return max_size(group, b->first[0] / INGLE_PAGE * INGLE_PAGE);
-}
-static size_t attend_end(const attend_block *b, size_t group)
-{
-    return min_size(group + ATTEND_GROUP, b->end[b->n - 1]);
-}
-
-/* The K page of a position as tile lines. */
-static const void *attend_keys(const attend_block *b, size_t page)
-{
-    const ingle_kv_shape *kv = b->job->kv;
-    const uint8_t *slot = attend_slot(b, page);
-    if (b->direct) return slot;
-    if (kv->type == INGLE_TYPE_Q8_0) q8_k_to_f32(kv, slot, b->wide);
-    else lines_to_f32(attend_tile_type(kv->type), slot, b->wide, kv->head_dim_k * INGLE_PAGE / 16);
-    return b->wide;
-}
-
-/* V of the positions page .. end - 1 as tile lines; one page if direct, else up to ATTEND_SPAN. */
-static const void *attend_v(const attend_block *b, size_t page, size_t end)
-{
-    const ingle_kv_shape *kv = b->job->kv;
-    const size_t floats = ingle_round_up(kv->head_dim_v, 16) * INGLE_PAGE;
-    if (b->direct) return attend_slot(b, page) + kv->v;
-    for (float *dst = b->wide; page < end; page += INGLE_PAGE, dst += floats) {
-        const uint8_t *slot = attend_slot(b, page);
-        if (kv->type == INGLE_TYPE_Q8_0) q8_v_to_f32(kv, slot, dst);
-        else lines_to_f32(attend_tile_type(kv->type), slot + kv->v, dst, floats / 16);
-    }
-    return b->wide;
-}
-
-/* After a K page comes the next K page, after the last one the V pages, then the next group. With
- * conversion the row tiles of a K page have time to fetch all of the next page. */
-static void attend_ahead(const attend_block *b, tile *t, size_t group, size_t page, bool values)
-{
-    const ingle_kv_shape *kv = b->job->kv;
-    bool last = page + INGLE_PAGE >= attend_end(b, group);
-    size_t next = page + INGLE_PAGE;
-    if (b->direct && last && !values) next = attend_from(b, group);
-    if (next >= b->end[b->n - 1] || (values && !b->direct)) return;
-    bool to_values = values != last;
-    size_t from = b->direct && to_values ? kv->v : 0,
-           end = b->direct && !to_values ? kv->k_scale : kv->bytes;
-    t->next = (const char *)attend_slot(b, next) + from;
-    t->next_end = (const char *)attend_slot(b, next) + end;
-}
-
 /* ---- one group of 256 positions ---- */
 
-static void attend_scores(const attend_block *b, size_t group)
+static const char *attend_slot(const attend_block *b, size_t pos)
 {
-    const size_t end = attend_end(b, group);
-    const int type = b->direct ? attend_tile_type(b->job->kv->type) : TILE_F32;
-    size_t from = 0, to = 0;
-    for (size_t page = attend_from(b, group); page < end; page += INGLE_PAGE) {
-        while (b->end[from] <= page) from++;
-        while (to < b->n && b->first[to] < page + INGLE_PAGE) to++;
-        tile t = {.n = b->job->kv->head_dim_k,
-                  .a = attend_keys(b, page),
+    return (const char *)b->job->pages[pos / INGLE_PAGE] + b->job->slot;
+}
+
+/* Behind the keys come the values, behind the values the next group's keys. */
+static void attend_pages(attend_block *b, size_t group)
+{
+    const size_t last = b->end[b->n - 1], end = min_size(group + ATTEND_GROUP, last);
+    b->group = group;
+    b->at = max_size(group, b->first[0] / INGLE_PAGE * INGLE_PAGE);
+    b->n_pages = 0;
+    for (size_t pos = b->at; pos < end; pos += INGLE_PAGE) {
+        b->keys[b->n_pages] = attend_slot(b, pos);
+        b->values[b->n_pages++] = attend_slot(b, pos) + b->job->kv->v;
+    }
+    b->keys[b->n_pages] = b->values[0];
+    b->values[b->n_pages] = end < last ? attend_slot(b, end) : NULL;
+}
+
+static int attend_type(const attend_block *b, bool values)
+{
+    switch (b->job->kv->type) {
+    case INGLE_TYPE_F32: return TILE_F32;
+    case INGLE_TYPE_F16: return TILE_F16;
+    case INGLE_TYPE_BF16: return TILE_BF16;
+    default: return values ? TILE_Q8_V : TILE_Q8_K;
+    }
+}
+
+/* Scores of rows r .. r + n - 1, of every page that the first or the last of them sees. */
+static void attend_scores(const attend_block *b, size_t r, size_t n)
+{
+    const ingle_kv_shape *kv = b->job->kv;
+    for (size_t i = 0; i < b->n_pages; i++) {
+        size_t page = b->at + i * INGLE_PAGE;
+        if (page + INGLE_PAGE <= b->first[r] || page >= b->end[r + n - 1]) continue;
+        tile t = {.pages = b->keys + i,
+                  .page_rows = kv->head_dim_k,
                   .a_step = INGLE_PAGE,
                   .a_vec = 16,
-                  .b = b->q + from * b->ld_q,
+                  .scale = kv->k_scale,
+                  .scale_step = INGLE_PAGE,
+                  .n = kv->head_dim_k,
+                  .b = b->q + r * b->ld_q,
                   .ld_b = b->ld_q,
-                  .c = b->s + from * ATTEND_LD_S + (page - group),
+                  .c = b->s + (page - b->group),
                   .ld_c = ATTEND_LD_S,
                   .start = true};
-        attend_ahead(b, &t, group, page, false);
-        tile_all(type, to - from, INGLE_PAGE / 16, &t);
+        tile_all(attend_type(b, false), n, INGLE_PAGE / 16, &t);
     }
 }
 
-/* Scores of one row to probabilities, its max and sum; from .. to - 1 are what it sees of the
- * group. */
-static void attend_softmax(attend_block *b, size_t r, int from, int to)
+/* Row i of the tile: scores to probabilities, their max and sum; from .. to - 1 are what it sees of
+ * the group. */
+static void attend_softmax(attend_block *b, size_t i, int from, int to)
 {
     const ingle_attend *job = b->job;
-    float *s = b->s + r * ATTEND_LD_S;
+    float *s = b->s + i * ATTEND_LD_S;
     const v16 scale = v_set(job->scale), cap = v_set(job->softcap);
     v16 max = v_set(-INFINITY), sum = v_set(0.0f);
-    for (int i = from & ~15; i < to; i += 16) {
-        v16 x = v_mul(v_load(s + i), scale);
+    for (int j = from & ~15; j < to; j += 16) {
+        v16 x = v_mul(v_load(s + j), scale);
         if (job->softcap != 0.0f) x = v_mul(cap, v_tanh(v_div(x, cap)));
-        if (i < from || i + 16 > to) x = v_keep(x, from - i, to - i, -INFINITY);
+        if (j < from || j + 16 > to) x = v_keep(x, from - j, to - j, -INFINITY);
         max = v_max(x, max);
-        v_store(s + i, x);
+        v_store(s + j, x);
     }
-    b->max[r] = v_hmax(max);
-    max = v_set(b->max[r]);
-    for (int i = from & ~15; i < to; i += 16) {
-        v16 p = v_exp(v_sub(v_load(s + i), max));
-        if (i < from || i + 16 > to) p = v_keep(p, from - i, to - i, 0.0f);
+    b->group_max[i] = v_hmax(max);
+    max = v_set(b->group_max[i]);
+    for (int j = from & ~15; j < to; j += 16) {
+        v16 p = v_exp(v_sub(v_load(s + j), max));
+        if (j < from || j + 16 > to) p = v_keep(p, from - j, to - j, 0.0f);
         sum = v_add(sum, p);
-        v_store(s + i, p);
+        v_store(s + j, p);
     }
-    b->sum[r] = v_sum(sum);
+    b->group_sum[i] = v_sum(sum);
 }
 
-/* V of positions at .. end - 1 as tile lines. */
-typedef struct attend_lines {
-    size_t group, at, end;
-    const char *v;
-    int type;
-} attend_lines;
-
-/* o of rows r .. r + n - 1 += p v over the positions from .. to - 1 that lie in the lines; all
- * rows see them. */
-static void attend_sum(const attend_block *b, const attend_lines *l, size_t r, size_t n,
-                       size_t from, size_t to)
+/* o of rows i .. i + n - 1 of the tile += p v over positions from .. to - 1; all of them see these.
+ */
+static void attend_sum(const attend_block *b, size_t i, size_t n, size_t from, size_t to)
 {
-    size_t dims = ingle_round_up(b->job->kv->head_dim_v, 16);
-    from = max_size(from, l->at), to = min_size(to, l->end);
+    const ingle_kv_shape *kv = b->job->kv;
+    const size_t dims = ingle_round_up(kv->head_dim_v, 16);
     if (from >= to) return;
-    tile t = {.n = to - from,
-              .a = l->v + (from - l->at) * dims * (l->type == TILE_F32 ? 4 : 2),
+    tile t = {.pages = b->values + (from - b->at) / INGLE_PAGE,
+              .page_rows = INGLE_PAGE,
+              .first = from % INGLE_PAGE,
               .a_step = dims,
               .a_vec = 16,
-              .b = b->s + r * ATTEND_LD_S + (from - l->group),
+              .scale = kv->v_scale - kv->v,
+              .scale_step = (kv->head_dim_v + 31) / 32,
+              .n = to - from,
+              .b = b->s + i * ATTEND_LD_S + (from - b->group),
               .ld_b = ATTEND_LD_S,
-              .c = b->o + r * b->ld_o,
+              .c = b->o + i * b->ld_o,
               .ld_c = b->ld_o};
-    attend_ahead(b, &t, l->group, l->at, true);
-    tile_all(l->type, n, dims / 16, &t);
+    tile_all(attend_type(b, true), n, dims / 16, &t);
 }
 
-/* As attend_sum for the ends that rows r .. r + n - 1 do not share: every token's rows alone. */
-static void attend_ragged(const attend_block *b, const attend_lines *l, size_t r, size_t n,
-                          size_t from, size_t to)
+/* As attend_sum for the ends that the rows do not share: every token's rows alone. */
+static void attend_ragged(const attend_block *b, size_t r, size_t n, size_t from, size_t to)
 {
-    if (max_size(from, l->at) >= min_size(to, l->end)) return;
-    for (size_t i = r, same; i < r + n; i += same) {
-        for (same = 1; i + same < r + n && b->end[i + same] == b->end[i]; same++) {}
-        attend_sum(b, l, i, same, max_size(from, b->first[i]), min_size(to, b->end[i]));
+    for (size_t i = 0, same; i < n && from < to; i += same) {
+        for (same = 1; i + same < n && b->end[r + i + same] == b->end[r + i]; same++) {}
+        attend_sum(b, i, same, max_size(from, b->first[r + i]), min_size(to, b->end[r + i]));
     }
 }
 
-static void attend_values(const attend_block *b, size_t group)
+static void attend_values(const attend_block *b, size_t r, size_t n)
 {
-    const size_t end = attend_end(b, group), step = b->direct ? INGLE_PAGE : ATTEND_SPAN;
-    attend_lines l = {.group = group, .at = attend_from(b, group)};
-    l.type = b->direct ? attend_tile_type(b->job->kv->type) : TILE_F32;
-    for (; l.at < end; l.at += step) {
-        l.end = min_size(l.at + step, end);
-        l.v = attend_v(b, l.at, l.end);
-        for (size_t r = 0, n; r < b->n; r += n) {
-            n = tile_rows(b->n - r);
-            size_t common = b->first[r + n - 1], stop = max_size(b->end[r], common);
-            attend_ragged(b, &l, r, n, 0, common);
-            if (common < b->end[r]) attend_sum(b, &l, r, n, common, stop);
-            attend_ragged(b, &l, r, n, stop, SIZE_MAX);
-        }
-    }
+    const size_t group_end = b->group + ATTEND_GROUP;
+    const size_t common = max_size(b->first[r + n - 1], b->at),
+                 stop = min_size(b->end[r], group_end);
+    /* One tile of rows for all there is to read: memory is the limit, and whole pages stream best.
+     */
+    const size_t step = b->n <= TILE_ROWS ? INGLE_PAGE : ATTEND_GROUP;
+    memset(b->o, 0, n * b->ld_o * sizeof(float));
+    attend_ragged(b, r, n, b->at, min_size(common, group_end));
+    for (size_t at = common / step * step; at < stop; at += step)
+        attend_sum(b, 0, n, max_size(at, common), min_size(at + step, stop));
+    attend_ragged(b, r, n, max_size(common, stop), group_end);
 }
 
-static void attend_merge(attend_block *b, size_t r)
+static void attend_merge(attend_block *b, size_t r, size_t i)
 {
-    size_t dims = ingle_round_up(b->job->kv->head_dim_v, 16);
-    float *o = b->o + r * b->ld_o, *all = b->all_o + r * b->ld_o;
+    const size_t dims = ingle_round_up(b->job->kv->head_dim_v, 16);
+    float *o = b->o + i * b->ld_o, *out = b->out + r * b->ld_o;
     if (!b->seen[r]) {
         b->seen[r] = true;
-        b->all_max[r] = b->max[r];
-        b->all_sum[r] = b->sum[r];
-        memcpy(all, o, dims * sizeof(float));
+        b->max[r] = b->group_max[i];
+        b->sum[r] = b->group_sum[i];
+        memcpy(out, o, dims * sizeof(float));
         return;
     }
-    float max = b->all_max[r] > b->max[r] ? b->all_max[r] : b->max[r];
-    v16 keep = v_exp(v_set(b->all_max[r] - max)), take = v_exp(v_set(b->max[r] - max));
+    float max = b->max[r] > b->group_max[i] ? b->max[r] : b->group_max[i];
+    v16 keep = v_exp(v_set(b->max[r] - max)), take = v_exp(v_set(b->group_max[i] - max));
     for (size_t d = 0; d < dims; d += 16)
-        v_store(all + d, v_fma(v_load(o + d), take, v_mul(v_load(all + d), keep)));
-    b->all_sum[r] = v_first(v_fma(v_set(b->sum[r]), take, v_mul(v_set(b->all_sum[r]), keep)));
-    b->all_max[r] = max;
+        v_store(out + d, v_fma(v_load(o + d), take, v_mul(v_load(out + d), keep)));
+    b->sum[r] = v_first(v_fma(v_set(b->group_sum[i]), take, v_mul(v_set(b->sum[r]), keep)));
+    b->max[r] = max;
 }
 
-static void attend_group(attend_block *b, size_t group)
+/* Rows r .. r + n - 1 (one register tile) over the group at hand. */
+static void attend_tile(attend_block *b, size_t r, size_t n)
 {
-    attend_scores(b, group);
-    for (size_t r = 0; r < b->n; r++) {
-        size_t from = max_size(b->first[r], group), to = min_size(b->end[r], group + ATTEND_GROUP);
-        if (from < to) attend_softmax(b, r, (int)(from - group), (int)(to - group));
-        memset(b->o + r * b->ld_o, 0, ingle_round_up(b->job->kv->head_dim_v, 16) * sizeof(float));
+    if (b->end[r + n - 1] <= b->group || b->first[r] >= b->group + ATTEND_GROUP) return;
+    attend_scores(b, r, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t from = max_size(b->first[r + i], b->group);
+        size_t to = min_size(b->end[r + i], b->group + ATTEND_GROUP);
+        if (from < to) attend_softmax(b, i, (int)(from - b->group), (int)(to - b->group));
     }
-    attend_values(b, group);
-    for (size_t r = 0; r < b->n; r++)
-        if (b->first[r] < group + ATTEND_GROUP && b->end[r] > group) attend_merge(b, r);
+    attend_values(b, r, n);
+    for (size_t i = 0; i < n; i++)
+        if (b->first[r + i] < b->group + ATTEND_GROUP && b->end[r + i] > b->group)
+            attend_merge(b, r + i, i);
 }
 
 static void attend(const ingle_attend *job, void *scratch)
 {
     attend_block *b = scratch;
-    size_t n_rows = job->n_tokens * job->n_group, dims = job->kv->head_dim_v;
+    const size_t n_rows = job->n_tokens * job->n_group, dims = job->kv->head_dim_v;
     attend_place(b, job);
     for (size_t row = 0, n; row < n_rows; row += n) {
         n = min_size(n_rows - row, ATTEND_ROWS);
         attend_rows(b, row, n);
-        for (size_t group = b->first[0] / ATTEND_GROUP * ATTEND_GROUP; group < b->end[n - 1];
-             group += ATTEND_GROUP)
-            attend_group(b, group);
+        for (size_t at = b->first[0] / ATTEND_GROUP * ATTEND_GROUP; at < b->end[n - 1];
+             at += ATTEND_GROUP) {
+            attend_pages(b, at);
+            for (size_t r = 0, n_tile; r < n; r += n_tile) {
+                n_tile = tile_rows(n - r);
+                attend_tile(b, r, n_tile);
+            }
+        }
         for (size_t r = 0; r < n; r++) {
             float *out =
                 job->out + (row + r) / job->n_group * job->ld_out + (row + r) % job->n_group * dims;
-            v16 sum = v_set(b->all_sum[r]);
+            v16 sum = v_set(b->sum[r]);
             for (size_t d = 0; d < dims; d += 16)
-                v_store_n(out + d, v_div(v_load(b->all_o + r * b->ld_o + d), sum), dims - d);
+                v_store_n(out + d, v_div(v_load(b->out + r * b->ld_o + d), sum), dims - d);
         }
     }
 }

@@ -16,7 +16,7 @@ static inline v16 v_exp(v16 x)
     q = v_fma(q, r, v_set(0x1.5558f2p-5f));
     q = v_fma(q, r, v_set(0x1.555492p-3f));
     q = v_fma(q, r, v_set(0x1.fffffcp-2f));
-    v16 p = v_add(v_fma(q, v_mul(r, r), r), v_set(1.0f));
+    v16 p = v_fma(v_fma(q, r, v_set(1.0f)), r, v_set(1.0f));
     return v_pow2(p, n);
 }
 

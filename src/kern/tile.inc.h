@@ -3,25 +3,37 @@
  *
  *     c[r][16 v + lane] (+)= sum over k of a[k][v][lane] * b[r][k]
  *
- * One fma chain per element, k ascending. a is F32, F16 or BF16 in 16-lane lines: the lines of one
- * vector v lie a_step elements apart, the vectors a_vec elements apart. In a matmul lanes are 16
- * weight rows; in q k^T they are 16 positions; in p v they are 16 dimensions. */
+ * One fma chain per element, k ascending. In a matmul lanes are 16 weight rows; in q k^T they are
+ * 16 positions; in p v they are 16 dimensions. a may be cut along k into pages that lie anywhere;
+ * it is converted to f32 on the way into the registers, which costs less than a converted copy
+ * would. */
 
-enum { TILE_F32, TILE_F16, TILE_BF16 };
+enum {
+    TILE_F32,
+    TILE_F16,
+    TILE_BF16,
+    TILE_Q8_V, /* int8, a scale for every k and 32 lanes */
+    TILE_Q8_K, /* int8, a scale for every lane and 32 k */
+    TILE_TYPES
+};
 
 typedef struct tile {
-    size_t n; /* length of the chains */
-    const void *a;
-    size_t a_step, a_vec;
+    /* page_rows rows of a per page. One entry more than needed: what will be read afterwards, to be
+     * fetched into the cache ahead of time as each page is during the one before it (hardware
+     * streams end with the page); NULL if nothing is known. */
+    const char *const *pages;
+    size_t page_rows;
+    size_t first;         /* row of the first page that is k = 0 */
+    size_t offset;        /* bytes from a page to vector 0 */
+    size_t a_step, a_vec; /* elements between rows and between vectors */
+    size_t scale;         /* int8: bytes from a page to the scale of its first row and vector 0 */
+    size_t scale_step;    /* floats from row to row, or from 32 rows to the next */
+    size_t n;             /* length of the chains */
     const float *b;
     size_t ld_b;
     float *c;
     size_t ld_c;
     bool start; /* chains start at 0, not at c */
-    /* What will be read next, fetched into the cache while this is computed: at most up to
-     * next_end. Hardware streams end with a page of KV or of memory. NULL: nothing. */
-    const char *next, *next_end;
-    size_t next_step; /* bytes per k; set by tile_all */
 } tile;
 
 typedef void tile_fn(const tile *t);
@@ -31,73 +43,7 @@ typedef void tile_fn(const tile *t);
 #else
 #define TILE_UNROLL _Pragma("GCC unroll 16")
 #endif
-
-static inline __attribute__((always_inline)) v16 tile_load(int type, const char *a, size_t i)
-{
-    if (type == TILE_F32) return v_load((const float *)a + i);
-    if (type == TILE_F16) return v_load_f16((const uint16_t *)a + i);
-    return v_load_bf16((const uint16_t *)a + i);
-}
-
-/* rows and vecs are constants in every instance, so acc lives in registers. b is walked with one
- * pointer per three rows: [p], [p + ld], [p + 2 ld] are addressing modes, twelve pointers would not
- * fit the integer registers. */
-static inline __attribute__((always_inline)) void tile_run(const tile *t, int type, int rows,
-                                                           int vecs)
-{
-    v16 acc[12][4];
-    const size_t ld_b = t->ld_b, ld_c = t->ld_c, a_vec = t->a_vec, unit = type == TILE_F32 ? 4 : 2;
-    TILE_UNROLL
-    for (int r = 0; r < rows; r++) {
-        TILE_UNROLL
-        for (int v = 0; v < vecs; v++)
-            acc[r][v] = t->start ? v_set(0.0f) : v_load(t->c + (size_t)r * ld_c + 16 * v);
-    }
-    const char *a = t->a;
-    const char *next = t->next;
-    const float *b[4];
-    TILE_UNROLL
-    for (int i = 0; 3 * i < rows; i++) b[i] = t->b + 3 * (size_t)i * ld_b;
-    for (size_t k = 0; k < t->n; k++) {
-        v16 x[4];
-        __builtin_prefetch(next);
-        if (vecs == 4) __builtin_prefetch(next + 64);
-        next += t->next_step;
-        TILE_UNROLL
-        for (int v = 0; v < vecs; v++) x[v] = tile_load(type, a, (size_t)v * a_vec);
-        TILE_UNROLL
-        for (int r = 0; r < rows; r++) {
-            v16 y = v_set(b[r / 3][k + (size_t)(r % 3) * ld_b]);
-            TILE_UNROLL
-            for (int v = 0; v < vecs; v++) acc[r][v] = v_fma(x[v], y, acc[r][v]);
-        }
-        a += t->a_step * unit;
-    }
-    TILE_UNROLL
-    for (int r = 0; r < rows; r++) {
-        TILE_UNROLL
-        for (int v = 0; v < vecs; v++) v_store(t->c + (size_t)r * ld_c + 16 * v, acc[r][v]);
-    }
-}
-
-#define TILE_DEFINE(rows, vecs)                                                                    \
-    static void tile_f32_##rows##x##vecs(const tile *t)                                            \
-    {                                                                                              \
-        tile_run(t, TILE_F32, rows, vecs);                                                         \
-    }                                                                                              \
-    static void tile_f16_##rows##x##vecs(const tile *t)                                            \
-    {                                                                                              \
-        tile_run(t, TILE_F16, rows, vecs);                                                         \
-    }                                                                                              \
-    static void tile_bf16_##rows##x##vecs(const tile *t)                                           \
-    {                                                                                              \
-        tile_run(t, TILE_BF16, rows, vecs);                                                        \
-    }
-TILE_LIST(TILE_DEFINE)
-
-#define TILE_SLOT(rows, vecs)                                                                      \
-    [rows][vecs] = {tile_f32_##rows##x##vecs, tile_f16_##rows##x##vecs, tile_bf16_##rows##x##vecs},
-static tile_fn *const tile_table[TILE_ROWS + 1][5][3] = {TILE_LIST(TILE_SLOT)};
+#define TILE_INLINE static inline __attribute__((always_inline))
 
 static inline size_t min_size(size_t a, size_t b)
 {
@@ -108,6 +54,100 @@ static inline size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+TILE_INLINE size_t tile_unit(int type)
+{
+    return type == TILE_F32 ? 4 : type == TILE_F16 || type == TILE_BF16 ? 2 : 1;
+}
+
+TILE_INLINE v16 tile_load(int type, const char *a)
+{
+    if (type == TILE_F32) return v_load((const float *)a);
+    if (type == TILE_F16) return v_load_f16((const uint16_t *)a);
+    if (type == TILE_BF16) return v_load_bf16((const uint16_t *)a);
+    return v_load_s8((const int8_t *)a);
+}
+
+/* Rows at .. at + n - 1 of one page. rows and vecs are constants in every instance, so acc lives in
+ * registers. b is walked with one pointer per three rows: [p], [p + ld], [p + 2 ld] are addressing
+ * modes, twelve pointers would not fit the integer registers. */
+TILE_INLINE void tile_page(const tile *t, int type, int rows, int vecs, const char *const *page,
+                           size_t at, size_t n, const float *b_rows, v16 acc[12][4])
+{
+    const size_t ld_b = t->ld_b, step = t->a_step * tile_unit(type),
+                 vec = t->a_vec * tile_unit(type);
+    const uintptr_t ahead = page[1] ? (uintptr_t)page[1] - (uintptr_t)page[0] : 0;
+    const char *a = page[0] + t->offset + at * step;
+    const float *scale = (const float *)(page[0] + t->scale), *b[4];
+    v16 x[4], s[4];
+    if (type == TILE_Q8_V) scale += at * t->scale_step;
+    TILE_UNROLL
+    for (int v = 0; v < vecs; v++) s[v] = v_set(0.0f); /* or compilers worry */
+    TILE_UNROLL
+    for (int i = 0; 3 * i < rows; i++) b[i] = b_rows + 3 * (size_t)i * ld_b;
+    for (size_t k = 0; k < n; k++, a += step) {
+        if (type == TILE_Q8_K && k % 32 == 0) {
+            TILE_UNROLL
+            for (int v = 0; v < vecs; v++) s[v] = v_load(scale + 16 * v);
+            scale += t->scale_step;
+        }
+        __builtin_prefetch((const void *)((uintptr_t)a + ahead));
+        if (vecs == 4) __builtin_prefetch((const void *)((uintptr_t)a + 64 + ahead));
+        TILE_UNROLL
+        for (int v = 0; v < vecs; v++) {
+            x[v] = tile_load(type, a + (size_t)v * vec);
+            if (type == TILE_Q8_K) x[v] = v_mul(x[v], s[v]);
+            if (type == TILE_Q8_V) x[v] = v_mul(x[v], v_set(scale[v / 2]));
+        }
+        if (type == TILE_Q8_V) scale += t->scale_step;
+        TILE_UNROLL
+        for (int r = 0; r < rows; r++) {
+            v16 y = v_set(b[r / 3][k + (size_t)(r % 3) * ld_b]);
+            TILE_UNROLL
+            for (int v = 0; v < vecs; v++) acc[r][v] = v_fma(x[v], y, acc[r][v]);
+        }
+    }
+}
+
+TILE_INLINE void tile_run(const tile *t, int type, int rows, int vecs)
+{
+    v16 acc[12][4];
+    const size_t ld_c = t->ld_c;
+    TILE_UNROLL
+    for (int r = 0; r < rows; r++) {
+        TILE_UNROLL
+        for (int v = 0; v < vecs; v++)
+            acc[r][v] = t->start ? v_set(0.0f) : v_load(t->c + (size_t)r * ld_c + 16 * v);
+    }
+    const char *const *page = t->pages;
+    for (size_t k = 0, at = t->first, n; k < t->n; k += n, at = 0, page++) {
+        n = min_size(t->n - k, t->page_rows - at);
+        tile_page(t, type, rows, vecs, page, at, n, t->b + k, acc);
+    }
+    TILE_UNROLL
+    for (int r = 0; r < rows; r++) {
+        TILE_UNROLL
+        for (int v = 0; v < vecs; v++) v_store(t->c + (size_t)r * ld_c + 16 * v, acc[r][v]);
+    }
+}
+
+#define TILE_DEFINE_TYPE(name, type, rows, vecs)                                                   \
+    static void tile_##name##_##rows##x##vecs(const tile *t)                                       \
+    {                                                                                              \
+        tile_run(t, type, rows, vecs);                                                             \
+    }
+#define TILE_DEFINE(rows, vecs)                                                                    \
+    TILE_DEFINE_TYPE(f32, TILE_F32, rows, vecs)                                                    \
+    TILE_DEFINE_TYPE(f16, TILE_F16, rows, vecs)                                                    \
+    TILE_DEFINE_TYPE(bf16, TILE_BF16, rows, vecs)                                                  \
+    TILE_DEFINE_TYPE(q8_v, TILE_Q8_V, rows, vecs)                                                  \
+    TILE_DEFINE_TYPE(q8_k, TILE_Q8_K, rows, vecs)
+TILE_LIST(TILE_DEFINE)
+
+#define TILE_SLOT(rows, vecs)                                                                      \
+    [rows][vecs] = {tile_f32_##rows##x##vecs, tile_f16_##rows##x##vecs, tile_bf16_##rows##x##vecs, \
+                    tile_q8_v_##rows##x##vecs, tile_q8_k_##rows##x##vecs},
+static tile_fn *const tile_table[TILE_ROWS + 1][5][TILE_TYPES] = {TILE_LIST(TILE_SLOT)};
+
 /* Up to TILE_ROWS of the rows that are left, without a small rest after it. */
 static inline size_t tile_rows(size_t left)
 {
@@ -117,8 +157,6 @@ static inline size_t tile_rows(size_t left)
 /* Any number of rows and vectors, cut into register tiles. */
 static void tile_all(int type, size_t rows, size_t vecs, const tile *whole)
 {
-    const size_t unit = type == TILE_F32 ? 4 : 2;
-    const char *next = whole->next;
     for (size_t r = 0, nr; r < rows; r += nr) {
         nr = tile_rows(rows - r);
         tile t = *whole;
@@ -127,18 +165,10 @@ static void tile_all(int type, size_t rows, size_t vecs, const tile *whole)
         for (size_t v = 0, nv; v < vecs; v += nv) {
             nv = min_size((size_t)TILE_VECS(nr), vecs - v);
             if (nv == 3) nv = 2;
-            t.next_step = next < whole->next_end ? nv == 4 ? 128 : 64 : 0;
-            t.next = t.next_step ? next : t.a;
-            next += t.next_step * t.n;
+            t.offset = whole->offset + v * t.a_vec * tile_unit(type);
+            t.scale = whole->scale + (type == TILE_Q8_K ? 16 * v : v / 2) * sizeof(float);
             tile_table[nr][nv][type](&t);
-            t.a = (const char *)t.a + nv * t.a_vec * unit;
             t.c += 16 * nv;
         }
     }
-}
-
-/* lines of 16 elements to f32 */
-static void lines_to_f32(int type, const void *src, float *dst, size_t n_lines)
-{
-    for (size_t i = 0; i < n_lines; i++) v_store(dst + 16 * i, tile_load(type, src, 16 * i));
 }
