@@ -22,9 +22,9 @@ bool ingle_grow(void *array, size_t *cap, size_t n, size_t size)
     if (!ingle_mul_ok(want, size, &bytes)) return false;
     void *p;
     memcpy(&p, array, sizeof p);
-    p = realloc(p, bytes);
-    if (!p) return false;
-    memcpy(array, &p, sizeof p);
+    void *larger = realloc(p, bytes);
+    if (!larger) return false;
+    memcpy(array, &larger, sizeof larger);
     *cap = want;
     return true;
 }

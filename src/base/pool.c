@@ -19,12 +19,15 @@
 
 #define MAX_THREADS 1024
 #define MAX_PAUSES  2000
+#define N_SHORT     15    /* spins kept short after one that failed */
+#define SHORT_SHARE 16    /* what is left of them */
 #define MAX_SPIN_NS 50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
 
 /* What one thread owns; a line of its own, since others only come to steal. */
 typedef struct worker {
     _Alignas(INGLE_ALIGN) _Atomic uint64_t share; /* tasks left: first << 32 | end */
     uint32_t n_barriers;                          /* passed so far, over all runs */
+    int n_short;                                  /* spins still to be kept short */
     int index;
     ingle_pool *pool;
     pthread_t thread;
@@ -84,12 +87,25 @@ static void gate_wake(gate *g)
         syscall(SYS_futex, &g->word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-static void gate_wait(gate *g, uint32_t seen, int n_pauses)
+static bool gate_spin(gate *g, uint32_t seen, int n_pauses)
 {
     for (int i = 0; i < n_pauses; i++) {
-        if (atomic_load_explicit(&g->word, memory_order_acquire) != seen) return;
+        if (atomic_load_explicit(&g->word, memory_order_acquire) != seen) return true;
         pause_briefly();
     }
+    return false;
+}
+
+/* Spins, then sleeps. A spin that failed most often means that whoever we wait for is not running
+ * at all (other programs, a quota that is used up), and then the next ones would fail as well: they
+ * are kept short for a while. */
+static void wait_for(ingle_pool *pool, worker *w, gate *g, uint32_t seen)
+{
+    if (gate_spin(g, seen, w->n_short ? pool->n_pauses / SHORT_SHARE : pool->n_pauses)) {
+        w->n_short = 0;
+        return;
+    }
+    w->n_short = w->n_short ? w->n_short - 1 : N_SHORT;
     gate_sleep(g, seen);
 }
 
@@ -203,7 +219,7 @@ void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
     for (;;) {
         uint32_t left = atomic_load(&pool->finish.word);
         if (!left) return;
-        gate_wait(&pool->finish, left, pool->n_pauses);
+        wait_for(pool, &pool->workers[0], &pool->finish, left);
     }
 }
 
@@ -217,7 +233,7 @@ void ingle_pool_barrier(ingle_pool *pool, int i_thread)
         atomic_fetch_add(&pool->passed.word, 1);
         gate_wake(&pool->passed);
     } else {
-        gate_wait(&pool->passed, seen, pool->n_pauses);
+        wait_for(pool, w, &pool->passed, seen);
     }
 }
 

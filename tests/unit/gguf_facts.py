@@ -1,6 +1,6 @@
-"""Writes gguf_facts.h: what a second, independent reader finds in the GGUF files of a corpus.
+"""Writes gguf_facts.inc: what a second, independent reader finds in the GGUF files of a corpus.
 
-    python3 tests/unit/gguf_facts.py "$INGLE_DATA" golden/models/llama2.gguf ... > tests/unit/gguf_facts.h
+    python3 tests/unit/gguf_facts.py "$INGLE_DATA" golden/models/llama2.gguf ... > tests/unit/gguf_facts.inc
 
 Reads the format as its specification describes it (little-endian v2, v3); uses nothing of ingle. Per file: number of
 keys and tensors, a CRC-32 over all keys and values and one over the directory with the first bytes of each tensor.

@@ -549,7 +549,7 @@ static void test_corpus_against_another_reader(void **state)
         size_t n_kv, n_tensors;
         uint32_t crc_kv, crc_tensors;
     } facts[] = {
-#include "gguf_facts.h"
+#include "gguf_facts.inc"
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         ingle_gguf *g = open_data(facts[i].name);
