@@ -1,0 +1,111 @@
+/* fuzz_tokenizer.c - any bytes as a vocabulary and a text.
+ *
+ * Input: flags (1 byte), length of the text (2 bytes), the text, a GGUF file. The text also goes
+ * through two sound vocabularies, which must give it back byte for byte. */
+#define _GNU_SOURCE
+#include "fuzz.h"
+#include "vocab_build.h"
+
+/* Tokens in range, the same count without room, and text back; `exact`: the same bytes. */
+static void use(const ingle_vocab *v, const char *text, size_t len, unsigned flags, bool exact)
+{
+    ingle_error err = {""};
+    size_t n, n_again, n_back, cap = 4 * len + 8;
+    int32_t *ids = malloc(cap * sizeof *ids);
+    char *back;
+    ingle_status st = ingle_vocab_tokenize(v, text, len, flags, ids, cap, &n, &err);
+    if (st || n > cap) abort();
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= v->info.n_tokens) abort();
+    st = ingle_vocab_tokenize(v, text, len, flags, NULL, 0, &n_again, &err);
+    if (n_again != n || st != (n ? INGLE_ERANGE : INGLE_OK)) abort();
+    for (unsigned f = 0; f < 32; f++) {
+        st = ingle_vocab_detokenize(v, ids, n, f, NULL, 0, &n_back, &err);
+        if (st != (n_back ? INGLE_ERANGE : INGLE_OK)) abort();
+        back = malloc(n_back + 1);
+        if (ingle_vocab_detokenize(v, ids, n, f, back, n_back, &n_back, &err)) abort();
+        if (exact && f == flags && (n_back != len || memcmp(back, text, len) != 0)) abort();
+        free(back);
+    }
+    free(ids);
+}
+
+static void use_all_tokens(const ingle_vocab *v)
+{
+    char piece[16];
+    size_t len;
+    ingle_token_info info;
+    for (int32_t id = 0; id < v->info.n_tokens; id++) {
+        if (ingle_vocab_token(v, id, &info, NULL)) abort();
+        ingle_vocab_piece(v, id, INGLE_UNPARSE_SPECIAL, piece, sizeof piece, &len, NULL);
+    }
+}
+
+static void spec(vocab_spec *s, bool bpe)
+{
+    if (bpe) {
+        vb_bpe(s, "gpt-4o");
+        vb_merge(s, "a b");
+        vb_merge(s, "b b");
+        vb_merge(s, "ab b");
+        vb_token(s, "ab", VB_NORMAL, 0);
+        vb_token(s, "bb", VB_NORMAL, 0);
+    } else {
+        vb_spm(s);
+        vb_token(s, "\xe2\x96\x81", VB_NORMAL, -1);
+        vb_token(s, "\xe2\x96\x81\xe2\x96\x81", VB_NORMAL, -2);
+        vb_token(s, "ab", VB_NORMAL, -3);
+        vb_token(s, "b\xe2\x96\x81", VB_NORMAL, -1.5f);
+    }
+    vb_token(s, "<|x|>", VB_CONTROL, 0);
+    vb_token(s, "|x", VB_USER, 0);
+    vb_token(s, "  ", VB_USER, 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static ingle_vocab *sound[2]; /* as long as the process */
+    if (size < 3) return 0;
+    unsigned flags = data[0] & 3;
+    size_t len = data[1] | (size_t)data[2] << 8;
+    if (len > size - 3) len = size - 3;
+    const char *text = (const char *)data + 3;
+    for (int i = 0; i < 2; i++) {
+        static vocab_spec s;
+        spec(&s, i);
+        if (!sound[i] && vb_open(&sound[i], &s, NULL)) abort();
+        use(sound[i], text, len, flags, true);
+    }
+    ingle_vocab *v;
+    ingle_error err = {""};
+    if (vb_open_bytes(&v, data + 3 + len, size - 3 - len, &err)) {
+        if (!err.text[0] || v) abort(); /* refused without a word */
+        return 0;
+    }
+    use(v, text, len, flags, false);
+    use_all_tokens(v);
+    ingle_vocab_close(&v);
+    return 0;
+}
+
+size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
+{
+    static const char text[] =
+        "ab abb  <|x|>|x|x|> \xe4\xb8\xad\xff\xe4\xb8 'Ll 12345\r\n  </s>\xe2\x96\x81  x\xcc\x81!";
+    static vocab_spec s;
+    static gguf_bytes b;
+    if (i >= 4) return 0;
+    spec(&s, i & 1);
+    if (i == 2) s.name = "phi-3", vb_token(&s, "<|end|>", VB_NORMAL, 0);
+    if (i == 3)
+        s.pre = "deepseek-llm", vb_key(&s, "tokenizer.ggml.eos_token_id", INGLE_GGUF_U32, 3);
+    vb_write(&b, &s);
+    size_t n = sizeof text - 1;
+    if (3 + n + b.n > cap) return 0;
+    data[0] = (uint8_t)i;
+    data[1] = (uint8_t)n;
+    data[2] = 0;
+    memcpy(data + 3, text, n);
+    memcpy(data + 3 + n, b.p, b.n);
+    return 3 + n + b.n;
+}
