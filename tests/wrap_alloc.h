@@ -1,14 +1,16 @@
 /* wrap_alloc.h - makes the n-th allocation of the code under test fail, and counts what is held.
  * A test that includes this is linked with --wrap for malloc, calloc, realloc, free, mmap and
- * pthread_create (see CMakeLists.txt); a thread that cannot be started counts as an allocation that
- * failed. Usage:
+ * pthread_create (see CMakeLists.txt); a thread that cannot be started counts as an allocation
+ * that failed. Usage:
  *
  *     for (long n = 1;; n++) {
- *         wrap_alloc_begin(n);                    the n-th call from now on fails, all others work;
- * 0: none status = ingle_something_open(&x, ...); ingle_something_close(&x); if (!wrap_alloc_end())
- * break;           false: the n-th call was never reached, so all have been tried
- *         assert_int_equal(status, INGLE_ENOMEM);
+ *         wrap_alloc_begin(n);            the n-th call from now on fails; 0: none
+ *         status = ingle_something_open(&x, ...);
+ *         ingle_something_close(&x);
+ *         bool reached = wrap_alloc_end();
  *         assert_int_equal(wrap_alloc_live(), 0);
+ *         if (!reached) break;            every call has failed once; status is INGLE_OK now
+ *         assert_int_equal(status, INGLE_ENOMEM);
  *     }
  *
  * Safe with threads. Blocks that existed before wrap_alloc_begin() must not be freed before

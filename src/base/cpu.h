@@ -5,10 +5,8 @@
 
 #include <ingle.h>
 
-enum { /* features beside the level */
-       INGLE_CPU_VBMI = 1,
-       INGLE_CPU_AVX512_BF16 = 2
-};
+/* Features beside the level. */
+enum { INGLE_CPU_VBMI = 1, INGLE_CPU_AVX512_BF16 = 2 };
 
 typedef struct ingle_cpu {
     ingle_isa isa;     /* best level this processor and operating system run */

@@ -2,7 +2,7 @@
  * Owns       its slots; the keys are borrowed and must stay where they are.
  * Depends on base/mem.h.
  * Invariant  at most two thirds of the slots are taken, so a probe ends. The hash is seeded per map
- * from the system's generator: no file can be built to make it slow. */
+ *            from the system's generator: no file can be built to make it slow. */
 #ifndef INGLE_BASE_MAP_H
 #define INGLE_BASE_MAP_H
 

@@ -1,6 +1,7 @@
 /* mem.h - memory: checked sizes, zeroed arrays, aligned arenas of whole pages.
  * Owns       nothing; every block belongs to whoever asked for it.
- * Depends on libc. Tests make the n-th call of malloc, calloc, realloc or mmap fail by wrapping them at link time. */
+ * Depends on libc. Tests make the n-th call of malloc, calloc, realloc or mmap fail by wrapping
+ *            them at link time. */
 #ifndef INGLE_BASE_MEM_H
 #define INGLE_BASE_MEM_H
 
@@ -20,11 +21,16 @@ static inline bool ingle_add_ok(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 /* Rounds up to a multiple of a power of two; the caller has bounded n. */
-static inline size_t ingle_round_up(size_t n, size_t to) { return (n + to - 1) & ~(to - 1); }
+static inline size_t ingle_round_up(size_t n, size_t to)
+{
+    return (n + to - 1) & ~(to - 1);
+}
 
-/* Zeroed array of n elements; NULL when it does not fit or n * size wraps. n == 0 gives a valid pointer. Freed by free(). */
+/* Zeroed array of n elements; NULL when it does not fit or n * size wraps. n == 0 gives a valid
+ * pointer. Freed by free(). */
 void *ingle_new(size_t n, size_t size);
-/* Grows *array (elements of `size`) so that it holds at least n; *cap is the capacity. False: unchanged. */
+/* Grows *array (elements of `size`) so that it holds at least n; *cap is the capacity.
+ * False: no memory, nothing changed. */
 bool ingle_grow(void *array, size_t *cap, size_t n, size_t size);
 
 /* Zeroed anonymous pages, 2 MiB-aligned with huge pages advised when large. NULL on failure. */

@@ -1,7 +1,9 @@
 /* pool.h - the compute threads of one engine (or of one model being packed).
  * Owns       n-1 pthreads; the caller of ingle_pool_run() is thread 0.
- * Depends on base/mem.h, base/status.h. Knows nothing of what it runs.
- * Invariant  between runs every worker sleeps on a futex; within a run a barrier spins briefly, then sleeps. */
+ * Depends on base/mem.h, base/status.h, base/cpu.h. Knows nothing of what it runs.
+ * Invariant  between runs every worker sleeps on a futex; within a run a barrier spins briefly (at
+ *            most 50 us, less while that does not help, not at all with more threads than
+ *            processors), then sleeps. */
 #ifndef INGLE_BASE_POOL_H
 #define INGLE_BASE_POOL_H
 
@@ -20,14 +22,14 @@ int ingle_pool_n_threads(const ingle_pool *pool);
 /* Runs fn once on every thread and returns when all are done. One caller at a time. */
 void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
 
-/* Inside fn: waits until every thread of the run is here; writes before it are seen by all after it. */
+/* Inside fn: waits until every thread of the run is here; all see what was written before. */
 void ingle_pool_barrier(ingle_pool *pool, int i_thread);
 
-/* Inside fn: hands out [0, n_tasks) in contiguous pieces: each thread first takes its own share in order, then steals
- * from the end of the others' shares. Usage, on every thread:
+/* Inside fn: hands out [0, n_tasks) in contiguous pieces: each thread first takes its own share in
+ * order, then steals from the end of the others' shares. Usage, on every thread:
  *     ingle_pool_share(pool, i_thread, n_tasks);     then a barrier (all must see the shares)
  *     while (ingle_pool_next(pool, i_thread, unit, &first, &n)) ...   n <= unit tasks from `first`
- * A later ingle_pool_share needs a barrier before it. */
+ * A later ingle_pool_share needs a barrier before it. n_tasks is below 2^32. */
 void ingle_pool_share(ingle_pool *pool, int i_thread, size_t n_tasks);
 bool ingle_pool_next(ingle_pool *pool, int i_thread, size_t unit, size_t *first, size_t *n);
 

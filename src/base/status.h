@@ -7,7 +7,8 @@
 
 #include <ingle.h>
 
-/* Writes the text (cut to fit, control bytes and broken UTF-8 made harmless) and returns status. err may be NULL. */
+/* Writes the text (cut to fit, control bytes and broken UTF-8 made harmless) and returns status.
+ * err may be NULL. */
 ingle_status ingle_fail(ingle_error *err, ingle_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

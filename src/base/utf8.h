@@ -1,5 +1,6 @@
 /* utf8.h - well-formed UTF-8 as the Unicode standard defines it (table 3-7): no overlong forms, no
- * surrogates. Depends on nothing. */
+ *            surrogates.
+ * Depends on nothing. */
 #ifndef INGLE_BASE_UTF8_H
 #define INGLE_BASE_UTF8_H
 

@@ -2,7 +2,7 @@
  * Owns       one block with the bytes of the head, the arrays that point into it.
  * Depends on gguf/gguf.h, base/map.h.
  * Invariant  everything gguf.h promises, except what needs the other parts of a split file: unique
- * tensor names. */
+ *            tensor names. */
 #ifndef INGLE_GGUF_HEAD_H
 #define INGLE_GGUF_HEAD_H
 

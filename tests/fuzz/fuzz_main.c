@@ -1,12 +1,13 @@
 /* fuzz_main.c - drives a fuzz target without a fuzzer.
  *
- *     fuzz_NAME [-m N] [-s SEED] [FILE or FOLDER ...]   replay the target's seeds and the files,
- * each also with N changes fuzz_NAME -w FOLDER                               write the seeds as
- * files, for a real fuzzer to begin with
+ *     fuzz_NAME [-m N] [-s SEED] [FILE or FOLDER ...]
+ *         replays the target's seeds and the files, each as it is and N times changed
+ *     fuzz_NAME -w FOLDER
+ *         writes the seeds as files, for a real fuzzer to begin with
  *
- * The changes are drawn from a generator with a fixed seed, so a failure can be repeated: the input
- * that is being run is kept in a file named on stderr when the process dies (fuzz-crash-NAME in the
- * working folder). */
+ * The changes are drawn from a generator with a fixed seed, so a failure can be repeated; and when
+ * the process dies, by a signal or by a sanitizer's word, the input it was working on is kept in
+ * the file fuzz-crash-fuzz_NAME in the working folder. */
 #define _GNU_SOURCE
 #include "fuzz.h"
 
@@ -42,13 +43,28 @@ static uint64_t draw(uint64_t below)
     return (fuzz.random * 0x2545f4914f6cdd1du >> 11) % below;
 }
 
-static void keep_input(int signal_number)
+static void keep_input(void)
 {
     int fd = open(fuzz.crash_file, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (fd >= 0 && write(fd, fuzz.input, fuzz.size) == (ssize_t)fuzz.size)
-        dprintf(2, "signal %d: the input is in %s\n", signal_number, fuzz.crash_file);
+        dprintf(2, "the input is in %s\n", fuzz.crash_file);
+}
+
+static void die(int signal_number)
+{
+    keep_input();
     signal(signal_number, SIG_DFL);
     raise(signal_number);
+}
+
+/* There in sanitizer builds only: called when one has found something. */
+__attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
+
+static void keep_input_on_death(void)
+{
+    const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], die);
+    if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(keep_input);
 }
 
 static void run(void)
@@ -185,8 +201,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) signal(deadly[i], keep_input);
+    keep_input_on_death();
 
     for (size_t n; fuzz_seed && (n = fuzz_seed(fuzz.n_seeds, fuzz.input, INPUT_ROOM));
          fuzz.n_seeds++)
