@@ -1,5 +1,6 @@
 #include "text/merge.h"
 #include "base/mem.h"
+#include "text/pairq.h"
 
 #include <stdlib.h>
 
@@ -47,7 +48,7 @@ bool ingle_merger_open(ingle_merger *m, const ingle_vocab *v, ingle_token_sink *
 void ingle_merger_close(ingle_merger *m)
 {
     free(m->symbols);
-    free(m->heap);
+    ingle_pairq_close(&m->queue);
     free(m->cache);
     *m = (ingle_merger){0};
 }
@@ -158,28 +159,24 @@ static void merge_small(ingle_merger *m, const char *word, size_t len)
     for (size_t i = 0; i < n; i++) emit_symbol(m, id[i], word + start[i], start[i + 1] - start[i]);
 }
 
-/* The pair (i, next of i) is new: notes it and puts it on the heap. `len` ends the word. */
-static bool note_pair(ingle_merger *m, const char *word, uint32_t i, size_t len)
+/* The pair (i, next of i) is new: notes it. It is queued unless it was there with the same key.
+ * `len` ends the word. */
+static void note_pair(ingle_merger *m, const char *word, uint32_t i, size_t len, uint32_t old_key)
 {
     ingle_merge_symbol *s = &m->symbols[i];
     s->key = INGLE_NO_KEY;
-    if (s->next == INGLE_NO_ID) return true;
+    if (s->next == INGLE_NO_ID) return;
     const ingle_merge_symbol *next = &m->symbols[s->next];
     size_t end = next->next == INGLE_NO_ID ? len : m->symbols[next->next].start;
     s->key = pair_key(m->v, word, s->id, next->id, s->start, end, &s->merged);
-    if (s->key == INGLE_NO_KEY) return true;
-    if (!ingle_grow(&m->heap, &m->cap_heap, m->n_heap + 1, sizeof *m->heap)) return false;
-    ingle_heap_push(m->heap, &m->n_heap, (uint64_t)s->key << 32 | i);
-    return true;
+    if (s->key != INGLE_NO_KEY && s->key != old_key) ingle_pairq_push(&m->queue, m->symbols, i);
 }
 
-/* Any length: symbols in a list, pairs on a heap. An entry whose key is no longer the pair's is out
- * of date. */
+/* Any length: symbols in a list, pairs in a queue. */
 static ingle_status merge_large(ingle_merger *m, const char *word, size_t len)
 {
     if (len >= UINT32_MAX) return INGLE_EUNSUPPORTED;
     size_t n = 0;
-    m->n_heap = 0;
     for (size_t i = 0; i < len; n++) {
         if (!ingle_grow(&m->symbols, &m->cap_symbols, n + 1, sizeof *m->symbols))
             return INGLE_ENOMEM;
@@ -190,19 +187,16 @@ static ingle_status merge_large(ingle_merger *m, const char *word, size_t len)
     }
     ingle_merge_symbol *s = m->symbols;
     s[0].prev = s[n - 1].next = INGLE_NO_ID;
-    for (size_t i = 0; i < n; i++)
-        if (!note_pair(m, word, (uint32_t)i, len)) return INGLE_ENOMEM;
-    while (m->n_heap) {
-        uint64_t top = ingle_heap_pop(m->heap, &m->n_heap);
-        uint32_t i = (uint32_t)top;
-        if (s[i].key != top >> 32) continue;
+    if (!ingle_pairq_open(&m->queue, n)) return INGLE_ENOMEM;
+    for (size_t i = 0; i < n; i++) note_pair(m, word, (uint32_t)i, len, INGLE_NO_KEY);
+    for (uint32_t i; (i = ingle_pairq_pop(&m->queue, s)) != INGLE_NO_ID;) {
         uint32_t gone = s[i].next;
         s[i].id = s[i].merged;
         s[i].next = s[gone].next;
         s[gone].key = INGLE_NO_KEY;
         if (s[i].next != INGLE_NO_ID) s[s[i].next].prev = i;
-        if (!note_pair(m, word, i, len)) return INGLE_ENOMEM;
-        if (s[i].prev != INGLE_NO_ID && !note_pair(m, word, s[i].prev, len)) return INGLE_ENOMEM;
+        note_pair(m, word, i, len, INGLE_NO_KEY);
+        if (s[i].prev != INGLE_NO_ID) note_pair(m, word, s[i].prev, len, s[s[i].prev].key);
     }
     for (uint32_t i = 0; i != INGLE_NO_ID; i = s[i].next) {
         size_t end = s[i].next == INGLE_NO_ID ? len : s[s[i].next].start;

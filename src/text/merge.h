@@ -31,13 +31,20 @@ typedef struct ingle_cached_word { /* one cache line */
     int32_t ids[INGLE_CACHE_IDS];
 } ingle_cached_word;
 
+/* See pairq.h. */
+typedef struct ingle_pairq {
+    uint64_t *heaps;  /* [n_blocks][stride] key << 32 | symbol */
+    uint32_t *counts; /* [n_blocks] entries of each heap */
+    uint64_t *best;   /* [2 * leaves] a tournament: node i is the smaller of 2i and 2i + 1 */
+    size_t cap_heaps, cap_counts, cap_best, stride, leaves;
+} ingle_pairq;
+
 typedef struct ingle_merger {
     const ingle_vocab *v;
     ingle_token_sink *sink;
     ingle_merge_symbol *symbols;
     size_t cap_symbols;
-    uint64_t *heap;
-    size_t n_heap, cap_heap;
+    ingle_pairq queue;
     ingle_cached_word *cache; /* [cache_mask + 1], NULL: none. Words of this call only. */
     size_t cache_mask;
 } ingle_merger;

@@ -320,11 +320,11 @@ static ingle_status build_bytes(ingle_vocab *v, ingle_error *err)
     }
     for (int b = 0; b < 256; b++) {
         static const char digits[] = "0123456789ABCDEF";
-        const char name[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'}, c = (char)b;
-        uint32_t id = find(v, &c, 1);
+        const char name[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'}, c[1] = {(char)b};
+        uint32_t id = find(v, c, 1);
         if (v->kind == INGLE_VOCAB_BPE) {
             if (id != INGLE_NO_ID) v->byte_tokens[b] = (int32_t)id;
-            if (id == INGLE_NO_ID) id = ingle_vocab_add_symbol(v, &c, 1);
+            if (id == INGLE_NO_ID) id = ingle_vocab_add_symbol(v, c, 1);
             if (id == INGLE_NO_ID) return no_memory(err);
             v->byte_symbols[b] = id;
         } else if (v->byte_tokens[b] < 0) {

@@ -3,10 +3,11 @@
  * refusal by name. */
 #define _GNU_SOURCE
 #include "base/utf8.h"
-#include "text/merge.h"
+#include "text/pairq.h"
 #include "vocab_build.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -475,6 +476,38 @@ static void test_heap(void **arg)
     }
 }
 
+/* Keys change, come back and vanish; what comes out is the smallest current one, the leftmost of
+ * equals. */
+static void test_pair_queue(void **arg)
+{
+    (void)arg;
+    for (int round = 0; round < 4; round++) {
+        ingle_pairq q = {0};
+        size_t n = round & 1 ? 40 : 9000;  /* in one block or in three */
+        uint32_t hot = round & 2 ? 4 : 40; /* symbols that change most */
+        ingle_merge_symbol *s = calloc(n, sizeof *s);
+        for (size_t i = 0; i < n; i++) s[i].key = INGLE_NO_KEY;
+        assert_true(ingle_pairq_open(&q, n));
+        for (int step = 0; step < 40000; step++) {
+            uint32_t i =
+                draw(8) ? (uint32_t)(n / 2) + draw(hot) % (uint32_t)(n / 2) : draw((uint32_t)n);
+            uint32_t key = draw(6);
+            if (s[i].key == key) continue;
+            s[i].key = key ? key : INGLE_NO_KEY;
+            if (key) ingle_pairq_push(&q, s, i);
+            if (step % 50 > 1) continue;
+            uint32_t want = INGLE_NO_ID;
+            for (uint32_t k = 0; k < n; k++)
+                if (s[k].key != INGLE_NO_KEY && (want == INGLE_NO_ID || s[k].key < s[want].key))
+                    want = k;
+            assert_int_equal(ingle_pairq_pop(&q, s), want);
+            if (want != INGLE_NO_ID) s[want].key = INGLE_NO_KEY;
+        }
+        ingle_pairq_close(&q);
+        free(s);
+    }
+}
+
 /* ---- special tokens ---- */
 
 /* By definition: of all that occur in what is left, the longest, and of these the leftmost; again
@@ -711,6 +744,49 @@ static void test_calls(void **arg)
     ingle_vocab_close(&v);
 }
 
+typedef struct reader {
+    const ingle_vocab *v;
+    const char *text;
+    size_t n;
+    int32_t ids[4096];
+} reader;
+
+static void *read_along(void *arg)
+{
+    reader *r = arg;
+    for (int k = 0; k < 20; k++)
+        if (ingle_vocab_tokenize(r->v, r->text, strlen(r->text), 0, r->ids, 4096, &r->n, NULL))
+            r->n = 0;
+    return NULL;
+}
+
+/* One vocabulary, many threads (the thread sanitizer looks on). */
+static void test_threads(void **arg)
+{
+    (void)arg;
+    static vocab_spec s;
+    static reader r[4];
+    char text[2048];
+    size_t len = 0;
+    while (len < 1500) len += (size_t)sprintf(text + len, "%cab, 'll 12 é ", 'a' + (char)draw(20));
+    vb_bpe(&s, "llama-bpe");
+    vb_merge(&s, "a b");
+    vb_token(&s, "ab", VB_NORMAL, 0);
+    vb_token(&s, "12", VB_USER, 0);
+    ingle_vocab *v = open_ok(&s);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        r[i] = (reader){.v = v, .text = text};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_along, &r[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < 4; i++) {
+        assert_true(r[i].n > 500 && r[i].n == r[0].n);
+        assert_memory_equal(r[i].ids, r[0].ids, r[0].n * sizeof *r[0].ids);
+    }
+    ingle_vocab_close(&v);
+}
+
 /* ---- files ---- */
 
 static void expect_refused(const vocab_spec *s, ingle_status want, const char *part)
@@ -825,15 +901,16 @@ static void test_known_tokens(void **arg)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_byte_alphabet), cmocka_unit_test(test_utf8_stream),
-        cmocka_unit_test(test_utf8_valid),    cmocka_unit_test(test_strmap),
-        cmocka_unit_test(test_words),         cmocka_unit_test(test_words_lose_nothing),
-        cmocka_unit_test(test_heap),          cmocka_unit_test(test_merging),
-        cmocka_unit_test(test_long_words),    cmocka_unit_test(test_special_tokens),
-        cmocka_unit_test(test_strip),         cmocka_unit_test(test_spm_flags),
-        cmocka_unit_test(test_clean_spaces),  cmocka_unit_test(test_lossless),
-        cmocka_unit_test(test_calls),         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_odd_tokens),    cmocka_unit_test(test_known_tokens),
+        cmocka_unit_test(test_byte_alphabet),  cmocka_unit_test(test_utf8_stream),
+        cmocka_unit_test(test_utf8_valid),     cmocka_unit_test(test_strmap),
+        cmocka_unit_test(test_words),          cmocka_unit_test(test_words_lose_nothing),
+        cmocka_unit_test(test_heap),           cmocka_unit_test(test_pair_queue),
+        cmocka_unit_test(test_merging),        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_special_tokens), cmocka_unit_test(test_strip),
+        cmocka_unit_test(test_spm_flags),      cmocka_unit_test(test_clean_spaces),
+        cmocka_unit_test(test_lossless),       cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_odd_tokens),
+        cmocka_unit_test(test_known_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
