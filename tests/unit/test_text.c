@@ -909,8 +909,8 @@ int main(void)
         cmocka_unit_test(test_special_tokens), cmocka_unit_test(test_strip),
         cmocka_unit_test(test_spm_flags),      cmocka_unit_test(test_clean_spaces),
         cmocka_unit_test(test_lossless),       cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_odd_tokens),
-        cmocka_unit_test(test_known_tokens),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_odd_tokens),     cmocka_unit_test(test_known_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
