@@ -31,10 +31,11 @@ typedef void tile_fn(const step *p, const ingle_acts *x, size_t t, size_t b0, si
 
 /* ---- unpacking a step ---- */
 
-/* (row i, row i + 1) of int8 scales as s16 pairs. */
-INLINE vi pair_of(const int8_t (*s)[ROWS], int i, int r)
+/* Scales of sub-blocks i and i + 1 as s16 pairs, rows r.. */
+INLINE vi pair_of(const int8_t *s, int i, int r)
 {
-    return vi_or(vi_and(vi_load_s8(s[i] + r), vi_32(0xffff)), vi_sll(vi_load_s8(s[i + 1] + r), 16));
+    vi low = vi_and(vi_load_s8(s + i * ROWS + r), vi_32(0xffff));
+    return vi_or(low, vi_sll(vi_load_s8(s + (i + 1) * ROWS + r), 16));
 }
 
 INLINE void unpack_lines(ingle_type type, const source *s, size_t b, uint8_t (*w)[MR][4])
@@ -61,7 +62,7 @@ INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t
         size_t at = half + (size_t)r, sub = i * (size_t)g.n_subs;
         for (int j = 0; j < g.n_subs; j++)
             vi_store(p->scale[sub + (size_t)j] + at,
-                     vi_and(vi_load_s8(q.sc[j] + r), vi_32(0xffff)));
+                     vi_and(vi_load_s8(q.sc + j * ROWS + r), vi_32(0xffff)));
         for (int j = 0; g.has_min && j < g.n_subs; j += 2)
             vi_store(p->min_pair[(sub + (size_t)j) / 2] + at, pair_of(q.mn, j, r));
         for (int j = 0; type == INGLE_TYPE_Q5_K && j < g.n_subs; j += 2)

@@ -7,25 +7,28 @@
 #include "kern/x86/vec_avx512.h"
 #define NR 6
 #include "kern/x86/matmul.h"
+#include "kern/x86/tile_avx512.h"
 
 INLINE vi dot(vi acc, vi w, vi y)
 {
     return _mm512_dpbusd_epi32(acc, w, y);
 }
 
-INLINE vi dot16(vi acc, vi a, vi b)
-{
-    return _mm512_dpwssd_epi32(acc, a, b);
-}
-
-/* ---- gemm, class K ---- */
-
-/* Starting values -zero * (sum of y) of up to 32 sub-blocks. */
+/* Starting values -zero * (sum of y) of n sub-blocks, 16 at a time. */
 INLINE void start_k(int32_t *start, const int16_t *sums, size_t n, int zero)
 {
     for (size_t i = 0; i < n; i += VL)
         vi_store(start + i, vi_mul(vi_load_s16(sums + i), vi_32(-zero)));
 }
+
+/* acc + s16 pairs of a times those of b; in place, which gcc does not see by itself. */
+INLINE vi dot16(vi acc, vi a, vi b)
+{
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+}
+
+/* ---- gemm, class K ---- */
 
 /* What differs between the K types once they are unpacked. */
 typedef struct k_class {
@@ -35,89 +38,73 @@ typedef struct k_class {
     bool narrow;                 /* sums fit 16 bits */
 } k_class;
 
+/* Some tokens of a tile. */
+typedef struct tile {
+    const int8_t *y[NR];    /* activations at the step's first block */
+    const int16_t *sum[NR]; /* their sums per sub-block */
+    const float *d[NR];     /* their scales */
+} tile;
+
+INLINE tile tile_at(const ingle_acts *x, size_t t0, size_t b0, int n, size_t block, int sub)
+{
+    tile v;
+    for (int t = 0; t < NR; t++) {
+        size_t row = t0 + (size_t)(t < n ? t : 0);
+        v.y[t] = x->q + row * x->ld_q + b0 * block;
+        v.d[t] = x->d + row * x->ld_d + b0;
+        v.sum[t] = NULL;
+        if (sub)
+            v.sum[t] = x->sum16 + row * x->ld_s16 + (sub == 16 ? 0 : x->n_cols / 16) +
+                       b0 * (256 / (size_t)sub);
+    }
+    return v;
+}
+
+/* sum[t][h] += (pairs of scales or mins) . (pairs of sums), the n_pairs pairs of a block from
+ * `first` on. */
+INLINE void add_pairs(int n, int n_pairs, vi sum[NR][2], const int32_t (*pair)[MR], const tile *v,
+                      size_t first)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < n_pairs; i++) {
+        vi p0 = vi_load(pair[first + (size_t)i]), p1 = vi_load(pair[first + (size_t)i] + 16);
+#pragma GCC unroll 6
+        for (int t = 0; t < n; t++) {
+            vi a = vi_repeat(v->sum[t] + 2 * (first + (size_t)i));
+            sum[t][0] = dot16(sum[t][0], p0, a);
+            sum[t][1] = dot16(sum[t][1], p1, a);
+        }
+    }
+}
+
 INLINE void tile_k(k_class k, int n, const step *p, const ingle_acts *x, size_t t0, size_t b0,
                    size_t n_blocks, float *c)
 {
-    const size_t n_lines = 64 / (size_t)k.n_subs, n_sums = 256 / (k.n_subs == 16 ? 16 : 32);
-    const int8_t *y[NR];
-    const int16_t *sum[NR];
-    _Alignas(64) int32_t start[NR][KC / 16];
-    for (int t = 0; t < n; t++) {
-        size_t row = t0 + (size_t)t;
-        y[t] = x->q + row * x->ld_q + b0 * 256;
-        sum[t] = x->sum16 + row * x->ld_s16 + (k.n_subs == 16 ? 0 : x->n_cols / 16) + b0 * n_sums;
-        if (k.zero) start_k(start[t], sum[t], n_blocks * n_sums, k.zero);
-    }
+    const int n_lines = 64 / k.n_subs, n_pairs = k.n_subs / 2;
+    const tile v = tile_at(x, t0, b0, n, 256, 256 / k.n_subs);
+    _Alignas(64) int32_t start[NR][KC / 16], sums[NR][MR];
+    for (int t = 0; t < n && k.zero; t++)
+        start_k(start[t], v.sum[t], n_blocks * (size_t)k.n_subs, k.zero);
     for (size_t b = 0; b < n_blocks; b++) {
-        vi blk[NR][2];
-        for (int t = 0; t < n; t++) blk[t][0] = blk[t][1] = vi_zero();
-        for (size_t s = b * (size_t)k.n_subs; s < (b + 1) * (size_t)k.n_subs; s++) {
-            vi acc[NR][2];
-#pragma GCC unroll 6
-            for (int t = 0; t < n; t++)
-                acc[t][0] = acc[t][1] = k.zero ? vi_repeat(&start[t][s]) : vi_zero();
-#pragma GCC unroll 8
-            for (size_t i = 0; i < n_lines; i++) {
-                vi w0 = vi_load(p->w[s * n_lines + i][0]), w1 = vi_load(p->w[s * n_lines + i][16]);
-#pragma GCC unroll 6
-                for (int t = 0; t < n; t++) {
-                    vi a = vi_repeat(y[t] + (s * n_lines + i) * 4);
-                    acc[t][0] = dot(acc[t][0], w0, a);
-                    acc[t][1] = dot(acc[t][1], w1, a);
-                }
-            }
-            vi s0 = vi_load(p->scale[s]), s1 = vi_load(p->scale[s] + 16);
-            if (!k.narrow) {
-                s0 = _mm512_srai_epi32(vi_sll(s0, 16), 16);
-                s1 = _mm512_srai_epi32(vi_sll(s1, 16), 16);
-            }
-#pragma GCC unroll 6
-            for (int t = 0; t < n; t++) {
-                blk[t][0] = k.narrow ? dot16(blk[t][0], acc[t][0], s0)
-                                     : vi_add(blk[t][0], vi_mul(acc[t][0], s0));
-                blk[t][1] = k.narrow ? dot16(blk[t][1], acc[t][1], s1)
-                                     : vi_add(blk[t][1], vi_mul(acc[t][1], s1));
-            }
-        }
-        const size_t n_pairs = (size_t)k.n_subs / 2;
-        if (k.scale_pairs)
-            for (size_t i = b * n_pairs; i < (b + 1) * n_pairs; i++) {
-                vi s0 = vi_load(p->scale_pair[i]), s1 = vi_load(p->scale_pair[i] + 16);
-#pragma GCC unroll 6
-                for (int t = 0; t < n; t++) {
-                    vi a = vi_repeat(sum[t] + 2 * i);
-                    blk[t][0] = dot16(blk[t][0], s0, a);
-                    blk[t][1] = dot16(blk[t][1], s1, a);
-                }
-            }
-        vf d0 = vf_load(p->d[b]), d1 = vf_load(p->d[b] + 16);
-#pragma GCC unroll 6
+        size_t sub = b * (size_t)k.n_subs;
+        vi blk[NR][2], mn[NR][2];
+        block_k(n, n_lines, k.narrow, sums, p->w[b * 64], v.y, b * 256,
+                k.zero ? &start[0][sub] : NULL, p->scale[sub], (size_t)k.n_subs);
         for (int t = 0; t < n; t++) {
-            vf dy = vf_1(x->d[(t0 + (size_t)t) * x->ld_d + b0 + b]);
-            float *f = c + t * MR;
-            vf_store(f, vf_fma(vf_int(blk[t][0]), vf_mul(d0, dy), vf_load(f)));
-            vf_store(f + 16, vf_fma(vf_int(blk[t][1]), vf_mul(d1, dy), vf_load(f + 16)));
+            blk[t][0] = vi_load(sums[t]), blk[t][1] = vi_load(sums[t] + 16);
+            mn[t][0] = mn[t][1] = vi_zero();
         }
-        if (k.min_pairs) {
-            vi mn[NR][2];
-            for (int t = 0; t < n; t++) mn[t][0] = mn[t][1] = vi_zero();
-            for (size_t i = b * n_pairs; i < (b + 1) * n_pairs; i++) {
-                vi m0 = vi_load(p->min_pair[i]), m1 = vi_load(p->min_pair[i] + 16);
-#pragma GCC unroll 6
-                for (int t = 0; t < n; t++) {
-                    vi a = vi_repeat(sum[t] + 2 * i);
-                    mn[t][0] = dot16(mn[t][0], m0, a);
-                    mn[t][1] = dot16(mn[t][1], m1, a);
-                }
-            }
-            d0 = vf_load(p->min[b]), d1 = vf_load(p->min[b] + 16);
-#pragma GCC unroll 6
-            for (int t = 0; t < n; t++) {
-                vf dy = vf_1(x->d[(t0 + (size_t)t) * x->ld_d + b0 + b]);
-                float *f = c + t * MR;
-                vf_store(f, vf_fnma(vf_int(mn[t][0]), vf_mul(d0, dy), vf_load(f)));
-                vf_store(f + 16, vf_fnma(vf_int(mn[t][1]), vf_mul(d1, dy), vf_load(f + 16)));
-            }
+        if (k.scale_pairs) add_pairs(n, n_pairs, blk, p->scale_pair, &v, b * (size_t)n_pairs);
+        if (k.min_pairs) add_pairs(n, n_pairs, mn, p->min_pair, &v, b * (size_t)n_pairs);
+#pragma GCC unroll 12
+        for (int i = 0; i < 2 * n; i++) {
+            int t = i / 2, h = i % 2;
+            float *f = c + t * MR + 16 * h;
+            vf dy = vf_1(v.d[t][b]), sum = vf_load(f);
+            sum = vf_fma(vf_int(blk[t][h]), vf_mul(vf_load(p->d[b] + 16 * h), dy), sum);
+            if (k.min_pairs)
+                sum = vf_fnma(vf_int(mn[t][h]), vf_mul(vf_load(p->min[b] + 16 * h), dy), sum);
+            vf_store(f, sum);
         }
     }
 }
@@ -162,52 +149,14 @@ static const tile_table tiles_iq4_xs = {TILES(tile_iq4_xs), TILES(tile_iq4_xs)};
 INLINE void tile_b(int zero, bool has_min, int n, const step *p, const ingle_acts *x, size_t t0,
                    size_t b0, size_t n_blocks, float *c)
 {
-    const int8_t *y[NR];
-    const float *dy[NR];
-    _Alignas(64) int32_t start[NR][KC / 32];
-    vf f[NR][2];
+    const tile v = tile_at(x, t0, b0, n, 32, 0);
+    _Alignas(64) token_b table[NR];
     for (int t = 0; t < n; t++) {
-        size_t row = t0 + (size_t)t;
-        y[t] = x->q + row * x->ld_q + b0 * 32;
-        dy[t] = x->d + row * x->ld_d + b0;
-        for (size_t b = 0; b < n_blocks; b++)
-            start[t][b] = -zero * x->sum32[row * x->ld_s32 + b0 + b];
-        f[t][0] = vf_load(c + t * MR), f[t][1] = vf_load(c + t * MR + 16);
+        vi sum = vi_load(x->sum32 + (t0 + (size_t)t) * x->ld_s32 + b0);
+        vi_store(table[t].start, has_min ? (vi)vf_int(sum) : vi_mul(sum, vi_32(-zero)));
+        vf_store(table[t].d, vf_load(v.d[t]));
     }
-    for (size_t b = 0; b < n_blocks; b++) {
-        vi acc[NR][2];
-#pragma GCC unroll 6
-        for (int t = 0; t < n; t++)
-            acc[t][0] = acc[t][1] = zero ? vi_repeat(&start[t][b]) : vi_zero();
-#pragma GCC unroll 8
-        for (size_t i = 0; i < 8; i++) {
-            vi w0 = vi_load(p->w[b * 8 + i][0]), w1 = vi_load(p->w[b * 8 + i][16]);
-#pragma GCC unroll 6
-            for (int t = 0; t < n; t++) {
-                vi a = vi_repeat(y[t] + (b * 8 + i) * 4);
-                acc[t][0] = dot(acc[t][0], w0, a);
-                acc[t][1] = dot(acc[t][1], w1, a);
-            }
-        }
-        vf d0 = vf_load(p->d[b]), d1 = vf_load(p->d[b] + 16);
-#pragma GCC unroll 6
-        for (int t = 0; t < n; t++) {
-            vf a = vf_1(dy[t][b]);
-            f[t][0] = vf_fma(vf_int(acc[t][0]), vf_mul(d0, a), f[t][0]);
-            f[t][1] = vf_fma(vf_int(acc[t][1]), vf_mul(d1, a), f[t][1]);
-        }
-        if (has_min) {
-            d0 = vf_load(p->min[b]), d1 = vf_load(p->min[b] + 16);
-#pragma GCC unroll 6
-            for (int t = 0; t < n; t++) {
-                vf a = vf_1(dy[t][b]);
-                vf sum = vf_1((float)x->sum32[(t0 + (size_t)t) * x->ld_s32 + b0 + b]);
-                f[t][0] = vf_fma(sum, vf_mul(d0, a), f[t][0]);
-                f[t][1] = vf_fma(sum, vf_mul(d1, a), f[t][1]);
-            }
-        }
-    }
-    for (int t = 0; t < n; t++) vf_store(c + t * MR, f[t][0]), vf_store(c + t * MR + 16, f[t][1]);
+    step_b(n, has_min, c, p->w, v.y, table, p->d[0], p->min[0], n_blocks);
 }
 
 #define TILE_B(name, n, ...)                                                                       \
@@ -264,7 +213,7 @@ INLINE vf gemv_block_k(ingle_type type, const source *s, size_t b, const ingle_a
                 acc[j] = dot(acc[j], u[j], broadcast_line(y, line_of(g, c, j, i)));
         }
         for (int j = 0; j < g.n_parts; j++)
-            blk = vi_add(blk, vi_mul(acc[j], vi_load_s8(q.sc[sub_of(g, c, j)])));
+            blk = vi_add(blk, vi_mul(acc[j], vi_load_s8(q.sc + sub_of(g, c, j) * ROWS)));
     }
     vf dy = vf_1(x->d[b]);
     f = vf_fma(vf_int(blk), vf_mul(block_d(type, s, b, 0), dy), f);

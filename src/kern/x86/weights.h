@@ -167,43 +167,46 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
 /* ---- scales ---- */
 
 typedef struct scales {
-    int8_t sc[16][ROWS], mn[16][ROWS]; /* class K: by sub-block */
+    int8_t sc[16 * ROWS], mn[16 * ROWS]; /* class K: [sub-block][row] */
 } scales;
 
 /* Four bytes of scales of 16 rows are 64 bytes; all that can be done on them is done 64 at a time.
  */
 INLINE void scales_q4_k(const uint8_t *p, scales *out)
 {
+    int8_t *sc = out->sc, *mn = out->mn;
     vi m4 = vi_8(15), m6 = vi_8(63), high = vi_8(0x30);
     for (int o = 0; o < 64; o += VB) {
         vi a = vi_load(p + o), b = vi_load(p + 64 + o), c = vi_load(p + 128 + o);
-        vi_store(out->sc[0] + o, vi_and(a, m6));
-        vi_store(out->mn[0] + o, vi_and(b, m6));
-        vi_store(out->sc[4] + o, vi_or_and(vi_and(c, m4), vi_srl(a, 2), high));
-        vi_store(out->mn[4] + o, vi_or_and(vi_and(vi_srl(c, 4), m4), vi_srl(b, 2), high));
+        vi_store(sc + o, vi_and(a, m6));
+        vi_store(mn + o, vi_and(b, m6));
+        vi_store(sc + 64 + o, vi_or_and(vi_and(c, m4), vi_srl(a, 2), high));
+        vi_store(mn + 64 + o, vi_or_and(vi_and(vi_srl(c, 4), m4), vi_srl(b, 2), high));
     }
 }
 
 INLINE void scales_q3_k(const uint8_t *p, scales *out)
 {
+    int8_t *sc = out->sc;
     vi m4 = vi_8(15), high = vi_8(0x30), z = vi_8(32);
     for (int o = 0; o < 64; o += VB) {
         vi a = vi_load(p + o), b = vi_load(p + 64 + o), c = vi_load(p + 128 + o);
         vi a4 = vi_and(vi_srl(a, 4), m4), b4 = vi_and(vi_srl(b, 4), m4);
         a = vi_and(a, m4), b = vi_and(b, m4);
-        vi_store(out->sc[0] + o, vi_sub8(vi_or_and(a, vi_sll(c, 4), high), z));
-        vi_store(out->sc[4] + o, vi_sub8(vi_or_and(b, vi_sll(c, 2), high), z));
-        vi_store(out->sc[8] + o, vi_sub8(vi_or_and(a4, c, high), z));
-        vi_store(out->sc[12] + o, vi_sub8(vi_or_and(b4, vi_srl(c, 2), high), z));
+        vi_store(sc + o, vi_sub8(vi_or_and(a, vi_sll(c, 4), high), z));
+        vi_store(sc + 64 + o, vi_sub8(vi_or_and(b, vi_sll(c, 2), high), z));
+        vi_store(sc + 128 + o, vi_sub8(vi_or_and(a4, c, high), z));
+        vi_store(sc + 192 + o, vi_sub8(vi_or_and(b4, vi_srl(c, 2), high), z));
     }
 }
 
 INLINE void scales_q2_k(const uint8_t *p, scales *out)
 {
+    int8_t *sc = out->sc, *mn = out->mn;
     for (int o = 0; o < 256; o += VB) {
         vi v = vi_load(p + o);
-        vi_store(out->sc[0] + o, vi_and(v, vi_8(15)));
-        vi_store(out->mn[0] + o, vi_and(vi_srl(v, 4), vi_8(15)));
+        vi_store(sc + o, vi_and(v, vi_8(15)));
+        vi_store(mn + o, vi_and(vi_srl(v, 4), vi_8(15)));
     }
 }
 
@@ -221,7 +224,7 @@ INLINE void scales_iq4_xs(const void *high, const uint8_t *low, scales *out)
         if (i % 4 == 3) x = _mm_srli_epi16(x, 2);
         else x = _mm_slli_epi16(x, 4 - i % 4 * 2);
         l = _mm_or_si128(_mm_and_si128(l, m4), _mm_and_si128(x, m2));
-        _mm_storeu_si128((__m128i *)out->sc[i], _mm_sub_epi8(l, _mm_set1_epi8(32)));
+        _mm_storeu_si128((__m128i *)(out->sc + i * ROWS), _mm_sub_epi8(l, _mm_set1_epi8(32)));
     }
 }
 
