@@ -57,7 +57,7 @@ static int read_tokens(ids_list *list, const cli_verb *verb, const char *given)
 /* Floats as little-endian bytes, whatever the machine's order. */
 static bool write_row(FILE *f, const float *row, size_t n)
 {
-    unsigned char bytes[4096];
+    unsigned char bytes[4096] = {0};
     for (size_t i = 0; i < n;) {
         size_t len = 0;
         for (; i < n && len < sizeof bytes; i++, len += 4) {

@@ -59,7 +59,8 @@ static bool collect(void *user, const char *name)
     char *path = malloc(cap);
     if (!path) return false;
     snprintf(path, cap, "%s%s%s", here ? "" : s->folder, here ? "" : "/", name);
-    s->found[s->n++] = (near_file){path, args_distance(s->wanted, name)};
+    s->found[s->n].path = path;
+    s->found[s->n++].distance = args_distance(s->wanted, name);
     return s->n < FOUND_CAP;
 }
 
