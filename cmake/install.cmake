@@ -23,9 +23,6 @@ file(RELATIVE_PATH INGLE_PC_PREFIX /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(cmake/ingle.pc.in ${CMAKE_BINARY_DIR}/ingle.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/ingle.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-if(NOT TARGET ingle)
-  return()
-endif()
 install(TARGETS ingle RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES models/tiny-chat.gguf models/README.md
   DESTINATION ${CMAKE_INSTALL_DATADIR}/ingle/models)

@@ -1,0 +1,161 @@
+/* fuzz_args.c - any bytes as a command line and as a list of token ids.
+ * Lines are arguments; the first names the verb. What is accepted lies within its row's range. */
+#include "fuzz.h"
+#include "cli/args.h"
+#include "cli/ids.h"
+#include "cli/verbs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ARGS = 64 };
+
+static const cli_verb *const VERBS[] = {&cli_verb_run, &cli_verb_inspect, &cli_verb_tokenize,
+                                        &cli_verb_logits, &cli_verb_bench};
+enum { N_VERBS = sizeof VERBS / sizeof *VERBS };
+
+static size_t size_of(arg_kind kind)
+{
+    switch (kind) {
+    case ARG_FLAG: return sizeof(bool);
+    case ARG_INT: return sizeof(int32_t);
+    case ARG_SEED: return sizeof(arg_seed);
+    case ARG_FLOAT: return sizeof(float);
+    case ARG_STRING: return sizeof(const char *);
+    case ARG_LIST: return sizeof(arg_list);
+    case ARG_CHOICE: return sizeof(int);
+    }
+    abort();
+}
+
+typedef void visit(const arg_option *row, void *value, void *user);
+
+static void each_row(const cli_verb *verb, char *target, visit *f, void *user)
+{
+    for (size_t g = 0; g < verb->n_groups; g++) {
+        for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
+            const arg_option *row = &verb->groups[g].rows[r];
+            f(row, target + verb->groups[g].offset + row->offset, user);
+        }
+    }
+}
+
+/* The verb's struct ends behind the last of its targets. */
+static void measure(const arg_option *row, void *value, void *user)
+{
+    size_t *end = user, here = (size_t)(uintptr_t)value + size_of(row->kind);
+    if (here > *end) *end = here;
+}
+
+static void check_row(const arg_option *row, void *value, void *user)
+{
+    (void)user;
+    int32_t i = 0;
+    float f = 0;
+    if (row->kind == ARG_INT) {
+        memcpy(&i, value, sizeof i);
+        if (i != 0 && (i < row->min || i > row->max)) abort();
+    } else if (row->kind == ARG_FLOAT) {
+        memcpy(&f, value, sizeof f);
+        if (!isfinite(f) || (f != 0 && (f < (float)row->min || f > (float)row->max))) abort();
+    } else if (row->kind == ARG_CHOICE) {
+        const arg_choice *c = row->choices;
+        memcpy(&i, value, sizeof i);
+        while (c->name && c->value != i) c++;
+        if (i != 0 && !c->name) abort();
+    } else if (row->kind == ARG_LIST) {
+        args_list_free(value);
+    }
+}
+
+static void parse(char *text, size_t len)
+{
+    char *argv[MAX_ARGS];
+    int argc = 0;
+    for (char *p = text; p && p < text + len && argc < MAX_ARGS;) {
+        argv[argc++] = p;
+        p = strchr(p, '\n');
+        if (p) *p++ = 0;
+    }
+    const cli_verb *verb = VERBS[len % N_VERBS];
+    for (size_t i = 0; argc > 0 && i < N_VERBS; i++) {
+        if (strcmp(VERBS[i]->name, argv[0]) == 0) verb = VERBS[i];
+    }
+    const char *positional[4];
+    size_t size = 0;
+    if (verb->max_positional > 4) abort();
+    each_row(verb, NULL, measure, &size);
+    char *target = calloc(1, size);
+    if (!target) return;
+    args_parse(verb, target, argc > 0 ? argc - 1 : 0, argv + 1, positional);
+    each_row(verb, target, check_row, NULL);
+    free(target);
+}
+
+/* Ids that were accepted and written again are accepted as the same ids. */
+static void parse_ids(const char *text, size_t len)
+{
+    ingle_error err = {{0}};
+    ids_list list, again;
+    ingle_status status = ids_parse(&list, text, len, &err);
+    if (status != INGLE_OK) {
+        if (!err.text[0]) abort(); /* refused without a word */
+        return;
+    }
+    size_t cap = list.n * 12 + 3, n = 0;
+    char *copy = malloc(cap);
+    if (!copy) abort();
+    n += (size_t)sprintf(copy, "[");
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.ids[i] < 0) abort();
+        n += (size_t)sprintf(copy + n, "%s%d", i ? "," : "", list.ids[i]);
+    }
+    n += (size_t)sprintf(copy + n, "]");
+    if (ids_parse(&again, copy, n, &err) != INGLE_OK || again.n != list.n) abort();
+    if (list.n && memcmp(again.ids, list.ids, list.n * sizeof *list.ids) != 0) abort();
+    free(copy);
+    ids_free(&list);
+    ids_free(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static FILE *null;
+    FILE *out = stdout, *err = stderr; /* glibc lets a program put others in their place */
+    char *text = malloc(size + 1);
+    if (!null) null = fopen("/dev/null", "w");
+    if (!text || !null) abort();
+    memcpy(text, data, size);
+    text[size] = 0;
+    stdout = stderr = null;
+    parse_ids(text, size);
+    parse(text, size);
+    stdout = out, stderr = err;
+    free(text);
+    return 0;
+}
+
+size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
+{
+    static const char *const seeds[] = {
+        "run\n-m\nmodel.gguf\n-n\n100\n--temp\n0.7\n--top-k=40\n--stop\nEND\nOnce upon",
+        "run\n-s\n-1\n-l\n13+1.5\n-l\n14-inf\n--samplers\ntop_k;top_p\n--json\n--logprobs\n3\n--\n-"
+        "x",
+        "run\n-ctk\nq8_0\n-ctv\nq8_0\n--mirostat\n2\n--dry-sequence-breaker\nnone\n-c\n0\n-t\n2",
+        "inspect\nmodel.gguf\n--plan\n--memory\n-c\n4096\n--kv\nbf16\n--isa\navx2",
+        "tokenize\n--decode\n--parse-special\n--tmep\n1",
+        "logits\n--tokens\n1,2,3\n--out\nfile\n-b\n65536",
+        "bench\n-p\n512\n-n\n64\n-d\n99999999999\n-o\njson\n-r\n1e3",
+        "bench\n--help",
+        "[1, 2,\n 3]",
+        "[]",
+        "2147483647,0 , 7",
+    };
+    if (i >= sizeof seeds / sizeof *seeds) return 0;
+    size_t len = strlen(seeds[i]);
+    if (len > cap) len = cap;
+    memcpy(data, seeds[i], len);
+    return len;
+}
