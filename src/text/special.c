@@ -21,6 +21,28 @@ static bool wanted(const ingle_vocab *v, uint32_t id, int i_set)
     return in && v->text.at[id + 1] > v->text.at[id];
 }
 
+static bool begins_with(const ingle_special *e, const ingle_special *with)
+{
+    return with->len <= e->len && memcmp(e->text, with->text, with->len) == 0;
+}
+
+/* Drops all but the first id of equal texts, and links each entry to what it begins with: among the
+ * entry before it and what that one begins with. */
+static void link_entries(ingle_special_set *set)
+{
+    ingle_special *e = set->entries;
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < set->n; k++) {
+        ingle_special x = e[k];
+        uint32_t up = n ? n - 1 : INGLE_NO_ID;
+        while (up != INGLE_NO_ID && !begins_with(&x, &e[up])) up = e[up].shorter;
+        if (up != INGLE_NO_ID && e[up].len == x.len) continue;
+        x.shorter = up;
+        e[n++] = x;
+    }
+    set->n = n;
+}
+
 static bool build_set(ingle_vocab *v, int i_set)
 {
     ingle_special_set *set = &v->specials[i_set];
@@ -32,9 +54,11 @@ static bool build_set(ingle_vocab *v, int i_set)
     for (uint32_t id = 0; id < v->n_tokens; id++) {
         if (!wanted(v, id, i_set)) continue;
         uint32_t at = v->text.at[id];
-        set->entries[set->n++] = (ingle_special){v->text.data + at, v->text.at[id + 1] - at, id};
+        set->entries[set->n++] =
+            (ingle_special){.text = v->text.data + at, .len = v->text.at[id + 1] - at, .id = id};
     }
     qsort(set->entries, set->n, sizeof *set->entries, compare);
+    link_entries(set);
     for (uint32_t b = 0, i = 0; b <= 256; b++) {
         while (i < set->n && (unsigned char)set->entries[i].text[0] < b) i++;
         set->first[b] = i;
@@ -62,36 +86,38 @@ void ingle_specials_free(ingle_vocab *v)
     free(v->specials[1].entries);
 }
 
-/* First entry of e[lo..hi) whose byte d is at least b; all have more than d bytes. */
-static uint32_t lower(const ingle_special *e, uint32_t lo, uint32_t hi, uint32_t d, unsigned b)
+static size_t common(const char *a, const char *b, size_t n)
 {
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if ((unsigned char)e[mid].text[d] < b) lo = mid + 1;
-        else hi = mid;
-    }
-    return lo;
+    size_t i = 0;
+    while (n - i >= 8 && ingle_load(a + i, 8) == ingle_load(b + i, 8)) i += 8;
+    while (i < n && a[i] == b[i]) i++;
+    return i;
 }
 
+/* Whether e comes after text[0..len) in the order of bytes. */
+static bool is_after(const ingle_special *e, const char *text, size_t len)
+{
+    int c = memcmp(e->text, text, e->len < len ? e->len : len);
+    return c ? c > 0 : e->len > len;
+}
+
+/* Every entry that text begins with is the last entry not after the text, or what that one begins
+ * with. */
 const ingle_special *ingle_special_longest(const ingle_special_set *set, const char *text,
                                            size_t len)
 {
     if (!len) return NULL;
     unsigned b = (unsigned char)text[0];
-    const ingle_special *e = set->entries, *best = NULL;
-    uint32_t lo = set->first[b], hi = set->first[b + 1];
-    for (uint32_t d = 1; lo < hi; d++) { /* e[lo..hi) begin with text[0..d) */
-        if (e[lo].len == d) best = &e[lo];
-        while (lo < hi && e[lo].len == d) lo++;
-        if (d == len) break;
-        if (hi - lo == 1) {
-            if (e[lo].len <= len && memcmp(e[lo].text + d, text + d, e[lo].len - d) == 0)
-                best = &e[lo];
-            break;
-        }
-        b = (unsigned char)text[d];
-        lo = lower(e, lo, hi, d, b);
-        hi = lower(e, lo, hi, d, b + 1);
+    const ingle_special *e = set->entries;
+    uint32_t first = set->first[b], lo = first, hi = set->first[b + 1];
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (is_after(&e[mid], text, len)) hi = mid;
+        else lo = mid + 1;
     }
-    return best;
+    if (lo == first) return NULL;
+    uint32_t i = lo - 1;
+    size_t same = common(e[i].text, text, e[i].len < len ? e[i].len : len);
+    while (i != INGLE_NO_ID && e[i].len > same) i = e[i].shorter;
+    return i == INGLE_NO_ID ? NULL : &e[i];
 }

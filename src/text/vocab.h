@@ -38,6 +38,7 @@ typedef struct ingle_pair {
 typedef struct ingle_special {
     const char *text; /* in ingle_vocab.text */
     uint32_t len, id;
+    uint32_t shorter; /* the longest other entry this one begins with; INGLE_NO_ID: none */
 } ingle_special;
 typedef struct ingle_special_set {
     ingle_special *entries;
