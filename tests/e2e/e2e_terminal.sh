@@ -1,0 +1,58 @@
+# On a terminal: colour, a newline at the end, Ctrl+C from the keyboard; none of it elsewhere.
+. "$(dirname "$0")/lib.sh"
+
+if ! command -v python3 >/dev/null; then
+    echo "skipped: no python3 to make a terminal"
+    exit 0
+fi
+# Runs the program on a terminal of its own; what the terminal shows goes to $WORK/out. KEYS, if
+# set, is typed once something was shown.
+on_terminal() {
+    python3 - "$WORK/out" "${KEYS:-}" "${RUN[@]}" "$@" <<'PY'
+import os, pty, sys
+out, keys, argv = sys.argv[1], sys.argv[2].encode().decode("unicode_escape").encode(), sys.argv[3:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(argv[0], argv)
+shown = b""
+while True:
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    shown += data
+    if keys and b"was" in shown:
+        os.write(fd, keys)
+        keys = b""
+open(out, "wb").write(shown)
+status = os.waitpid(pid, 0)[1]
+sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+PY
+    code=$?
+}
+escapes() { LC_ALL=C grep -c "$(printf '\033')" "$WORK/out"; }
+
+export TERM=xterm
+unset NO_COLOR
+on_terminal run --frobnicate
+code_is "refusal" 2
+check "an error is coloured" test "$(escapes)" -eq 1
+NO_COLOR=1 on_terminal run --frobnicate
+check "NO_COLOR" test "$(escapes)" -eq 0
+TERM=dumb on_terminal run --frobnicate
+check "TERM=dumb" test "$(escapes)" -eq 0
+
+on_terminal run --temp 0 -n 3 "Once upon a time"
+code_is "run" 0
+check "the text ends with a newline" test "$(tail -c 1 "$WORK/out" | od -An -c | tr -d ' ')" = '\n'
+on_terminal run -s 1 -n 8
+check "nobody waits for a prompt: a story" grep -q "Once upon a time there was" "$WORK/out"
+on_terminal run -m "$MODEL"
+code_is "own model, no prompt" 2
+
+KEYS='\x03' on_terminal run --temp 0 --ignore-eos -c 1024 "Once upon a time there"
+code_is "Ctrl+C" 130
+check "Ctrl+C: what was generated stays" grep -q "was" "$WORK/out"
+finish
