@@ -27,8 +27,9 @@ typedef struct attend_block {
     size_t end[ATTEND_ROWS];
     bool seen[ATTEND_ROWS]; /* there is something to merge into: */
     float max[ATTEND_ROWS], sum[ATTEND_ROWS];
-    float *q;   /* [rows][ld_q] */
-    float *out; /* [rows][ld_o] */
+    float *dst[ATTEND_ROWS]; /* where the row's result goes */
+    float *q;                /* [rows][ld_q] */
+    float *out;              /* [rows][ld_o] */
 
     /* the group at hand: the pages at .. that any row sees, K and V; what follows is fetched ahead
      */
@@ -66,14 +67,16 @@ static void attend_place(attend_block *b, const ingle_attend *job)
 static void attend_rows(attend_block *b, size_t row0, size_t n)
 {
     const ingle_attend *job = b->job;
-    const size_t dims = job->kv->head_dim_k;
+    const size_t dims_k = job->kv->head_dim_k, dims_v = job->kv->head_dim_v;
+    size_t t = row0 / job->n_group, g = row0 % job->n_group;
     b->n = n;
     for (size_t r = 0; r < n; r++) {
-        size_t t = (row0 + r) / job->n_group, g = (row0 + r) % job->n_group;
-        memcpy(b->q + r * b->ld_q, job->q + t * job->ld_q + g * dims, dims * sizeof(float));
+        memcpy(b->q + r * b->ld_q, job->q + t * job->ld_q + g * dims_k, dims_k * sizeof(float));
+        b->dst[r] = job->out + t * job->ld_out + g * dims_v;
         b->end[r] = job->pos0 + t + 1;
         b->first[r] = job->window && b->end[r] > job->window ? b->end[r] - job->window : 0;
         b->seen[r] = false;
+        if (++g == job->n_group) g = 0, t++;
     }
 }
 
@@ -132,14 +135,13 @@ static void attend_scores(const attend_block *b, size_t r, size_t n)
     }
 }
 
-/* Row i of the tile: scores to probabilities, their max and sum; from .. to - 1 are what it sees of
- * the group. */
-static void attend_softmax(attend_block *b, size_t i, int from, int to)
+/* Row i of the tile: q k to scores and their max; from .. to - 1 are what it sees of the group. */
+static void attend_max(attend_block *b, size_t i, int from, int to)
 {
     const ingle_attend *job = b->job;
     float *s = b->s + i * ATTEND_LD_S;
     const v16 scale = v_set(job->scale), cap = v_set(job->softcap);
-    v16 max = v_set(-INFINITY), sum = v_set(0.0f);
+    v16 max = v_set(-INFINITY);
     for (int j = from & ~15; j < to; j += 16) {
         v16 x = v_mul(v_load(s + j), scale);
         if (job->softcap != 0.0f) x = v_mul(cap, v_tanh(v_div(x, cap)));
@@ -148,7 +150,15 @@ static void attend_softmax(attend_block *b, size_t i, int from, int to)
         v_store(s + j, x);
     }
     b->group_max[i] = v_hmax(max);
-    max = v_set(b->group_max[i]);
+}
+
+/* Scores to probabilities and their sum. Apart from attend_max so that rows overlap in time: a
+ * maximum takes long to come together. */
+static void attend_exp(attend_block *b, size_t i, int from, int to)
+{
+    float *s = b->s + i * ATTEND_LD_S;
+    const v16 max = v_set(b->group_max[i]);
+    v16 sum = v_set(0.0f);
     for (int j = from & ~15; j < to; j += 16) {
         v16 p = v_exp(v_sub(v_load(s + j), max));
         if (j < from || j + 16 > to) p = v_keep(p, from - j, to - j, 0.0f);
@@ -156,6 +166,22 @@ static void attend_softmax(attend_block *b, size_t i, int from, int to)
         v_store(s + j, p);
     }
     b->group_sum[i] = v_sum(sum);
+}
+
+static void attend_softmax(attend_block *b, size_t r, size_t n)
+{
+    int from[TILE_ROWS], to[TILE_ROWS];
+    for (size_t i = 0; i < n; i++) {
+        size_t first = max_size(b->first[r + i], b->group);
+        size_t end = min_size(b->end[r + i], b->group + ATTEND_GROUP);
+        from[i] = to[i] = 0;
+        if (first >= end) continue;
+        from[i] = (int)(first - b->group);
+        to[i] = (int)(end - b->group);
+        attend_max(b, i, from[i], to[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (from[i] < to[i]) attend_exp(b, i, from[i], to[i]);
 }
 
 /* o of rows i .. i + n - 1 of the tile += p v over positions from .. to - 1; all of them see these.
@@ -228,11 +254,7 @@ static void attend_tile(attend_block *b, size_t r, size_t n)
 {
     if (b->end[r + n - 1] <= b->group || b->first[r] >= b->group + ATTEND_GROUP) return;
     attend_scores(b, r, n);
-    for (size_t i = 0; i < n; i++) {
-        size_t from = max_size(b->first[r + i], b->group);
-        size_t to = min_size(b->end[r + i], b->group + ATTEND_GROUP);
-        if (from < to) attend_softmax(b, i, (int)(from - b->group), (int)(to - b->group));
-    }
+    attend_softmax(b, r, n);
     attend_values(b, r, n);
     for (size_t i = 0; i < n; i++)
         if (b->first[r + i] < b->group + ATTEND_GROUP && b->end[r + i] > b->group)
@@ -256,11 +278,9 @@ static void attend(const ingle_attend *job, void *scratch)
             }
         }
         for (size_t r = 0; r < n; r++) {
-            float *out =
-                job->out + (row + r) / job->n_group * job->ld_out + (row + r) % job->n_group * dims;
             v16 sum = v_set(b->sum[r]);
             for (size_t d = 0; d < dims; d += 16)
-                v_store_n(out + d, v_div(v_load(b->out + r * b->ld_o + d), sum), dims - d);
+                v_store_n(b->dst[r] + d, v_div(v_load(b->out + r * b->ld_o + d), sum), dims - d);
         }
     }
 }

@@ -78,7 +78,8 @@ typedef struct ingle_kern {
     ingle_isa isa;
     const char *name;
 
-    /* rows; n is any size, pointers need no alignment, dst may be src */
+    /* rows; n is any size, pointers need no alignment, dst may be src. norm_rms: sum = fma(x, x, sum) in lanes,
+     * s = 1 / sqrt(sum / n + eps), (x * s) * weight. rope: a' = fma(a, cos, -(b * sin)), b' = fma(a, sin, b * cos). */
     void (*norm_rms)(float *dst, const float *src, const float *weight, size_t n, float eps); /* weight may be NULL */
     void (*add)(float *dst, const float *a, const float *b, size_t n);
     void (*mul)(float *dst, const float *a, const float *b, size_t n);

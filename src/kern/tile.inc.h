@@ -154,21 +154,23 @@ static inline size_t tile_rows(size_t left)
     return left <= TILE_ROWS ? left : left < 2 * TILE_ROWS ? (left + 1) / 2 : TILE_ROWS;
 }
 
-/* Any number of rows and vectors, cut into register tiles. */
-static void tile_all(int type, size_t rows, size_t vecs, const tile *whole)
+/* Any number of rows and vectors, cut into register tiles. Moves *t instead of a copy of it: a copy
+ * would wait for the caller's stores. */
+static void tile_all(int type, size_t rows, size_t vecs, tile *t)
 {
+    const size_t offset = t->offset, scale = t->scale;
     for (size_t r = 0, nr; r < rows; r += nr) {
+        float *c = t->c;
         nr = tile_rows(rows - r);
-        tile t = *whole;
-        t.b += r * t.ld_b;
-        t.c += r * t.ld_c;
         for (size_t v = 0, nv; v < vecs; v += nv) {
             nv = min_size((size_t)TILE_VECS(nr), vecs - v);
             if (nv == 3) nv = 2;
-            t.offset = whole->offset + v * t.a_vec * tile_unit(type);
-            t.scale = whole->scale + (type == TILE_Q8_K ? 16 * v : v / 2) * sizeof(float);
-            tile_table[nr][nv][type](&t);
-            t.c += 16 * nv;
+            t->offset = offset + v * t->a_vec * tile_unit(type);
+            t->scale = scale + (type == TILE_Q8_K ? 16 * v : v / 2) * sizeof(float);
+            t->c = c + 16 * v;
+            tile_table[nr][nv][type](t);
         }
+        t->b += nr * t->ld_b;
+        t->c = c + nr * t->ld_c;
     }
 }

@@ -20,8 +20,8 @@ static double peak_int8(size_t n)
     for (size_t k = 0; k < n; k++) {
         TILE_UNROLL
         for (int i = 0; i < CHAINS; i++) {
+            __asm__ volatile("" : "+x"(u)); /* or the product is formed once */
             __m256i pairs = _mm256_maddubs_epi16(u, y);
-            __asm__("" : "+x"(pairs));
             acc[i] = _mm256_add_epi32(acc[i], _mm256_madd_epi16(pairs, one));
         }
     }
