@@ -105,6 +105,14 @@ static size_t larger_scratch(const ingle_kern *a, const ingle_kern *b, size_t m,
     return x > y ? x : y;
 }
 
+static size_t scratch_bytes_avx2(size_t m, size_t n_cols)
+{
+    ingle_kern floats = {0}, ints = {0};
+    ingle_kern_float_avx2(&floats);
+    ingle_kern_avx2_matmul(&ints);
+    return larger_scratch(&floats, &ints, m, n_cols);
+}
+
 static size_t scratch_bytes_avx512(size_t m, size_t n_cols)
 {
     ingle_kern floats = {0}, ints = {0};
@@ -117,6 +125,8 @@ void ingle_kern_init_avx2(ingle_kern *k)
 {
     ingle_kern_init_ref(k);
     ingle_kern_float_avx2(k);
+    ingle_kern_avx2_matmul(k);
+    k->scratch_bytes = scratch_bytes_avx2;
     k->isa = INGLE_ISA_AVX2;
     k->name = "avx2";
 }

@@ -16,8 +16,9 @@
 #define KC 512 /* weights of K unpacked at a time */
 #define MR 32  /* rows of a task */
 
-/* 32 rows x KC. Class K: a scale is s16 in the low half of its dword, the high half is 0. A pair
- * holds the mins (or scales) of two neighbouring sub-blocks. */
+/* 32 rows x KC. Class K: a scale is what vi_narrow() makes of it; a pair holds the mins of two
+ * neighbouring sub-blocks, or their scales times PAIR_FACTOR(type): with sums of y they make up for
+ * sums that did not start at the type's zero. */
 typedef struct step {
     uint8_t w[KC / 4][MR][4];
     int32_t scale[KC / 16][MR];
@@ -61,12 +62,12 @@ INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t
     for (int r = 0; r < ROWS; r += VL) {
         size_t at = half + (size_t)r, sub = i * (size_t)g.n_subs;
         for (int j = 0; j < g.n_subs; j++)
-            vi_store(p->scale[sub + (size_t)j] + at,
-                     vi_and(vi_load_s8(q.sc + j * ROWS + r), vi_32(0xffff)));
+            vi_store(p->scale[sub + (size_t)j] + at, vi_narrow(vi_load_s8(q.sc + j * ROWS + r)));
         for (int j = 0; g.has_min && j < g.n_subs; j += 2)
             vi_store(p->min_pair[(sub + (size_t)j) / 2] + at, pair_of(q.mn, j, r));
-        for (int j = 0; type == INGLE_TYPE_Q5_K && j < g.n_subs; j += 2)
-            vi_store(p->scale_pair[(sub + (size_t)j) / 2] + at, vi_sll(pair_of(q.sc, j, r), 4));
+        for (int j = 0; PAIR_FACTOR(type) && j < g.n_subs; j += 2)
+            vi_store(p->scale_pair[(sub + (size_t)j) / 2] + at,
+                     vi_mul16(pair_of(q.sc, j, r), PAIR_FACTOR(type)));
         vf_store(p->d[i] + at, block_d(type, s, b, r));
         if (g.has_min) vf_store(p->min[i] + at, block_min(type, s, b, r));
     }
@@ -106,6 +107,14 @@ static void finish_task(const ingle_matmul *job, size_t row, size_t n_rows, cons
 {
     for (size_t t = 0; t < job->x->m; t++, c += MR)
         for (size_t r = 0; r < n_rows; r += VL) finish(job, t, row + r, vf_load(c + r));
+}
+
+/* Starting values -zero * (sum of y) of n sub-blocks, 16 at a time. */
+INLINE void start_k(int32_t *start, const int16_t *sums, size_t n, int zero)
+{
+    for (size_t i = 0; i < n; i += 16)
+        for (size_t j = i; j < i + 16; j += VL)
+            vi_store(start + j, vi_mul(vi_load_s16(sums + j), vi_32(-zero)));
 }
 
 /* ---- the task ---- */
@@ -163,5 +172,44 @@ INLINE void gemm(ingle_type type, const tile_table *tiles, const ingle_matmul *j
     for (size_t p = first; p < first + n; p += 2)
         gemm_task(type, tiles, job, p, first + n - p < 2 ? 1 : 2, scratch);
 }
+
+static size_t scratch_bytes(size_t m, size_t n_cols)
+{
+    size_t gemm_bytes = sizeof(work) + m * MR * sizeof(float), gemv_bytes = n_cols / 4 + 64;
+    return gemm_bytes > gemv_bytes ? gemm_bytes : gemv_bytes;
+}
+
+/* The two kernels of a type. */
+#define TYPE(name, NAME, tiles)                                                                    \
+    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+    {                                                                                              \
+        gemv(INGLE_TYPE_##NAME, job, first, n, scratch);                                           \
+    }                                                                                              \
+    static void gemm_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+    {                                                                                              \
+        gemm(INGLE_TYPE_##NAME, &tiles, job, first, n, scratch);                                   \
+    }
+
+#define SET(k, name, NAME)                                                                         \
+    (k)->gemv[INGLE_TYPE_##NAME] = gemv_##name, (k)->gemm[INGLE_TYPE_##NAME] = gemm_##name
+#define INSTALL(k)                                                                                 \
+    do {                                                                                           \
+        SET(k, q4_0, Q4_0);                                                                        \
+        SET(k, q4_1, Q4_1);                                                                        \
+        SET(k, q5_0, Q5_0);                                                                        \
+        SET(k, q5_1, Q5_1);                                                                        \
+        SET(k, q8_0, Q8_0);                                                                        \
+        SET(k, iq4_nl, IQ4_NL);                                                                    \
+        SET(k, mxfp4, MXFP4);                                                                      \
+        SET(k, q2_k, Q2_K);                                                                        \
+        SET(k, q3_k, Q3_K);                                                                        \
+        SET(k, q4_k, Q4_K);                                                                        \
+        SET(k, q5_k, Q5_K);                                                                        \
+        SET(k, q6_k, Q6_K);                                                                        \
+        SET(k, iq4_xs, IQ4_XS);                                                                    \
+        (k)->quantise = quantise;                                                                  \
+        (k)->gemm_panels = MR / ROWS;                                                              \
+        (k)->scratch_bytes = scratch_bytes;                                                        \
+    } while (0)
 
 #endif

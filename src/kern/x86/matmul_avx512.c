@@ -7,26 +7,8 @@
 #include "kern/x86/vec_avx512.h"
 #define NR 6
 #include "kern/x86/matmul.h"
+#include "kern/x86/gemv.h"
 #include "kern/x86/tile_avx512.h"
-
-INLINE vi dot(vi acc, vi w, vi y)
-{
-    return _mm512_dpbusd_epi32(acc, w, y);
-}
-
-/* Starting values -zero * (sum of y) of n sub-blocks, 16 at a time. */
-INLINE void start_k(int32_t *start, const int16_t *sums, size_t n, int zero)
-{
-    for (size_t i = 0; i < n; i += VL)
-        vi_store(start + i, vi_mul(vi_load_s16(sums + i), vi_32(-zero)));
-}
-
-/* acc + s16 pairs of a times those of b; in place, which gcc does not see by itself. */
-INLINE vi dot16(vi acc, vi a, vi b)
-{
-    __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
-    return acc;
-}
 
 /* ---- gemm, class K ---- */
 
@@ -71,8 +53,8 @@ INLINE void add_pairs(int n, int n_pairs, vi sum[NR][2], const int32_t (*pair)[M
 #pragma GCC unroll 6
         for (int t = 0; t < n; t++) {
             vi a = vi_repeat(v->sum[t] + 2 * (first + (size_t)i));
-            sum[t][0] = dot16(sum[t][0], p0, a);
-            sum[t][1] = dot16(sum[t][1], p1, a);
+            sum[t][0] = vi_dot16(sum[t][0], p0, a);
+            sum[t][1] = vi_dot16(sum[t][1], p1, a);
         }
     }
 }
@@ -181,121 +163,7 @@ TILES_B(tile_b_min, 0, true)
 static const tile_table tiles_b8 = {TILES(tile_b8)}, tiles_b16 = {TILES(tile_b16)};
 static const tile_table tiles_b128 = {TILES(tile_b128)}, tiles_b_min = {TILES(tile_b_min)};
 
-/* ---- gemv: the same sums, with the weights unpacked in registers ---- */
-
-#define PREFETCH 2048 /* bytes of the stream of lines */
-
-INLINE vi broadcast_line(const int8_t *y, int i)
-{
-    return vi_repeat(y + 4 * i);
-}
-
-INLINE vf gemv_block_k(ingle_type type, const source *s, size_t b, const ingle_acts *x,
-                       const int32_t *start, vf f)
-{
-    const shape g = shape_of(type);
-    const int8_t *y = x->q + b * 256;
-    _Alignas(64) scales q;
-    read_scales(type, s, b, &q);
-    vi blk = vi_zero();
-#pragma GCC unroll 8
-    for (int c = 0; c < g.n_chunks; c++) {
-        vi acc[MAX_PARTS];
-        for (int j = 0; j < g.n_parts; j++)
-            acc[j] = g.zero && (j == 0 || sub_of(g, c, j) != sub_of(g, c, j - 1))
-                         ? vi_repeat(start + sub_of(g, c, j))
-                         : vi_zero();
-#pragma GCC unroll 8
-        for (int i = 0; i < g.n_steps; i++) {
-            vi u[MAX_PARTS];
-            unpack(type, s, b, c, i, 0, u);
-            for (int j = 0; j < g.n_parts; j++)
-                acc[j] = dot(acc[j], u[j], broadcast_line(y, line_of(g, c, j, i)));
-        }
-        for (int j = 0; j < g.n_parts; j++)
-            blk = vi_add(blk, vi_mul(acc[j], vi_load_s8(q.sc + sub_of(g, c, j) * ROWS)));
-    }
-    vf dy = vf_1(x->d[b]);
-    f = vf_fma(vf_int(blk), vf_mul(block_d(type, s, b, 0), dy), f);
-    if (!g.has_min) return f;
-    const int16_t *sum = x->sum16 + (g.n_subs == 16 ? 0 : x->n_cols / 16) + b * (size_t)g.n_subs;
-    vi mn = vi_zero();
-    for (int j = 0; j < g.n_subs; j += 2) mn = dot16(mn, pair_of(q.mn, j, 0), vi_repeat(sum + j));
-    return vf_fnma(vf_int(mn), vf_mul(block_min(type, s, b, 0), dy), f);
-}
-
-INLINE vf gemv_block_b(ingle_type type, const source *s, size_t b, const ingle_acts *x,
-                       const int32_t *start, vf f)
-{
-    const shape g = shape_of(type);
-    vi acc = g.zero ? vi_repeat(start) : vi_zero();
-#pragma GCC unroll 8
-    for (int i = 0; i < g.n_steps; i++) {
-        vi u[MAX_PARTS];
-        unpack(type, s, b, 0, i, 0, u);
-        for (int j = 0; j < g.n_parts; j++)
-            acc = dot(acc, u[j], broadcast_line(x->q + b * 32, line_of(g, 0, j, i)));
-    }
-    vf dy = vf_1(x->d[b]);
-    f = vf_fma(vf_int(acc), vf_mul(block_d(type, s, b, 0), dy), f);
-    if (g.has_min) f = vf_fma(vf_1((float)x->sum32[b]), vf_mul(block_min(type, s, b, 0), dy), f);
-    return f;
-}
-
-INLINE int lines_field(ingle_type type)
-{
-    switch (type) {
-    case INGLE_TYPE_Q4_1:
-    case INGLE_TYPE_Q5_0: return 2;
-    case INGLE_TYPE_Q5_1:
-    case INGLE_TYPE_Q4_K:
-    case INGLE_TYPE_IQ4_XS: return 3;
-    case INGLE_TYPE_Q5_K: return 4;
-    case INGLE_TYPE_Q6_K: return 0;
-    default: return 1;
-    }
-}
-
-INLINE void gemv(ingle_type type, const ingle_matmul *job, size_t first, size_t n, void *scratch)
-{
-    const ingle_packed *w = job->w;
-    const ingle_acts *x = job->x;
-    const shape g = shape_of(type);
-    int32_t *start = scratch;
-    if (g.zero && is_k(type))
-        start_k(start, x->sum16 + (g.n_subs == 16 ? 0 : x->n_cols / 16),
-                w->n_blocks * (size_t)g.n_subs, g.zero);
-    else if (g.zero)
-        for (size_t b = 0; b < w->n_blocks; b++) start[b] = -g.zero * x->sum32[b];
-    const size_t line_bytes = (size_t)(is_k(type) ? 64 : 8) * 64 /
-                              (type == INGLE_TYPE_Q8_0                              ? 1
-                               : type == INGLE_TYPE_Q2_K || type == INGLE_TYPE_Q3_K ? 4
-                                                                                    : 2);
-    for (size_t p = first; p < first + n; p++) {
-        source s = source_of(w, p);
-        vf f = vf_zero();
-        for (size_t b = 0; b < w->n_blocks; b++) {
-            const char *ahead =
-                (const char *)s.field[lines_field(type)] + b * line_bytes + PREFETCH;
-            for (size_t i = 0; i < line_bytes; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
-            if (is_k(type)) f = gemv_block_k(type, &s, b, x, start + b * (size_t)g.n_subs, f);
-            else f = gemv_block_b(type, &s, b, x, start + b, f);
-        }
-        finish(job, 0, p * ROWS, f);
-    }
-}
-
 /* ---- the table ---- */
-
-#define TYPE(name, NAME, tiles)                                                                    \
-    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
-    {                                                                                              \
-        gemv(INGLE_TYPE_##NAME, job, first, n, scratch);                                           \
-    }                                                                                              \
-    static void gemm_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
-    {                                                                                              \
-        gemm(INGLE_TYPE_##NAME, &tiles, job, first, n, scratch);                                   \
-    }
 
 TYPE(q4_0, Q4_0, tiles_b8)
 TYPE(q4_1, Q4_1, tiles_b_min)
@@ -311,31 +179,7 @@ TYPE(q5_k, Q5_K, tiles_q5_k)
 TYPE(q6_k, Q6_K, tiles_q6_k)
 TYPE(iq4_xs, IQ4_XS, tiles_iq4_xs)
 
-static size_t scratch_bytes(size_t m, size_t n_cols)
-{
-    size_t gemm_bytes = sizeof(work) + m * MR * sizeof(float), gemv_bytes = n_cols / 4 + 64;
-    return gemm_bytes > gemv_bytes ? gemm_bytes : gemv_bytes;
-}
-
-#define SET(name, NAME)                                                                            \
-    k->gemv[INGLE_TYPE_##NAME] = gemv_##name, k->gemm[INGLE_TYPE_##NAME] = gemm_##name
-
 void ingle_kern_avx512_matmul(ingle_kern *k)
 {
-    SET(q4_0, Q4_0);
-    SET(q4_1, Q4_1);
-    SET(q5_0, Q5_0);
-    SET(q5_1, Q5_1);
-    SET(q8_0, Q8_0);
-    SET(iq4_nl, IQ4_NL);
-    SET(mxfp4, MXFP4);
-    SET(q2_k, Q2_K);
-    SET(q3_k, Q3_K);
-    SET(q4_k, Q4_K);
-    SET(q5_k, Q5_K);
-    SET(q6_k, Q6_K);
-    SET(iq4_xs, IQ4_XS);
-    k->quantise = quantise;
-    k->gemm_panels = 2;
-    k->scratch_bytes = scratch_bytes;
+    INSTALL(k);
 }

@@ -121,11 +121,31 @@ INLINE vi vi_select_small(vi x, int bound, vi a, vi b)
 {
     return _mm512_mask_mov_epi32(b, _mm512_cmplt_epi32_mask(x, vi_32(bound)), a);
 }
-/* 2 s16 x 2 s16 of every dword. */
-INLINE vi vi_madd16(vi a, vi b)
+INLINE vi vi_mul16(vi a, int by)
 {
-    return _mm512_madd_epi16(a, b);
+    return _mm512_mullo_epi16(a, _mm512_set1_epi16((short)by));
 }
+/* acc + s16 pairs of a times those of b; in place, which gcc does not see by itself. */
+INLINE vi vi_dot16(vi acc, vi a, vi b)
+{
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+}
+/* acc + unsigned w times signed y, four bytes a lane; `wide`: w is a weight with zero WIDE_ZERO. */
+INLINE vi vi_dot(vi acc, vi w, vi y)
+{
+    return _mm512_dpbusd_epi32(acc, w, y);
+}
+INLINE vi vi_dot_wide(vi acc, vi w, vi y)
+{
+    return vi_dot(acc, w, y);
+}
+/* What a dword sum is multiplied with by vpdpwssd: the scale below a zero. */
+INLINE vi vi_narrow(vi scale)
+{
+    return vi_and(scale, vi_32(0xffff));
+}
+#define PAIR_FACTOR(type) ((type) == INGLE_TYPE_Q5_K ? 16 : 0)
 /* One dword of memory in all lanes. */
 INLINE vi vi_repeat(const void *p)
 {

@@ -51,6 +51,12 @@ INLINE shape shape_of(ingle_type type)
     }
 }
 
+/* Weights that take all 8 bits: unsigned with zero WIDE_ZERO, or signed where that is 0. */
+INLINE bool is_wide(ingle_type type)
+{
+    return type == INGLE_TYPE_Q8_0 || type == INGLE_TYPE_IQ4_NL || type == INGLE_TYPE_IQ4_XS;
+}
+
 /* Q2_K, Q3_K, Q6_K: chunk c is half c % 2 of every sub-block pair in the 128 weights c / 2. */
 INLINE int line_of(shape s, int c, int j, int i)
 {

@@ -1,0 +1,208 @@
+/* matmul_avx2.c - products with quantised weights on AVX2.
+ * Depends on matmul.h, gemv.h (the tasks), weights.h (the types).
+ * Tiles are 8 rows x NR tokens, four of them to a step's 32 rows. Products are summed in 16 bits
+ * over as many lines as the type's largest weight allows, then multiplied by the scale into 32 bits
+ * with one vpmaddwd. */
+#include "kern/x86/vec_avx2.h"
+#define NR 6
+#include "kern/x86/matmul.h"
+#include "kern/x86/gemv.h"
+
+/* How a type's sums are taken. n_lines: lines of 4 k whose products fit 16 bits together; wide:
+ * signed 8-bit weights. */
+typedef struct sums {
+    int n_lines;
+    bool wide;
+} sums;
+
+/* target[t] += scale * (products of lines first.. with y[t]), 16-bit sums in between. w: the step's
+ * lines from row r on. */
+INLINE void add_lines(sums k, int n, vi target[NR], const uint8_t *w, const int8_t *const y[NR],
+                      size_t first, vi scale)
+{
+    vi sum[NR];
+#pragma GCC unroll 8
+    for (int i = 0; i < k.n_lines; i++) {
+        vi line = vi_load(w + (first + (size_t)i) * MR * 4),
+           magnitude = k.wide ? vi_abs8(line) : line;
+#pragma GCC unroll 6
+        for (int t = 0; t < n; t++) {
+            vi a = vi_repeat(y[t] + (first + (size_t)i) * 4);
+            a = k.wide ? vi_pairs_signed(magnitude, line, a) : vi_pairs(line, a);
+            sum[t] = i ? vi_add16(sum[t], a) : a;
+        }
+    }
+#pragma GCC unroll 6
+    for (int t = 0; t < n; t++) target[t] = vi_dot16(target[t], sum[t], scale);
+}
+
+/* ---- gemm, class K ---- */
+
+typedef struct k_class {
+    sums sums;
+    int n_subs; /* per block */
+    bool scale_pairs, min_pairs;
+} k_class;
+
+/* The tokens of a tile: activations, sums per sub-block, scales at the step's first block. */
+typedef struct tile {
+    const int8_t *y[NR];
+    const int16_t *sum[NR];
+    const float *d[NR];
+} tile;
+
+INLINE void add_pairs(int n, int n_pairs, vi target[NR], const int32_t (*pair)[MR], int r,
+                      const tile *v, size_t first)
+{
+    for (size_t i = first; i < first + (size_t)n_pairs; i++) {
+        vi p = vi_load(pair[i] + r);
+#pragma GCC unroll 6
+        for (int t = 0; t < n; t++)
+            target[t] = vi_dot16(target[t], p, vi_repeat(v->sum[t] + 2 * i));
+    }
+}
+
+/* Block b of the step, rows r..r+7. */
+INLINE void block_k(k_class k, int n, const step *p, const tile *v, size_t b, int r, float *c)
+{
+    const size_t n_groups = 64 / (size_t)k.sums.n_lines, n_pairs = (size_t)k.n_subs / 2;
+    vi sum[NR];
+    for (int t = 0; t < n; t++) sum[t] = vi_zero();
+    for (size_t i = b * n_groups; i < (b + 1) * n_groups; i++)
+        add_lines(k.sums, n, sum, p->w[0][r], v->y, i * (size_t)k.sums.n_lines,
+                  vi_load(p->scale[i * (size_t)k.n_subs / n_groups] + r));
+    if (k.scale_pairs) add_pairs(n, k.n_subs / 2, sum, p->scale_pair, r, v, b * n_pairs);
+    vf d = vf_load(p->d[b] + r);
+#pragma GCC unroll 6
+    for (int t = 0; t < n; t++) {
+        float *f = c + t * MR + r;
+        vf_store(f, vf_fma(vf_int(sum[t]), vf_mul(d, vf_1(v->d[t][b])), vf_load(f)));
+    }
+    if (!k.min_pairs) return;
+    for (int t = 0; t < n; t++) sum[t] = vi_zero();
+    add_pairs(n, k.n_subs / 2, sum, p->min_pair, r, v, b * n_pairs);
+    d = vf_load(p->min[b] + r);
+#pragma GCC unroll 6
+    for (int t = 0; t < n; t++) {
+        float *f = c + t * MR + r;
+        vf_store(f, vf_fnma(vf_int(sum[t]), vf_mul(d, vf_1(v->d[t][b])), vf_load(f)));
+    }
+}
+
+INLINE void tile_k(k_class k, int n, const step *p, const ingle_acts *x, size_t t0, size_t b0,
+                   size_t n_blocks, float *c)
+{
+    tile v;
+    for (int t = 0; t < n; t++) {
+        size_t row = t0 + (size_t)t;
+        v.y[t] = x->q + row * x->ld_q + b0 * 256;
+        v.d[t] = x->d + row * x->ld_d + b0;
+        v.sum[t] = x->sum16 + row * x->ld_s16 + (k.n_subs == 16 ? 0 : x->n_cols / 16) +
+                   b0 * (size_t)k.n_subs;
+    }
+    for (size_t b = 0; b < n_blocks; b++)
+        for (int r = 0; r < MR; r += VL) block_k(k, n, p, &v, b, r, c);
+}
+
+#define TILE_K(name, n, ...)                                                                       \
+    static void name##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,                 \
+                           size_t n_blocks, float *c)                                              \
+    {                                                                                              \
+        tile_k((k_class)__VA_ARGS__, n, p, x, t, b, n_blocks, c);                                  \
+    }
+#define TILES_K(name, ...)                                                                         \
+    TILE_K(name, 1, __VA_ARGS__)                                                                   \
+    TILE_K(name, 2, __VA_ARGS__)                                                                   \
+    TILE_K(name, 3, __VA_ARGS__)                                                                   \
+    TILE_K(name, 4, __VA_ARGS__)                                                                   \
+    TILE_K(name, 5, __VA_ARGS__)                                                                   \
+    TILE_K(name, 6, __VA_ARGS__)                                                                   \
+    static const tile_table name = {TILES(name), TILES(name)};
+#define TILES(name)                                                                                \
+    {                                                                                              \
+        NULL, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6                           \
+    }
+
+/*                    lines  wide   subs  pairs: scale  min */
+TILES_K(tiles_q2_k, {{4, false}, 16, false, true})
+TILES_K(tiles_q3_k, {{4, false}, 16, true, false})
+TILES_K(tiles_q4_k, {{8, false}, 8, false, true})
+TILES_K(tiles_q5_k, {{4, false}, 8, false, true})
+TILES_K(tiles_q6_k, {{2, false}, 16, true, false})
+TILES_K(tiles_iq4_xs, {{1, true}, 8, false, false})
+
+/* ---- gemm, class B ---- */
+
+INLINE void tile_b(sums k, int zero, bool has_min, int n, const step *p, const ingle_acts *x,
+                   size_t t0, size_t b0, size_t n_blocks, float *c)
+{
+    const int8_t *y[NR];
+    const float *dy[NR];
+    const int32_t *of32[NR];
+    for (int t = 0; t < n; t++) {
+        size_t row = t0 + (size_t)t;
+        y[t] = x->q + row * x->ld_q + b0 * 32;
+        dy[t] = x->d + row * x->ld_d + b0;
+        of32[t] = x->sum32 + row * x->ld_s32 + b0;
+    }
+    for (size_t b = 0; b < n_blocks; b++)
+        for (int r = 0; r < MR; r += VL) {
+            vi sum[NR];
+#pragma GCC unroll 6
+            for (int t = 0; t < n; t++) sum[t] = zero ? vi_32(-zero * of32[t][b]) : vi_zero();
+#pragma GCC unroll 8
+            for (int i = 0; i < 8; i += k.n_lines)
+                add_lines(k, n, sum, p->w[0][r], y, b * 8 + (size_t)i, _mm256_set1_epi16(1));
+            vf d = vf_load(p->d[b] + r), min = has_min ? vf_load(p->min[b] + r) : vf_zero();
+#pragma GCC unroll 6
+            for (int t = 0; t < n; t++) {
+                float *out = c + t * MR + r;
+                vf a = vf_1(dy[t][b]), f = vf_fma(vf_int(sum[t]), vf_mul(d, a), vf_load(out));
+                if (has_min) f = vf_fma(vf_1((float)of32[t][b]), vf_mul(min, a), f);
+                vf_store(out, f);
+            }
+        }
+}
+
+#define TILE_B(name, n, zero, has_min, ...)                                                        \
+    static void name##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,                 \
+                           size_t n_blocks, float *c)                                              \
+    {                                                                                              \
+        tile_b((sums)__VA_ARGS__, zero, has_min, n, p, x, t, b, n_blocks, c);                      \
+    }
+#define TILES_B(name, zero, has_min, ...)                                                          \
+    TILE_B(name, 1, zero, has_min, __VA_ARGS__)                                                    \
+    TILE_B(name, 2, zero, has_min, __VA_ARGS__)                                                    \
+    TILE_B(name, 3, zero, has_min, __VA_ARGS__)                                                    \
+    TILE_B(name, 4, zero, has_min, __VA_ARGS__)                                                    \
+    TILE_B(name, 5, zero, has_min, __VA_ARGS__)                                                    \
+    TILE_B(name, 6, zero, has_min, __VA_ARGS__)                                                    \
+    static const tile_table name = {TILES(name)};
+
+/*                 zero min    lines wide */
+TILES_B(tiles_q4_0, 8, false, {8, false})
+TILES_B(tiles_q4_1, 0, true, {8, false})
+TILES_B(tiles_q5_0, 16, false, {4, false}) /* MXFP4 too: at most 12 + 16 */
+TILES_B(tiles_q5_1, 0, true, {4, false})
+TILES_B(tiles_wide, 0, false, {1, true})
+
+/* ---- the table ---- */
+
+TYPE(q4_0, Q4_0, tiles_q4_0)
+TYPE(q4_1, Q4_1, tiles_q4_1)
+TYPE(q5_0, Q5_0, tiles_q5_0)
+TYPE(q5_1, Q5_1, tiles_q5_1)
+TYPE(q8_0, Q8_0, tiles_wide)
+TYPE(iq4_nl, IQ4_NL, tiles_wide)
+TYPE(mxfp4, MXFP4, tiles_q5_0)
+TYPE(q2_k, Q2_K, tiles_q2_k)
+TYPE(q3_k, Q3_K, tiles_q3_k)
+TYPE(q4_k, Q4_K, tiles_q4_k)
+TYPE(q5_k, Q5_K, tiles_q5_k)
+TYPE(q6_k, Q6_K, tiles_q6_k)
+TYPE(iq4_xs, IQ4_XS, tiles_iq4_xs)
+
+void ingle_kern_avx2_matmul(ingle_kern *k)
+{
+    INSTALL(k);
+}

@@ -1,0 +1,242 @@
+/* vec_avx2.h - the vector words of vec_avx512.h with 8 rows a vector.
+ * Depends on AVX2, FMA, F16C. */
+#ifndef INGLE_KERN_X86_VEC_AVX2_H
+#define INGLE_KERN_X86_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+#define VL        8  /* rows, or 32-bit lanes */
+#define VB        32 /* bytes */
+#define WIDE_ZERO 0  /* 8-bit weights stay signed: vi_dot_wide() */
+typedef __m256i vi;
+typedef __m256 vf;
+
+/* Integers. vi_8 and vi_32 repeat a byte or a dword. */
+INLINE vi vi_load(const void *p)
+{
+    return _mm256_loadu_si256(p);
+}
+INLINE void vi_store(void *p, vi v)
+{
+    _mm256_storeu_si256(p, v);
+}
+INLINE vi vi_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+INLINE vi vi_8(int b)
+{
+    return _mm256_set1_epi8((char)b);
+}
+INLINE vi vi_32(int32_t d)
+{
+    return _mm256_set1_epi32(d);
+}
+INLINE vi vi_and(vi a, vi b)
+{
+    return _mm256_and_si256(a, b);
+}
+INLINE vi vi_or(vi a, vi b)
+{
+    return _mm256_or_si256(a, b);
+}
+INLINE vi vi_xor(vi a, vi b)
+{
+    return _mm256_xor_si256(a, b);
+}
+INLINE vi vi_or_and(vi a, vi x, vi mask)
+{
+    return vi_or(a, vi_and(x, mask));
+}
+INLINE vi vi_sll(vi a, int n)
+{
+    return _mm256_slli_epi32(a, n);
+}
+INLINE vi vi_srl(vi a, int n)
+{
+    return _mm256_srli_epi32(a, n);
+}
+INLINE vi vi_add(vi a, vi b)
+{
+    return _mm256_add_epi32(a, b);
+}
+INLINE vi vi_sub(vi a, vi b)
+{
+    return _mm256_sub_epi32(a, b);
+}
+INLINE vi vi_mul(vi a, vi b)
+{
+    return _mm256_mullo_epi32(a, b);
+}
+INLINE vi vi_add8(vi a, vi b)
+{
+    return _mm256_add_epi8(a, b);
+}
+INLINE vi vi_sub8(vi a, vi b)
+{
+    return _mm256_sub_epi8(a, b);
+}
+INLINE vi vi_add16(vi a, vi b)
+{
+    return _mm256_add_epi16(a, b);
+}
+/* Byte i of every 16-byte lane of table at the low 4 bits of index. */
+INLINE vi vi_lookup(vi table, vi index)
+{
+    return _mm256_shuffle_epi8(table, index);
+}
+/* 16 bytes in every 16-byte lane. */
+INLINE vi vi_lanes(const void *p16)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(p16));
+}
+/* 0x10 in every byte where a & bits is not 0; bits has one bit a byte. */
+INLINE vi vi_test16(vi a, vi bits)
+{
+    return vi_and(_mm256_cmpeq_epi8(vi_and(a, bits), bits), vi_8(16));
+}
+/* VL narrow integers to dwords. */
+INLINE vi vi_load_s8(const void *p)
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64(p));
+}
+INLINE vi vi_load_u8(const void *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+}
+INLINE vi vi_load_s16(const void *p)
+{
+    return _mm256_cvtepi16_epi32(_mm_loadu_si128(p));
+}
+INLINE vi vi_max(vi a, vi b)
+{
+    return _mm256_max_epi32(a, b);
+}
+INLINE __m256i vi_fold_max(vi v)
+{
+    return v;
+}
+/* x < bound ? a : b */
+INLINE vi vi_select_small(vi x, int bound, vi a, vi b)
+{
+    return _mm256_blendv_epi8(b, a, _mm256_cmpgt_epi32(vi_32(bound), x));
+}
+INLINE vi vi_mul16(vi a, int by)
+{
+    return _mm256_mullo_epi16(a, _mm256_set1_epi16((short)by));
+}
+/* s16 pairs of a times those of b. */
+INLINE vi vi_madd16(vi a, vi b)
+{
+    return _mm256_madd_epi16(a, b);
+}
+INLINE vi vi_dot16(vi acc, vi a, vi b)
+{
+    return vi_add(acc, vi_madd16(a, b));
+}
+/* Unsigned w, at most 128, times signed y: neighbours added, 4 sums of 2 a qword. */
+INLINE vi vi_pairs(vi w, vi y)
+{
+    return _mm256_maddubs_epi16(w, y);
+}
+/* Signed w: |w| times y with the sign of w. No sum passes 2 * 128 * 127. */
+INLINE vi vi_pairs_signed(vi magnitude, vi w, vi y)
+{
+    return _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(y, w));
+}
+INLINE vi vi_abs8(vi w)
+{
+    return _mm256_abs_epi8(w);
+}
+INLINE vi vi_dot(vi acc, vi w, vi y)
+{
+    return vi_dot16(acc, vi_pairs(w, y), _mm256_set1_epi16(1));
+}
+INLINE vi vi_dot_wide(vi acc, vi w, vi y)
+{
+    return vi_dot16(acc, vi_pairs_signed(vi_abs8(w), w, y), _mm256_set1_epi16(1));
+}
+/* What pairs of 16-bit sums are multiplied with: the scale twice. */
+INLINE vi vi_narrow(vi scale)
+{
+    return vi_or(vi_and(scale, vi_32(0xffff)), vi_sll(scale, 16));
+}
+#define PAIR_FACTOR(type) ((type) == INGLE_TYPE_Q3_K ? -4 : (type) == INGLE_TYPE_Q6_K ? -32 : 0)
+/* One dword of memory in all lanes. */
+INLINE vi vi_repeat(const void *p)
+{
+    int32_t d;
+    memcpy(&d, p, sizeof d);
+    return _mm256_set1_epi32(d);
+}
+
+/* Floats. */
+INLINE vf vf_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+INLINE void vf_store(float *p, vf v)
+{
+    _mm256_storeu_ps(p, v);
+}
+INLINE vi first_lanes(size_t n)
+{
+    return _mm256_cmpgt_epi32(vi_32((int32_t)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE void vf_store_n(float *p, vf v, size_t n)
+{
+    _mm256_maskstore_ps(p, first_lanes(n), v);
+}
+INLINE vf vf_load_n(const float *p, size_t n)
+{
+    return _mm256_maskload_ps(p, first_lanes(n));
+}
+INLINE vf vf_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+INLINE vf vf_1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+INLINE vf vf_load_f16(const void *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+INLINE vf vf_bits(vi v)
+{
+    return _mm256_castsi256_ps(v);
+}
+INLINE vf vf_int(vi v)
+{
+    return _mm256_cvtepi32_ps(v);
+}
+/* To the nearest integers, as VL bytes. */
+INLINE void vf_store_s8(int8_t *p, vf v)
+{
+    vi i = _mm256_cvtps_epi32(v);
+    __m128i s = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(s, s));
+}
+INLINE vf vf_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+INLINE vf vf_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+INLINE vf vf_fnma(vf a, vf b, vf c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
+#endif
