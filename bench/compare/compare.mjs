@@ -5,17 +5,19 @@
 //   --threads N    [physical cores]      --rounds N     [5]                    --prompt N [512]   --gen N [64]   --depth N [0]
 //   --engines a,b  [ingle,llama.cpp]     --out FOLDER   [build/bench/compare]  --no-open  skips opening times
 //   --ingle FILE   [build/ingle]         --make-model FILE [build/bench/make-model]
-//   --busy N       [3]  a measurement during which other programs took more than N % of the processors is repeated
+//   --busy N [3] and --patience M [20]: a measurement during which other programs took more than N % of the processors is
+//   repeated, for M minutes at most; then it counts as it is, and the table says so
 //
 // One round runs each engine once, in turns of order (A B, B A, ...), so slow drifts of the machine hit both alike. A ratio is
 // the median of the rounds' ratios; medians of each side stand beside it. llama.cpp's figures are its own clock's (what
 // llama-bench reports: without binding and sampling); the table's last column tells what the binding adds to a token.
 
-import {execFileSync, spawn, spawnSync} from "node:child_process";
+import {execFileSync, spawnSync} from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import {fileURLToPath} from "node:url";
+import {runAlone} from "./alone.mjs";
 import {barChart} from "./plot.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -25,7 +27,7 @@ const options = parseArgs(process.argv.slice(2));
 function parseArgs(list) {
     const out = {
         shapes: "llama-3.2-1b", recipes: "q4_k_m,q6_k,q8_0", models: "", threads: physicalCores(), rounds: 5, prompt: 512, gen: 64,
-        depth: 0, busy: 3, engines: "ingle,llama.cpp", out: path.join(root, "build/bench/compare"), ingle: path.join(root, "build/ingle"),
+        depth: 0, busy: 3, patience: 20, engines: "ingle,llama.cpp", out: path.join(root, "build/bench/compare"), ingle: path.join(root, "build/ingle"),
         "make-model": path.join(root, "build/bench/make-model"), open: true
     };
     for (let i = 0; i < list.length; i++) {
@@ -35,7 +37,7 @@ function parseArgs(list) {
             out[name] = typeof out[name] === "number" ? Number(list[++i]) : list[++i];
         else fail(`unknown option or missing value: ${list[i]}`);
     }
-    for (const name of ["threads", "rounds", "prompt", "gen", "depth", "busy"])
+    for (const name of ["threads", "rounds", "prompt", "gen", "depth", "busy", "patience"])
         if (!Number.isInteger(out[name]) || out[name] < 0) fail(`--${name}: not a number`);
     for (const name of ["shapes", "recipes", "models", "engines"]) out[name] = out[name].split(",").filter(Boolean);
     return out;
@@ -80,115 +82,58 @@ function warm(file) {
     fs.closeSync(fd);
 }
 
-// ---- the machine: nobody else should be working while we measure ----
-
-const TICKS = 100; // per second, in /proc on every Linux in use
-const TRIES = 20;
-let disturbed = 0;
-
-// Seconds of processor time: of the whole machine (stolen time too), and of this program with the children it has waited for.
-function processorTime() {
-    const machine = fs.readFileSync("/proc/stat", "utf8").split("\n")[0].trim().split(/\s+/).slice(1).map(Number);
-    const own = fs.readFileSync("/proc/self/stat", "utf8").replace(/.*\) /, "").split(" ").slice(11, 15).map(Number);
-    const [user, nice, system, , , irq, softirq, steal] = machine;
-    return {
-        machine: (user + nice + system + irq + softirq + steal) / TICKS, own: own.reduce((a, b) => a + b) / TICKS,
-        wall: performance.now() / 1e3
-    };
-}
-
-function othersShare(from, to) {
-    const others = to.machine - from.machine - (to.own - from.own);
-    return 100 * Math.max(0, others) / ((to.wall - from.wall) * os.cpus().length);
-}
-
-function sleep(seconds) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1e3);
-}
-
-// Waits for half a quiet second, for ten minutes at most.
-function waitForQuiet() {
-    for (let i = 0; i < 600; i++) {
-        const from = processorTime();
-        sleep(0.5);
-        if (othersShare(from, processorTime()) <= options.busy) return;
-        if (i === 0) console.error("waiting for other programs to finish");
-        sleep(0.5);
-    }
-}
-
-async function undisturbed(measure) {
-    for (let i = 1; ; i++) {
-        waitForQuiet();
-        const from = processorTime(), result = await measure(), share = othersShare(from, processorTime());
-        if (share <= options.busy) return result;
-        console.error(`other programs took ${share.toFixed(0)} % of the processors` + (i < TRIES ? ": again" : ""));
-        if (i === TRIES) {
-            disturbed++;
-            return result;
-        }
-    }
-}
-
 // ---- engines: each answers {rows: {name: tokens per second}, ...} ----
 
-function runJson(command, args) {
-    const done = spawnSync(command, args, {encoding: "utf8", maxBuffer: 1 << 26});
-    if (done.status !== 0) fail(`${path.basename(command)} ${args.join(" ")}\n${done.error ?? done.stderr}`);
-    const start = done.stdout.indexOf("{");
+let disturbed = 0;
+
+async function alone([command, args]) {
+    const result = await runAlone(command, args, options).catch((error) => fail(error.message));
+    if (result.spoiled) disturbed++;
+    return result;
+}
+
+async function measure(engine, file) {
+    const {stdout} = await alone(ENGINES[engine].command(file));
     try {
-        return JSON.parse(done.stdout.slice(start));
+        return ENGINES[engine].read(JSON.parse(stdout.slice(stdout.indexOf("{"))));
     } catch {
-        return fail(`${path.basename(command)}: no JSON in its output:\n${done.stdout}`);
+        return fail(`${engine}: no JSON in its output:\n${stdout}`);
     }
 }
+
+const number = (name) => String(options[name]);
+const LLAMA = path.join(here, "llama.mjs");
 
 const ENGINES = {
     "ingle": {
-        measure(file) {
-            const answer = runJson(options.ingle, [
-                "bench", "-m", file, "-p", String(options.prompt), "-n", String(options.gen), "-d", String(options.depth),
-                "-t", String(options.threads), "-r", "1", "-o", "json"
-            ]);
+        command: (file) => [options.ingle, [
+            "bench", "-m", file, "-p", number("prompt"), "-n", number("gen"), "-d", number("depth"), "-t", number("threads"),
+            "-r", "1", "-o", "json"
+        ]],
+        read(answer) {
             const rows = {}, limits = {};
-            for (const row of answer.rows) [rows[row.name], limits[row.name]] = [row.median ?? row.tps, row.limit];
+            for (const row of answer.rows) [rows[row.name], limits[row.name]] = [row.median, row.limit];
             return {rows, limits, machine: answer.limits};
         },
-        open: (file) => [options.ingle, ["run", "-m", file, "-n", "1", "--temp", "0", "-c", "256", "-t", String(options.threads), "a"]]
+        open: (file) => [options.ingle, [
+            "run", "-m", file, "-n", "1", "--temp", "0", "-c", "256", "-t", number("threads"), "a"
+        ]]
     },
     "llama.cpp": {
-        measure(file) {
-            const answer = runJson(process.execPath, [
-                path.join(here, "llama.mjs"), "--model", file, "--prompt", String(options.prompt), "--gen", String(options.gen),
-                "--depth", String(options.depth), "--threads", String(options.threads)
-            ]);
+        command: (file) => [process.execPath, [
+            LLAMA, "--model", file, "--prompt", number("prompt"), "--gen", number("gen"), "--depth", number("depth"),
+            "--threads", number("threads")
+        ]],
+        read(answer) {
             const rows = {}, wall = {};
             for (const row of answer.rows) [rows[row.name], wall[row.name]] = [row.own, row.wall];
             return {rows, wall, about: answer};
         },
         open: (file) => [process.execPath, [
-            path.join(here, "llama.mjs"), "--model", file, "--threads", String(options.threads), "--prompt", "8", "--gen", "8", "--open"
+            LLAMA, "--model", file, "--threads", number("threads"), "--prompt", "8", "--gen", "8", "--open"
         ]]
     }
 };
-
-// Seconds from exec to the first byte of text (or to the end, should the one token hold no whole character).
-function openingTime([command, args]) {
-    return new Promise((resolve) => {
-        const begin = performance.now();
-        const child = spawn(command, args, {stdio: ["ignore", "pipe", "pipe"]});
-        let seconds, trouble = "";
-        const stop = () => seconds ??= (performance.now() - begin) / 1e3;
-        child.stdout.on("data", stop);
-        child.stderr.on("data", (text) => trouble += text);
-        child.on("error", (error) => fail(`${command}: ${error.message}`));
-        child.on("close", (code) => {
-            if (code !== 0) fail(`${command} ${args.join(" ")}\n${trouble}`);
-            stop();
-            resolve(seconds);
-        });
-    });
-}
 
 // ---- figures ----
 
@@ -204,7 +149,7 @@ async function measureModel(model) {
     for (let round = 0; round < options.rounds; round++) {
         const order = round % 2 ? [...options.engines].reverse() : options.engines, result = {};
         for (const engine of order) {
-            result[engine] = await undisturbed(() => ENGINES[engine].measure(model.file));
+            result[engine] = await measure(engine, model.file);
             console.error(`${model.label}, round ${round + 1}, ${engine}: ` + Object.entries(result[engine].rows)
                 .map(([name, tps]) => `${name} ${tps.toFixed(2)}`).join(", "));
         }
@@ -212,7 +157,7 @@ async function measureModel(model) {
     }
     for (let round = 0; options.open && round < options.rounds; round++)
         for (const engine of options.engines)
-            (opening[engine] ??= []).push(await undisturbed(() => openingTime(ENGINES[engine].open(model.file))));
+            (opening[engine] ??= []).push((await alone(ENGINES[engine].open(model.file))).seconds);
     return {...model, rounds, opening};
 }
 
@@ -239,7 +184,7 @@ async function bindingFloor() {
     if (!options.engines.includes("llama.cpp") || !options.gen) return undefined;
     const file = path.join(root, "build/bench/models/floor-128k.q8_0.gguf");
     makeModel("floor-128k", "q8_0", file);
-    const row = await undisturbed(() => ENGINES["llama.cpp"].measure(file));
+    const row = await measure("llama.cpp", file);
     const name = Object.keys(row.rows).find((key) => key.startsWith("tg"));
     return {wall: 1e3 / row.wall[name], own: 1e3 / row.rows[name]};
 }
