@@ -15,6 +15,8 @@
 static const ingle_type kv_types[] = {INGLE_TYPE_F32, INGLE_TYPE_F16, INGLE_TYPE_BF16,
                                       INGLE_TYPE_Q8_0};
 #define N_TYPES 4
+#define SLOT                                                                                       \
+    192 /* of the layer and head at hand in a page; before it lies what must not be touched */
 
 typedef struct scene {
     ingle_kv_shape kv;
@@ -54,7 +56,7 @@ static scene *scene_new(const ingle_kern *k, const shape *in, uint64_t seed, boo
     s->pages = calloc(s->n_pages, sizeof *s->pages);
     s->bases = calloc(s->n_pages, sizeof *s->bases);
     for (size_t i = 0; i < s->n_pages; i++)
-        s->bases[i] = (s->pages[i] = guard_new(s->kv.bytes, low)).at;
+        s->bases[i] = (s->pages[i] = guard_new(s->kv.bytes, low)).at - SLOT;
     s->k = malloc(s->n_pos * in->head_dim_k * 4);
     s->v = malloc(s->n_pos * in->head_dim_v * 4);
     for (size_t i = 0; i < s->n_pos * in->head_dim_k; i++) s->k[i] = 2 * test_uniform(&seed);
@@ -86,7 +88,7 @@ static void run(const ingle_kern *k, scene *s, size_t step, bool low)
     for (size_t t = 0; t < s->n_tokens; t += step) {
         ingle_attend job = {.kv = &s->kv,
                             .pages = s->bases,
-                            .slot = 0,
+                            .slot = SLOT,
                             .n_group = s->n_group,
                             .pos0 = s->pos0 + t,
                             .n_tokens = s->n_tokens - t < step ? s->n_tokens - t : step,
