@@ -22,7 +22,7 @@ help:
 build:
 	@scripts/deps.sh --check build
 	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
-	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --build $(BUILD) -j $(JOBS) --target ingle ingle_shared ingle_doc
 
 deps:
 	@scripts/deps.sh build test
@@ -34,7 +34,8 @@ run:
 
 test:
 	@scripts/deps.sh build test
-	@$(MAKE) --no-print-directory build
+	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure
 
 bench: build

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-git ls-files --cached --others --exclude-standard 'src/*.c' 'src/*.h' | xargs grep -Hn '^ *# *include' | awk '
+find src -name '*.[ch]' | sort | xargs grep -Hn '^ *# *include' | awk '
 BEGIN {
     n = split("base quant gguf kern text grammar chat sample model backend engine", order, " ")
     for (i = 1; i <= n; i++) rank[order[i]] = i

@@ -8,7 +8,8 @@ echo "== include order"
 scripts/check-includes.sh
 
 echo "== clang-format"
-git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | xargs -0 clang-format --dry-run -Werror
+find include src tests bench examples \( -name '*.c' -o -name '*.h' \) -not -path '*/node_modules/*' -print0 |
+    xargs -0 clang-format --dry-run -Werror
 
 for compiler in gcc clang; do
     echo "== warnings: $compiler"
