@@ -1,11 +1,12 @@
 /* matmul.h - matrix products with quantised weights: what AVX2 and AVX-512 do alike.
- * Written in the words of vec_*.h. Depends on weights.h.
+ * Depends on weights.h; written in the words of vec_*.h.
  *
- * gemm       A task is two panels, 32 rows. For every KC weights of K they are unpacked once into a
- * `step` (bytes, in L1; int scales beside them), and all tokens pass over it in tiles. Sums live in
- * a tile c[m][32] of floats in the thread's scratch between steps, one fma chain per output in K
- * order, as in gemv: so both give the same bits. Invariant  int32 sums are exact; only the fma per
- * block rounds. */
+ * gemm: a task is four panels, 64 rows. For every 256 weights of K they are unpacked once into a
+ * `step` (bytes, in L1, and int scales), and all tokens pass over it in tiles of NR. Between steps
+ * sums live in a tile c[m][64] of floats in the thread's scratch: one fma chain per output in K
+ * order, as in gemv, so both give the same bits.
+ *
+ * Invariant: int32 sums are exact; only the fma per block rounds. */
 #ifndef INGLE_KERN_X86_MATMUL_H
 #define INGLE_KERN_X86_MATMUL_H
 
@@ -13,21 +14,22 @@
 #include "kern/x86/weights.h"
 #include "kern/x86/x86.h"
 
-#define KC 512 /* weights of K unpacked at a time */
-#define MR 32  /* rows of a task */
+#define KC     256 /* weights of K unpacked at a time */
+#define PANELS 4   /* of a task */
+#define MR     (PANELS * ROWS)
 
-/* 32 rows x KC. Class K: a scale is what vi_narrow() makes of it; a pair holds the mins of two
- * neighbouring sub-blocks, or their scales times PAIR_FACTOR(type): with sums of y they make up for
- * sums that did not start at the type's zero. */
+/* 64 rows x KC. Class K, one block: a scale is what vi_narrow() makes of it; a pair holds the mins
+ * of two neighbouring sub-blocks, or their scales times PAIR_FACTOR(type), which with sums of y
+ * make up for sums that did not start at the type's zero. Class B: d and min by block. */
 typedef struct step {
     uint8_t w[KC / 4][MR][4];
     int32_t scale[KC / 16][MR];
     int32_t min_pair[KC / 32][MR], scale_pair[KC / 32][MR];
-    float d[KC / 32][MR], min[KC / 32][MR]; /* class K: [KC / 256] */
+    float d[KC / 32][MR], min[KC / 32][MR];
 } step;
 
-/* One tile of tokens t.. over a step of n_blocks blocks from block b0 on; c: [tokens][MR]. */
-typedef void tile_fn(const step *p, const ingle_acts *x, size_t t, size_t b0, size_t n_blocks,
+/* One tile of tokens t.. over a step, n_blocks blocks from block b on; c: [tokens][MR]. */
+typedef void tile_fn(const step *p, const ingle_acts *x, size_t t, size_t b, size_t n_blocks,
                      float *c);
 
 /* ---- unpacking a step ---- */
@@ -39,50 +41,58 @@ INLINE vi pair_of(const int8_t *s, int i, int r)
     return vi_or(low, vi_sll(vi_load_s8(s + (i + 1) * ROWS + r), 16));
 }
 
-INLINE void unpack_lines(ingle_type type, const source *s, size_t b, uint8_t (*w)[MR][4])
+/* w: the step's lines of a block, at the panel's first row. */
+INLINE void unpack_lines(ingle_type type, const source *s, size_t b, const scales *q,
+                         uint8_t (*w)[MR][4])
 {
     shape g = shape_of(type);
     for (int r = 0; r < ROWS; r += VL)
-#pragma GCC unroll 8
-        for (int c = 0; c < g.n_chunks; c++)
+        for (int c = 0; c < g.n_chunks; c++) {
+            fold f[MAX_PARTS];
+            if (FOLDS(type))
+                for (int j = 0; j < g.n_parts; j++)
+                    f[j] = fold_of(type, q->sc + sub_of(g, c, j) * ROWS + r);
 #pragma GCC unroll 8
             for (int i = 0; i < g.n_steps; i++) {
                 vi u[MAX_PARTS];
                 unpack(type, s, b, c, i, r, u);
-                for (int j = 0; j < g.n_parts; j++) vi_store(w[line_of(g, c, j, i)][r], u[j]);
+                for (int j = 0; j < g.n_parts; j++)
+                    vi_store(w[line_of(g, c, j, i)][r],
+                             FOLDS(type) ? fold_in(type, f[j], u[j]) : u[j]);
             }
+        }
 }
 
-/* Block b of one panel to block i of the step, rows `half`.. of it. */
-INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t i, size_t half)
+/* Block b of a panel to rows `row`.. of the step. */
+INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t row)
 {
     shape g = shape_of(type);
     _Alignas(64) scales q;
     read_scales(type, s, b, &q);
     for (int r = 0; r < ROWS; r += VL) {
-        size_t at = half + (size_t)r, sub = i * (size_t)g.n_subs;
-        for (int j = 0; j < g.n_subs; j++)
-            vi_store(p->scale[sub + (size_t)j] + at, vi_narrow(vi_load_s8(q.sc + j * ROWS + r)));
+        size_t at = row + (size_t)r;
+        for (int j = 0; !FOLDS(type) && j < g.n_subs; j++)
+            vi_store(p->scale[j] + at, vi_narrow(vi_load_s8(q.sc + j * ROWS + r)));
         for (int j = 0; g.has_min && j < g.n_subs; j += 2)
-            vi_store(p->min_pair[(sub + (size_t)j) / 2] + at, pair_of(q.mn, j, r));
+            vi_store(p->min_pair[j / 2] + at, pair_of(q.mn, j, r));
         for (int j = 0; PAIR_FACTOR(type) && j < g.n_subs; j += 2)
-            vi_store(p->scale_pair[(sub + (size_t)j) / 2] + at,
-                     vi_mul16(pair_of(q.sc, j, r), PAIR_FACTOR(type)));
-        vf_store(p->d[i] + at, block_d(type, s, b, r));
-        if (g.has_min) vf_store(p->min[i] + at, block_min(type, s, b, r));
+            vi_store(p->scale_pair[j / 2] + at, vi_mul16(pair_of(q.sc, j, r), PAIR_FACTOR(type)));
+        vf_store(p->d[0] + at, block_d(type, s, b, r));
+        if (g.has_min) vf_store(p->min[0] + at, block_min(type, s, b, r));
     }
-    unpack_lines(type, s, b, (uint8_t(*)[MR][4])p->w[i * 64][half]);
+    unpack_lines(type, s, b, &q, (uint8_t(*)[MR][4])p->w[0][row]);
 }
 
-INLINE void unpack_b(ingle_type type, const source *s, size_t b, step *p, size_t i, size_t half)
+/* Block b of a panel to block i of the step, rows `row`.. of it. */
+INLINE void unpack_b(ingle_type type, const source *s, size_t b, step *p, size_t i, size_t row)
 {
     shape g = shape_of(type);
     for (int r = 0; r < ROWS; r += VL) {
-        size_t at = half + (size_t)r;
+        size_t at = row + (size_t)r;
         vf_store(p->d[i] + at, block_d(type, s, b, r));
         if (g.has_min) vf_store(p->min[i] + at, block_min(type, s, b, r));
     }
-    unpack_lines(type, s, b, (uint8_t(*)[MR][4])p->w[i * 8][half]);
+    unpack_lines(type, s, b, NULL, (uint8_t(*)[MR][4])p->w[i * 8][row]);
 }
 
 INLINE bool is_k(ingle_type type)
@@ -127,23 +137,25 @@ typedef struct work {
 /* tile[calm][n]: for n tokens of which all keep, or not all keep, their sums within 16 bits. */
 typedef tile_fn *const tile_table[2][NR + 1];
 
-/* Whether no block of tokens t..t+n-1 is loud (ingle_acts.sum16). */
-static bool is_calm(const ingle_acts *x, size_t t, size_t n, size_t b, size_t n_blocks)
+/* Whether block b of no token t..t+n-1 is loud (ingle_acts.sum16). */
+static bool is_calm(const ingle_acts *x, size_t t, size_t n, size_t b)
 {
     const int16_t *loud = x->sum16 + t * x->ld_s16 + x->n_cols / 16 + x->n_cols / 32 + b;
     int any = 0;
-    for (size_t i = 0; i < n; i++, loud += x->ld_s16)
-        for (size_t j = 0; j < n_blocks; j++) any |= loud[j];
+    for (size_t i = 0; i < n; i++, loud += x->ld_s16) any |= *loud;
     return !any;
 }
 
-static void pass_tokens(const work *w, const ingle_acts *x, size_t b, size_t n_blocks,
-                        const tile_table *tiles, bool k, float *c)
+static void pass_tokens(work *w, const ingle_acts *x, size_t b, size_t n_blocks,
+                        const tile_table *tiles, bool k)
 {
-    for (size_t t = 0; t < x->m; t += NR) {
-        size_t n = x->m - t < NR ? x->m - t : NR;
-        bool calm = k && is_calm(x, t, n, b, n_blocks);
-        (*tiles)[calm][n](&w->step, x, t, b, n_blocks, c + t * MR);
+    size_t n;
+    for (size_t t = 0; t < x->m; t += n) {
+        n = x->m - t;
+        if (n > NR)
+            n = n < 2 * NR ? (n + 1) / 2 : NR; /* two tiles alike beat a full one and a rest */
+        bool calm = k && is_calm(x, t, n, b);
+        (*tiles)[calm][n](&w->step, x, t, b, n_blocks, w->c + t * MR);
     }
 }
 
@@ -151,17 +163,18 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
                       size_t panel, size_t n, work *w)
 {
     const size_t per_step = is_k(type) ? KC / 256 : KC / 32;
-    source s[2];
+    source s[PANELS];
     for (size_t h = 0; h < n; h++) s[h] = source_of(job->w, panel + h);
+    if (n < PANELS) memset(&w->step, 0, sizeof w->step); /* rows that no panel fills */
     memset(w->c, 0, job->x->m * MR * sizeof *w->c);
     for (size_t b = 0; b < job->w->n_blocks; b += per_step) {
         size_t n_blocks = job->w->n_blocks - b < per_step ? job->w->n_blocks - b : per_step;
         for (size_t h = 0; h < n; h++)
             for (size_t i = 0; i < n_blocks; i++) {
-                if (is_k(type)) unpack_k(type, &s[h], b + i, &w->step, i, h * ROWS);
+                if (is_k(type)) unpack_k(type, &s[h], b, &w->step, h * ROWS);
                 else unpack_b(type, &s[h], b + i, &w->step, i, h * ROWS);
             }
-        pass_tokens(w, job->x, b, n_blocks, tiles, is_k(type), w->c);
+        pass_tokens(w, job->x, b, n_blocks, tiles, is_k(type));
     }
     finish_task(job, panel * ROWS, n * ROWS, w->c);
 }
@@ -169,8 +182,8 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
 INLINE void gemm(ingle_type type, const tile_table *tiles, const ingle_matmul *job, size_t first,
                  size_t n, void *scratch)
 {
-    for (size_t p = first; p < first + n; p += 2)
-        gemm_task(type, tiles, job, p, first + n - p < 2 ? 1 : 2, scratch);
+    for (size_t p = 0; p < n; p += PANELS)
+        gemm_task(type, tiles, job, first + p, n - p < PANELS ? n - p : PANELS, scratch);
 }
 
 static size_t scratch_bytes(size_t m, size_t n_cols)
@@ -208,7 +221,7 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
         SET(k, q6_k, Q6_K);                                                                        \
         SET(k, iq4_xs, IQ4_XS);                                                                    \
         (k)->quantise = quantise;                                                                  \
-        (k)->gemm_panels = MR / ROWS;                                                              \
+        (k)->gemm_panels = PANELS;                                                                 \
         (k)->scratch_bytes = scratch_bytes;                                                        \
     } while (0)
 

@@ -44,17 +44,18 @@ typedef struct k_class {
     bool scale_pairs, min_pairs;
 } k_class;
 
-/* The tokens of a tile: activations, sums per sub-block, scales at the step's first block. */
+/* The tokens of a tile: activations, their sums per sub-block and scale, of one block. */
 typedef struct tile {
     const int8_t *y[NR];
     const int16_t *sum[NR];
-    const float *d[NR];
+    float d[NR];
 } tile;
 
+/* target[t] += (pairs of scales or mins) . (pairs of sums) */
 INLINE void add_pairs(int n, int n_pairs, vi target[NR], const int32_t (*pair)[MR], int r,
-                      const tile *v, size_t first)
+                      const tile *v)
 {
-    for (size_t i = first; i < first + (size_t)n_pairs; i++) {
+    for (int i = 0; i < n_pairs; i++) {
         vi p = vi_load(pair[i] + r);
 #pragma GCC unroll 6
         for (int t = 0; t < n; t++)
@@ -62,53 +63,53 @@ INLINE void add_pairs(int n, int n_pairs, vi target[NR], const int32_t (*pair)[M
     }
 }
 
-/* Block b of the step, rows r..r+7. */
-INLINE void block_k(k_class k, int n, const step *p, const tile *v, size_t b, int r, float *c)
+/* Rows r..r+7 of the step. */
+INLINE void block_k(k_class k, int n, const step *p, const tile *v, int r, float *c)
 {
-    const size_t n_groups = 64 / (size_t)k.sums.n_lines, n_pairs = (size_t)k.n_subs / 2;
+    const int n_groups = 64 / k.sums.n_lines;
     vi sum[NR];
     for (int t = 0; t < n; t++) sum[t] = vi_zero();
-    for (size_t i = b * n_groups; i < (b + 1) * n_groups; i++)
-        add_lines(k.sums, n, sum, p->w[0][r], v->y, i * (size_t)k.sums.n_lines,
-                  vi_load(p->scale[i * (size_t)k.n_subs / n_groups] + r));
-    if (k.scale_pairs) add_pairs(n, k.n_subs / 2, sum, p->scale_pair, r, v, b * n_pairs);
-    vf d = vf_load(p->d[b] + r);
+    for (int i = 0; i < n_groups; i++)
+        add_lines(k.sums, n, sum, p->w[0][r], v->y, (size_t)(i * k.sums.n_lines),
+                  vi_load(p->scale[i * k.n_subs / n_groups] + r));
+    if (k.scale_pairs) add_pairs(n, k.n_subs / 2, sum, p->scale_pair, r, v);
+    vf d = vf_load(p->d[0] + r);
 #pragma GCC unroll 6
     for (int t = 0; t < n; t++) {
         float *f = c + t * MR + r;
-        vf_store(f, vf_fma(vf_int(sum[t]), vf_mul(d, vf_1(v->d[t][b])), vf_load(f)));
+        vf_store(f, vf_fma(vf_int(sum[t]), vf_mul(d, vf_1(v->d[t])), vf_load(f)));
     }
     if (!k.min_pairs) return;
     for (int t = 0; t < n; t++) sum[t] = vi_zero();
-    add_pairs(n, k.n_subs / 2, sum, p->min_pair, r, v, b * n_pairs);
-    d = vf_load(p->min[b] + r);
+    add_pairs(n, k.n_subs / 2, sum, p->min_pair, r, v);
+    d = vf_load(p->min[0] + r);
 #pragma GCC unroll 6
     for (int t = 0; t < n; t++) {
         float *f = c + t * MR + r;
-        vf_store(f, vf_fnma(vf_int(sum[t]), vf_mul(d, vf_1(v->d[t][b])), vf_load(f)));
+        vf_store(f, vf_fnma(vf_int(sum[t]), vf_mul(d, vf_1(v->d[t])), vf_load(f)));
     }
 }
 
-INLINE void tile_k(k_class k, int n, const step *p, const ingle_acts *x, size_t t0, size_t b0,
-                   size_t n_blocks, float *c)
+INLINE void tile_k(k_class k, int n, const step *p, const ingle_acts *x, size_t t0, size_t b,
+                   float *c)
 {
     tile v;
     for (int t = 0; t < n; t++) {
         size_t row = t0 + (size_t)t;
-        v.y[t] = x->q + row * x->ld_q + b0 * 256;
-        v.d[t] = x->d + row * x->ld_d + b0;
+        v.y[t] = x->q + row * x->ld_q + b * 256;
+        v.d[t] = x->d[row * x->ld_d + b];
         v.sum[t] = x->sum16 + row * x->ld_s16 + (k.n_subs == 16 ? 0 : x->n_cols / 16) +
-                   b0 * (size_t)k.n_subs;
+                   b * (size_t)k.n_subs;
     }
-    for (size_t b = 0; b < n_blocks; b++)
-        for (int r = 0; r < MR; r += VL) block_k(k, n, p, &v, b, r, c);
+    for (int r = 0; r < MR; r += VL) block_k(k, n, p, &v, r, c);
 }
 
 #define TILE_K(name, n, ...)                                                                       \
     static void name##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,                 \
                            size_t n_blocks, float *c)                                              \
     {                                                                                              \
-        tile_k((k_class)__VA_ARGS__, n, p, x, t, b, n_blocks, c);                                  \
+        (void)n_blocks;                                                                            \
+        tile_k((k_class)__VA_ARGS__, n, p, x, t, b, c);                                            \
     }
 #define TILES_K(name, ...)                                                                         \
     TILE_K(name, 1, __VA_ARGS__)                                                                   \

@@ -1,189 +1,196 @@
-/* tile_avx512.h - the inner loops of gemm on AVX-512 with VNNI: 32 rows x n tokens (1..6) over some
- * blocks. Depends on nothing. For matmul_avx512.c only.
+/* tile_avx512.h - the inner loops of gemm on AVX-512 with VNNI: a step of 64 rows for n tokens, 1
+ * to 3. Depends on matmul.h (step). For matmul_avx512.c only.
  *
- * In assembly, because gcc and clang both copy and spill accumulators in the intrinsics' form of
- * it: at best 61 % of the processor's vpdpbusd peak where this reaches 80. Two loads of weights and
- * n broadcasts feed 2 n dots; nothing is shuffled. Two ports take all 512-bit arithmetic of an Ice
- * Lake, so whatever else is done per sub-block counts.
+ * In assembly, because gcc and clang copy and spill accumulators in the form with intrinsics: at
+ * best 61 % of the vpdpbusd peak where this takes 80. Per 4 k four loads of weights and n
+ * broadcasts feed 4 n dots; nothing is shuffled. Two ports take all 512-bit arithmetic of an Ice
+ * Lake and a 512-bit load costs 0.7 of a dot, so 64 x 3 (7 loads for 12 dots) beats 32 x 6 (8
+ * loads), and whatever is done once per sub-block counts.
  *
- * zmm0-11    sums of the sub-block, 2 per token        zmm12-13   two lines of weights, or their
- * scales zmm14      one activation dword in all lanes         zmm16-27   what the sums go to, 2 per
- * token */
+ * zmm0-11   sums of a sub-block, 4 per token         zmm28   one activation dword, or a token's
+ * scale, in all lanes zmm12-15  a line of weights of 64 rows, or scales  zmm16-27 what the sums go
+ * to          zmm29   scratch */
 #ifndef INGLE_KERN_X86_TILE_AVX512_H
 #define INGLE_KERN_X86_TILE_AVX512_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kern/x86/matmul.h"
 
-#define TILE_ZMM                                                                                   \
+/* What a token brings to a step of class K, and of class B. 128 bytes, the offsets below. */
+typedef struct token_k {
+    int32_t start[16]; /* of each sub-block's sums: -zero * sum of y */
+    int16_t sum[16];   /* of y by sub-block */
+    float d, unused[7];
+} token_k;
+typedef struct token_b {
+    int32_t start[16]; /* per block: -zero * sum of y, or with mins (float)sum of y */
+    float d[16];       /* per block */
+} token_b;
+
+#define ZMM_USED                                                                                   \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",  \
-        "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27"
+        "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29"
 
-/* X(token, its first sum, second, first target, second) for tokens 0..n-1. */
-#define TOKENS_1(X) X(0, 0, 1, 16, 17)
-#define TOKENS_2(X) TOKENS_1(X) X(1, 2, 3, 18, 19)
-#define TOKENS_3(X) TOKENS_2(X) X(2, 4, 5, 20, 21)
-#define TOKENS_4(X) TOKENS_3(X) X(3, 6, 7, 22, 23)
-#define TOKENS_5(X) TOKENS_4(X) X(4, 8, 9, 24, 25)
-#define TOKENS_6(X) TOKENS_5(X) X(5, 10, 11, 26, 27)
+/* X(token, quarter of the rows, the weights', the sum's, the target's register) for n tokens. */
+#define QUARTERS(X, t, a, b, c, d, u, v, w, x)                                                     \
+    X(t, 0, 12, a, u) X(t, 1, 13, b, v) X(t, 2, 14, c, w) X(t, 3, 15, d, x)
+#define TOKEN_0(X) QUARTERS(X, 0, 0, 1, 2, 3, 16, 17, 18, 19)
+#define TOKEN_1(X) QUARTERS(X, 1, 4, 5, 6, 7, 20, 21, 22, 23)
+#define TOKEN_2(X) QUARTERS(X, 2, 8, 9, 10, 11, 24, 25, 26, 27)
+/* FIRST(token) before each token's four X. */
+#define TOKENS_1(FIRST, X) FIRST(0) TOKEN_0(X)
+#define TOKENS_2(FIRST, X) TOKENS_1(FIRST, X) FIRST(1) TOKEN_1(X)
+#define TOKENS_3(FIRST, X) TOKENS_2(FIRST, X) FIRST(2) TOKEN_2(X)
+#define NOTHING(t)
 
-/* Sums start from 0, which renaming gives for nothing, or from the token's next entry of `table`.
- */
-#define FROM_ZERO(t, a, b, u, v)                                                                   \
-    "vpxor %%xmm" #a ", %%xmm" #a ", %%xmm" #a "\n\tvpxor %%xmm" #b ", %%xmm" #b ", %%xmm" #b "\n" \
-                                                                                              "\t"
-#define FROM_TABLE(t, a, b, u, v)                                                                  \
-    "vpbroadcastd 128*" #t "(%[table]), %%zmm" #a "\n\tvmovdqa64 %%zmm" #a ", %%zmm" #b "\n\t"
+/* ---- one sub-block ---- */
 
-#define DOT(i, t, a, b)                                                                            \
-    "vpbroadcastd 4*" #i "(%[y" #t "],%[k]), %%zmm14\n\t"                                          \
-    "vpdpbusd %%zmm14, %%zmm12, %%zmm" #a "\n\tvpdpbusd %%zmm14, %%zmm13, %%zmm" #b "\n\t"
-#define DOT_0(t, a, b, u, v) DOT(0, t, a, b)
-#define DOT_1(t, a, b, u, v) DOT(1, t, a, b)
-#define DOT_2(t, a, b, u, v) DOT(2, t, a, b)
-#define DOT_3(t, a, b, u, v) DOT(3, t, a, b)
-#define DOT_4(t, a, b, u, v) DOT(4, t, a, b)
-#define DOT_5(t, a, b, u, v) DOT(5, t, a, b)
-#define DOT_6(t, a, b, u, v) DOT(6, t, a, b)
-#define DOT_7(t, a, b, u, v) DOT(7, t, a, b)
-#define LINE(i, TOKENS)                                                                            \
-    "vmovdqu64 128*" #i "(%[w]), %%zmm12\n\tvmovdqu64 128*" #i                                     \
-    "+64(%[w]), %%zmm13\n\t" TOKENS(DOT_##i)
+/* Sums start from 0, which renaming gives for nothing, or from the token's next start. */
+#define ZERO(t, q, w, s, o) "vpxor %%xmm" #s ", %%xmm" #s ", %%xmm" #s "\n\t"
+#define FROM_ZERO(TOKENS)   TOKENS(NOTHING, ZERO)
+#define START(t)            "vpbroadcastd 128*" #t "(%[token]), %%zmm28\n\t"
+#define COPY(t, q, w, s, o) "vmovdqa64 %%zmm28, %%zmm" #s "\n\t"
+#define FROM_START(TOKENS)  TOKENS(START, COPY)
+
+#define DOT(t, q, w, s, o) "vpdpbusd %%zmm28, %%zmm" #w ", %%zmm" #s "\n\t"
+#define Y(i, t)            "vpbroadcastd 4*" #i "(%[y" #t "]), %%zmm28\n\t"
+#define Y_0(t)             Y(0, t)
+#define Y_1(t)             Y(1, t)
+#define Y_2(t)             Y(2, t)
+#define Y_3(t)             Y(3, t)
+#define Y_4(t)             Y(4, t)
+#define Y_5(t)             Y(5, t)
+#define Y_6(t)             Y(6, t)
+#define Y_7(t)             Y(7, t)
+/* 256 bytes at `at` to zmm12-15. */
+#define LOAD_4(at)                                                                                 \
+    "vmovdqu64 " at ", %%zmm12\n\tvmovdqu64 64+" at ", %%zmm13\n\t"                                \
+    "vmovdqu64 128+" at ", %%zmm14\n\tvmovdqu64 192+" at ", %%zmm15\n\t"
+#define LINE(i, TOKENS) LOAD_4("256*" #i "(%[w])") TOKENS(Y_##i, DOT)
 #define LINES_4(TOKENS) LINE(0, TOKENS) LINE(1, TOKENS) LINE(2, TOKENS) LINE(3, TOKENS)
 #define LINES_8(TOKENS)                                                                            \
     LINES_4(TOKENS) LINE(4, TOKENS) LINE(5, TOKENS) LINE(6, TOKENS) LINE(7, TOKENS)
+#define NEXT_LINES(n)                                                                              \
+    "add $256*" #n ", %[w]\n\tadd $4*" #n ", %[y0]\n\tadd $4*" #n ", %[y1]\n\tadd $4*" #n          \
+    ", %[y2]\n\t"
+#define LOOP "dec %[n]\n\tjnz 1b\n\t"
 
-/* ---- class K: target[t][row] = sum over sub-blocks of scale * (start + dots) ---- */
+/* ---- class K ---- */
 
-#define CLEAR(t, a, b, u, v)                                                                       \
-    "vpxord %%xmm" #u ", %%xmm" #u ", %%xmm" #u "\n\tvpxord %%xmm" #v ", %%xmm" #v ", %%xmm" #v    \
+#define CLEAR(t, q, w, s, o) "vpxord %%xmm" #o ", %%xmm" #o ", %%xmm" #o "\n\t"
+/* target += sum * scale. Narrow: the sum fits 16 bits and the scale stands below a zero. */
+#define ADD_NARROW(t, q, w, s, o) "vpdpwssd %%zmm" #w ", %%zmm" #s ", %%zmm" #o "\n\t"
+#define NARROW(TOKENS)            TOKENS(NOTHING, ADD_NARROW)
+#define EXTEND(t, q, w, s, o)                                                                      \
+    "vpslld $16, %%zmm" #w ", %%zmm" #w "\n\tvpsrad $16, %%zmm" #w ", %%zmm" #w "\n\t"
+#define ADD_WIDE(t, q, w, s, o)                                                                    \
+    "vpmulld %%zmm" #w ", %%zmm" #s ", %%zmm" #s "\n\tvpaddd %%zmm" #s ", %%zmm" #o ", %%zmm" #o   \
     "\n\t"
-/* Sums that fit 16 bits, scales s16 below a zero: one operation. */
-#define SCALE_NARROW
-#define ADD_NARROW(t, a, b, u, v)                                                                  \
-    "vpdpwssd %%zmm12, %%zmm" #a ", %%zmm" #u "\n\tvpdpwssd %%zmm13, %%zmm" #b ", %%zmm" #v "\n\t"
-#define SCALE_WIDE                                                                                 \
-    "vpslld $16, %%zmm12, %%zmm12\n\tvpslld $16, %%zmm13, %%zmm13\n\t"                             \
-    "vpsrad $16, %%zmm12, %%zmm12\n\tvpsrad $16, %%zmm13, %%zmm13\n\t"
-#define ADD_WIDE(t, a, b, u, v)                                                                    \
-    "vpmulld %%zmm12, %%zmm" #a ", %%zmm" #a "\n\tvpmulld %%zmm13, %%zmm" #b ", %%zmm" #b "\n\t"   \
-    "vpaddd %%zmm" #a ", %%zmm" #u ", %%zmm" #u "\n\tvpaddd %%zmm" #b ", %%zmm" #v ", %%zmm" #v    \
-    "\n\t"
-#define STORE(t, a, b, u, v)                                                                       \
-    "vmovdqu64 %%zmm" #u ", 128*" #t "(%[out])\n\tvmovdqu64 %%zmm" #v ", 128*" #t "+64(%[out])"    \
-                                                                                  "\n\t"
+#define WIDE(TOKENS) TOKEN_0(EXTEND) TOKENS(NOTHING, ADD_WIDE)
 
-#define BLOCK_K(TOKENS, n_lines, FROM, WIDTH)                                                      \
-    __asm__ volatile(                                                                              \
-        TOKENS(CLEAR) "1:\n\t" TOKENS(FROM)                                                        \
-            LINES_##n_lines(TOKENS) "vmovdqu64 (%[scale]), %%zmm12\n\tvmovdqu64 64(%[scale]), "    \
-                                    "%%zmm13\n\t" SCALE_##WIDTH TOKENS(                            \
-                                        ADD_##WIDTH) "add $128*" #n_lines                          \
-                                                     ", %[w]\n\tadd $4*" #n_lines ", %[k]\n\t"     \
-                                                     "add $4, %[table]\n\tadd $128, "              \
-                                                     "%[scale]\n\tdec %[n]\n\tjnz 1b\n\t" TOKENS(  \
-                                                         STORE)                                    \
-        :                                                                                          \
-        [w] "+&r"(w), [k] "+&r"(k), [table] "+&r"(start), [scale] "+&r"(scale), [n] "+&r"(n_subs)  \
-        : [out] "r"(out), [y0] "r"(y[0]), [y1] "r"(y[1]), [y2] "r"(y[2]), [y3] "r"(y[3]),          \
-          [y4] "r"(y[4]), [y5] "r"(y[5])                                                           \
-        : "memory", "cc", TILE_ZMM)
+#define SUBS(TOKENS, n_lines, FROM, WIDTH)                                                         \
+    TOKENS(NOTHING, CLEAR)                                                                         \
+    "1:\n\t" FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("0(%[scale])") WIDTH(TOKENS)               \
+        NEXT_LINES(n_lines) "add $256, %[scale]\n\tadd $4, %[token]\n\t" LOOP                      \
+                            "sub %[back], %[token]\n\t"
+/* Scales multiplied into the weights: one sum, one start. */
+#define MOVE(t, q, w, s, o) "vmovdqa64 %%zmm" #s ", %%zmm" #o "\n\t"
+#define FOLDED(TOKENS, FROM)                                                                       \
+    FROM(TOKENS) "1:\n\t" LINES_8(TOKENS) NEXT_LINES(8) LOOP TOKENS(NOTHING, MOVE)
 
-#define BLOCK_K_OF(n)                                                                              \
-    case n:                                                                                        \
-        if (n_lines == 8 && start && narrow) BLOCK_K(TOKENS_##n, 8, FROM_TABLE, NARROW);           \
-        else if (n_lines == 8 && start) BLOCK_K(TOKENS_##n, 8, FROM_TABLE, WIDE);                  \
-        else if (n_lines == 8 && narrow) BLOCK_K(TOKENS_##n, 8, FROM_ZERO, NARROW);                \
-        else if (n_lines == 8) BLOCK_K(TOKENS_##n, 8, FROM_ZERO, WIDE);                            \
-        else if (start && narrow) BLOCK_K(TOKENS_##n, 4, FROM_TABLE, NARROW);                      \
-        else if (start) BLOCK_K(TOKENS_##n, 4, FROM_TABLE, WIDE);                                  \
-        else BLOCK_K(TOKENS_##n, 4, FROM_ZERO, NARROW);                                            \
-        break;
+/* sum (or target) += pairs of mins (or scales) . pairs of sums of y */
+#define SUM_PAIR(i, t)               "vpbroadcastd 128*" #t "+64+4*" #i "(%[token]), %%zmm28\n\t"
+#define SUM_PAIR_0(t)                SUM_PAIR(0, t)
+#define SUM_PAIR_1(t)                SUM_PAIR(1, t)
+#define SUM_PAIR_2(t)                SUM_PAIR(2, t)
+#define SUM_PAIR_3(t)                SUM_PAIR(3, t)
+#define SUM_PAIR_4(t)                SUM_PAIR(4, t)
+#define SUM_PAIR_5(t)                SUM_PAIR(5, t)
+#define SUM_PAIR_6(t)                SUM_PAIR(6, t)
+#define SUM_PAIR_7(t)                SUM_PAIR(7, t)
+#define ADD_TO_SUM(t, q, w, s, o)    "vpdpwssd %%zmm28, %%zmm" #w ", %%zmm" #s "\n\t"
+#define ADD_TO_TARGET(t, q, w, s, o) "vpdpwssd %%zmm28, %%zmm" #w ", %%zmm" #o "\n\t"
+#define PAIR(i, TOKENS, field, ADD)                                                                \
+    LOAD_4("%c[" field "]+256*" #i "(%[p])") TOKENS(SUM_PAIR_##i, ADD)
+#define PAIRS_4(TOKENS, field, ADD)                                                                \
+    PAIR(0, TOKENS, field, ADD)                                                                    \
+    PAIR(1, TOKENS, field, ADD) PAIR(2, TOKENS, field, ADD) PAIR(3, TOKENS, field, ADD)
+#define PAIRS_8(TOKENS, field, ADD)                                                                \
+    PAIRS_4(TOKENS, field, ADD)                                                                    \
+    PAIR(4, TOKENS, field, ADD)                                                                    \
+    PAIR(5, TOKENS, field, ADD) PAIR(6, TOKENS, field, ADD) PAIR(7, TOKENS, field, ADD)
 
-/* The sums of a block: n_subs sub-blocks of n_lines (4 or 8) lines w, [n_subs * n_lines][32][4]
- * bytes, with the bytes from k on of activations y[n]; scale [n_subs][32]; start NULL or [n][32],
- * at its first sub-block. n, n_lines, narrow and whether start is NULL must be constants. */
-static inline __attribute__((always_inline)) void block_k(int n, int n_lines, bool narrow,
-                                                          int32_t (*out)[32], const void *w,
-                                                          const int8_t *const y[6], size_t k,
-                                                          const int32_t *start,
-                                                          const int32_t *scale, size_t n_subs)
-{
-    switch (n) {
-        BLOCK_K_OF(1)
-        BLOCK_K_OF(2)
-        BLOCK_K_OF(3)
-        BLOCK_K_OF(4)
-        BLOCK_K_OF(5)
-        BLOCK_K_OF(6)
-    }
-}
+/* c = target * (d * dy) + c, and - sum * (min * dy) */
+#define DY(t) "vbroadcastss 128*" #t "+96(%[token]), %%zmm28\n\t"
+#define ADD_C(t, q, w, s, o)                                                                       \
+    "vcvtdq2ps %%zmm" #o ", %%zmm" #o "\n\tvmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"               \
+    "vfmadd213ps 256*" #t "+64*" #q "(%[c]), %%zmm29, %%zmm" #o "\n\t"
+#define SUB_MIN(t, q, w, s, o)                                                                     \
+    "vcvtdq2ps %%zmm" #s ", %%zmm" #s "\n\tvmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"               \
+    "vfnmadd231ps %%zmm29, %%zmm" #s ", %%zmm" #o "\n\t"
+#define STORE_C(t, q, w, s, o) "vmovups %%zmm" #o ", 256*" #t "+64*" #q "(%[c])\n\t"
 
-/* ---- class B: c[t][row] += scale * dy * (start + dots), block after block ---- */
+#define MINS(TOKENS, n_pairs)                                                                      \
+    FROM_ZERO(TOKENS)                                                                              \
+    PAIRS_##n_pairs(TOKENS, "min_pair", ADD_TO_SUM) LOAD_4("%c[d](%[p])") TOKENS(DY, ADD_C)        \
+        LOAD_4("%c[min](%[p])") TOKENS(DY, SUB_MIN) TOKENS(NOTHING, STORE_C)
+#define NO_MINS(TOKENS) LOAD_4("%c[d](%[p])") TOKENS(DY, ADD_C) TOKENS(NOTHING, STORE_C)
 
-/* What a token brings to a step: 128 bytes, walked 4 a block. */
-typedef struct token_b {
-    int32_t start[16]; /* -zero * sum of y; with mins the sum itself as float */
-    float d[16];
-} token_b;
+#define Q2_K(TOKENS)      FOLDED(TOKENS, FROM_ZERO) MINS(TOKENS, 8)
+#define Q3_K(TOKENS)      FOLDED(TOKENS, FROM_START) NO_MINS(TOKENS)
+#define Q4_K_CALM(TOKENS) SUBS(TOKENS, 8, FROM_ZERO, NARROW) MINS(TOKENS, 4)
+#define Q5_K_CALM(TOKENS)                                                                          \
+    SUBS(TOKENS, 8, FROM_START, NARROW) PAIRS_4(TOKENS, "scale_pair", ADD_TO_TARGET) MINS(TOKENS, 4)
+#define Q45_K_LOUD(TOKENS) SUBS(TOKENS, 8, FROM_ZERO, WIDE) MINS(TOKENS, 4)
+#define Q6_K_CALM(TOKENS)  SUBS(TOKENS, 4, FROM_START, NARROW) NO_MINS(TOKENS)
+#define Q6_K_LOUD(TOKENS)  SUBS(TOKENS, 4, FROM_START, WIDE) NO_MINS(TOKENS)
+#define IQ4_XS(TOKENS)     SUBS(TOKENS, 8, FROM_START, WIDE) NO_MINS(TOKENS)
 
-#define LOAD(t, a, b, u, v)                                                                        \
-    "vmovups 128*" #t "(%[c]), %%zmm" #u "\n\tvmovups 128*" #t "+64(%[c]), %%zmm" #v "\n\t"
-#define STORE_C(t, a, b, u, v)                                                                     \
-    "vmovups %%zmm" #u ", 128*" #t "(%[c])\n\tvmovups %%zmm" #v ", 128*" #t "+64(%[c])\n\t"
-#define ADD_FLOAT(t, a, b, u, v)                                                                   \
-    "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\tvcvtdq2ps %%zmm" #b ", %%zmm" #b "\n\t"                 \
-    "vbroadcastss 128*" #t "+64(%[table]), %%zmm14\n\t"                                            \
-    "vmulps %%zmm14, %%zmm12, %%zmm15\n\tvmulps %%zmm14, %%zmm13, %%zmm14\n\t"                     \
-    "vfmadd231ps %%zmm15, %%zmm" #a ", %%zmm" #u "\n\t"                                            \
-    "vfmadd231ps %%zmm14, %%zmm" #b ", %%zmm" #v "\n\t"
-#define ADD_MIN(t, a, b, u, v)                                                                     \
-    "vbroadcastss 128*" #t "+64(%[table]), %%zmm14\n\t"                                            \
-    "vmulps %%zmm14, %%zmm12, %%zmm15\n\tvmulps %%zmm14, %%zmm13, %%zmm14\n\t"                     \
-    "vbroadcastss 128*" #t "(%[table]), %%zmm" #a "\n\t"                                           \
-    "vfmadd231ps %%zmm15, %%zmm" #a ", %%zmm" #u "\n\t"                                            \
-    "vfmadd231ps %%zmm14, %%zmm" #a ", %%zmm" #v "\n\t"
-#define NO_MINS(TOKENS)
-#define MINS(TOKENS)                                                                               \
-    "vmovups (%[min]), %%zmm12\n\tvmovups 64(%[min]), %%zmm13\n\t" TOKENS(                         \
-        ADD_MIN) "add $128, %[min]\n\t"
+/* c[t][row] += a block's product. n_loops: sub-blocks, or eighths of the folded. */
+#define BLOCK_K(KIND, TOKENS, n_loops)                                                             \
+    do {                                                                                           \
+        const void *w_ = p->w, *scale_ = p->scale, *token_ = token;                                \
+        const int8_t *y0_ = y[0], *y1_ = y[1], *y2_ = y[2];                                        \
+        long n_ = n_loops;                                                                         \
+        __asm__ volatile(                                                                          \
+            KIND(TOKENS)                                                                           \
+            : [w] "+&r"(w_), [scale] "+&r"(scale_), [token] "+&r"(token_), [y0] "+&r"(y0_),        \
+              [y1] "+&r"(y1_), [y2] "+&r"(y2_), [n] "+&r"(n_)                                      \
+            : [p] "r"(p), [c] "r"(c), [back] "i"(4 * n_loops), [d] "i"(offsetof(step, d)),         \
+              [min] "i"(offsetof(step, min)), [min_pair] "i"(offsetof(step, min_pair)),            \
+              [scale_pair] "i"(offsetof(step, scale_pair))                                         \
+            : "memory", "cc", ZMM_USED);                                                           \
+    } while (0)
 
-#define STEP_B(TOKENS, FROM, WITH)                                                                 \
-    __asm__ volatile(                                                                              \
-        TOKENS(LOAD) "1:\n\t" TOKENS(FROM) LINES_8(                                                \
-            TOKENS) "vmovups (%[d]), %%zmm12\n\tvmovups 64(%[d]), %%zmm13\n\t" TOKENS(ADD_FLOAT)   \
-            WITH(TOKENS) "add $1024, %[w]\n\tadd $32, %[k]\n\tadd $4, %[table]\n\tadd $128, "      \
-                         "%[d]\n\t"                                                                \
-                         "dec %[n]\n\tjnz 1b\n\t" TOKENS(STORE_C)                                  \
-        : [w] "+&r"(w), [k] "+&r"(k), [table] "+&r"(table), [d] "+&r"(d), [min] "+&r"(min),        \
-          [n] "+&r"(n_blocks)                                                                      \
-        : [c] "r"(c), [y0] "r"(y[0]), [y1] "r"(y[1]), [y2] "r"(y[2]), [y3] "r"(y[3]),              \
-          [y4] "r"(y[4]), [y5] "r"(y[5])                                                           \
-        : "memory", "cc", TILE_ZMM)
+/* ---- class B ---- */
 
-#define STEP_B_OF(n)                                                                               \
-    case n:                                                                                        \
-        if (has_min) STEP_B(TOKENS_##n, FROM_ZERO, MINS);                                          \
-        else STEP_B(TOKENS_##n, FROM_TABLE, NO_MINS);                                              \
-        break;
+#define LOAD_C(t, q, w, s, o) "vmovups 256*" #t "+64*" #q "(%[c]), %%zmm" #o "\n\t"
+#define DY_B(t)               "vbroadcastss 128*" #t "+64(%[token]), %%zmm28\n\t"
+#define ADD_BLOCK(t, q, w, s, o)                                                                   \
+    "vcvtdq2ps %%zmm" #s ", %%zmm" #s "\n\tvmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"               \
+    "vfmadd231ps %%zmm29, %%zmm" #s ", %%zmm" #o "\n\t"
+#define ADD_BLOCK_MIN(t, q, w, s, o)                                                               \
+    "vmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"                                                     \
+    "vfmadd231ps 128*" #t "(%[token])%{1to16%}, %%zmm29, %%zmm" #o "\n\t"
+#define BLOCKS(TOKENS, FROM, AND)                                                                  \
+    TOKENS(NOTHING, LOAD_C)                                                                        \
+    "1:\n\t" FROM(TOKENS) LINES_8(TOKENS) LOAD_4("%c[d](%[p])") TOKENS(DY_B, ADD_BLOCK)            \
+        AND NEXT_LINES(8) "add $256, %[p]\n\tadd $4, %[token]\n\t" LOOP                            \
+        TOKENS(NOTHING, STORE_C)
 
-/* c[n][32] over n_blocks blocks of 8 lines; d, min: [n_blocks][32]. n and has_min must be
- * constants. */
-static inline __attribute__((always_inline)) void step_b(int n, bool has_min, float *c,
-                                                         const void *w, const int8_t *const y[6],
-                                                         const token_b *table, const float *d,
-                                                         const float *min, size_t n_blocks)
-{
-    size_t k = 0;
-    switch (n) {
-        STEP_B_OF(1)
-        STEP_B_OF(2)
-        STEP_B_OF(3)
-        STEP_B_OF(4)
-        STEP_B_OF(5)
-        STEP_B_OF(6)
-    }
-}
+#define PLAIN_B(TOKENS) BLOCKS(TOKENS, FROM_START, )
+#define MIN_B(TOKENS)   BLOCKS(TOKENS, FROM_ZERO, LOAD_4("%c[min](%[p])") TOKENS(DY_B, ADD_BLOCK_MIN))
+
+#define STEP_B(KIND, TOKENS)                                                                       \
+    do {                                                                                           \
+        const void *p_ = p, *w_ = p->w, *token_ = token;                                           \
+        const int8_t *y0_ = y[0], *y1_ = y[1], *y2_ = y[2];                                        \
+        long n_ = (long)n_blocks;                                                                  \
+        __asm__ volatile(KIND(TOKENS)                                                              \
+                         : [p] "+&r"(p_), [w] "+&r"(w_), [token] "+&r"(token_), [y0] "+&r"(y0_),   \
+                           [y1] "+&r"(y1_), [y2] "+&r"(y2_), [n] "+&r"(n_)                         \
+                         : [c] "r"(c), [d] "i"(offsetof(step, d)), [min] "i"(offsetof(step, min))  \
+                         : "memory", "cc", ZMM_USED);                                              \
+    } while (0)
 
 #endif

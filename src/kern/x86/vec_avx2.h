@@ -5,7 +5,10 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <stdbool.h>
 #include <string.h>
+
+#include <ingle.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -166,6 +169,21 @@ INLINE vi vi_narrow(vi scale)
     return vi_or(vi_and(scale, vi_32(0xffff)), vi_sll(scale, 16));
 }
 #define PAIR_FACTOR(type) ((type) == INGLE_TYPE_Q3_K ? -4 : (type) == INGLE_TYPE_Q6_K ? -32 : 0)
+/* Scales are not multiplied into weights here: 7 bits would be left of 8. */
+#define FOLDS(type) false
+typedef struct fold {
+    vi none;
+} fold;
+INLINE fold fold_of(ingle_type type, const int8_t *scale)
+{
+    (void)type, (void)scale;
+    return (fold){vi_zero()};
+}
+INLINE vi fold_in(ingle_type type, fold f, vi w)
+{
+    (void)type, (void)f;
+    return w;
+}
 /* One dword of memory in all lanes. */
 INLINE vi vi_repeat(const void *p)
 {

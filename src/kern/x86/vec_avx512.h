@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <ingle.h>
+
 #define INLINE static inline __attribute__((always_inline))
 
 #define VL        16  /* rows, or 32-bit lanes */
@@ -146,6 +148,31 @@ INLINE vi vi_narrow(vi scale)
     return vi_and(scale, vi_32(0xffff));
 }
 #define PAIR_FACTOR(type) ((type) == INGLE_TYPE_Q5_K ? 16 : 0)
+
+/* Scales multiplied into the weights, where the product fits a byte: Q2_K w * scale; Q3_K (w - 4) *
+ * scale + 127. As a table of 4 products for every row, and for Q3_K a second one for weights that
+ * have their high bit. */
+#define FOLDS(type) ((type) == INGLE_TYPE_Q2_K || (type) == INGLE_TYPE_Q3_K)
+typedef struct fold {
+    vi low, high;
+} fold;
+INLINE fold fold_of(ingle_type type, const int8_t *scale)
+{
+    vi s = vi_mul(vi_load_u8(scale), vi_32(0x01010101)), s2 = vi_add8(s, s);
+    vi high =
+        vi_add8(vi_and(s, vi_32((int32_t)0xff00ff00)), vi_and(s2, vi_32((int32_t)0xffff0000)));
+    if (type == INGLE_TYPE_Q2_K) return (fold){high, high};
+    high = vi_add8(high, vi_8(127));
+    return (fold){vi_sub8(high, vi_add8(s2, s2)), high};
+}
+INLINE vi fold_in(ingle_type type, fold f, vi w)
+{
+    vi row = vi_lanes(((const uint8_t[16]){0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12}));
+    vi index = vi_or_and(row, w, vi_8(3));
+    if (type == INGLE_TYPE_Q2_K) return vi_lookup(f.low, index);
+    __mmask64 high = _mm512_test_epi8_mask(w, vi_8(4));
+    return _mm512_mask_shuffle_epi8(vi_lookup(f.low, index), high, f.high, index);
+}
 /* One dword of memory in all lanes. */
 INLINE vi vi_repeat(const void *p)
 {
