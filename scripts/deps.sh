@@ -7,7 +7,7 @@ set -euo pipefail
 packages() {
     case $1 in
     build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev ;;
-    test) echo libcmocka-dev python3-minimal ;;
+    test) echo libcmocka-dev python3 ;;
     lint) echo clang clang-format cppcheck ;;
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
         libutf8proc-dev:arm64 libcmocka-dev:arm64 ;;
@@ -22,7 +22,7 @@ have() {
     ninja-build) command -v ninja ;;
     pkg-config) command -v pkg-config ;;
     libc6-dev) echo '#include <stdio.h>' | gcc -E - ;;
-    python3-minimal) command -v python3 ;;
+    python3) python3 -c "import json, pty" ;;
     libpcre2-dev) pkg-config --exists libpcre2-8 ;;
     libutf8proc-dev) pkg-config --exists libutf8proc ;;
     libcmocka-dev) pkg-config --exists cmocka ;;

@@ -51,7 +51,7 @@ out_has() { # WHAT TEXT
 # Evaluates a Python expression over `lines`, the JSON values of standard output's lines.
 json_is() { # WHAT EXPRESSION
     checks=$((checks + 1))
-    command -v python3 >/dev/null || { echo "skipped: no python3 for '$1'"; return 0; }
+    python3 -c 'import json' 2>/dev/null || { echo "skipped: no python3 for '$1'"; return 0; }
     python3 - "$WORK/out" "$2" <<'PY' || fail "$1: not $2"
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
