@@ -1,8 +1,8 @@
 # On a terminal: colour, a newline at the end, Ctrl+C from the keyboard; none of it elsewhere.
 . "$(dirname "$0")/lib.sh"
 
-if ! command -v python3 >/dev/null; then
-    echo "skipped: no python3 to make a terminal"
+if ! python3 -c 'import os, pty; os.openpty()' 2>/dev/null; then
+    echo "skipped: no terminal can be made here (no python3, or no pseudo-terminals)"
     exit 0
 fi
 # Runs the program on a terminal of its own; what the terminal shows goes to $WORK/out. KEYS, if
