@@ -1,0 +1,237 @@
+/* micro.c - cycles and shares of the machine's limits of every matmul kernel, one thread unless
+ * told. build/bench/micro [-i ref|avx2|avx512] [-t THREADS] [-m TOKENS] [TYPE ...] gemm: TOKENS
+ * tokens, K = 2048, 128 rows, all in cache; cycles per 256 weights and token, share of the int8
+ * (class F: f32) multiply-accumulate peak measured between the repetitions. gemv: one token, the
+ * weights in the second-level cache, and in memory with all threads beside the plain read
+ * bandwidth. Medians would hide what a busy machine adds; these are bests. */
+#include "base/clock.h"
+#include "base/pool.h"
+#include "kern/kern.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define K_COLS     2048
+#define ROWS_CACHE 128
+#define STREAM     ((size_t)192 << 20)
+
+typedef struct setup {
+    ingle_kern kern;
+    ingle_pool *pool;
+    int n_threads;
+    size_t m;
+    double hz; /* core clock */
+} setup;
+
+static void *must(void *p)
+{
+    if (!p) {
+        fprintf(stderr, "micro: out of memory\n");
+        exit(1);
+    }
+    return p;
+}
+
+static uint32_t random_u32(void)
+{
+    static uint64_t s = 88172645463325252u;
+    s ^= s << 13, s ^= s >> 7, s ^= s << 17;
+    return (uint32_t)(s >> 16);
+}
+
+/* Near enough to normal, as activations are. */
+static float random_normal(void)
+{
+    float sum = -6;
+    for (int i = 0; i < 12; i++) sum += (float)(random_u32() & 0xffff) / 65536.0f;
+    return sum;
+}
+
+/* Clock from a chain of dependent additions and exclusive ors, one cycle each. */
+static double core_hz(void)
+{
+    double best = 0;
+    for (int r = 0; r < 20; r++) {
+        uint64_t x = random_u32();
+        const uint64_t n = 100000, k = random_u32();
+        double t0 = ingle_now();
+        for (uint64_t i = 0; i < n; i++) x = (x ^ i) + k;
+        double hz = 2.0 * (double)n / (ingle_now() - t0);
+        volatile uint64_t keep = x;
+        (void)keep;
+        if (hz > best) best = hz;
+    }
+    return best;
+}
+
+/* ---- one type's data ---- */
+
+/* Any bytes do for the weights' bits, not for scales: those are made small and normal. */
+static ingle_packed random_weights(ingle_type type, size_t n_rows)
+{
+    ingle_packed w;
+    const ingle_type_info *t = ingle_type_get(type);
+    if (!ingle_packed_init(&w, type, n_rows, K_COLS)) exit(1);
+    size_t bytes = ingle_packed_bytes(&w);
+    uint32_t *mem = must(ingle_pages_new(bytes));
+    for (size_t i = 0; i < bytes / 4; i++)
+        mem[i] = random_u32() & (t->act == INGLE_ACT_F32 ? 0x3f0f3f0f : ~0u);
+    for (size_t p = 0; p < w.n_panels; p++)
+        for (int f = 0; f < INGLE_MAX_FIELDS && t->fields[f].n; f++) {
+            uint8_t *at = (uint8_t *)mem + p * w.panel_bytes + w.section[f];
+            if (t->act == INGLE_ACT_F32) continue;
+            for (size_t i = 0; i < w.n_blocks * 16; i++) {
+                uint16_t scale = ingle_f32_to_f16(1e-3f * (float)(1 + random_u32() % 100));
+                if (t->fields[f].unit == 2) memcpy(at + 2 * i, &scale, 2);
+                if (type == INGLE_TYPE_MXFP4 && f == 0) at[i] = (uint8_t)(110 + random_u32() % 16);
+            }
+        }
+    w.data = (uint8_t *)mem;
+    return w;
+}
+
+static ingle_acts random_acts(const setup *s, ingle_act act, size_t m)
+{
+    ingle_acts a;
+    void *mem = must(ingle_pages_new(ingle_acts_bytes(act, m, K_COLS) + 64));
+    float *x = must(ingle_new(m * K_COLS, sizeof *x));
+    for (size_t i = 0; i < m * K_COLS; i++) x[i] = random_normal();
+    ingle_acts_place(&a, act, m, K_COLS, mem);
+    a.x = x;
+    a.ld_x = K_COLS;
+    for (size_t t = 0; t < m && act != INGLE_ACT_F32; t++) s->kern.quantise(&a, t, x + t * K_COLS);
+    return a;
+}
+
+/* ---- measuring ---- */
+
+typedef struct job {
+    const setup *s;
+    ingle_matmul mm;
+    ingle_matmul_fn *fn;
+    void *scratch[64];
+    const uint8_t *mem; /* to be read, not multiplied */
+    size_t bytes;
+} job;
+
+static void stream(void *arg, ingle_pool *pool, int i, int n)
+{
+    job *j = arg;
+    (void)pool;
+    if (j->mem) {
+        size_t share = j->bytes / (size_t)n & ~(size_t)4095;
+        volatile uint64_t keep = j->s->kern.read_all(j->mem + share * (size_t)i, share);
+        (void)keep;
+        return;
+    }
+    size_t first = j->mm.w->n_panels * (size_t)i / (size_t)n,
+           end = j->mm.w->n_panels * (size_t)(i + 1) / (size_t)n;
+    for (size_t p = first; p < end; p += 32)
+        j->fn(&j->mm, p, end - p < 32 ? end - p : 32, j->scratch[i]);
+}
+
+static double best_stream(job *j, size_t bytes)
+{
+    double best = 0;
+    for (int r = 0; r < 7; r++) {
+        double t0 = ingle_now();
+        ingle_pool_run(j->s->pool, stream, j);
+        double gbs = (double)bytes / (ingle_now() - t0) * 1e-9;
+        if (gbs > best) best = gbs;
+    }
+    return best;
+}
+
+/* Seconds per multiply-accumulate at best, and of the peak measured in between. */
+static double best_run(job *j, size_t n, double (*peak)(size_t), double *at_peak)
+{
+    double best = 1e9, macs = (double)j->mm.w->n_rows * K_COLS * (double)j->mm.x->m;
+    *at_peak = 1e9;
+    for (size_t r = 0; r < n; r++) {
+        double t0 = ingle_now();
+        j->fn(&j->mm, 0, j->mm.w->n_panels, j->scratch[0]);
+        double t1 = ingle_now(), done = peak ? peak(2000) : 0, t2 = ingle_now();
+        if ((t1 - t0) / macs < best) best = (t1 - t0) / macs;
+        if (peak && (t2 - t1) / done < *at_peak) *at_peak = (t2 - t1) / done;
+    }
+    return best;
+}
+
+static void measure(const setup *s, ingle_type type)
+{
+    const ingle_type_info *t = ingle_type_get(type);
+    ingle_packed w = random_weights(type, ROWS_CACHE);
+    ingle_acts many = random_acts(s, t->act, s->m), one = random_acts(s, t->act, 1);
+    job j = {.s = s};
+    size_t scratch = s->kern.scratch_bytes(s->m, K_COLS), n_out = STREAM / 128;
+    for (int i = 0; i < s->n_threads; i++) j.scratch[i] = must(ingle_pages_new(scratch));
+    float *out = must(ingle_pages_new((s->m * ROWS_CACHE + n_out) * sizeof *out));
+    double (*peak)(size_t) = t->act == INGLE_ACT_F32 ? s->kern.peak_f32 : s->kern.peak_int8,
+           at_peak;
+
+    j.mm = (ingle_matmul){.w = &w, .x = &many, .out = out, .ld_out = ROWS_CACHE};
+    j.fn = s->kern.gemm[type];
+    double gemm = best_run(&j, s->kern.isa == INGLE_ISA_REF ? 3 : 40, peak, &at_peak);
+    printf("%-7s  gemm %6.2f cycles %5.1f %%", t->name, gemm * 256 * s->hz,
+           peak ? 100 * at_peak / gemm : 0);
+
+    j.mm.x = &one;
+    j.fn = s->kern.gemv[type];
+    double gemv = best_run(&j, 100, NULL, &at_peak),
+           bytes = (double)ingle_packed_bytes(&w) / ROWS_CACHE / K_COLS;
+    printf("  gemv %6.2f cycles %6.1f GB/s in cache", gemv * 256 * s->hz, bytes / gemv * 1e-9);
+
+    size_t n_rows = STREAM / (ingle_packed_bytes(&w) / ROWS_CACHE) & ~(size_t)15;
+    ingle_packed big = random_weights(type, n_rows);
+    j.mm.w = &big;
+    double mem = best_stream(&j, ingle_packed_bytes(&big));
+    j.mem = big.data;
+    j.bytes = ingle_packed_bytes(&big);
+    double limit = s->kern.read_all ? best_stream(&j, j.bytes) : 0;
+    printf("  %5.1f of %5.1f GB/s in memory\n", mem, limit);
+
+    for (int i = 0; i < s->n_threads; i++) ingle_pages_free(j.scratch[i], scratch);
+    ingle_pages_free((void *)big.data, ingle_packed_bytes(&big));
+    ingle_pages_free((void *)w.data, ingle_packed_bytes(&w));
+    ingle_pages_free(out, (s->m * ROWS_CACHE + n_out) * sizeof *out);
+    free((void *)many.x), free((void *)one.x);
+    ingle_pages_free(many.q, ingle_acts_bytes(t->act, s->m, K_COLS) + 64);
+    ingle_pages_free(one.q, ingle_acts_bytes(t->act, 1, K_COLS) + 64);
+}
+
+static ingle_isa isa_named(const char *name)
+{
+    static const ingle_isa all[] = {INGLE_ISA_REF, INGLE_ISA_AVX2, INGLE_ISA_AVXVNNI,
+                                    INGLE_ISA_AVX512};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(name, ingle_isa_name(all[i])) && ingle_cpu_detect().has[all[i]]) return all[i];
+    fprintf(stderr, "micro: no level '%s' here\n", name);
+    exit(2);
+}
+
+int main(int argc, char **argv)
+{
+    setup s = {.n_threads = 1, .m = 510};
+    ingle_isa isa = INGLE_ISA_AUTO;
+    int at = 1;
+    for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
+        if (argv[at][1] == 'i') isa = isa_named(argv[at + 1]);
+        else if (argv[at][1] == 't') s.n_threads = atoi(argv[at + 1]);
+        else if (argv[at][1] == 'm') s.m = strtoul(argv[at + 1], NULL, 10);
+        else exit(2);
+    }
+    if (s.n_threads < 1 || s.n_threads > 64 || s.m < 1) exit(2);
+    ingle_kern_init(&s.kern, isa);
+    if (ingle_pool_open(&s.pool, s.n_threads, NULL) != INGLE_OK) exit(1);
+    s.hz = core_hz();
+    printf("%s, %.2f GHz, %zu tokens, %d threads\n", s.kern.name, s.hz * 1e-9, s.m, s.n_threads);
+    for (unsigned t = 0; t < INGLE_TYPE_COUNT; t++) {
+        bool wanted = at == argc;
+        for (int i = at; i < argc && ingle_type_get(t); i++)
+            wanted |= !strcmp(argv[i], ingle_type_get(t)->name);
+        if (wanted && ingle_type_get(t)) measure(&s, (ingle_type)t);
+    }
+    ingle_pool_close(&s.pool);
+    return 0;
+}
