@@ -15,7 +15,7 @@ for compiler in gcc clang; do
     echo "== warnings: $compiler"
     cmake -S . -B "build-lint-$compiler" -G Ninja -DCMAKE_C_COMPILER=$compiler \
         -DCMAKE_BUILD_TYPE=Release -DINGLE_WERROR=ON >/dev/null
-    cmake --build "build-lint-$compiler" -j "$(nproc)" | tail -n 1
+    cmake --build "build-lint-$compiler" -j "$(nproc)" -- --quiet
 done
 
 echo "== cppcheck"

@@ -141,8 +141,8 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
 {
     static const char *const seeds[] = {
         "run\n-m\nmodel.gguf\n-n\n100\n--temp\n0.7\n--top-k=40\n--stop\nEND\nOnce upon",
-        "run\n-s\n-1\n-l\n13+1.5\n-l\n14-inf\n--samplers\ntop_k;top_p\n--json\n--logprobs\n3\n--\n-"
-        "x",
+        "run\n-s\n-1\n-l\n13+1.5\n-l\n14-inf\n--samplers\ntop_k;top_p",
+        "run\n--json\n--logprobs\n3\n--\n-x",
         "run\n-ctk\nq8_0\n-ctv\nq8_0\n--mirostat\n2\n--dry-sequence-breaker\nnone\n-c\n0\n-t\n2",
         "inspect\nmodel.gguf\n--plan\n--memory\n-c\n4096\n--kv\nbf16\n--isa\navx2",
         "tokenize\n--decode\n--parse-special\n--tmep\n1",
