@@ -1,9 +1,10 @@
 /* micro.c - cycles and shares of the machine's limits of every matmul kernel, one thread unless
- * told. build/bench/micro [-i ref|avx2|avx512] [-t THREADS] [-m TOKENS] [TYPE ...] gemm: TOKENS
- * tokens, K = 2048, 128 rows, all in cache; cycles per 256 weights and token, share of the int8
- * (class F: f32) multiply-accumulate peak measured between the repetitions. gemv: one token, the
- * weights in the second-level cache, and in memory with all threads beside the plain read
- * bandwidth. Medians would hide what a busy machine adds; these are bests. */
+ * told. build/bench/micro [-i ref|avx2|avx512] [-t THREADS] [-m TOKENS] [-k COLUMNS] [TYPE ...]
+ * gemm: TOKENS tokens, K = 2048, 128 rows, all in cache; cycles per 256 weights and token, share of
+ * the int8 (class F: f32) multiply-accumulate peak measured between the repetitions. gemv: one
+ * token, the weights in the second-level cache, and in memory with all threads (and a gemm of up to
+ * 16 tokens) beside the plain read bandwidth. Medians would hide what a busy machine adds; these
+ * are bests. */
 #include "base/clock.h"
 #include "base/pool.h"
 #include "kern/kern.h"
@@ -12,15 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define K_COLS     2048
 #define ROWS_CACHE 128
+#define FEW        16 /* tokens whose gemm is measured from memory too */
 #define STREAM     ((size_t)192 << 20)
 
 typedef struct setup {
     ingle_kern kern;
     ingle_pool *pool;
     int n_threads;
-    size_t m;
+    size_t m, n_cols;
     double hz; /* core clock */
 } setup;
 
@@ -68,15 +69,16 @@ static double core_hz(void)
 /* ---- one type's data ---- */
 
 /* Any bytes do for the weights' bits, not for scales: those are made small and normal. */
-static ingle_packed random_weights(ingle_type type, size_t n_rows)
+static ingle_packed random_weights(ingle_type type, size_t n_rows, size_t n_cols)
 {
     ingle_packed w;
     const ingle_type_info *t = ingle_type_get(type);
-    if (!ingle_packed_init(&w, type, n_rows, K_COLS)) exit(1);
+    if (!ingle_packed_init(&w, type, n_rows, n_cols)) exit(1);
     size_t bytes = ingle_packed_bytes(&w);
     uint32_t *mem = must(ingle_pages_new(bytes));
-    for (size_t i = 0; i < bytes / 4; i++)
-        mem[i] = random_u32() & (t->act == INGLE_ACT_F32 ? 0x3f0f3f0f : ~0u);
+    for (size_t i = 0; i < bytes / 4; i++) mem[i] = random_u32();
+    if (t->act == INGLE_ACT_F32) /* no exponents of either end */
+        for (size_t i = 0; i < bytes / 4; i++) mem[i] = (mem[i] & 0x80ff80ff) | 0x3c003c00;
     for (size_t p = 0; p < w.n_panels; p++)
         for (int f = 0; f < INGLE_MAX_FIELDS && t->fields[f].n; f++) {
             uint8_t *at = (uint8_t *)mem + p * w.panel_bytes + w.section[f];
@@ -94,13 +96,14 @@ static ingle_packed random_weights(ingle_type type, size_t n_rows)
 static ingle_acts random_acts(const setup *s, ingle_act act, size_t m)
 {
     ingle_acts a;
-    void *mem = must(ingle_pages_new(ingle_acts_bytes(act, m, K_COLS) + 64));
-    float *x = must(ingle_new(m * K_COLS, sizeof *x));
-    for (size_t i = 0; i < m * K_COLS; i++) x[i] = random_normal();
-    ingle_acts_place(&a, act, m, K_COLS, mem);
+    const size_t n = s->n_cols;
+    void *mem = must(ingle_pages_new(ingle_acts_bytes(act, m, n) + 64));
+    float *x = must(ingle_new(m * n, sizeof *x));
+    for (size_t i = 0; i < m * n; i++) x[i] = random_normal();
+    ingle_acts_place(&a, act, m, n, mem);
     a.x = x;
-    a.ld_x = K_COLS;
-    for (size_t t = 0; t < m && act != INGLE_ACT_F32; t++) s->kern.quantise(&a, t, x + t * K_COLS);
+    a.ld_x = n;
+    for (size_t t = 0; t < m && act != INGLE_ACT_F32; t++) s->kern.quantise(&a, t, x + t * n);
     return a;
 }
 
@@ -146,7 +149,7 @@ static double best_stream(job *j, size_t bytes)
 /* Seconds per multiply-accumulate at best, and of the peak measured in between. */
 static double best_run(job *j, size_t n, double (*peak)(size_t), double *at_peak)
 {
-    double best = 1e9, macs = (double)j->mm.w->n_rows * K_COLS * (double)j->mm.x->m;
+    double best = 1e9, macs = (double)(j->mm.w->n_rows * j->mm.w->n_cols) * (double)j->mm.x->m;
     *at_peak = 1e9;
     for (size_t r = 0; r < n; r++) {
         double t0 = ingle_now();
@@ -161,12 +164,13 @@ static double best_run(job *j, size_t n, double (*peak)(size_t), double *at_peak
 static void measure(const setup *s, ingle_type type)
 {
     const ingle_type_info *t = ingle_type_get(type);
-    ingle_packed w = random_weights(type, ROWS_CACHE);
+    ingle_packed w = random_weights(type, ROWS_CACHE, s->n_cols);
     ingle_acts many = random_acts(s, t->act, s->m), one = random_acts(s, t->act, 1);
     job j = {.s = s};
-    size_t scratch = s->kern.scratch_bytes(s->m, K_COLS), n_out = STREAM / 128;
+    size_t scratch = s->kern.scratch_bytes(s->m, s->n_cols),
+           n_out = STREAM / 256 * (s->m <= FEW ? s->m : 1);
     for (int i = 0; i < s->n_threads; i++) j.scratch[i] = must(ingle_pages_new(scratch));
-    float *out = must(ingle_pages_new((s->m * ROWS_CACHE + n_out) * sizeof *out));
+    float *out = must(ingle_pages_new(n_out * sizeof *out));
     double (*peak)(size_t) = t->act == INGLE_ACT_F32 ? s->kern.peak_f32 : s->kern.peak_int8,
            at_peak;
 
@@ -179,25 +183,32 @@ static void measure(const setup *s, ingle_type type)
     j.mm.x = &one;
     j.fn = s->kern.gemv[type];
     double gemv = best_run(&j, 100, NULL, &at_peak),
-           bytes = (double)ingle_packed_bytes(&w) / ROWS_CACHE / K_COLS;
+           bytes = (double)ingle_packed_bytes(&w) / (double)(ROWS_CACHE * s->n_cols);
     printf("  gemv %6.2f cycles %6.1f GB/s in cache", gemv * 256 * s->hz, bytes / gemv * 1e-9);
 
-    size_t n_rows = STREAM / (ingle_packed_bytes(&w) / ROWS_CACHE) & ~(size_t)15;
-    ingle_packed big = random_weights(type, n_rows);
+    ingle_packed big = random_weights(type, n_rows, s->n_cols);
     j.mm.w = &big;
     double mem = best_stream(&j, ingle_packed_bytes(&big));
     j.mem = big.data;
     j.bytes = ingle_packed_bytes(&big);
     double limit = s->kern.read_all ? best_stream(&j, j.bytes) : 0;
-    printf("  %5.1f of %5.1f GB/s in memory\n", mem, limit);
+    printf("  %5.1f of %5.1f GB/s in memory", mem, limit);
+    if (s->m <= FEW) {
+        j.mem = NULL;
+        j.mm.x = &many;
+        j.mm.ld_out = n_rows;
+        j.fn = s->kern.gemm[type];
+        printf("  gemm %5.1f", best_stream(&j, ingle_packed_bytes(&big)));
+    }
+    putchar('\n');
 
     for (int i = 0; i < s->n_threads; i++) ingle_pages_free(j.scratch[i], scratch);
     ingle_pages_free((void *)big.data, ingle_packed_bytes(&big));
     ingle_pages_free((void *)w.data, ingle_packed_bytes(&w));
-    ingle_pages_free(out, (s->m * ROWS_CACHE + n_out) * sizeof *out);
+    ingle_pages_free(out, n_out * sizeof *out);
     free((void *)many.x), free((void *)one.x);
-    ingle_pages_free(many.q, ingle_acts_bytes(t->act, s->m, K_COLS) + 64);
-    ingle_pages_free(one.q, ingle_acts_bytes(t->act, 1, K_COLS) + 64);
+    ingle_pages_free(many.q, ingle_acts_bytes(t->act, s->m, s->n_cols) + 64);
+    ingle_pages_free(one.q, ingle_acts_bytes(t->act, 1, s->n_cols) + 64);
 }
 
 static ingle_isa isa_named(const char *name)
@@ -212,16 +223,17 @@ static ingle_isa isa_named(const char *name)
 
 int main(int argc, char **argv)
 {
-    setup s = {.n_threads = 1, .m = 510};
+    setup s = {.n_threads = 1, .m = 510, .n_cols = 2048};
     ingle_isa isa = INGLE_ISA_AUTO;
     int at = 1;
     for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
         if (argv[at][1] == 'i') isa = isa_named(argv[at + 1]);
         else if (argv[at][1] == 't') s.n_threads = atoi(argv[at + 1]);
+        else if (argv[at][1] == 'k') s.n_cols = strtoul(argv[at + 1], NULL, 10) / 256 * 256;
         else if (argv[at][1] == 'm') s.m = strtoul(argv[at + 1], NULL, 10);
         else exit(2);
     }
-    if (s.n_threads < 1 || s.n_threads > 64 || s.m < 1) exit(2);
+    if (s.n_threads < 1 || s.n_threads > 64 || s.m < 1 || s.n_cols < 256) exit(2);
     ingle_kern_init(&s.kern, isa);
     if (ingle_pool_open(&s.pool, s.n_threads, NULL) != INGLE_OK) exit(1);
     s.hz = core_hz();

@@ -6,8 +6,7 @@
 
 #include "kern/x86/matmul.h"
 
-#define PREFETCH 2048 /* bytes ahead in the stream of lines */
-#define SLICES   (ROWS / VL)
+#define SLICES (ROWS / VL)
 
 /* acc + dots of unpacked bytes with k = 4i.. of y. */
 INLINE vi dot_line(ingle_type type, vi acc, vi u, const int8_t *y, int i)
@@ -83,28 +82,6 @@ INLINE void gemv_block_b(ingle_type type, const source *s, size_t b, const ingle
     }
 }
 
-/* The field that holds the lines, and their bytes per block of 16 rows. */
-INLINE int lines_field(ingle_type type)
-{
-    switch (type) {
-    case INGLE_TYPE_Q4_1:
-    case INGLE_TYPE_Q5_0: return 2;
-    case INGLE_TYPE_Q5_1:
-    case INGLE_TYPE_Q4_K:
-    case INGLE_TYPE_IQ4_XS: return 3;
-    case INGLE_TYPE_Q5_K: return 4;
-    case INGLE_TYPE_Q6_K: return 0;
-    default: return 1;
-    }
-}
-
-INLINE size_t lines_bytes(ingle_type type)
-{
-    size_t all = is_k(type) ? 64 * 64 : 8 * 64; /* a byte a weight */
-    if (type == INGLE_TYPE_Q8_0) return all;
-    return type == INGLE_TYPE_Q2_K || type == INGLE_TYPE_Q3_K ? all / 4 : all / 2;
-}
-
 /* -zero * (sum of y) of every sub-block. */
 INLINE void start_all(shape g, bool k, const ingle_acts *x, size_t n_blocks, int32_t *start)
 {
@@ -120,15 +97,13 @@ INLINE void start_all(shape g, bool k, const ingle_acts *x, size_t n_blocks, int
 INLINE void gemv(ingle_type type, const ingle_matmul *job, size_t first, size_t n, void *scratch)
 {
     const ingle_packed *w = job->w;
-    const size_t bytes = lines_bytes(type);
     start_all(shape_of(type), is_k(type), job->x, w->n_blocks, scratch);
     for (size_t p = first; p < first + n; p++) {
         source s = source_of(w, p);
-        const char *ahead = (const char *)s.field[lines_field(type)] + PREFETCH;
         vf f[SLICES];
         for (int i = 0; i < SLICES; i++) f[i] = vf_zero();
-        for (size_t b = 0; b < w->n_blocks; b++, ahead += bytes) {
-            for (size_t i = 0; i < bytes; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
+        for (size_t b = 0; b < w->n_blocks; b++) {
+            prefetch_lines(type, &s, b * lines_bytes(type) + 2048);
             if (is_k(type)) gemv_block_k(type, &s, b, job->x, scratch, f);
             else gemv_block_b(type, &s, b, job->x, scratch, f);
         }

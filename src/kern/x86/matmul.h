@@ -95,11 +95,6 @@ INLINE void unpack_b(ingle_type type, const source *s, size_t b, step *p, size_t
     unpack_lines(type, s, b, NULL, (uint8_t(*)[MR][4])p->w[i * 8][row]);
 }
 
-INLINE bool is_k(ingle_type type)
-{
-    return type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL;
-}
-
 /* ---- results ---- */
 
 /* Row r.. of a panel: v (+ bias) (+ old); n of the VL rows exist. */
@@ -163,6 +158,7 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
                       size_t panel, size_t n, work *w)
 {
     const size_t per_step = is_k(type) ? KC / 256 : KC / 32;
+    const bool few = job->x->m <= 32; /* tokens: then weights come straight from memory */
     source s[PANELS];
     for (size_t h = 0; h < n; h++) s[h] = source_of(job->w, panel + h);
     if (n < PANELS) memset(&w->step, 0, sizeof w->step); /* rows that no panel fills */
@@ -171,6 +167,7 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
         size_t n_blocks = job->w->n_blocks - b < per_step ? job->w->n_blocks - b : per_step;
         for (size_t h = 0; h < n; h++)
             for (size_t i = 0; i < n_blocks; i++) {
+                if (few) prefetch_lines(type, &s[h], (b + i + per_step) * lines_bytes(type));
                 if (is_k(type)) unpack_k(type, &s[h], b, &w->step, h * ROWS);
                 else unpack_b(type, &s[h], b + i, &w->step, i, h * ROWS);
             }

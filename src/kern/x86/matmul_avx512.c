@@ -7,6 +7,17 @@
 #include "kern/x86/gemv.h"
 #include "kern/x86/tile_avx512.h"
 
+/* The next tile's sums and activations: 64 B lines, which hardware does not foresee from row to
+ * row. */
+INLINE void prefetch_next(const float *c, const int8_t *const y[NR], size_t ld_q)
+{
+    for (int i = 0; i < NR * MR; i += 16)
+        _mm_prefetch((const char *)(c + NR * MR + i), _MM_HINT_T0);
+    for (int t = 0; t < NR; t++)
+        for (int i = 0; i < KC; i += 64)
+            _mm_prefetch((const char *)(y[t] + NR * ld_q + i), _MM_HINT_T0);
+}
+
 /* ---- gemm, class K ---- */
 
 /* Tokens t0.. of a block: what the inner loops read beside the weights. n_subs: of the sums wanted;
@@ -49,6 +60,7 @@ INLINE void tokens_k(int n, int n_subs, int zero, bool folded, const ingle_acts 
         const int8_t *y[NR];                                                                       \
         (void)n_blocks;                                                                            \
         tokens_k(n, subs, zero, folded, x, t, b, token, y);                                        \
+        prefetch_next(c, y, x->ld_q);                                                              \
         BLOCK_K(KIND, TOKENS_##n, loops);                                                          \
     }
 #define TILES_K(name, KIND, loops, subs, zero, folded)                                             \
@@ -92,6 +104,7 @@ INLINE void tokens_b(int n, int zero, bool has_min, const ingle_acts *x, size_t 
         _Alignas(64) token_b token[NR];                                                            \
         const int8_t *y[NR];                                                                       \
         tokens_b(n, zero, has_min, x, t, b, token, y);                                             \
+        prefetch_next(c, y, x->ld_q);                                                              \
         STEP_B(KIND, TOKENS_##n);                                                                  \
     }
 #define TILES_B(name, KIND, zero, has_min)                                                         \

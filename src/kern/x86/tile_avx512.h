@@ -90,7 +90,7 @@ typedef struct token_b {
 
 #define SUBS(TOKENS, n_lines, FROM, WIDTH)                                                         \
     TOKENS(NOTHING, CLEAR)                                                                         \
-    "1:\n\t" FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("0(%[scale])") WIDTH(TOKENS)               \
+    "1:\n\t" FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("0(%[scale])") WIDTH(TOKENS)              \
         NEXT_LINES(n_lines) "add $256, %[scale]\n\tadd $4, %[token]\n\t" LOOP                      \
                             "sub %[back], %[token]\n\t"
 /* Scales multiplied into the weights: one sum, one start. */

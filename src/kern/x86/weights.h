@@ -51,6 +51,11 @@ INLINE shape shape_of(ingle_type type)
     }
 }
 
+INLINE bool is_k(ingle_type type)
+{
+    return type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL;
+}
+
 /* Weights that take all 8 bits: unsigned with zero WIDE_ZERO, or signed where that is 0. */
 INLINE bool is_wide(ingle_type type)
 {
@@ -168,6 +173,36 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, WIDE_ZERO, u);
     }
+}
+
+/* The field that holds the lines, and their bytes per block of 16 rows. */
+INLINE int lines_field(ingle_type type)
+{
+    switch (type) {
+    case INGLE_TYPE_Q4_1:
+    case INGLE_TYPE_Q5_0: return 2;
+    case INGLE_TYPE_Q5_1:
+    case INGLE_TYPE_Q4_K:
+    case INGLE_TYPE_IQ4_XS: return 3;
+    case INGLE_TYPE_Q5_K: return 4;
+    case INGLE_TYPE_Q6_K: return 0;
+    default: return 1;
+    }
+}
+
+INLINE size_t lines_bytes(ingle_type type)
+{
+    size_t all = is_k(type) ? 64 * 64 : 8 * 64; /* a byte a weight */
+    if (type == INGLE_TYPE_Q8_0) return all;
+    return type == INGLE_TYPE_Q2_K || type == INGLE_TYPE_Q3_K ? all / 4 : all / 2;
+}
+
+/* One block's lines, from byte `at` of the panel's on. What is past the end is another panel's, or
+ * nobody's. */
+INLINE void prefetch_lines(ingle_type type, const source *s, size_t at)
+{
+    const char *p = (const char *)s->field[lines_field(type)] + at;
+    for (size_t i = 0; i < lines_bytes(type); i += 64) _mm_prefetch(p + i, _MM_HINT_T0);
 }
 
 /* ---- scales ---- */
