@@ -167,8 +167,9 @@ static void measure(const setup *s, ingle_type type)
     ingle_packed w = random_weights(type, ROWS_CACHE, s->n_cols);
     ingle_acts many = random_acts(s, t->act, s->m), one = random_acts(s, t->act, 1);
     job j = {.s = s};
-    size_t scratch = s->kern.scratch_bytes(s->m, s->n_cols),
-           n_out = STREAM / 256 * (s->m <= FEW ? s->m : 1);
+    size_t scratch = s->kern.scratch_bytes(s->m, s->n_cols);
+    size_t n_rows = STREAM / (ingle_packed_bytes(&w) / ROWS_CACHE) & ~(size_t)15;
+    size_t n_out = s->m * ROWS_CACHE + n_rows * (s->m <= FEW ? s->m : 1);
     for (int i = 0; i < s->n_threads; i++) j.scratch[i] = must(ingle_pages_new(scratch));
     float *out = must(ingle_pages_new(n_out * sizeof *out));
     double (*peak)(size_t) = t->act == INGLE_ACT_F32 ? s->kern.peak_f32 : s->kern.peak_int8,
