@@ -1,6 +1,5 @@
 /* gemv.h - one token: the weights are unpacked in registers, a panel of 16 rows at a time.
- * Written in the words of vec_*.h. Depends on matmul.h. The sums and their order are those of gemm.
- */
+ * Depends on matmul.h; written in the words of vec_*.h. The sums and their order are gemm's. */
 #ifndef INGLE_KERN_X86_GEMV_H
 #define INGLE_KERN_X86_GEMV_H
 

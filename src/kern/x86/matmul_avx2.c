@@ -1,8 +1,9 @@
 /* matmul_avx2.c - products with quantised weights on AVX2.
  * Depends on matmul.h, gemv.h (the tasks), weights.h (the types).
- * Tiles are 8 rows x NR tokens, four of them to a step's 32 rows. Products are summed in 16 bits
- * over as many lines as the type's largest weight allows, then multiplied by the scale into 32 bits
- * with one vpmaddwd. */
+ *
+ * Tiles are 8 rows x NR tokens, one register of sums a token. Products are summed in 16 bits over
+ * as many lines as the type's largest weight allows, then multiplied by the scale into 32 bits with
+ * one vpmaddwd. */
 #include "kern/x86/vec_avx2.h"
 #define NR 6
 #include "kern/x86/matmul.h"

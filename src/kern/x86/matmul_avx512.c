@@ -1,14 +1,12 @@
-/* matmul_avx512.c - products with quantised weights on AVX-512 with VNNI (Ice Lake, Zen 4 and
- * later). Depends on matmul.h, gemv.h (the tasks), weights.h (the types), tile_avx512.h (the inner
- * loops). */
+/* matmul_avx512.c - products with quantised weights on AVX-512 with VNNI (Ice Lake, Zen 4, later).
+ * Depends on matmul.h, gemv.h (the tasks), weights.h (the types), tile_avx512.h (inner loops). */
 #include "kern/x86/vec_avx512.h"
 #define NR 3 /* tokens of a tile */
 #include "kern/x86/matmul.h"
 #include "kern/x86/gemv.h"
 #include "kern/x86/tile_avx512.h"
 
-/* The next tile's sums and activations: 64 B lines, which hardware does not foresee from row to
- * row. */
+/* The next tile's sums and activations: from row to row hardware does not foresee them. */
 INLINE void prefetch_next(const float *c, const int8_t *const y[NR], size_t ld_q)
 {
     for (int i = 0; i < NR * MR; i += 16)

@@ -1,5 +1,5 @@
-/* tile_avx512.h - the inner loops of gemm on AVX-512 with VNNI: a step of 64 rows for n tokens, 1
- * to 3. Depends on matmul.h (step). For matmul_avx512.c only.
+/* tile_avx512.h - the inner loops of gemm on AVX-512 with VNNI: a step of 64 rows, 1 to 3 tokens.
+ * Depends on matmul.h (step). For matmul_avx512.c only.
  *
  * In assembly, because gcc and clang copy and spill accumulators in the form with intrinsics: at
  * best 61 % of the vpdpbusd peak where this takes 80. Per 4 k four loads of weights and n
@@ -7,9 +7,12 @@
  * Lake and a 512-bit load costs 0.7 of a dot, so 64 x 3 (7 loads for 12 dots) beats 32 x 6 (8
  * loads), and whatever is done once per sub-block counts.
  *
- * zmm0-11   sums of a sub-block, 4 per token         zmm28   one activation dword, or a token's
- * scale, in all lanes zmm12-15  a line of weights of 64 rows, or scales  zmm16-27 what the sums go
- * to          zmm29   scratch */
+ * Registers:
+ *     zmm0-11   sums of a sub-block, 4 per token
+ *     zmm12-15  a line of weights of 64 rows, or their scales
+ *     zmm16-27  what the sums go to, 4 per token
+ *     zmm28     one activation dword, or a token's scale, in all lanes
+ *     zmm29     scratch */
 #ifndef INGLE_KERN_X86_TILE_AVX512_H
 #define INGLE_KERN_X86_TILE_AVX512_H
 
@@ -153,7 +156,7 @@ typedef struct token_b {
         const int8_t *y0_ = y[0], *y1_ = y[1], *y2_ = y[2];                                        \
         long n_ = n_loops;                                                                         \
         __asm__ volatile(                                                                          \
-            KIND(TOKENS)                                                                           \
+            KIND(TOKENS) "vzeroupper"                                                              \
             : [w] "+&r"(w_), [scale] "+&r"(scale_), [token] "+&r"(token_), [y0] "+&r"(y0_),        \
               [y1] "+&r"(y1_), [y2] "+&r"(y2_), [n] "+&r"(n_)                                      \
             : [p] "r"(p), [c] "r"(c), [back] "i"(4 * n_loops), [d] "i"(offsetof(step, d)),         \
@@ -186,7 +189,7 @@ typedef struct token_b {
         const void *p_ = p, *w_ = p->w, *token_ = token;                                           \
         const int8_t *y0_ = y[0], *y1_ = y[1], *y2_ = y[2];                                        \
         long n_ = (long)n_blocks;                                                                  \
-        __asm__ volatile(KIND(TOKENS)                                                              \
+        __asm__ volatile(KIND(TOKENS) "vzeroupper"                                                 \
                          : [p] "+&r"(p_), [w] "+&r"(w_), [token] "+&r"(token_), [y0] "+&r"(y0_),   \
                            [y1] "+&r"(y1_), [y2] "+&r"(y2_), [n] "+&r"(n_)                         \
                          : [c] "r"(c), [d] "i"(offsetof(step, d)), [min] "i"(offsetof(step, min))  \

@@ -1,8 +1,10 @@
-/* weights.h - how each quantised type unpacks: lines of a packed panel to unsigned bytes, scales to
- * int8. Written in the words of vec_avx512.h or vec_avx2.h, one of which is included first. Depends
- * on quant/quant.h (layout). Terms      A line is 16 rows x 4 consecutive k. unpack() reads the
- * stored lines of step i of chunk c and gives n_parts lines of bytes w; part j of them holds k = 4
- * * line_of(c, j, i) .. + 3 and belongs to scale sub_of(c, j). True weights are w - zero. */
+/* weights.h - how each quantised type unpacks: lines of a panel to bytes, scales to int8.
+ * Depends on quant/quant.h (layout); written in the words of vec_avx512.h or vec_avx2.h, one of
+ * which is included first.
+ *
+ * A line is 16 rows x 4 consecutive k. unpack() reads the stored lines of step i of chunk c and
+ * gives n_parts lines of bytes: part j holds k = 4 line_of(c, j, i) .. + 3 and belongs to scale
+ * sub_of(c, j). The true weight is the byte minus the shape's zero. */
 #ifndef INGLE_KERN_X86_WEIGHTS_H
 #define INGLE_KERN_X86_WEIGHTS_H
 
