@@ -9,10 +9,11 @@ fi
 # set, is typed once something was shown.
 on_terminal() {
     python3 - "$WORK/out" "${KEYS:-}" "${RUN[@]}" "$@" <<'PY'
-import os, pty, sys
+import os, pty, signal, sys
 out, keys, argv = sys.argv[1], sys.argv[2].encode().decode("unicode_escape").encode(), sys.argv[3:]
 pid, fd = pty.fork()
 if pid == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(argv[0], argv)
 shown = b""
 while True:
