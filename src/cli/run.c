@@ -87,8 +87,6 @@ static bool copy_prompt(run_prompt *p, const char *text)
 static bool read_prompt(run_prompt *p, const char *file)
 {
     if (!platform_read_all(file, &p->text, &p->len)) {
-        bool closed = !file && errno == EBADF;
-        if (closed) return copy_prompt(p, "");
         out_error("cannot read the prompt from %s: %s",
                   file && strcmp(file, "-") != 0 ? file : "standard input", strerror(errno));
         return false;
