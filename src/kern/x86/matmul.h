@@ -108,10 +108,15 @@ INLINE void finish(const ingle_matmul *job, size_t t, size_t row, vf v)
     vf_store_n(out, v, n);
 }
 
+/* The lines of out are far apart: they are asked for some tokens ahead. */
 static void finish_task(const ingle_matmul *job, size_t row, size_t n_rows, const float *c)
 {
-    for (size_t t = 0; t < job->x->m; t++, c += MR)
+    for (size_t t = 0; t < job->x->m; t++, c += MR) {
+        const char *ahead = (const char *)(job->out + (t + 8) * job->ld_out + row);
+        for (size_t r = 0; t + 8 < job->x->m && r < n_rows; r += 16)
+            __builtin_prefetch(ahead + 4 * r, 1);
         for (size_t r = 0; r < n_rows; r += VL) finish(job, t, row + r, vf_load(c + r));
+    }
 }
 
 /* Starting values -zero * (sum of y) of n sub-blocks, 16 at a time. */
