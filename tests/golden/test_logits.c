@@ -183,8 +183,8 @@ static void quantised(void **state)
         double ours = divergence(g.exact, got, g.n_tokens, g.n_vocab);
         double theirs = divergence(g.exact, g.logits, g.n_tokens, g.n_vocab);
         bool half = i < 2; /* F16, BF16: reported apart, so that they cannot hide the others */
-        print_message("%-14s KL to exact: %.3e, reference engine %.3e, ratio %.3f%s\n", name, ours,
-                      theirs, ours / theirs, half ? " (apart)" : "");
+        print_message("%-14s KL to exact: %.3e, reference engine %.3e, ratio %.3f%s\n", names[i],
+                      ours, theirs, ours / theirs, half ? " (apart)" : "");
         assert_true(ours <= 1.5 * theirs);
         if (!half) log_sum += log(ours / theirs), n++;
         free(got);
