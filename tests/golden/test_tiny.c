@@ -49,7 +49,7 @@ static bool take(void *user, const ingle_event *e)
  * one here. Listed, so that a third one is noticed and one that comes to agree as well. */
 static bool parts_ways(const char *type, double id)
 {
-    return !strcmp(type, "q8_0") && (id == 30 || id == 36);
+    return !strcmp(type, "q8_0") && (id == 36 || id == 37);
 }
 
 static void check_prompt(runner *r, const json *p, const char *type, int *n_checked)
