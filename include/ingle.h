@@ -102,8 +102,8 @@ typedef enum ingle_isa {
     INGLE_ISA_I8MM
 } ingle_isa;
 
-INGLE_API const char *ingle_isa_name(ingle_isa isa);          /* "avx512" */
-INGLE_API ingle_isa ingle_isa_from_name(const char *name);    /* INGLE_ISA_AUTO if unknown */
+INGLE_API const char *ingle_isa_name(ingle_isa isa);       /* "avx512" */
+INGLE_API ingle_isa ingle_isa_from_name(const char *name); /* INGLE_ISA_AUTO if unknown */
 INGLE_API bool ingle_isa_runs_here(ingle_isa isa);
 
 /* ---- model ----------------------------------------------------------------------------------- */
@@ -113,9 +113,9 @@ typedef struct ingle_model ingle_model;
 /* How much of a file ingle_model_open() reads. */
 typedef enum ingle_parts {
     INGLE_PARTS_ALL = 0, /* everything: ready for an engine */
-    INGLE_PARTS_PLAN,    /* metadata, vocabulary and plan, no weights: for memory and plan queries */
-    INGLE_PARTS_VOCAB,   /* metadata and vocabulary only: for tokenizing; tensors are not looked at */
-    INGLE_PARTS_META     /* metadata and tensor list only: for inspection of any GGUF file */
+    INGLE_PARTS_PLAN,  /* metadata, vocabulary and plan, no weights: for memory and plan queries */
+    INGLE_PARTS_VOCAB, /* metadata and vocabulary only: for tokenizing; tensors are not looked at */
+    INGLE_PARTS_META   /* metadata and tensor list only: for inspection of any GGUF file */
 } ingle_parts;
 
 typedef struct ingle_model_options {
@@ -141,17 +141,17 @@ INGLE_API ingle_model *ingle_model_retain(ingle_model *model); /* one more owner
 INGLE_API void ingle_model_close(ingle_model **model);
 
 typedef struct ingle_model_info {
-    const char *name;         /* general.name or "" */
-    const char *architecture; /* general.architecture */
-    const char *isa;          /* level the weights are packed for; "" without weights */
+    const char *name;          /* general.name or "" */
+    const char *architecture;  /* general.architecture */
+    const char *isa;           /* level the weights are packed for; "" without weights */
     const char *chat_template; /* tokenizer.chat_template or NULL */
-    size_t n_params;          /* weights in all tensors */
-    size_t n_bytes;           /* bytes of all tensors in the file */
+    size_t n_params;           /* weights in all tensors */
+    size_t n_bytes;            /* bytes of all tensors in the file */
     size_t n_tensors;
-    int32_t n_vocab;          /* 0 without a vocabulary */
-    int32_t n_embd, n_layer, n_head, n_head_kv, n_ctx_train; /* 0 when not known */
+    int32_t n_vocab;                                               /* 0 without a vocabulary */
+    int32_t n_embd, n_layer, n_head, n_head_kv, n_ctx_train;       /* 0 when not known */
     int32_t token_bos, token_eos, token_eot, token_pad, token_unk; /* -1 when absent */
-    bool add_bos, add_eos;    /* what tokenizing with INGLE_ADD_SPECIAL adds */
+    bool add_bos, add_eos; /* what tokenizing with INGLE_ADD_SPECIAL adds */
 } ingle_model_info;
 
 /* Strings stay valid as long as the model. */
@@ -179,8 +179,8 @@ INGLE_API ingle_status ingle_model_tensor(const ingle_model *model, size_t i,
 
 /* The plan as text, one instruction a line, NUL-terminated. *len is the size needed without NUL;
  * INGLE_ERANGE if cap is not larger than that. */
-INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, size_t cap, size_t *len,
-                                        ingle_error *err);
+INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, size_t cap,
+                                        size_t *len, ingle_error *err);
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
@@ -207,9 +207,9 @@ typedef struct ingle_token_info {
     const char *text; /* as in the file, not NUL-terminated */
     size_t len;
     float score;
-    bool control;     /* never part of plain text */
-    bool byte;        /* a single raw byte */
-    bool eog;         /* ends a generation */
+    bool control; /* never part of plain text */
+    bool byte;    /* a single raw byte */
+    bool eog;     /* ends a generation */
 } ingle_token_info;
 
 INGLE_API ingle_status ingle_token_info_get(const ingle_model *model, int32_t token,
@@ -329,34 +329,34 @@ typedef struct ingle_logit_bias {
  * first and the draw last. Temperature 0 is greedy, whatever else is set. */
 typedef struct ingle_sampler_options {
     size_t size;
-    uint64_t seed;            /* 0 is a seed like any other; default 1234 */
-    float temperature;        /* 0.8; 0 = greedy */
-    float dynatemp_range;     /* 0 = off: temperature +- range by entropy */
-    float dynatemp_exponent;  /* 1 */
-    int32_t top_k;            /* 40; 0 = off */
-    float top_p;              /* 0.95; 1 = off */
-    float min_p;              /* 0.05; 0 = off */
-    float typical_p;          /* 1 = off */
-    float top_n_sigma;        /* -1 = off */
-    float xtc_probability;    /* 0 = off */
-    float xtc_threshold;      /* 0.1; above 0.5 = off */
-    int32_t min_keep;         /* 1: filters leave at least so many candidates */
-    int32_t penalty_last_n;   /* 64; 0 = off; -1 = the whole context */
-    float repeat_penalty;     /* 1 = off */
-    float frequency_penalty;  /* 0 = off */
-    float presence_penalty;   /* 0 = off */
-    float dry_multiplier;     /* 0 = off */
-    float dry_base;           /* 1.75 */
-    int32_t dry_allowed_length; /* 2 */
-    int32_t dry_last_n;       /* -1 = the whole context; 0 = off */
+    uint64_t seed;                   /* 0 is a seed like any other; default 1234 */
+    float temperature;               /* 0.8; 0 = greedy */
+    float dynatemp_range;            /* 0 = off: temperature +- range by entropy */
+    float dynatemp_exponent;         /* 1 */
+    int32_t top_k;                   /* 40; 0 = off */
+    float top_p;                     /* 0.95; 1 = off */
+    float min_p;                     /* 0.05; 0 = off */
+    float typical_p;                 /* 1 = off */
+    float top_n_sigma;               /* -1 = off */
+    float xtc_probability;           /* 0 = off */
+    float xtc_threshold;             /* 0.1; above 0.5 = off */
+    int32_t min_keep;                /* 1: filters leave at least so many candidates */
+    int32_t penalty_last_n;          /* 64; 0 = off; -1 = the whole context */
+    float repeat_penalty;            /* 1 = off */
+    float frequency_penalty;         /* 0 = off */
+    float presence_penalty;          /* 0 = off */
+    float dry_multiplier;            /* 0 = off */
+    float dry_base;                  /* 1.75 */
+    int32_t dry_allowed_length;      /* 2 */
+    int32_t dry_last_n;              /* -1 = the whole context; 0 = off */
     const char *const *dry_breakers; /* n_dry_breakers strings; default "\n" ":" "\"" "*" */
     size_t n_dry_breakers;
-    int mirostat;             /* 0 = off, 1, 2: replaces every filter after the penalties */
-    float mirostat_tau;       /* 5 */
-    float mirostat_eta;       /* 0.1 */
+    int mirostat;       /* 0 = off, 1, 2: replaces every filter after the penalties */
+    float mirostat_tau; /* 5 */
+    float mirostat_eta; /* 0.1 */
     const ingle_logit_bias *logit_bias; /* n_logit_bias entries; may be NULL when 0 */
     size_t n_logit_bias;
-    const char *order;        /* stage names joined by ';'; NULL = default */
+    const char *order; /* stage names joined by ';'; NULL = default */
 } ingle_sampler_options;
 
 INGLE_API void ingle_sampler_options_init(ingle_sampler_options *opt);
@@ -369,7 +369,8 @@ INGLE_API ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampl
 INGLE_API void ingle_sampler_close(ingle_sampler **sampler);
 
 /* Tells the sampler a token of the history (prompt tokens included, for the penalties). */
-INGLE_API ingle_status ingle_sampler_accept(ingle_sampler *sampler, int32_t token, ingle_error *err);
+INGLE_API ingle_status ingle_sampler_accept(ingle_sampler *sampler, int32_t token,
+                                            ingle_error *err);
 /* Forgets the history and starts the generator again from the seed. */
 INGLE_API ingle_status ingle_sampler_reset(ingle_sampler *sampler, ingle_error *err);
 
@@ -394,7 +395,7 @@ INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float 
 typedef enum ingle_event_kind {
     INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
-    INGLE_EVENT_END     /* the last event: finish reason, and in text the bytes that were held back till now */
+    INGLE_EVENT_END /* the last event: finish reason, and in text the bytes that were held back till now */
 } ingle_event_kind;
 
 typedef enum ingle_finish {
@@ -414,7 +415,7 @@ typedef struct ingle_event {
     int32_t token;
     const char *text; /* whole UTF-8 characters (or the raw bytes a model made of nothing else) */
     size_t text_len;
-    float logprob;    /* of this token, as in ingle_top; only when logprobs >= 0 was asked for */
+    float logprob; /* of this token, as in ingle_top; only when logprobs >= 0 was asked for */
     float logit;
     const ingle_top *top; /* n_top most likely tokens, best first */
     size_t n_top;
@@ -429,9 +430,9 @@ typedef struct ingle_stop {
 
 typedef struct ingle_generate_options {
     size_t size;
-    int32_t max_tokens;  /* -1 = until the context is full; 0 = prompt only */
-    int32_t logprobs;    /* -1 = none; n >= 0: logprob of the token and of the n most likely */
-    bool ignore_eog;     /* end tokens do not end the generation and are never sampled */
+    int32_t max_tokens;      /* -1 = until the context is full; 0 = prompt only */
+    int32_t logprobs;        /* -1 = none; n >= 0: logprob of the token and of the n most likely */
+    bool ignore_eog;         /* end tokens do not end the generation and are never sampled */
     const ingle_stop *stops; /* byte strings; a stop and its prefixes are never emitted */
     size_t n_stops;
     const int32_t *stop_tokens;

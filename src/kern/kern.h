@@ -16,11 +16,17 @@
 typedef struct ingle_acts {
     ingle_act act;
     size_t m, n_cols;
-    const float *x;  size_t ld_x;  /* class F: [m][ld_x] f32 */
-    int8_t *q;       size_t ld_q;  /* [m][ld_q] int8 */
-    float *d;        size_t ld_d;  /* [m][ld_d] scale per block of 32 or 256 */
-    int32_t *sum32;  size_t ld_s32; /* Q32: [m][ld_s32] sum of y per 32 */
-    int16_t *sum16;  size_t ld_s16; /* Q256: [m][ld_s16]: K/16 sums per 16, K/32 sums per 32, then K/256 flags "loud": 1 if
+    const float *x;
+    size_t ld_x; /* class F: [m][ld_x] f32 */
+    int8_t *q;
+    size_t ld_q; /* [m][ld_q] int8 */
+    float *d;
+    size_t ld_d; /* [m][ld_d] scale per block of 32 or 256 */
+    int32_t *sum32;
+    size_t ld_s32; /* Q32: [m][ld_s32] sum of y per 32 */
+    int16_t *sum16;
+    size_t
+        ld_s16; /* Q256: [m][ld_s16]: K/16 sums per 16, K/32 sums per 32, then K/256 flags "loud": 1 if
                                      * some aligned 16 |y| of the block sum to more than INGLE_QUIET, else 0 */
 } ingle_acts;
 
@@ -32,17 +38,19 @@ void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, voi
 typedef struct ingle_matmul {
     const ingle_packed *w;
     const ingle_acts *x;
-    float *out;        /* [m][ld_out] */
+    float *out; /* [m][ld_out] */
     size_t ld_out;
     const float *bias; /* [n_rows] or NULL */
     bool add;          /* residual */
 } ingle_matmul;
 
 /* scratch: ingle_kern.scratch_bytes(m, n_cols) bytes, 64-byte aligned, private to the calling thread. */
-typedef void ingle_matmul_fn(const ingle_matmul *job, size_t first_panel, size_t n_panels, void *scratch);
+typedef void ingle_matmul_fn(const ingle_matmul *job, size_t first_panel, size_t n_panels,
+                             void *scratch);
 
-#define INGLE_PAGE 32        /* positions per KV page */
-#define INGLE_PAGE_GROUP 8   /* pages per attention group: 256 positions, aligned to absolute position */
+#define INGLE_PAGE 32 /* positions per KV page */
+#define INGLE_PAGE_GROUP                                                                           \
+    8 /* pages per attention group: 256 positions, aligned to absolute position */
 
 /* One page of one layer and kv head, kernel-ready. Element type T by kv_type (F32, F16, BF16):
  *     K [head_dim][32 positions] T                         lanes are positions
@@ -69,9 +77,11 @@ typedef struct ingle_attend {
     size_t n_tokens, n_group;
     size_t pos0, window;
     float scale;
-    float softcap;               /* 0 = none; else s = softcap * tanh(s / softcap) */
-    const float *q; size_t ld_q;
-    float *out;     size_t ld_out;
+    float softcap; /* 0 = none; else s = softcap * tanh(s / softcap) */
+    const float *q;
+    size_t ld_q;
+    float *out;
+    size_t ld_out;
 } ingle_attend;
 
 typedef struct ingle_kern {
@@ -80,12 +90,14 @@ typedef struct ingle_kern {
 
     /* rows; n is any size, pointers need no alignment, dst may be src. norm_rms: sum = fma(x, x, sum) in lanes,
      * s = 1 / sqrt(sum / n + eps), (x * s) * weight. rope: a' = fma(a, cos, -(b * sin)), b' = fma(a, sin, b * cos). */
-    void (*norm_rms)(float *dst, const float *src, const float *weight, size_t n, float eps); /* weight may be NULL */
+    void (*norm_rms)(float *dst, const float *src, const float *weight, size_t n,
+                     float eps); /* weight may be NULL */
     void (*add)(float *dst, const float *a, const float *b, size_t n);
     void (*mul)(float *dst, const float *a, const float *b, size_t n);
     void (*scale)(float *dst, const float *a, float s, size_t n);
-    void (*silu)(float *dst, const float *a, size_t n);                        /* a / (1 + exp(-a)) */
-    void (*silu_mul)(float *dst, const float *gate, const float *up, size_t n); /* silu(gate) * up */
+    void (*silu)(float *dst, const float *a, size_t n); /* a / (1 + exp(-a)) */
+    void (*silu_mul)(float *dst, const float *gate, const float *up,
+                     size_t n); /* silu(gate) * up */
     /* x: one head. cs: [n_rot/2][2] cosine, sine. pairs: (2i, 2i+1) if !neox, (i, i + n_rot/2) if neox. */
     void (*rope)(float *x, const float *cs, size_t n_rot, bool neox);
     void (*exp)(float *dst, const float *a, size_t n); /* the exp every kernel uses; for tests */
@@ -99,7 +111,8 @@ typedef struct ingle_kern {
     size_t (*scratch_bytes)(size_t m, size_t n_cols);
 
     /* KV pages: stores one token's K and V rows of one kv head at position pos % 32 of a page slot */
-    void (*kv_store)(const ingle_kv_shape *s, uint8_t *slot, size_t i, const float *k, const float *v);
+    void (*kv_store)(const ingle_kv_shape *s, uint8_t *slot, size_t i, const float *k,
+                     const float *v);
     /* scratch: attend_scratch_bytes(job's head dims) bytes, private to the thread. Any tile of tokens gives the same bits. */
     void (*attend)(const ingle_attend *job, void *scratch);
     size_t (*attend_scratch_bytes)(size_t head_dim_k, size_t head_dim_v, size_t n_group);
@@ -108,7 +121,9 @@ typedef struct ingle_kern {
     double (*peak_int8)(size_t n);
     double (*peak_bf16)(size_t n);
     double (*peak_f32)(size_t n);
-    uint64_t (*read_all)(const void *mem, size_t bytes); /* reads every byte (xor), as wide as the level can; 256-byte multiple */
+    uint64_t (*read_all)(
+        const void *mem,
+        size_t bytes); /* reads every byte (xor), as wide as the level can; 256-byte multiple */
 } ingle_kern;
 
 /* Fills every slot for a level at or below what the processor runs. Pure: a test holds two tables at once. */
