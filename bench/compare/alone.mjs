@@ -10,14 +10,25 @@ import path from "node:path";
 const TICKS = 100; // per second, in /proc on every Linux in use
 const GRACE = 0.3; // seconds of others' processor time that spoil nothing
 
-// Seconds of processor time so far of one process, all its threads; 0 once it is gone.
-function processSeconds(pid) {
+// Fields 3 and up of a process's stat file; none once it is gone.
+function stat(pid) {
     try {
-        const fields = fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/.*\) /s, "").split(" ");
-        return (Number(fields[11]) + Number(fields[12])) / TICKS;
+        return fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/.*\) /s, "").split(" ");
     } catch {
-        return 0;
+        return [];
     }
+}
+
+// Seconds of processor time so far of one process, all its threads and the children it has waited for.
+function processSeconds(pid) {
+    const ticks = stat(pid).slice(11, 15).map(Number);
+    return ticks.reduce((sum, one) => sum + one, 0) / TICKS;
+}
+
+// The same for all processes of a process group.
+function groupSeconds(group) {
+    const members = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name) && stat(name)[2] === String(group));
+    return members.reduce((sum, pid) => sum + processSeconds(pid), 0);
 }
 
 function machineSeconds() {
@@ -28,15 +39,15 @@ function machineSeconds() {
 
 // Others' processor time since a start.
 class Watch {
-    constructor(pid) {
-        this.pid = pid;
+    constructor(group) {
+        this.group = group;
         this.wall = performance.now() / 1e3;
         this.machine = machineSeconds();
         this.own = processSeconds("self");
         this.child = 0;
     }
     others() {
-        if (this.pid) this.child = Math.max(this.child, processSeconds(this.pid));
+        if (this.group) this.child = Math.max(this.child, groupSeconds(this.group));
         return Math.max(0, machineSeconds() - this.machine - (processSeconds("self") - this.own) - this.child);
     }
     // Did they take more than `percent` of all processors?
@@ -58,12 +69,17 @@ async function quiet(percent) {
 // mayCut. Throws if the program fails.
 function run(command, args, percent, mayCut) {
     return new Promise((resolve, reject) => {
-        const begin = performance.now(), child = spawn(command, args, {stdio: ["ignore", "pipe", "pipe"]});
+        const begin = performance.now(), child = spawn(command, args, {stdio: ["ignore", "pipe", "pipe"], detached: true});
+        const interrupted = () => {
+            process.kill(-child.pid); // a group of its own does not hear the terminal
+            process.exit(130);
+        };
+        process.once("SIGINT", interrupted);
         const watch = new Watch(child.pid), name = `${path.basename(command)} ${args.join(" ")}`;
         let stdout = "", stderr = "", seconds, spoiled = false;
         const timer = setInterval(() => {
             spoiled ||= watch.spoiled(percent);
-            if (spoiled && mayCut) child.kill();
+            if (spoiled && mayCut) process.kill(-child.pid);
         }, 250);
         child.stdout.setEncoding("latin1").on("data", (text) => {
             seconds ??= (performance.now() - begin) / 1e3;
@@ -73,6 +89,7 @@ function run(command, args, percent, mayCut) {
         child.on("error", (error) => reject(new Error(`${name}: ${error.message}`)));
         child.on("close", (code) => {
             clearInterval(timer);
+            process.off("SIGINT", interrupted);
             seconds ??= (performance.now() - begin) / 1e3;
             if (spoiled && mayCut) resolve({spoiled});
             else if (code !== 0) reject(new Error(`${name}\n${stderr}`));
