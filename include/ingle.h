@@ -189,7 +189,8 @@ enum {
     INGLE_PARSE_SPECIAL = 2,   /* text of control tokens becomes those tokens */
     INGLE_REMOVE_SPECIAL = 4,  /* detokenize: drop a leading BOS and a trailing EOS */
     INGLE_UNPARSE_SPECIAL = 8, /* detokenize: write control tokens as their text */
-    INGLE_CLEAN_SPACES = 16    /* detokenize: the space clean-up some vocabularies ask for */
+    INGLE_CLEAN_SPACES = 16,   /* detokenize: the space clean-up some vocabularies ask for */
+    INGLE_CONTINUE = 32        /* the text goes on after another one: no space put at its start */
 };
 
 /* Writes up to cap tokens; *n is the number needed. INGLE_ERANGE if cap is too small. */
@@ -349,7 +350,8 @@ typedef struct ingle_sampler_options {
     float dry_base;                  /* 1.75 */
     int32_t dry_allowed_length;      /* 2 */
     int32_t dry_last_n;              /* -1 = the whole context; 0 = off */
-    const char *const *dry_breakers; /* n_dry_breakers strings; default "\n" ":" "\"" "*" */
+    const char *const *dry_breakers; /* n_dry_breakers strings of 1..64 bytes, found also inside and
+                                        across tokens; default "\n" ":" "\"" "*" */
     size_t n_dry_breakers;
     int mirostat;       /* 0 = off, 1, 2: replaces every filter after the penalties */
     float mirostat_tau; /* 5 */

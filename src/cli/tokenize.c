@@ -39,8 +39,8 @@ static const arg_group GROUPS[] = {
 
 static int decode(const open_handles *h, const tokenize_options *opt, const char *text, size_t len)
 {
-    unsigned flags = (opt->no_special ? 0 : INGLE_REMOVE_SPECIAL) |
-                     (opt->parse_special ? INGLE_UNPARSE_SPECIAL : 0);
+    unsigned flags = (opt->no_special ? 0 : INGLE_ADD_SPECIAL) |
+                     (opt->parse_special ? INGLE_PARSE_SPECIAL : 0); /* as they were made */
     ids_list list = {0};
     ingle_error err = {{0}};
     char *bytes = NULL;

@@ -10,6 +10,7 @@ typedef struct plan {
     bool show_hidden; /* control and unknown tokens as their text */
     bool undo_spaces; /* the space put after each special token and at the start is taken away */
     bool first_space; /* only a space at the very start is taken away */
+    bool goes_on;     /* there is no space put at the very start */
 } plan;
 
 static plan make_plan(const ingle_vocab *v, unsigned flags, bool bos_dropped)
@@ -20,6 +21,7 @@ static plan make_plan(const ingle_vocab *v, unsigned flags, bool bos_dropped)
         .show_hidden = flags & (INGLE_PARSE_SPECIAL | INGLE_UNPARSE_SPECIAL),
         .undo_spaces = v->add_space && !other,
         .first_space = v->add_space && other && !bos_dropped,
+        .goes_on = flags & INGLE_CONTINUE,
     };
 }
 
@@ -37,7 +39,7 @@ static void put(out *o, const char *p, size_t n)
 
 static void write_tokens(const ingle_vocab *v, const int32_t *tokens, size_t n, plan how, out *o)
 {
-    bool strip = how.first_space || how.undo_spaces;
+    bool strip = (how.first_space || how.undo_spaces) && !how.goes_on;
     for (size_t i = 0; i < n; i++) {
         unsigned attr = v->attrs[tokens[i]];
         const char *p = v->pieces.data + v->pieces.at[tokens[i]];
@@ -121,7 +123,7 @@ static ingle_status check(const ingle_vocab *v, const int32_t *tokens, size_t n,
                           ingle_error *err)
 {
     const unsigned known = INGLE_ADD_SPECIAL | INGLE_PARSE_SPECIAL | INGLE_REMOVE_SPECIAL |
-                           INGLE_UNPARSE_SPECIAL | INGLE_CLEAN_SPACES;
+                           INGLE_UNPARSE_SPECIAL | INGLE_CLEAN_SPACES | INGLE_CONTINUE;
     if (flags & ~known)
         return ingle_fail(err, INGLE_EINVAL, "detokenize: unknown flags 0x%x", flags & ~known);
     for (size_t i = 0; i < n; i++)

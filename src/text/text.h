@@ -24,7 +24,7 @@ void ingle_vocab_info_get(const ingle_vocab *v, ingle_vocab_info *info);
 
 /* Contracts of ingle_tokenize(), ingle_detokenize(), ingle_token_info_get() in ingle.h.
  *
- * Tokenizing takes INGLE_ADD_SPECIAL and INGLE_PARSE_SPECIAL. Plain text never becomes a control
+ * Tokenizing takes INGLE_ADD_SPECIAL, INGLE_PARSE_SPECIAL and INGLE_CONTINUE. Plain text never becomes a control
  * token unless INGLE_PARSE_SPECIAL is given. Invalid UTF-8 keeps its bytes. A byte for which a
  * byte-level vocabulary has no token is left out (Falcon has none for some control characters).
  *

@@ -270,16 +270,17 @@ ingle_status ingle_vocab_tokenize(const ingle_vocab *v, const char *text, size_t
     if (!v) return ingle_fail(err, INGLE_ECLOSED, "vocabulary is NULL");
     if ((!text && len) || (!tokens && cap))
         return ingle_fail(err, INGLE_EINVAL, "tokenize: text or tokens is NULL");
-    if (flags & ~(unsigned)(INGLE_ADD_SPECIAL | INGLE_PARSE_SPECIAL))
-        return ingle_fail(
-            err, INGLE_EINVAL,
-            "tokenize: flags 0x%x; INGLE_ADD_SPECIAL and INGLE_PARSE_SPECIAL are known", flags);
+    if (flags & ~(unsigned)(INGLE_ADD_SPECIAL | INGLE_PARSE_SPECIAL | INGLE_CONTINUE))
+        return ingle_fail(err, INGLE_EINVAL,
+                          "tokenize: flags 0x%x; INGLE_ADD_SPECIAL, INGLE_PARSE_SPECIAL and "
+                          "INGLE_CONTINUE are known",
+                          flags);
     job j = {.v = v,
              .set = &v->specials[flags & INGLE_PARSE_SPECIAL ? 1 : 0],
              .text = text,
              .len = len,
              .sink = {tokens, cap, 0},
-             .after_special = true,
+             .after_special = !(flags & INGLE_CONTINUE),
              .err = err};
     ingle_status st = run(&j, flags);
     ingle_merger_close(&j.merger);

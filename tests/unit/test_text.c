@@ -596,7 +596,8 @@ static void test_spm_flags(void **arg)
         ADD = INGLE_ADD_SPECIAL,
         PARSE = INGLE_PARSE_SPECIAL,
         REMOVE = INGLE_REMOVE_SPECIAL,
-        UNPARSE = INGLE_UNPARSE_SPECIAL
+        UNPARSE = INGLE_UNPARSE_SPECIAL,
+        CONTINUE = INGLE_CONTINUE
     };
     static vocab_spec s;
     vb_spm(&s);
@@ -615,6 +616,8 @@ static void test_spm_flags(void **arg)
     EXPECT_IDS(v, "<s>", PARSE, 1);
     EXPECT_IDS(v, "<s>", 0, sp, 3 + '<', 3 + 's', 3 + '>');
     EXPECT_IDS(v, "a[U]a</s>a", PARSE, spa, u, spa, 2, spa);
+    EXPECT_IDS(v, "aa[U]a", CONTINUE, a, a, u, spa);
+    EXPECT_IDS(v, " a", ADD | CONTINUE, 1, spa, 2);
     EXPECT_IDS(v, "é\xff", 0, sp, 3 + 0xc3, 3 + 0xa9, 3 + 0xff);
     EXPECT_IDS(v,
                "\xe2\x96\x81"
@@ -624,6 +627,8 @@ static void test_spm_flags(void **arg)
     EXPECT_TEXT(v, 0, "a", spa);
     EXPECT_TEXT(v, ADD, "a", 1, spa, 2);
     EXPECT_TEXT(v, ADD | PARSE, "a[U]a</s>a", 1, spa, u, spa, 2, spa, 2);
+    EXPECT_TEXT(v, CONTINUE, "aa[U]a", a, a, u, spa);
+    EXPECT_TEXT(v, ADD | CONTINUE, " a", 1, spa, 2);
     EXPECT_TEXT(v, UNPARSE, "<s> a[U] a</s>", 1, spa, u, spa, 2);
     EXPECT_TEXT(v, REMOVE, " a[U] a", 1, spa, u, spa, 2);
     EXPECT_TEXT(v, REMOVE, "a a", spa, spa);

@@ -1,0 +1,137 @@
+/* breakers.c - DRY breakers: texts to the token sequences that can spell them; and the sampler's
+ * door, which needs them. */
+#define _GNU_SOURCE
+#include "engine/breakers.h"
+
+#include "engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One text on its way. rest[i]: the tokens of text + i, found when first asked for. */
+typedef struct finder {
+    ingle_breaker_list *list;
+    const ingle_vocab *v;
+    const char *text;
+    size_t len;
+    int32_t *rest[INGLE_BREAKER_TEXT];
+    size_t n_rest[INGLE_BREAKER_TEXT];
+    ingle_error *err;
+} finder;
+
+static ingle_status no_memory(const finder *f)
+{
+    return ingle_fail(f->err, INGLE_ENOMEM, "no memory for DRY breakers");
+}
+
+/* head alone, or before the tokens of text + from. */
+static ingle_status append(finder *f, int32_t head, size_t from)
+{
+    ingle_breaker_list *list = f->list;
+    size_t n = from < f->len ? f->n_rest[from] : 0;
+    if (!ingle_grow(&list->seq, &list->cap, list->n + 1, sizeof *list->seq)) return no_memory(f);
+    int32_t *tokens = ingle_new(n + 1, sizeof *tokens);
+    if (!tokens) return no_memory(f);
+    tokens[0] = head;
+    if (n) memcpy(tokens + 1, f->rest[from], n * sizeof *tokens);
+    list->seq[list->n++] = (ingle_breaker){tokens, n + 1};
+    return INGLE_OK;
+}
+
+static ingle_status find_rest(finder *f, size_t from)
+{
+    if (f->rest[from]) return INGLE_OK;
+    size_t cap = f->len - from; /* a token has at least one byte */
+    if (!(f->rest[from] = ingle_new(cap, sizeof(int32_t)))) return no_memory(f);
+    return ingle_vocab_tokenize(f->v, f->text + from, f->len - from, INGLE_CONTINUE, f->rest[from],
+                                cap, &f->n_rest[from], f->err);
+}
+
+static ingle_status look_at(finder *f, int32_t id, const char *piece, size_t len)
+{
+    if (memmem(piece, len, f->text, f->len)) return append(f, id, f->len);
+    for (size_t n = 1; n < f->len && n <= len; n++) {
+        if (memcmp(piece + len - n, f->text, n) != 0) continue;
+        ingle_status st = find_rest(f, n);
+        if (!st && f->n_rest[n]) st = append(f, id, n);
+        if (st) return st;
+    }
+    return INGLE_OK;
+}
+
+static ingle_status get_piece(const ingle_vocab *v, int32_t id, char **piece, size_t *cap,
+                              size_t *len, ingle_error *err)
+{
+    ingle_status st = ingle_vocab_piece(v, id, INGLE_UNPARSE_SPECIAL, *piece, *cap, len, err);
+    if (st != INGLE_ERANGE) return st;
+    if (!ingle_grow(piece, cap, *len, 1))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for DRY breakers");
+    return ingle_vocab_piece(v, id, INGLE_UNPARSE_SPECIAL, *piece, *cap, len, err);
+}
+
+static ingle_status look_at_all(finder *f, size_t n, const ingle_vocab *v, ingle_error *err)
+{
+    char *piece = NULL;
+    size_t cap = 0, len;
+    ingle_vocab_info info;
+    ingle_vocab_info_get(v, &info);
+    ingle_status st = INGLE_OK;
+    for (int32_t id = 0; id < info.n_tokens && !st; id++) {
+        st = get_piece(v, id, &piece, &cap, &len, err);
+        for (size_t i = 0; i < n && !st; i++) st = look_at(&f[i], id, piece, len);
+    }
+    free(piece);
+    return st;
+}
+
+ingle_status ingle_breakers_find(ingle_breaker_list *list, const ingle_vocab *v,
+                                 const char *const *texts, size_t n, ingle_error *err)
+{
+    finder *f = ingle_new(n, sizeof *f);
+    if (!f) return ingle_fail(err, INGLE_ENOMEM, "no memory for DRY breakers");
+    ingle_status st = INGLE_OK;
+    for (size_t i = 0; i < n && !st; i++) {
+        size_t len = texts[i] ? strlen(texts[i]) : 0;
+        f[i] = (finder){.list = list, .v = v, .text = texts[i], .len = len, .err = err};
+        if (len < 1 || len > INGLE_BREAKER_TEXT)
+            st = ingle_fail(err, INGLE_EINVAL,
+                            "option 'dry_breakers' entry %zu has %zu bytes: it must have 1 to %d",
+                            i, len, INGLE_BREAKER_TEXT);
+    }
+    if (!st) st = look_at_all(f, n, v, err);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < INGLE_BREAKER_TEXT; j++) free(f[i].rest[j]);
+    free(f);
+    if (st) ingle_breakers_free(list);
+    return st;
+}
+
+void ingle_breakers_free(ingle_breaker_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) free(list->seq[i].tokens);
+    free(list->seq);
+    *list = (ingle_breaker_list){0};
+}
+
+/* ---- the sampler's door ---- */
+
+ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
+                                int32_t n_vocab, const ingle_model *model, ingle_error *err)
+{
+    ingle_sampler_options defaults;
+    ingle_sampler_options_init(&defaults);
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_sampler_open: out is NULL");
+    *out = NULL;
+    if (!opt) opt = &defaults;
+    bool dry = opt->size == sizeof *opt && opt->dry_multiplier != 0 && opt->n_dry_breakers;
+    if (!dry || !opt->dry_breakers) return ingle_sampler_new(out, opt, n_vocab, NULL, 0, err);
+    if (!model || !model->vocab)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "option 'dry_multiplier' needs a model with a vocabulary");
+    ingle_breaker_list list = {0};
+    ingle_status st =
+        ingle_breakers_find(&list, model->vocab, opt->dry_breakers, opt->n_dry_breakers, err);
+    if (!st) st = ingle_sampler_new(out, opt, n_vocab, list.seq, list.n, err);
+    ingle_breakers_free(&list);
+    return st;
+}
