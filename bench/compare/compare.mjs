@@ -75,7 +75,7 @@ function makeModel(shape, recipe, file) {
     return file;
 }
 
-// Reads the file once so that both engines find it in memory, whoever comes first.
+// Reads the file so that an engine finds it in memory.
 function warm(file) {
     const fd = fs.openSync(file), buffer = Buffer.alloc(8 << 20);
     while (fs.readSync(fd, buffer) > 0);
@@ -156,8 +156,10 @@ async function measureModel(model) {
         rounds.push(result);
     }
     for (let round = 0; options.open && round < options.rounds; round++)
-        for (const engine of options.engines)
+        for (const engine of options.engines) {
+            warm(model.file);
             (opening[engine] ??= []).push((await alone(ENGINES[engine].open(model.file))).seconds);
+        }
     return {...model, rounds, opening};
 }
 
