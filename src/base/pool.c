@@ -3,7 +3,6 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -23,11 +22,10 @@
 #define SHORT_SHARE 16    /* what is left of them */
 #define MAX_SPIN_NS 50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
 
-/* What one thread owns; a line of its own, since others only come to steal. */
+/* What one thread owns; a line of its own. */
 typedef struct worker {
-    _Alignas(INGLE_ALIGN) _Atomic uint64_t share; /* tasks left: first << 32 | end */
-    uint32_t n_barriers;                          /* passed so far, over all runs */
-    int n_short;                                  /* spins still to be kept short */
+    _Alignas(INGLE_ALIGN) uint32_t n_barriers; /* passed so far, over all runs */
+    int n_short;                               /* spins still to be kept short */
     int index;
     ingle_pool *pool;
     pthread_t thread;
@@ -235,60 +233,4 @@ void ingle_pool_barrier(ingle_pool *pool, int i_thread)
     } else {
         wait_for(pool, w, &pool->passed, seen);
     }
-}
-
-static uint64_t pack(uint64_t first, uint64_t end)
-{
-    return first << 32 | end;
-}
-
-void ingle_pool_share(ingle_pool *pool, int i_thread, size_t n_tasks)
-{
-    assert(n_tasks <= UINT32_MAX);
-    uint64_t n = n_tasks, i = (uint64_t)i_thread, n_threads = (uint64_t)pool->n_threads;
-    uint64_t share = pack(n * i / n_threads, n * (i + 1) / n_threads);
-    /* Relaxed here and below: the barriers around order it, and within one round a share only
-     * shrinks, so the same value never comes back while someone holds an old one. */
-    atomic_store_explicit(&pool->workers[i_thread].share, share, memory_order_relaxed);
-}
-
-/* Takes up to `unit` tasks from the front or the back of a share. */
-static bool take(worker *w, size_t unit, bool back, size_t *first, size_t *n)
-{
-    uint64_t old = atomic_load_explicit(&w->share, memory_order_relaxed), new;
-    do {
-        uint64_t from = old >> 32, end = old & UINT32_MAX;
-        if (from == end) return false;
-        uint64_t count = end - from < unit ? end - from : unit;
-        *n = (size_t)count;
-        *first = (size_t)(back ? end - count : from);
-        new = back ? pack(from, end - count) : pack(from + count, end);
-    } while (!atomic_compare_exchange_weak_explicit(&w->share, &old, new, memory_order_relaxed,
-                                                    memory_order_relaxed));
-    return true;
-}
-
-/* The thread with most left to do; NULL when nobody has anything. */
-static worker *find_victim(ingle_pool *pool)
-{
-    worker *victim = NULL;
-    uint64_t most = 0;
-    for (int i = 0; i < pool->n_threads; i++) {
-        uint64_t share = atomic_load_explicit(&pool->workers[i].share, memory_order_relaxed);
-        uint64_t left = (share & UINT32_MAX) - (share >> 32);
-        if (left > most) {
-            most = left;
-            victim = &pool->workers[i];
-        }
-    }
-    return victim;
-}
-
-bool ingle_pool_next(ingle_pool *pool, int i_thread, size_t unit, size_t *first, size_t *n)
-{
-    assert(unit > 0);
-    if (take(&pool->workers[i_thread], unit, false, first, n)) return true;
-    for (worker *victim; (victim = find_victim(pool));)
-        if (take(victim, unit, true, first, n)) return true;
-    return false;
 }

@@ -25,12 +25,4 @@ void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
 /* Inside fn: waits until every thread of the run is here; all see what was written before. */
 void ingle_pool_barrier(ingle_pool *pool, int i_thread);
 
-/* Inside fn: hands out [0, n_tasks) in contiguous pieces: each thread first takes its own share in
- * order, then steals from the end of the others' shares. Usage, on every thread:
- *     ingle_pool_share(pool, i_thread, n_tasks);     then a barrier (all must see the shares)
- *     while (ingle_pool_next(pool, i_thread, unit, &first, &n)) ...   n <= unit tasks from `first`
- * A later ingle_pool_share needs a barrier before it. n_tasks is below 2^32. */
-void ingle_pool_share(ingle_pool *pool, int i_thread, size_t n_tasks);
-bool ingle_pool_next(ingle_pool *pool, int i_thread, size_t unit, size_t *first, size_t *n);
-
 #endif

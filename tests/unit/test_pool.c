@@ -116,114 +116,6 @@ static void test_barrier_orders_writes(void **state)
     }
 }
 
-/* ---- shares ---- */
-
-enum { MAX_TASKS = 5000 };
-
-typedef struct job {
-    size_t n_tasks, unit;
-    bool lazy;                   /* thread 0 takes nothing: its share must be stolen */
-    _Atomic int done[MAX_TASKS]; /* times each task was handed out */
-    _Atomic int n_bad, n_taken;  /* pieces out of bounds; tasks in all */
-} job;
-
-static void run_job(void *arg, ingle_pool *pool, int i_thread, int n_threads)
-{
-    job *j = arg;
-    (void)n_threads;
-    size_t first, n;
-    for (int round = 0; round < 2; round++) {
-        ingle_pool_share(pool, i_thread, j->n_tasks);
-        ingle_pool_barrier(pool, i_thread);
-        while (!(j->lazy && i_thread == 0) &&
-               ingle_pool_next(pool, i_thread, j->unit, &first, &n)) {
-            if (n < 1 || n > j->unit || first + n > j->n_tasks) {
-                j->n_bad++;
-                break;
-            }
-            for (size_t i = first; i < first + n; i++) j->done[i]++;
-            j->n_taken += (int)n;
-        }
-        ingle_pool_barrier(pool, i_thread);
-    }
-}
-
-static void check_job(int n_threads, size_t n_tasks, size_t unit, bool lazy)
-{
-    job *j = calloc(1, sizeof *j);
-    assert_non_null(j);
-    j->n_tasks = n_tasks;
-    j->unit = unit;
-    j->lazy = lazy;
-    ingle_pool *pool = open_pool(n_threads);
-    ingle_pool_run(pool, run_job, j);
-    ingle_pool_close(&pool);
-    assert_int_equal(j->n_bad, 0);
-    assert_int_equal(j->n_taken, 2 * n_tasks);
-    for (size_t i = 0; i < MAX_TASKS; i++) assert_int_equal(j->done[i], i < n_tasks ? 2 : 0);
-    free(j);
-}
-
-static void test_shares_cover_every_task_once(void **state)
-{
-    (void)state;
-    const size_t tasks[] = {0, 1, 2, 7, 8, 9, 100, 4999};
-    const size_t units[] = {1, 3, 64, 100000};
-    for (size_t k = 0; k < 4; k++)
-        for (size_t t = 0; t < sizeof tasks / sizeof *tasks; t++)
-            for (size_t u = 0; u < 4; u++) check_job(thread_counts[k], tasks[t], units[u], false);
-}
-
-static void test_idle_thread_is_robbed(void **state)
-{
-    (void)state;
-    for (size_t k = 1; k < 4; k++) check_job(thread_counts[k], 1000, 7, true);
-}
-
-/* One thread: its own share, in order, in pieces of `unit`. */
-static void take_in_order(void *arg, ingle_pool *pool, int i_thread, int n_threads)
-{
-    (void)arg, (void)n_threads;
-    size_t first, n, expect = 0;
-    ingle_pool_share(pool, i_thread, 10);
-    while (ingle_pool_next(pool, i_thread, 4, &first, &n)) {
-        assert_int_equal(first, expect);
-        assert_int_equal(n, expect == 8 ? 2 : 4);
-        expect += n;
-    }
-    assert_int_equal(expect, 10);
-}
-
-/* Thread 1 of 2 has nothing of its own left and takes from the end of thread 0's share. */
-static void steal_from_tail(void *arg, ingle_pool *pool, int i_thread, int n_threads)
-{
-    size_t *pieces = arg, first, n;
-    (void)n_threads;
-    ingle_pool_share(pool, i_thread, 20);
-    ingle_pool_barrier(pool, i_thread);
-    for (int i = 0; i_thread == 1 && i < 4 && ingle_pool_next(pool, 1, 5, &first, &n); i++) {
-        pieces[2 * i] = first;
-        pieces[2 * i + 1] = n;
-    }
-    ingle_pool_barrier(pool, i_thread);
-    if (i_thread == 0) pieces[8] = ingle_pool_next(pool, 0, 5, &first, &n);
-}
-
-static void test_order_of_pieces(void **state)
-{
-    (void)state;
-    ingle_pool *pool = open_pool(1);
-    ingle_pool_run(pool, take_in_order, NULL);
-    ingle_pool_close(&pool);
-
-    size_t pieces[9] = {0};
-    const size_t want[9] = {10, 5, 15, 5, 5, 5, 0, 5, 0};
-    pool = open_pool(2);
-    ingle_pool_run(pool, steal_from_tail, pieces);
-    ingle_pool_close(&pool);
-    assert_memory_equal(pieces, want, sizeof want);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,9 +123,6 @@ int main(void)
         cmocka_unit_test(test_every_thread_runs_once),
         cmocka_unit_test(test_open_fails_cleanly),
         cmocka_unit_test(test_barrier_orders_writes),
-        cmocka_unit_test(test_shares_cover_every_task_once),
-        cmocka_unit_test(test_idle_thread_is_robbed),
-        cmocka_unit_test(test_order_of_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
