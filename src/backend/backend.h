@@ -1,7 +1,8 @@
 /* backend.h - the narrow face of a device: it holds the KV pages and runs a model's plan on a
  * batch. Owns       pages, activations, compute threads or streams. Depends on model/model.h. Has
  * never heard of sessions, text or requests. Invariant  a run cannot fail: everything it needs was
- * taken at open. One caller at a time. */
+ * taken at open. One caller at a time, but for clear(): pages that no run names
+ * may be cleared meanwhile. */
 #ifndef INGLE_BACKEND_BACKEND_H
 #define INGLE_BACKEND_BACKEND_H
 
@@ -42,6 +43,7 @@ typedef struct ingle_backend_ops {
     /* Bytes that open() takes: pages, and everything else. Needs no weights. */
     ingle_status (*memory)(const ingle_model *model, const ingle_backend_options *opt, size_t *kv,
                            size_t *scratch, ingle_error *err);
+    void (*clear)(ingle_backend *b, const uint32_t *pages, size_t n); /* zeroes pages by id */
     void (*run)(ingle_backend *b, const ingle_batch *batch);
     ingle_status (*limits)(ingle_backend *b, ingle_limits *limits, ingle_error *err);
 } ingle_backend_ops;

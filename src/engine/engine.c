@@ -45,6 +45,11 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
                                  .n_pages = n_ctx / INGLE_PAGE * (size_t)o->n_sessions,
                                  .n_threads = o->n_threads,
                                  .kv_type = o->kv_type};
+    if (b->n_pages > UINT32_MAX) /* pages are named by 32 bits */
+        return ingle_fail(
+            err, INGLE_EINVAL,
+            "options 'n_sessions' and 'n_ctx': %d sessions of %d positions are too many",
+            o->n_sessions, o->n_ctx);
     return INGLE_OK;
 }
 
@@ -130,9 +135,9 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
     e->model = ingle_model_retain(model);
     e->opt = o;
     e->n_ctx_defaulted = defaulted && (uint32_t)o.n_ctx < model->hp.n_ctx;
-    if (!take_arrays(e) || !ingle_pages_open(&e->pool, b.n_pages))
+    st = e->ops->open(&e->backend, model, &b, err); /* first: it refuses what is far too much */
+    if (!st && (!take_arrays(e) || !ingle_pages_open(&e->pool, b.n_pages)))
         st = ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
-    else st = e->ops->open(&e->backend, model, &b, err);
     if (st) {
         engine_free(e);
         return st;

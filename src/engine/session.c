@@ -88,28 +88,43 @@ static ingle_status check_tokens(const ingle_session *s, const int32_t *tokens, 
 {
     const ingle_engine *e = s->engine;
     if (!tokens || !n) return ingle_fail(err, INGLE_EINVAL, "no tokens to evaluate");
-    for (size_t i = 0; i < n; i++)
-        if (tokens[i] < 0 || tokens[i] >= e->model->n_vocab)
-            return ingle_fail(err, INGLE_EINVAL, "token %zu is %d, should be 0 to %d", i, tokens[i],
-                              e->model->n_vocab - 1);
     if (n > (size_t)e->opt.n_ctx - s->n)
         return ingle_fail(err, INGLE_EFULL,
                           "%zu tokens do not fit: the session holds %zu of at most %d", n, s->n,
                           e->opt.n_ctx);
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || tokens[i] >= e->model->n_vocab)
+            return ingle_fail(err, INGLE_EINVAL, "token %zu is %d, should be 0 to %d", i, tokens[i],
+                              e->model->n_vocab - 1);
     return INGLE_OK;
 }
 
-/* The logits of n_rows rows need room before anything changes. */
-static ingle_status reserve_rows(ingle_session *s, size_t n_rows, ingle_error *err)
+/* Room for n_rows rows of logits, taken before anything changes; NULL if there is enough. */
+static ingle_status reserve_rows(const ingle_session *s, size_t n_rows, float **fresh,
+                                 ingle_error *err)
 {
     size_t n, n_vocab = (size_t)s->engine->model->n_vocab;
+    *fresh = NULL;
     if (n_rows <= s->rows_cap) return INGLE_OK;
-    float *p = ingle_mul_ok(n_rows, n_vocab, &n) ? ingle_new(n, sizeof *p) : NULL;
-    if (!p) return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu rows of logits", n_rows);
-    free(s->logits);
-    s->logits = p;
-    s->rows_cap = n_rows;
-    s->n_rows = 0;
+    if (ingle_mul_ok(n_rows, n_vocab, &n)) *fresh = ingle_new(n, sizeof **fresh);
+    return *fresh ? INGLE_OK
+                  : ingle_fail(err, INGLE_ENOMEM, "no memory for %zu rows of logits", n_rows);
+}
+
+/* Pages for n more positions, all zero: what another session left in them is gone. */
+static ingle_status reserve_pages(ingle_session *s, size_t n, ingle_error *err)
+{
+    ingle_engine *e = s->engine;
+    size_t want = (s->n + n + INGLE_PAGE - 1) / INGLE_PAGE, n_new = want - s->n_pages;
+    uint32_t *ids = s->pages + s->n_pages;
+    if (want <= s->n_pages) return INGLE_OK;
+    pthread_mutex_lock(&e->lock);
+    bool room = ingle_pages_take(&e->pool, n_new, ids);
+    pthread_mutex_unlock(&e->lock);
+    if (!room)
+        return ingle_fail(err, INGLE_EFULL, "the KV pool has no room for %zu more tokens", n);
+    e->ops->clear(e->backend, ids, n_new);
+    s->n_pages = want;
     return INGLE_OK;
 }
 
@@ -143,18 +158,21 @@ ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size
 {
     ingle_engine *e = s->engine;
     size_t n_rows = rows == INGLE_ROWS_ALL ? n : rows == INGLE_ROWS_LAST ? 1 : 0;
+    size_t before = s->n;
+    float *fresh = NULL;
     ingle_status st = check_tokens(s, tokens, n, err);
-    if (!st) st = reserve_rows(s, n_rows, err);
-    if (st) return st;
-    pthread_mutex_lock(&e->lock);
-    size_t before = s->n, want = (s->n + n + INGLE_PAGE - 1) / INGLE_PAGE;
-    if (want > s->n_pages) {
-        if (!ingle_pages_take(&e->pool, want - s->n_pages, s->pages + s->n_pages)) {
-            pthread_mutex_unlock(&e->lock);
-            return ingle_fail(err, INGLE_EFULL, "the KV pool has no room for %zu more tokens", n);
-        }
-        s->n_pages = want;
+    if (!st) st = reserve_rows(s, n_rows, &fresh, err);
+    if (!st) st = reserve_pages(s, n, err);
+    if (st) {
+        free(fresh);
+        return st;
     }
+    if (fresh) {
+        free(s->logits);
+        s->logits = fresh;
+        s->rows_cap = n_rows;
+    }
+    pthread_mutex_lock(&e->lock);
     s->job = (ingle_job){.tokens = tokens, .n = n, .rows = rows};
     enqueue(e, s);
     st = finish(s, err);

@@ -106,6 +106,18 @@ static ingle_status read_uniform(reader *r, const char *key, bool required, uint
     return INGLE_OK;
 }
 
+/* Without a key of its own a head has its share of the embedding. */
+static ingle_status read_head_dim(reader *r, const char *key, const ingle_hparams *hp,
+                                  uint32_t *out)
+{
+    if (!ingle_gguf_find(r->g, full_key(r, key)) && hp->n_embd % hp->n_head)
+        return ingle_fail(r->err, INGLE_EFORMAT,
+                          "key '%s.attention.head_count' is %u, should divide embedding_length %u",
+                          r->prefix, hp->n_head, hp->n_embd);
+    *out = hp->n_embd / hp->n_head;
+    return read_u32(r, key, false, 1, 4096, out);
+}
+
 static ingle_status refuse_foreign(reader *r)
 {
     for (size_t i = 0; i < sizeof foreign_keys / sizeof foreign_keys[0]; i++) {
@@ -176,10 +188,8 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
         return ingle_fail(err, INGLE_EFORMAT,
                           "key '%s.attention.head_count_kv' is %u, should divide head_count %u",
                           r.prefix, hp->n_head_kv, hp->n_head);
-    hp->head_dim_k = hp->n_embd / hp->n_head;
-    if ((st = read_u32(&r, "attention.key_length", false, 1, 4096, &hp->head_dim_k))) return st;
-    hp->head_dim_v = hp->n_embd / hp->n_head;
-    if ((st = read_u32(&r, "attention.value_length", false, 1, 4096, &hp->head_dim_v))) return st;
+    if ((st = read_head_dim(&r, "attention.key_length", hp, &hp->head_dim_k))) return st;
+    if ((st = read_head_dim(&r, "attention.value_length", hp, &hp->head_dim_v))) return st;
     if ((st = read_f64(&r, "attention.layer_norm_rms_epsilon", true, 0, 1, &eps))) return st;
     hp->eps = (float)eps;
     if ((st = read_u32(&r, "attention.sliding_window", false, 0, 1u << 30, &hp->window))) return st;

@@ -282,6 +282,7 @@ ingle_status ingle_tokenize(const ingle_model *m, const char *text, size_t len, 
 {
     if (!m) return closed(err);
     if (!m->vocab) return no_vocab(err);
+    if (!n) return ingle_fail(err, INGLE_EINVAL, "ingle_tokenize: n is NULL");
     return ingle_vocab_tokenize(m->vocab, text, len, flags, tokens, cap, n, err);
 }
 
@@ -290,6 +291,7 @@ ingle_status ingle_detokenize(const ingle_model *m, const int32_t *tokens, size_
 {
     if (!m) return closed(err);
     if (!m->vocab) return no_vocab(err);
+    if (!len) return ingle_fail(err, INGLE_EINVAL, "ingle_detokenize: len is NULL");
     return ingle_vocab_detokenize(m->vocab, tokens, n, flags, text, cap, len, err);
 }
 
@@ -298,5 +300,6 @@ ingle_status ingle_token_info_get(const ingle_model *m, int32_t token, ingle_tok
 {
     if (!m) return closed(err);
     if (!m->vocab) return no_vocab(err);
+    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_token_info_get: info is NULL");
     return ingle_vocab_token(m->vocab, token, info, err);
 }

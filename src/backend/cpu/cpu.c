@@ -74,10 +74,12 @@ static ingle_status shape(const ingle_model *m, const ingle_backend_options *opt
                           ingle_kv_shape *kv, size_t *page_bytes, size_t *pool_bytes,
                           ingle_error *err)
 {
-    if (!ingle_kv_shape_init(kv, opt->kv_type, m->hp.head_dim_k, m->hp.head_dim_v))
+    if (!ingle_kv_shape_init(kv, opt->kv_type, m->hp.head_dim_k, m->hp.head_dim_v)) {
+        const char *name = ingle_type_known_name((unsigned)opt->kv_type);
         return ingle_fail(err, INGLE_EUNSUPPORTED,
                           "option 'kv_type': %s is not supported (F32, F16, BF16, Q8_0 are)",
-                          ingle_type_known_name((unsigned)opt->kv_type));
+                          name ? name : "an unknown type");
+    }
     *page_bytes = kv->bytes * m->hp.n_head_kv * m->hp.n_layer;
     if (!ingle_mul_ok(*page_bytes, opt->n_pages, pool_bytes))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu KV pages of %zu bytes",
@@ -107,6 +109,11 @@ static void cpu_close(ingle_backend *b)
     ingle_pages_free(b->pages, b->pages_bytes);
     ingle_pages_free(b->arena, b->at.total);
     free(b);
+}
+
+static void cpu_clear(ingle_backend *b, const uint32_t *pages, size_t n)
+{
+    for (size_t i = 0; i < n; i++) memset(b->pages + pages[i] * b->page_bytes, 0, b->page_bytes);
 }
 
 static void place(ingle_backend *b)
@@ -155,6 +162,7 @@ const ingle_backend_ops ingle_backend_cpu = {
     .open = cpu_open,
     .close = cpu_close,
     .memory = cpu_memory,
+    .clear = cpu_clear,
     .run = cpu_run,
     .limits = cpu_limits,
 };

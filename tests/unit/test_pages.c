@@ -1,0 +1,116 @@
+/* KV pages between sessions: what one left behind, the next never finds. */
+#define _GNU_SOURCE
+#include "backend/cpu/cpu.h"
+#include "engine/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TINY INGLE_SOURCE_DIR "/models/tiny-chat.gguf"
+
+enum { N_CTX = 96, N_VOCAB = 2048 };
+
+static void must(ingle_status st, const ingle_error *err)
+{
+    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
+}
+
+static ingle_engine *open_engine(ingle_model *m, ingle_type kv_type)
+{
+    ingle_engine *e;
+    ingle_error err;
+    ingle_engine_options eo;
+    ingle_engine_options_init(&eo);
+    eo.n_ctx = N_CTX;
+    eo.n_threads = 2;
+    eo.kv_type = kv_type;
+    must(ingle_engine_open(&e, m, &eo, &err), &err);
+    return e;
+}
+
+static ingle_session *eval(ingle_engine *e, const int32_t *tokens, size_t n)
+{
+    ingle_session *s;
+    ingle_error err;
+    must(ingle_session_open(&s, e, &err), &err);
+    must(ingle_session_eval(s, tokens, n, INGLE_ROWS_LAST, &err), &err);
+    return s;
+}
+
+static const int32_t secret[N_CTX] = {100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100};
+static const int32_t mine[35] = {17, 4, 950, 1313, 2, 8, 61};
+
+/* Every byte of the pages and every bit of the logits is as in an engine that saw nothing else. */
+static void compare(ingle_engine *used, ingle_engine *fresh, size_t n)
+{
+    ingle_session *a = eval(used, mine, n), *b = eval(fresh, mine, n);
+    ingle_backend *ua = used->backend, *ub = fresh->backend;
+    assert_int_equal(a->n_pages, b->n_pages);
+    for (size_t i = 0; i < a->n_pages; i++)
+        assert_memory_equal(ua->pages + a->pages[i] * ua->page_bytes,
+                            ub->pages + b->pages[i] * ub->page_bytes, ua->page_bytes);
+    assert_memory_equal(a->logits, b->logits, N_VOCAB * sizeof(float));
+    ingle_session_close(&a);
+    ingle_session_close(&b);
+}
+
+static void nothing_is_left_of_others(void **state)
+{
+    (void)state;
+    static const ingle_type types[] = {INGLE_TYPE_F32, INGLE_TYPE_F16, INGLE_TYPE_BF16,
+                                       INGLE_TYPE_Q8_0};
+    ingle_model *m;
+    ingle_error err;
+    must(ingle_model_open(&m, TINY, NULL, &err), &err);
+    for (size_t t = 0; t < 4; t++)
+        for (size_t n = 1; n <= 35; n += 34) {
+            ingle_engine *used = open_engine(m, types[t]), *fresh = open_engine(m, types[t]);
+            ingle_session *other = eval(used, secret, N_CTX); /* every page of the pool */
+            ingle_session_close(&other);
+            compare(used, fresh, n);
+            /* not even what is not a number */
+            memset(used->backend->pages, 0xff, used->backend->pages_bytes);
+            compare(used, fresh, n);
+            ingle_engine_close(&used);
+            ingle_engine_close(&fresh);
+        }
+    ingle_model_close(&m);
+}
+
+/* A page that is kept is not cleared; one that was given up and taken again is. */
+static void rewinding(void **state)
+{
+    (void)state;
+    ingle_model *m;
+    ingle_error err;
+    must(ingle_model_open(&m, TINY, NULL, &err), &err);
+    ingle_engine *e = open_engine(m, INGLE_TYPE_F16), *fresh = open_engine(m, INGLE_TYPE_F16);
+    ingle_session *s = eval(e, secret, 70), *want = eval(fresh, secret, 20);
+    must(ingle_session_truncate(s, 20, &err), &err);
+    assert_int_equal(s->n_pages, 1);
+    must(ingle_session_eval(s, mine, 35, INGLE_ROWS_LAST, &err), &err);
+    must(ingle_session_eval(want, mine, 35, INGLE_ROWS_LAST, &err), &err);
+    assert_memory_equal(s->logits, want->logits, N_VOCAB * sizeof(float));
+    assert_int_equal(s->n_pages, 2);
+    assert_memory_equal(e->backend->pages + s->pages[1] * e->backend->page_bytes,
+                        fresh->backend->pages + want->pages[1] * fresh->backend->page_bytes,
+                        e->backend->page_bytes);
+    ingle_session_close(&s);
+    ingle_session_close(&want);
+    ingle_engine_close(&e);
+    ingle_engine_close(&fresh);
+    ingle_model_close(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_left_of_others),
+        cmocka_unit_test(rewinding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
