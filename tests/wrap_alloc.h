@@ -1,6 +1,6 @@
 /* wrap_alloc.h - makes the n-th allocation of the code under test fail, and counts what is held.
- * A test that includes this is linked with --wrap for malloc, calloc, realloc, free, mmap and
- * pthread_create (see CMakeLists.txt); a thread that cannot be started counts as an allocation
+ * A test that includes this is linked with --wrap for malloc, calloc, realloc, free, mmap, munmap
+ * and pthread_create (see CMakeLists.txt); a thread that cannot be started counts as an allocation
  * that failed. Usage:
  *
  *     for (long n = 1;; n++) {
@@ -29,7 +29,8 @@
 static struct {
     atomic_bool on;
     atomic_long fail_at, n_calls, n_live;
-    atomic_size_t n_bytes; /* asked for, in all */
+    atomic_size_t n_bytes;  /* asked for, in all */
+    atomic_size_t n_mapped; /* bytes of maps held: those may be given back in pieces */
 } wrap_alloc;
 
 static inline void wrap_alloc_begin(long fail_at)
@@ -38,6 +39,7 @@ static inline void wrap_alloc_begin(long fail_at)
     atomic_store(&wrap_alloc.n_calls, 0);
     atomic_store(&wrap_alloc.n_live, 0);
     atomic_store(&wrap_alloc.n_bytes, 0);
+    atomic_store(&wrap_alloc.n_mapped, 0);
     atomic_store(&wrap_alloc.on, true);
 }
 
@@ -48,10 +50,21 @@ static inline bool wrap_alloc_end(void)
     return wrap_alloc.fail_at && wrap_alloc.n_calls >= wrap_alloc.fail_at;
 }
 
-/* Blocks taken since begin and not given back (not maps: those may be given back in pieces). */
+/* Blocks and bytes of maps taken since begin and not given back. */
 static inline long wrap_alloc_live(void)
 {
     return atomic_load(&wrap_alloc.n_live);
+}
+
+static inline size_t wrap_alloc_mapped(void)
+{
+    return atomic_load(&wrap_alloc.n_mapped);
+}
+
+/* Calls seen since begin. */
+static inline long wrap_alloc_calls(void)
+{
+    return atomic_load(&wrap_alloc.n_calls);
 }
 
 static inline size_t wrap_alloc_bytes(void)
@@ -77,6 +90,7 @@ void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);
 void __real_free(void *p);
 void *__real_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t n);
 int __real_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 
 void *__wrap_malloc(size_t n);
@@ -84,6 +98,7 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 void __wrap_free(void *p);
 void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
+int __wrap_munmap(void *at, size_t n);
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 
 void *__wrap_malloc(size_t n)
@@ -120,7 +135,15 @@ void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    return __real_mmap(at, n, prot, flags, fd, offset);
+    void *p = __real_mmap(at, n, prot, flags, fd, offset);
+    if (p != MAP_FAILED && atomic_load(&wrap_alloc.on)) atomic_fetch_add(&wrap_alloc.n_mapped, n);
+    return p;
+}
+
+int __wrap_munmap(void *at, size_t n)
+{
+    if (atomic_load(&wrap_alloc.on)) atomic_fetch_sub(&wrap_alloc.n_mapped, n);
+    return __real_munmap(at, n);
 }
 
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)

@@ -35,6 +35,8 @@ typedef struct generation {
     bool pending; /* the last emitted token is not computed yet */
     int32_t last;
     bool stopped; /* by the callback */
+    float *kept;  /* [n_vocab] row 0 of the logits before, which computing overwrites */
+    size_t n_kept;
 } generation;
 
 static bool emit(generation *g, const ingle_event *event)
@@ -225,11 +227,17 @@ static ingle_status check(const ingle_session *s, const ingle_sampler *sampler,
     if (opt->logprobs < -1 || opt->logprobs > MAX_TOP)
         return ingle_fail(err, INGLE_EINVAL, "option 'logprobs' is %d, should be -1 to %d",
                           opt->logprobs, MAX_TOP);
+    if (opt->n_stop_tokens && !opt->stop_tokens)
+        return ingle_fail(err, INGLE_EINVAL, "option 'stop_tokens' is NULL, n_stop_tokens is %zu",
+                          opt->n_stop_tokens);
     for (size_t i = 0; i < opt->n_stop_tokens; i++)
         if (opt->stop_tokens[i] < 0 || opt->stop_tokens[i] >= s->engine->model->n_vocab)
             return ingle_fail(err, INGLE_EINVAL,
                               "option 'stop_tokens' entry %zu is %d, should be 0 to %d", i,
                               opt->stop_tokens[i], s->engine->model->n_vocab - 1);
+    if (ingle_sampler_n_vocab(sampler) != s->engine->model->n_vocab)
+        return ingle_fail(err, INGLE_EINVAL, "the sampler is for %d tokens, the model has %d",
+                          ingle_sampler_n_vocab(sampler), s->engine->model->n_vocab);
     if (n && !prompt) return ingle_fail(err, INGLE_EINVAL, "the prompt is NULL");
     if (!n && !s->n_rows)
         return ingle_fail(err, INGLE_EINVAL, "an empty prompt needs logits of an earlier eval");
@@ -257,6 +265,26 @@ static ingle_status ban_eog(generation *g, ingle_error *err)
     return st;
 }
 
+/* A failure must leave the session's logits as they were, and only row 0 is ever written here. */
+static ingle_status keep_logits(generation *g, ingle_error *err)
+{
+    size_t n = (size_t)g->s->engine->model->n_vocab;
+    if (!g->s->n_rows) return INGLE_OK;
+    if (!(g->kept = ingle_new(n, sizeof *g->kept)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a row of logits");
+    memcpy(g->kept, g->s->logits, n * sizeof *g->kept);
+    g->n_kept = g->s->n_rows;
+    return INGLE_OK;
+}
+
+static void undo(generation *g, size_t start)
+{
+    ingle_session_rewind(g->s, start);
+    if (!g->n_kept) return;
+    memcpy(g->s->logits, g->kept, (size_t)g->s->engine->model->n_vocab * sizeof *g->kept);
+    g->s->n_rows = g->n_kept;
+}
+
 static ingle_status generate(generation *g, const int32_t *prompt, size_t n,
                              ingle_generate_result *result, ingle_error *err)
 {
@@ -271,6 +299,7 @@ static ingle_status generate(generation *g, const int32_t *prompt, size_t n,
         return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu tokens", g->max);
     if ((st = grow(&g->piece, &g->piece_cap, 256, err))) return st;
     if ((st = ban_eog(g, err))) return st;
+    if ((st = keep_logits(g, err))) return st;
     ingle_finish finish = INGLE_FINISH_CANCELLED;
     double t0 = ingle_now();
     st = run_prompt(g, prompt, n, err);
@@ -279,7 +308,7 @@ static ingle_status generate(generation *g, const int32_t *prompt, size_t n,
     /* cancelled within the prompt: the part that was computed stays */
     size_t base = g->n || g->s->n >= start + n ? start + n : g->s->n;
     if (!st) st = conclude(g, base, finish, err);
-    if (st) ingle_session_rewind(g->s, start);
+    if (st) undo(g, start);
     if (!st && result)
         *result = (ingle_generate_result){.finish = finish,
                                           .n_prompt = n,
@@ -307,6 +336,7 @@ ingle_status ingle_generate(ingle_session *s, ingle_sampler *sampler, const int3
     free(g.end);
     free(g.piece);
     free(g.text);
+    free(g.kept);
     ingle_session_leave(s);
     return st;
 }

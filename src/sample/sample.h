@@ -17,6 +17,7 @@ typedef struct ingle_breaker {
 ingle_status ingle_sampler_new(ingle_sampler **out, const ingle_sampler_options *opt,
                                int32_t n_vocab, const ingle_breaker *breakers, size_t n_breakers,
                                ingle_error *err);
+int32_t ingle_sampler_n_vocab(const ingle_sampler *s); /* as it was opened for */
 /* Tokens that are never drawn (end tokens under ignore_eog); NULL, 0 to lift. Copied. */
 ingle_status ingle_sampler_ban(ingle_sampler *s, const int32_t *tokens, size_t n, ingle_error *err);
 

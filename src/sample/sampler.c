@@ -86,6 +86,11 @@ static ingle_status closed(ingle_error *err)
     return ingle_fail(err, INGLE_ECLOSED, "the sampler is NULL or was closed");
 }
 
+int32_t ingle_sampler_n_vocab(const ingle_sampler *s)
+{
+    return s->n_vocab;
+}
+
 ingle_status ingle_sampler_ban(ingle_sampler *s, const int32_t *tokens, size_t n, ingle_error *err)
 {
     if (!s) return closed(err);

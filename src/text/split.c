@@ -42,8 +42,10 @@ static ingle_status compile(ingle_splitter *s, int i, const char *pattern, ingle
     s->code[i] =
         pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &code, &at, ctx);
     pcre2_compile_context_free(ctx);
+    if (!s->code[i] && code == PCRE2_ERROR_HEAP_FAILED)
+        return ingle_fail(err, INGLE_ENOMEM, "pre-tokenizer: no memory for pattern %d", i + 1);
     if (!s->code[i])
-        return ingle_fail(err, code == PCRE2_ERROR_HEAP_FAILED ? INGLE_ENOMEM : INGLE_EUNSUPPORTED,
+        return ingle_fail(err, INGLE_EUNSUPPORTED,
                           "pre-tokenizer: pattern %d, byte %zu: PCRE2 error %d", i + 1, (size_t)at,
                           code);
     s->jit[i] = pcre2_jit_compile(s->code[i], PCRE2_JIT_COMPLETE) == 0;
