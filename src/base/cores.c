@@ -72,13 +72,65 @@ static void allowed_cpus(const char *affinity, cpu_set *set)
     sched_getaffinity(0, sizeof set->words, (cpu_set_t *)(void *)set->words);
 }
 
-static bool read_at(char *text, size_t cap, const char *root, const char *path, unsigned cpu)
+static bool read_topology(char *text, size_t cap, const char *root, const char *path, unsigned cpu)
 {
     char full[PATH_ROOM];
     int n =
         snprintf(full, sizeof full, "%s/sys/devices/system/cpu/cpu%u/topology/%s", root, cpu, path);
     return n > 0 && (size_t)n < sizeof full && ingle_file_read_text(full, text, cap);
 }
+
+/* ---- cores of different sizes ---- */
+
+static bool read_root(char *text, size_t cap, const char *root, const char *path)
+{
+    char full[PATH_ROOM];
+    int n = snprintf(full, sizeof full, "%s%s", root, path);
+    return n > 0 && (size_t)n < sizeof full && ingle_file_read_text(full, text, cap);
+}
+
+static void intersect(cpu_set *set, const cpu_set *with)
+{
+    for (size_t i = 0; i < MAX_CPUS / 64; i++) set->words[i] &= with->words[i];
+}
+
+/* Relative speed as the kernel sees it, 1024 for the fastest kind of core. Nothing said: 1024. */
+static unsigned capacity_of(const char *root, unsigned cpu)
+{
+    char path[128], text[64];
+    const char *s = text;
+    unsigned capacity;
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/cpu_capacity", cpu);
+    bool known = read_root(text, sizeof text, root, path) && parse_number(&s, &capacity);
+    return known && capacity ? capacity : 1024;
+}
+
+/* On hybrid processors only cores of the fast kind compute. The small ones have half the vector
+ * width and two thirds of the clock, or less, and every step ends with the slowest thread; what they
+ * would add to a prompt they take away from writing, which memory bounds. If only small ones are
+ * allowed, they are what there is. */
+static void keep_fast(const char *root, cpu_set *allowed)
+{
+    char text[PATH_ROOM];
+    cpu_set fast, both;
+    if (read_root(text, sizeof text, root, "/sys/devices/cpu_core/cpus")) { /* Intel */
+        parse_list(text, &fast);
+        both = *allowed;
+        intersect(&both, &fast);
+        if (count_cpus(&both)) *allowed = both;
+        return;
+    }
+    unsigned most = 0;
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+        unsigned capacity = has_cpu(allowed, cpu) ? capacity_of(root, cpu) : 0;
+        if (capacity > most) most = capacity;
+    }
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+        if (has_cpu(allowed, cpu) && capacity_of(root, cpu) < most / 2)
+            allowed->words[cpu / 64] &= ~(1ull << cpu % 64);
+}
+
+/* ---- physical cores ---- */
 
 /* Package and core number: what tells cores apart where the list of siblings is missing. */
 typedef struct core_name {
@@ -89,10 +141,10 @@ static bool read_name(const char *root, unsigned cpu, core_name *name)
 {
     char text[64];
     const char *s = text;
-    if (!read_at(text, sizeof text, root, "physical_package_id", cpu)) return false;
+    if (!read_topology(text, sizeof text, root, "physical_package_id", cpu)) return false;
     if (!parse_number(&s, &name->package)) return false;
     s = text;
-    return read_at(text, sizeof text, root, "core_id", cpu) && parse_number(&s, &name->core);
+    return read_topology(text, sizeof text, root, "core_id", cpu) && parse_number(&s, &name->core);
 }
 
 static int count_cores(const char *root, const cpu_set *allowed)
@@ -106,7 +158,7 @@ static int count_cores(const char *root, const cpu_set *allowed)
         char text[PATH_ROOM];
         core_name name;
         cpu_set siblings = {0};
-        if (read_at(text, sizeof text, root, "thread_siblings_list", cpu))
+        if (read_topology(text, sizeof text, root, "thread_siblings_list", cpu))
             parse_list(text, &siblings);
         if (has_cpu(&siblings, cpu)) {
             for (size_t i = 0; i < MAX_CPUS / 64; i++) done.words[i] |= siblings.words[i];
@@ -122,51 +174,57 @@ static int count_cores(const char *root, const cpu_set *allowed)
     return n_cores;
 }
 
-/* Whole cores in quota/period; INT_MAX when there is no limit to be read. */
-static int whole_cores(long long quota, long long period)
+/* ---- quota ---- */
+
+/* Quotas are counted in thousandths of a core. */
+#define NO_QUOTA LLONG_MAX
+
+static long long milli_cores(long long quota, long long period)
 {
-    if (quota <= 0 || period <= 0) return INT_MAX;
-    long long n = quota / period;
-    return n < 1 ? 1 : n > INT_MAX ? INT_MAX : (int)n;
+    if (quota <= 0 || period <= 0) return NO_QUOTA;
+    if (quota / period > INT_MAX) return (long long)INT_MAX * 1000;
+    /* quota/period is small here; a quota past 2^63 / 1000 then has a period as large */
+    if (quota > LLONG_MAX / 1000) return quota / period * 1000;
+    return quota * 1000 / period;
 }
 
 /* "max 100000" or "150000 100000". */
-static int quota_v2(const char *folder)
+static long long quota_v2(const char *folder)
 {
     char path[PATH_ROOM + 64], text[64];
     long long quota, period;
     snprintf(path, sizeof path, "%s/cpu.max", folder);
-    if (!ingle_file_read_text(path, text, sizeof text)) return INT_MAX;
-    return sscanf(text, "%18lld %18lld", &quota, &period) == 2 ? whole_cores(quota, period)
-                                                               : INT_MAX;
+    if (!ingle_file_read_text(path, text, sizeof text)) return NO_QUOTA;
+    return sscanf(text, "%18lld %18lld", &quota, &period) == 2 ? milli_cores(quota, period)
+                                                               : NO_QUOTA;
 }
 
-static int quota_v1(const char *folder)
+static long long quota_v1(const char *folder)
 {
     char path[PATH_ROOM + 64], text[64];
     long long quota, period;
     snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
     if (!ingle_file_read_text(path, text, sizeof text) || sscanf(text, "%18lld", &quota) != 1)
-        return INT_MAX;
+        return NO_QUOTA;
     snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
     if (!ingle_file_read_text(path, text, sizeof text) || sscanf(text, "%18lld", &period) != 1)
-        return INT_MAX;
-    return whole_cores(quota, period);
+        return NO_QUOTA;
+    return milli_cores(quota, period);
 }
 
 /* The least quota from mount/group up to the mount itself. A group named outside our view (another
  * namespace's) simply is not there, and the walk ends at what we can see. */
-static int least_quota(const char *root, const char *mount, const char *group,
-                       int (*quota)(const char *folder))
+static long long least_quota(const char *root, const char *mount, const char *group,
+                             long long (*quota)(const char *folder))
 {
     char folder[PATH_ROOM];
     int base = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, mount);
-    if (base < 0 || (size_t)base >= sizeof folder) return INT_MAX;
+    if (base < 0 || (size_t)base >= sizeof folder) return NO_QUOTA;
     if (!strstr(group, "..") && strlen(group) < sizeof folder - (size_t)base)
         strcpy(folder + base, group);
-    int least = INT_MAX;
+    long long least = NO_QUOTA;
     for (;;) {
-        int n = quota(folder);
+        long long n = quota(folder);
         if (n < least) least = n;
         char *slash = strrchr(folder + base, '/');
         if (!slash) return least;
@@ -175,65 +233,69 @@ static int least_quota(const char *root, const char *mount, const char *group,
 }
 
 /* One line of /proc/self/cgroup: "hierarchy:controllers:group". */
-static int quota_of_line(const char *root, char *line)
+static long long quota_of_line(const char *root, char *line)
 {
     char *controllers = strchr(line, ':');
     char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!group) return INT_MAX;
+    if (!group) return NO_QUOTA;
     *controllers++ = 0;
     *group++ = 0;
     if (!*controllers) { /* v2, alone or beside v1 */
-        int a = least_quota(root, "", group, quota_v2);
-        int b = least_quota(root, "/unified", group, quota_v2);
+        long long a = least_quota(root, "", group, quota_v2);
+        long long b = least_quota(root, "/unified", group, quota_v2);
         return a < b ? a : b;
     }
     char mount[128], copy[128], *rest = NULL;
-    if (strlen(controllers) + 2 > sizeof mount) return INT_MAX;
+    if (strlen(controllers) + 2 > sizeof mount) return NO_QUOTA;
     strcpy(copy, controllers);
     bool cpu = false;
     for (char *c = strtok_r(copy, ",", &rest); c; c = strtok_r(NULL, ",", &rest))
         cpu |= !strcmp(c, "cpu");
-    if (!cpu) return INT_MAX;
+    if (!cpu) return NO_QUOTA;
     snprintf(mount, sizeof mount, "/%s",
              controllers); /* "cpu,cpuacct"; "cpu" is often a link to it */
-    int a = least_quota(root, mount, group, quota_v1);
-    int b = least_quota(root, "/cpu", group, quota_v1);
+    long long a = least_quota(root, mount, group, quota_v1);
+    long long b = least_quota(root, "/cpu", group, quota_v1);
     return a < b ? a : b;
 }
 
-static int quota_cores(const char *root)
+static long long quota_of_process(const char *root)
 {
     char path[PATH_ROOM], text[16384], *rest = NULL;
     int n = snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
     if (n < 0 || (size_t)n >= sizeof path || !ingle_file_read_text(path, text, sizeof text))
-        return INT_MAX;
-    int least = INT_MAX;
+        return NO_QUOTA;
+    long long least = NO_QUOTA;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        int cores = quota_of_line(root, line);
-        if (cores < least) least = cores;
+        long long n_milli = quota_of_line(root, line);
+        if (n_milli < least) least = n_milli;
     }
     return least;
 }
 
-static int within_quota(const char *root, int n)
+static int at_most(int n, long long limit)
 {
-    int quota = quota_cores(root);
-    if (n > quota) n = quota;
+    if (n > limit) n = (int)limit;
     return n < 1 ? 1 : n;
 }
 
+/* A quota is used up by however many threads run, so a thread more than whole cores uses what the
+ * fraction is worth, and costs about 5 % (threads are stopped at different moments, and wait for
+ * each other). It pays where the fraction adds a tenth. */
 int ingle_cpu_cores(const char *root, const char *affinity)
 {
     cpu_set allowed;
     allowed_cpus(affinity, &allowed);
-    return within_quota(root, count_cores(root, &allowed));
+    keep_fast(root, &allowed);
+    long long quota = quota_of_process(root), whole = quota / 1000, part = quota % 1000;
+    return at_most(count_cores(root, &allowed), whole + (part * 10 >= whole * 1000 && part));
 }
 
 int ingle_cpu_threads(const char *root, const char *affinity)
 {
     cpu_set allowed;
     allowed_cpus(affinity, &allowed);
-    return within_quota(root, count_cpus(&allowed));
+    return at_most(count_cpus(&allowed), quota_of_process(root) / 1000);
 }
 
 int ingle_default_threads(void)

@@ -19,13 +19,15 @@ typedef struct ingle_cpu {
 /* Pure apart from CPUID/XGETBV or HWCAP. */
 ingle_cpu ingle_cpu_detect(void);
 
-/* Physical cores within the affinity mask, bounded by the cgroup (v1, v2) quota, read below `root`
- * ("" for the real system, a fixture tree in tests). At least 1. affinity: a list like "0-3,8" that
- * replaces the process's mask, or NULL for the real one. A fraction of a core in the quota does not
- * count. */
+/* How many threads should compute: physical cores within the affinity mask, of the fast kind where
+ * there are several, bounded by the cgroup (v1, v2) quota, the least from the process's group up.
+ * Read below `root` ("" for the real system, a fixture tree in tests). At least 1. affinity: a list
+ * like "0-3,8" that replaces the process's mask, or NULL for the real one. A fraction of a core in
+ * the quota counts as one where it adds at least a tenth. */
 int ingle_cpu_cores(const char *root, const char *affinity);
 
-/* The same for logical processors: how many threads can run at once. */
+/* How many threads can run at once without end: logical processors within the affinity mask,
+ * bounded by the whole cores of the quota. */
 int ingle_cpu_threads(const char *root, const char *affinity);
 
 #endif
