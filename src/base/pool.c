@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 #define MAX_THREADS 1024
 #define MAX_PAUSES  2000
+#define N_YIELDS    64
 #define N_SHORT     15    /* spins kept short after one that failed */
 #define SHORT_SHARE 16    /* what is left of them */
 #define MAX_SPIN_NS 50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
@@ -44,7 +46,8 @@ struct ingle_pool {
     _Alignas(INGLE_ALIGN) _Atomic uint32_t n_arrived; /* at the current barrier */
     int n_threads;
     int n_started; /* pthreads running */
-    int n_pauses;  /* to spin before sleeping; 0 when there are more threads than processors */
+    bool crowded;  /* more threads than can run at once: waiting makes room for the others */
+    int n_tries;   /* to see the word move before sleeping: pauses, or yields when crowded */
     bool stop;     /* written before start.word, read after it */
     ingle_pool_fn *fn;
     void *arg;
@@ -85,21 +88,25 @@ static void gate_wake(gate *g)
         syscall(SYS_futex, &g->word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-static bool gate_spin(gate *g, uint32_t seen, int n_pauses)
+static bool gate_try(gate *g, uint32_t seen, int n_tries, bool crowded)
 {
-    for (int i = 0; i < n_pauses; i++) {
+    for (int i = 0; i < n_tries; i++) {
         if (atomic_load_explicit(&g->word, memory_order_acquire) != seen) return true;
-        pause_briefly();
+        if (crowded) sched_yield();
+        else pause_briefly();
     }
     return false;
 }
 
 /* Spins, then sleeps. A spin that failed most often means that whoever we wait for is not running
  * at all (other programs, a quota that is used up), and then the next ones would fail as well: they
- * are kept short for a while. */
+ * are kept short for a while. With more threads than processors a spin would keep whoever we wait
+ * for from running; a yield lets it, and comes back sooner than a sleep and its wake-up: with 8
+ * threads on 2 processors the steps of a tiny model take a third of the time. */
 static void wait_for(ingle_pool *pool, worker *w, gate *g, uint32_t seen)
 {
-    if (gate_spin(g, seen, w->n_short ? pool->n_pauses / SHORT_SHARE : pool->n_pauses)) {
+    bool shorten = w->n_short && !pool->crowded;
+    if (gate_try(g, seen, shorten ? pool->n_tries / SHORT_SHARE : pool->n_tries, pool->crowded)) {
         w->n_short = 0;
         return;
     }
@@ -169,7 +176,8 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err)
     ingle_pool *pool = (ingle_pool *)ingle_round_up((size_t)block, INGLE_ALIGN);
     pool->block = block;
     pool->n_threads = n_threads;
-    pool->n_pauses = n_threads <= ingle_cpu_threads("", NULL) ? count_pauses() : 0;
+    pool->crowded = n_threads > ingle_cpu_threads("", NULL);
+    pool->n_tries = pool->crowded ? N_YIELDS : count_pauses();
     for (int i = 0; i < n_threads; i++) {
         worker *w = &pool->workers[i];
         w->index = i;

@@ -2,8 +2,8 @@
  * Owns       n-1 pthreads; the caller of ingle_pool_run() is thread 0.
  * Depends on base/mem.h, base/status.h, base/cpu.h. Knows nothing of what it runs.
  * Invariant  between runs every worker sleeps on a futex; within a run a barrier spins briefly (at
- *            most 50 us, less while that does not help, not at all with more threads than
- *            processors), then sleeps. */
+ *            most 50 us, less while that does not help; with more threads than can run at once it
+ *            yields instead), then sleeps. */
 #ifndef INGLE_BASE_POOL_H
 #define INGLE_BASE_POOL_H
 

@@ -138,6 +138,57 @@ static void test_odd_affinity(void **state)
     assert_int_equal(ingle_cpu_cores(root, "8190-9000"), 2); /* the table ends at 8192 */
 }
 
+/* ---- cores of different sizes ---- */
+
+/* Four fast cores of two threads each, then eight small ones. */
+static void put_hybrid(void)
+{
+    char text[32];
+    for (int i = 0; i < 16; i++) {
+        if (i < 8) snprintf(text, sizeof text, "%d-%d\n", i & ~1, i | 1);
+        else snprintf(text, sizeof text, "%d\n", i);
+        put_cpu(i, "thread_siblings_list", text);
+    }
+}
+
+static void test_hybrid_intel(void **state)
+{
+    (void)state;
+    put_hybrid();
+    assert_int_equal(ingle_cpu_cores(root, "0-15"), 12); /* nothing tells them apart */
+    put("sys/devices/cpu_core/cpus", "0-7\n");
+    put("sys/devices/cpu_atom/cpus", "8-15\n");
+    assert_int_equal(ingle_cpu_cores(root, "0-15"), 4);
+    assert_int_equal(ingle_cpu_threads(root, "0-15"), 16);
+    assert_int_equal(ingle_cpu_cores(root, "2-3,8-11"), 1);
+    assert_int_equal(ingle_cpu_cores(root, "8-11"), 4); /* only small ones are allowed */
+    put("sys/devices/cpu_core/cpus", "rubbish");
+    assert_int_equal(ingle_cpu_cores(root, "0-15"), 12);
+}
+
+static void put_capacity(int cpu, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/cpu_capacity", cpu);
+    put(path, text);
+}
+
+static void test_hybrid_capacity(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) put_capacity(i, i < 4 ? "250\n" : i < 7 ? "700\n" : "1024\n");
+    assert_int_equal(ingle_cpu_cores(root, "0-7"), 4); /* the big one and the middle ones */
+    assert_int_equal(ingle_cpu_cores(root, "0-4"), 1);
+    assert_int_equal(ingle_cpu_cores(root, "0-3"), 4);
+    const char *odd[] = {"", "0", "-7", "x", "99999999999999999999"}; /* as fast as any */
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        put_capacity(0, odd[i]);
+        assert_int_equal(ingle_cpu_cores(root, "0-7"), 5);
+    }
+    for (int i = 0; i < 8; i++) put_capacity(i, "100000000\n");
+    assert_int_equal(ingle_cpu_cores(root, "0-7"), 8);
+}
+
 /* ---- quota ---- */
 
 static void test_v2_quota(void **state)
@@ -149,11 +200,44 @@ static void test_v2_quota(void **state)
     assert_int_equal(ingle_cpu_threads(root, "0-15"), 3);
     assert_int_equal(ingle_cpu_cores(root, "0-1"), 2); /* the mask is tighter */
     put("sys/fs/cgroup/box/cpu.max", "250000 100000\n");
-    assert_int_equal(ingle_cpu_cores(root, "0-15"), 2); /* whole cores */
+    assert_int_equal(ingle_cpu_cores(root, "0-15"), 3); /* the half is worth a thread */
+    assert_int_equal(ingle_cpu_threads(root, "0-15"), 2);
     put("sys/fs/cgroup/box/cpu.max", "10000 100000\n");
     assert_int_equal(ingle_cpu_cores(root, "0-15"), 1);
+    assert_int_equal(ingle_cpu_threads(root, "0-15"), 1);
     put("sys/fs/cgroup/box/cpu.max", "max 100000\n");
     assert_int_equal(ingle_cpu_cores(root, "0-15"), 16);
+}
+
+/* A part of a core counts where it adds at least a tenth to the whole ones. */
+static void test_fractional_quota(void **state)
+{
+    (void)state;
+    const struct {
+        const char *max;
+        int cores, threads;
+    } cases[] = {{"100000 100000\n", 1, 1},
+                 {"109900 100000\n", 1, 1},
+                 {"110000 100000\n", 2, 1},
+                 {"199000 100000\n", 2, 1},
+                 {"415000 100000\n", 4, 4},
+                 {"440000 100000\n", 5, 4},
+                 {"999000 100000\n", 10, 9},
+                 {"1250000 100000\n", 12, 12},
+                 {"1 100000\n", 1, 1},
+                 {"1 1000000\n", 1, 1},
+                 {"999999999999999999 999999999999999998\n", 1, 1}};
+    put("proc/self/cgroup", "0::/box\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("sys/fs/cgroup/box/cpu.max", cases[i].max);
+        assert_int_equal(ingle_cpu_cores(root, "0-15"), cases[i].cores);
+        assert_int_equal(ingle_cpu_threads(root, "0-15"), cases[i].threads);
+    }
+    /* the least of several, compared before rounding */
+    put("proc/self/cgroup", "0::/a/b\n");
+    put("sys/fs/cgroup/a/b/cpu.max", "150000 100000\n");
+    put("sys/fs/cgroup/a/cpu.max", "105000 100000\n");
+    assert_int_equal(ingle_cpu_cores(root, "0-15"), 1);
 }
 
 static void test_v2_nested(void **state)
@@ -256,7 +340,7 @@ static void test_this_machine(void **state)
     (void)state;
     int threads = ingle_cpu_threads("", NULL), cores = ingle_cpu_cores("", NULL);
     assert_in_range(threads, 1, sysconf(_SC_NPROCESSORS_ONLN));
-    assert_in_range(cores, 1, threads);
+    assert_in_range(cores, 1, threads + 1); /* a fraction of a core in the quota */
     assert_int_equal(ingle_default_threads(), cores);
 }
 
@@ -328,7 +412,10 @@ int main(void)
         IN_TREE(test_missing_topology),
         IN_TREE(test_garbage_topology),
         IN_TREE(test_odd_affinity),
+        IN_TREE(test_hybrid_intel),
+        IN_TREE(test_hybrid_capacity),
         IN_TREE(test_v2_quota),
+        IN_TREE(test_fractional_quota),
         IN_TREE(test_v2_nested),
         IN_TREE(test_v2_other_namespace),
         IN_TREE(test_v2_beside_v1),
