@@ -43,7 +43,8 @@ typedef struct ingle_backend_ops {
     /* Bytes that open() takes: pages, and everything else. Needs no weights. */
     ingle_status (*memory)(const ingle_model *model, const ingle_backend_options *opt, size_t *kv,
                            size_t *scratch, ingle_error *err);
-    void (*clear)(ingle_backend *b, const uint32_t *pages, size_t n); /* zeroes pages by id */
+    /* Zeroes pages by id; open() leaves all of them zero. */
+    void (*clear)(ingle_backend *b, const uint32_t *pages, size_t n);
     void (*run)(ingle_backend *b, const ingle_batch *batch);
     ingle_status (*limits)(ingle_backend *b, ingle_limits *limits, ingle_error *err);
 } ingle_backend_ops;

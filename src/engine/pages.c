@@ -24,12 +24,15 @@ void ingle_pages_close(ingle_pages *p)
     *p = (ingle_pages){0};
 }
 
-bool ingle_pages_take(ingle_pages *p, size_t n, uint32_t *ids)
+bool ingle_pages_take(ingle_pages *p, size_t n, uint32_t *ids, size_t *n_used)
 {
+    *n_used = 0;
     if (n > p->n_free) return false;
     for (size_t i = 0; i < n; i++) {
         ids[i] = p->free[--p->n_free];
         p->refs[ids[i]] = 1;
+        if (ids[i] < p->n_touched) *n_used = i + 1;
+        else p->n_touched = ids[i] + 1;
     }
     return true;
 }

@@ -111,19 +111,21 @@ static ingle_status reserve_rows(const ingle_session *s, size_t n_rows, float **
                   : ingle_fail(err, INGLE_ENOMEM, "no memory for %zu rows of logits", n_rows);
 }
 
-/* Pages for n more positions, all zero: what another session left in them is gone. */
+/* Pages for n more positions, all zero: what another session left in them is gone. A page nobody
+ * had before is zero already, and touching it here would keep its first use on one thread. */
 static ingle_status reserve_pages(ingle_session *s, size_t n, ingle_error *err)
 {
     ingle_engine *e = s->engine;
     size_t want = (s->n + n + INGLE_PAGE - 1) / INGLE_PAGE, n_new = want - s->n_pages;
+    size_t n_used;
     uint32_t *ids = s->pages + s->n_pages;
     if (want <= s->n_pages) return INGLE_OK;
     pthread_mutex_lock(&e->lock);
-    bool room = ingle_pages_take(&e->pool, n_new, ids);
+    bool room = ingle_pages_take(&e->pool, n_new, ids, &n_used);
     pthread_mutex_unlock(&e->lock);
     if (!room)
         return ingle_fail(err, INGLE_EFULL, "the KV pool has no room for %zu more tokens", n);
-    e->ops->clear(e->backend, ids, n_new);
+    e->ops->clear(e->backend, ids, n_used);
     s->n_pages = want;
     return INGLE_OK;
 }
