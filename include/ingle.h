@@ -300,7 +300,9 @@ INGLE_API void ingle_session_close(ingle_session **session);
 typedef enum ingle_rows { INGLE_ROWS_LAST = 0, INGLE_ROWS_ALL, INGLE_ROWS_NONE } ingle_rows;
 
 /* Appends tokens to the timeline and computes logits. All or nothing: on any failure the session is
- * as it was before the call. INGLE_EFULL when the context cannot hold them. */
+ * as it was before the call. INGLE_EFULL when the context or the KV pool cannot hold them.
+ * Weights that are no numbers (a scale of NaN or infinity in a damaged file) are no error here:
+ * they make logits NaN, and the sampler refuses those. */
 INGLE_API ingle_status ingle_session_eval(ingle_session *session, const int32_t *tokens, size_t n,
                                           ingle_rows rows, ingle_error *err);
 
@@ -382,6 +384,9 @@ typedef struct ingle_candidate {
     float prob;  /* softmax over the survivors */
 } ingle_candidate;
 
+/* Both calls below refuse logits without a meaning: INGLE_EFORMAT names the first token whose logit
+ * is NaN or +infinity. -infinity is a token that is never drawn; INGLE_EINVAL: no other is left. */
+
 /* Runs the chain on bare logits [n_vocab] without drawing. *cand points at the sampler's own array of
  * *n survivors, best first when a stage sorted them; valid until the next call. */
 INGLE_API ingle_status ingle_sampler_apply(ingle_sampler *sampler, const float *logits,
@@ -457,7 +462,9 @@ typedef struct ingle_generate_result {
 
 /* Appends the prompt (n >= 1 tokens, or 0 to go on from the session's last logits) and generates. Afterwards the session
  * holds the prompt and exactly the tokens whose text was returned: a token of which a stop string cut off a part is
- * rewound (its emitted part stays emitted). On failure the session is as it was; the sampler should be reset. */
+ * rewound (its emitted part stays emitted). A token past the vocabulary's last has no text. Logits that the sampler
+ * refuses end the generation with the sampler's status. The sampler must have been opened for the model's n_vocab.
+ * On failure the session is as it was, its logits too; the sampler should be reset. */
 INGLE_API ingle_status ingle_generate(ingle_session *session, ingle_sampler *sampler,
                                       const int32_t *prompt, size_t n,
                                       const ingle_generate_options *opt,

@@ -24,6 +24,7 @@ typedef struct generation {
     ingle_sampler *sampler;
     const ingle_generate_options *opt;
     const ingle_vocab *vocab;
+    int32_t n_texts; /* tokens of the vocabulary; the model may have some more */
     ingle_stopper *stopper;
     ingle_utf8_stream utf8;
     size_t *end;      /* [max] bytes fed up to and with each token */
@@ -83,7 +84,7 @@ static ingle_status piece_of(generation *g, int32_t token, size_t *len, ingle_er
 {
     ingle_status st;
     *len = 0;
-    if (!g->vocab) return INGLE_OK;
+    if (!g->vocab || token >= g->n_texts) return INGLE_OK; /* no text */
     st = ingle_vocab_piece(g->vocab, token, 0, g->piece, g->piece_cap, len, err);
     if (st != INGLE_ERANGE) return st;
     if ((st = grow(&g->piece, &g->piece_cap, *len, err))) return st;
@@ -293,6 +294,11 @@ static ingle_status generate(generation *g, const int32_t *prompt, size_t n,
     if (g->opt->max_tokens >= 0 && (size_t)g->opt->max_tokens < g->max)
         g->max = (size_t)g->opt->max_tokens;
     g->hit = SIZE_MAX;
+    if (g->vocab) {
+        ingle_vocab_info v;
+        ingle_vocab_info_get(g->vocab, &v);
+        g->n_texts = v.n_tokens;
+    }
     ingle_status st = ingle_stopper_open(&g->stopper, g->opt->stops, g->opt->n_stops, err);
     if (st) return st;
     if (!(g->end = ingle_new(g->max, sizeof *g->end)))

@@ -219,6 +219,8 @@ ingle_status ingle_model_meta(const ingle_model *m, size_t i, const char **key, 
                               size_t cap, size_t *len, size_t max_items, ingle_error *err)
 {
     if (!m) return closed(err);
+    if (!len || (!value && cap))
+        return ingle_fail(err, INGLE_EINVAL, "ingle_model_meta: len or value is NULL");
     if (i >= m->gguf->n_kv)
         return ingle_fail(err, INGLE_ENOTFOUND, "the model has %zu keys", m->gguf->n_kv);
     if (key) *key = m->gguf->kv[i].key;
@@ -255,6 +257,7 @@ ingle_status ingle_model_plan(const ingle_model *m, char *text, size_t cap, size
     size_t n = 0;
     if (!m) return closed(err);
     if (!m->family) return ingle_fail(err, INGLE_EINVAL, "the model was opened without its plan");
+    if (!text && cap) return ingle_fail(err, INGLE_EINVAL, "ingle_model_plan: text is NULL");
     for (size_t i = 0; i < m->plan.n_instr; i++) {
         const ingle_instr *in = &m->plan.instr[i];
         int head = snprintf(line, sizeof line, "%4zu %s%-3u %s", i,

@@ -369,6 +369,22 @@ static void failed_calls_change_nothing(void **state)
     close_house(&h);
 }
 
+static void limits_need_memory(void **state)
+{
+    (void)state;
+    house h = open_house();
+    ingle_error err;
+    ingle_limits limits = {.read_gbs = -1};
+    wrap_alloc_begin(1); /* one block to read from: the bundled model is too small */
+    ingle_status st = ingle_engine_limits(h.engine, &limits, &err);
+    assert_true(wrap_alloc_end());
+    check_refusal(1, st, &err);
+    assert_true(limits.read_gbs == -1);
+    assert_int_equal(wrap_alloc_mapped(), 0);
+    must(warm_up(&h, &err), &err); /* the engine is not left at work */
+    close_house(&h);
+}
+
 /* The rows of a larger eval need room of their own: the first time that can fail, and then the
  * logits of the eval before it are still there. */
 static void room_for_rows(void **state)
@@ -415,6 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_way_fails_everywhere),
         cmocka_unit_test(failed_calls_change_nothing),
+        cmocka_unit_test(limits_need_memory),
         cmocka_unit_test(room_for_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
