@@ -30,6 +30,7 @@ INLINE vi sum_block_k(ingle_type type, const source *s, size_t b, const int8_t *
 #pragma GCC unroll 8
         for (int i = 0; i < g.n_steps; i++) {
             vi u[MAX_PARTS];
+            if (r == 0) prefetch_lines(type, s, b, 1, c * g.n_steps + i, g.n_chunks * g.n_steps);
             unpack(type, s, b, c, i, r, u);
             for (int j = 0; j < g.n_parts; j++)
                 acc[j] = dot_line(type, acc[j], u[j], y, line_of(g, c, j, i));
@@ -71,6 +72,7 @@ INLINE void gemv_block_b(ingle_type type, const source *s, size_t b, const ingle
 #pragma GCC unroll 8
         for (int i = 0; i < g.n_steps; i++) {
             vi u[MAX_PARTS];
+            if (r == 0) prefetch_lines(type, s, b, 2048 / stream_of(type, 0).bytes, i, g.n_steps);
             unpack(type, s, b, 0, i, r, u);
             for (int j = 0; j < g.n_parts; j++)
                 acc = dot_line(type, acc, u[j], x->q + b * 32, line_of(g, 0, j, i));
@@ -102,7 +104,6 @@ INLINE void gemv(ingle_type type, const ingle_matmul *job, size_t first, size_t 
         vf f[SLICES];
         for (int i = 0; i < SLICES; i++) f[i] = vf_zero();
         for (size_t b = 0; b < w->n_blocks; b++) {
-            prefetch_lines(type, &s, b * lines_bytes(type) + 2048);
             if (is_k(type)) gemv_block_k(type, &s, b, job->x, scratch, f);
             else gemv_block_b(type, &s, b, job->x, scratch, f);
         }

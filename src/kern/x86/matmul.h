@@ -172,7 +172,7 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
         size_t n_blocks = job->w->n_blocks - b < per_step ? job->w->n_blocks - b : per_step;
         for (size_t h = 0; h < n; h++)
             for (size_t i = 0; i < n_blocks; i++) {
-                if (few) prefetch_lines(type, &s[h], (b + i + per_step) * lines_bytes(type));
+                if (few) prefetch_lines(type, &s[h], b + i, per_step, 0, 1);
                 if (is_k(type)) unpack_k(type, &s[h], b, &w->step, h * ROWS);
                 else unpack_b(type, &s[h], b + i, &w->step, i, h * ROWS);
             }

@@ -177,34 +177,42 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
     }
 }
 
-/* The field that holds the lines, and their bytes per block of 16 rows. */
-INLINE int lines_field(ingle_type type)
+/* The sections that a block's lines are in, one or two: field, and its bytes per block of 16 rows. */
+typedef struct stream {
+    int field;
+    size_t bytes;
+} stream;
+#define MAX_STREAMS 2
+
+INLINE stream stream_of(ingle_type type, int i)
 {
+    size_t all = is_k(type) ? 64 * 64 : 8 * 64; /* a byte a weight */
     switch (type) {
+    case INGLE_TYPE_Q8_0: return (stream){1, i ? 0 : all};
     case INGLE_TYPE_Q4_1:
-    case INGLE_TYPE_Q5_0: return 2;
+    case INGLE_TYPE_Q5_0: return (stream){2, i ? 0 : all / 2};
     case INGLE_TYPE_Q5_1:
     case INGLE_TYPE_Q4_K:
-    case INGLE_TYPE_IQ4_XS: return 3;
-    case INGLE_TYPE_Q5_K: return 4;
-    case INGLE_TYPE_Q6_K: return 0;
-    default: return 1;
+    case INGLE_TYPE_IQ4_XS: return (stream){3, i ? 0 : all / 2};
+    case INGLE_TYPE_Q5_K: return i ? (stream){3, all / 8} : (stream){4, all / 2};
+    case INGLE_TYPE_Q6_K: return i ? (stream){1, all / 4} : (stream){0, all / 2};
+    case INGLE_TYPE_Q3_K: return i ? (stream){0, all / 8} : (stream){1, all / 4};
+    case INGLE_TYPE_Q2_K: return (stream){1, i ? 0 : all / 4};
+    default: return (stream){1, i ? 0 : all / 2};
     }
 }
 
-INLINE size_t lines_bytes(ingle_type type)
+/* Asks for the lines `ahead` blocks after block b: part k of n of them. A few at a time, or loads
+ * wait behind the requests. What is past the end is another panel's, or nobody's. */
+INLINE void prefetch_lines(ingle_type type, const source *s, size_t b, size_t ahead, int k, int n)
 {
-    size_t all = is_k(type) ? 64 * 64 : 8 * 64; /* a byte a weight */
-    if (type == INGLE_TYPE_Q8_0) return all;
-    return type == INGLE_TYPE_Q2_K || type == INGLE_TYPE_Q3_K ? all / 4 : all / 2;
-}
-
-/* One block's lines, from byte `at` of the panel's on. What is past the end is another panel's, or
- * nobody's. */
-INLINE void prefetch_lines(ingle_type type, const source *s, size_t at)
-{
-    const char *p = (const char *)s->field[lines_field(type)] + at;
-    for (size_t i = 0; i < lines_bytes(type); i += 64) _mm_prefetch(p + i, _MM_HINT_T0);
+    for (int i = 0; i < MAX_STREAMS; i++) {
+        stream f = stream_of(type, i);
+        size_t from = f.bytes * (size_t)k / (size_t)n, to = f.bytes * (size_t)(k + 1) / (size_t)n;
+        const char *p = (const char *)s->field[f.field] + (b + ahead) * f.bytes;
+        for (size_t at = (from + 63) / 64 * 64; at < to; at += 64)
+            _mm_prefetch(p + at, _MM_HINT_T0);
+    }
 }
 
 /* ---- scales ---- */
