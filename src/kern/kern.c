@@ -20,7 +20,7 @@ static size_t row_of_bytes(size_t n)
 
 /* Bytes per row of each array. */
 typedef struct acts_layout {
-    size_t q, d, sum32, sum16;
+    size_t q, d, s, sum32, sum16;
 } acts_layout;
 
 static acts_layout acts_layout_of(ingle_act act, size_t n_cols)
@@ -30,6 +30,7 @@ static acts_layout acts_layout_of(ingle_act act, size_t n_cols)
     l.q = row_of_bytes(n_cols);
     if (act == INGLE_ACT_Q32) {
         l.d = ingle_round_up(n_cols / 32 * sizeof(float), INGLE_ALIGN);
+        l.s = l.d;
         l.sum32 = ingle_round_up(n_cols / 32 * sizeof(int32_t), INGLE_ALIGN);
     } else {
         l.d = ingle_round_up(n_cols / 256 * sizeof(float), INGLE_ALIGN);
@@ -42,7 +43,7 @@ static acts_layout acts_layout_of(ingle_act act, size_t n_cols)
 size_t ingle_acts_bytes(ingle_act act, size_t m, size_t n_cols)
 {
     acts_layout l = acts_layout_of(act, n_cols);
-    return m * (l.q + l.d + l.sum32 + l.sum16);
+    return m * (l.q + l.d + l.s + l.sum32 + l.sum16);
 }
 
 void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, void *mem)
@@ -58,6 +59,8 @@ void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, voi
     a->ld_d = l.d / sizeof(float);
     p += m * l.d;
     if (act == INGLE_ACT_Q32) {
+        a->s = (float *)p;
+        p += m * l.s;
         a->sum32 = (int32_t *)p;
         a->ld_s32 = l.sum32 / sizeof(int32_t);
     } else {

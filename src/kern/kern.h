@@ -22,6 +22,7 @@ typedef struct ingle_acts {
     size_t ld_q; /* [m][ld_q] int8 */
     float *d;
     size_t ld_d; /* [m][ld_d] scale per block of 32 or 256 */
+    float *s;    /* Q32: [m][ld_d] sum per block of 32, quant.h's s */
     int32_t *sum32;
     size_t ld_s32; /* Q32: [m][ld_s32] sum of y per 32 */
     int16_t *sum16;

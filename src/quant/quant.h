@@ -15,27 +15,29 @@
  * low nibbles are k = 64g+4i.., high nibbles k = 64g+32+4i...
  *
  * ARITHMETIC (one definition, obeyed bit for bit by every kernel at every ISA level; y is the
- * quantised activation, dy its scale, z the zero point; f starts at 0, blocks ascend).
+ * quantised activation, dy its scale, s its block's sum, z the zero point; f starts at 0, blocks
+ * ascend).
  *
  *   class F  F32 F16 BF16; activations stay f32
  *       per weight           f = fmaf(w[k], x[k], f)
- *   class B  Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4 Q4_1 Q5_1; activations in blocks of 32: y int8, dy f32
+ *   class B  Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4 Q4_1 Q5_1; activations in blocks of 32: y int8, dy s f32
  *       per block            f = fmaf((float)sum_k (w-z)[k]*y[k], d*dy, f)
- *       then, if min m       f = fmaf((float)sum_k y[k], m*dy, f)
+ *       then, if min m       f = fmaf(m, s, f)
  *   class K  Q2_K .. Q6_K IQ4_XS; activations in blocks of 256: y int8, dy f32
  *       per block            f = fmaf((float)sum_s sc[s] * sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *       then, if min         f = fmaf((float)sum_s m[s] * sum_{k in s} y[k], -(dmin*dy), f)
  *
- *   Sums are exact in int32; d*dy, m*dy, dmin*dy are rounded to f32. Q4_1 Q5_1, Q2_K Q4_K Q5_K
+ *   Sums are exact in int32; d*dy, dmin*dy are rounded to f32. Q4_1 Q5_1, Q2_K Q4_K Q5_K
  *   have a min.
  *
  *   Activations: scale = 127/amax, u = x*scale, y = rint(u) to nearest even, which lies within
- *   +-127. Class K: dy = amax/127. Class B: dy = (amax/127) * (s / (float)sum y*y), so that dy*y is
- *   the least-squares fit of the block; s = sum u*y in 16 lanes (lane i is fmaf(u[i+16], y[i+16],
- *   u[i]*y[i]); lanes are summed 8+8, 4+4, 2+2, 1+1). An amax below INGLE_ACT_TINY counts as 0
- *   (127/amax would overflow, dy be subnormal) and gives dy = 0, y = 0. A non-finite x makes its
- *   block's dy NaN and y 0, so that NaN reaches the output instead of undefined conversions. Which
- *   NaN is not promised. */
+ *   +-127. Class K: dy = amax/127. Class B: dy = round11(amax/127) and s = round11((amax/127) *
+ *   (float)sum y), where ingle_round11() keeps 11 significant bits: the scale and sum that llama.cpp
+ *   keeps as f16 in its Q8_0 and Q8_1 blocks, but with f32's exponents. dy is normal; s is 0 or no
+ *   smaller than dy, and infinite where it would pass FLT_MAX.
+ *   An amax below INGLE_ACT_TINY counts as 0 (127/amax would overflow, dy be subnormal) and gives
+ *   dy = s = 0, y = 0. A non-finite x makes its block's dy and s NaN and y 0, so that NaN reaches
+ *   the output instead of undefined conversions. Which NaN is not promised. */
 #ifndef INGLE_QUANT_QUANT_H
 #define INGLE_QUANT_QUANT_H
 
@@ -133,6 +135,18 @@ static inline float ingle_bf16_to_f32(uint16_t h)
     return v.f;
 }
 uint16_t ingle_f32_to_bf16(float f); /* to nearest even */
+/* To 11 significant bits, to nearest even: 13 bits of the pattern are rounded off, and a carry into
+ * the exponent is the next power of two, or infinity above all. Infinity stays; of subnormal
+ * numbers (none arise here) fewer bits are left; not for NaN. */
+static inline float ingle_round11(float f)
+{
+    union {
+        float f;
+        uint32_t u;
+    } v = {f};
+    v.u = (v.u + 0xfff + (v.u >> 13 & 1)) & ~UINT32_C(0x1fff);
+    return v.f;
+}
 extern const int8_t ingle_iq4nl_values[16];
 extern const int8_t ingle_mxfp4_values[16]; /* doubled: 0 1 2 3 4 6 8 12 0 -1 .. */
 /* 2^(e-128), the MXFP4 scale of the doubled values; for 255 too. */

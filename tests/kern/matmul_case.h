@@ -43,6 +43,7 @@ static inline ingle_acts acts_new(ingle_act act, size_t m, size_t n_cols)
     a.d = garbage(m * a.ld_d * 4);
     if (act == INGLE_ACT_Q32) {
         a.ld_s32 = ingle_round_up(n_cols / 32, 16);
+        a.s = garbage(m * a.ld_d * 4);
         a.sum32 = garbage(m * a.ld_s32 * 4);
     } else {
         a.ld_s16 = ingle_round_up(n_cols / 16 + n_cols / 32 + n_cols / 256, 32);
@@ -55,6 +56,7 @@ static inline void acts_free(ingle_acts *a)
 {
     free(a->q);
     free(a->d);
+    free(a->s);
     free(a->sum32);
     free(a->sum16);
 }

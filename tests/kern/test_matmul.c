@@ -89,15 +89,17 @@ static void test_extremes(void **state)
     uint64_t seed = 2;
     for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
         size_t n = ingle_type_get(type)->act == INGLE_ACT_F32 ? 64 : 3;
-        matmul_case c = case_open(type, 33, n, 7, &seed);
-        for (size_t t = 0; t < 7;
-             t++) /* all one sign, the other, alternating, per 16, zeros, not finite */
+        matmul_case c = case_open(type, 33, n, 9, &seed);
+        for (size_t t = 0; t < 9;
+             t++) /* all one sign, the other, alternating, per 16, zeros, not finite, huge, tiny */
             for (size_t k = 0; k < c.n_cols; k++) {
                 float *x = &c.x[t * c.a.ld_x + k];
                 *x = t == 0 || (t == 2 && k % 2) || (t == 3 && k / 16 % 2) ? 2.5f : -2.5f;
                 if (t == 4) *x = 0;
                 if (t == 5 && k == c.n_cols / 2) *x = NAN;
                 if (t == 6 && k == 0) *x = INFINITY;
+                if (t == 7) *x = k % 5 ? FLT_MAX : -FLT_MAX; /* sums of blocks overflow */
+                if (t == 8) *x = k % 64 < 32 ? INGLE_ACT_TINY : -INGLE_ACT_TINY / 2;
             }
         case_quantise(&c, &ref);
         for (size_t i = 0; i < sizeof fills; i++)
@@ -153,6 +155,8 @@ static void test_quantise(void **state)
             assert_memory_equal(got.q, want.q, 28 * want.ld_q);
             for (size_t j = 0; j < 28 * want.ld_d; j++)
                 assert_true(same_float(got.d[j], want.d[j]));
+            for (size_t j = 0; want.s && j < 28 * want.ld_d; j++)
+                assert_true(same_float(got.s[j], want.s[j]));
             if (want.sum32) assert_memory_equal(got.sum32, want.sum32, 28 * want.ld_s32 * 4);
             if (want.sum16) assert_memory_equal(got.sum16, want.sum16, 28 * want.ld_s16 * 2);
             free(x);

@@ -273,6 +273,8 @@ static void acts_are_laid_out(void **state)
                 end = (uint8_t *)(a.d + m * a.ld_d);
             }
             if (act == INGLE_ACT_Q32) {
+                assert_true((uint8_t *)a.s >= end);
+                end = (uint8_t *)(a.s + m * a.ld_d);
                 assert_true((uint8_t *)a.sum32 >= end && a.ld_s32 >= n / 32);
                 end = (uint8_t *)(a.sum32 + m * a.ld_s32);
             } else if (act == INGLE_ACT_Q256) {

@@ -296,6 +296,7 @@ static void slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, s
         }
         if (in[c].q) out[c].q += from * in[c].ld_q;
         if (in[c].d) out[c].d += from * in[c].ld_d;
+        if (in[c].s) out[c].s += from * in[c].ld_d;
         if (in[c].sum32) out[c].sum32 += from * in[c].ld_s32;
         if (in[c].sum16) out[c].sum16 += from * in[c].ld_s16;
     }

@@ -16,19 +16,7 @@
 
 /* ---- activations ---- */
 
-/* What the step is to be multiplied with so that step*q is as near as possible to 32 values x. */
-static float least_squares(const float *x, float scale, const int8_t *q)
-{
-    float lane[16];
-    int32_t qq = 0;
-    for (size_t i = 0; i < 32; i++) qq += q[i] * q[i];
-    for (size_t i = 0; i < 16; i++)
-        lane[i] = fmaf(x[i + 16] * scale, q[i + 16], x[i] * scale * (float)q[i]);
-    for (size_t n = 8; n; n /= 2)
-        for (size_t i = 0; i < n; i++) lane[i] += lane[i + n];
-    return lane[0] / (float)qq;
-}
-
+/* d: amax / 127, not rounded further. */
 static void quantise_block(const float *x, size_t n, int8_t *q, float *d)
 {
     float amax = 0;
@@ -47,7 +35,6 @@ static void quantise_block(const float *x, size_t n, int8_t *q, float *d)
     /* amax * scale is off 127 by two roundings at most, so no result leaves -127 .. 127. */
     for (size_t i = 0; i < n; i++) q[i] = (int8_t)rintf(x[i] * scale);
     *d = amax / 127.0f;
-    if (n == 32) *d *= least_squares(x, scale, q);
 }
 
 static int32_t sum_of(const int8_t *q, size_t n)
@@ -67,16 +54,25 @@ static bool is_loud(const int8_t *q)
     return false;
 }
 
+/* A class B row's scales, which are amax / 127 so far, and its sums. */
+static void finish_q32(const int8_t *q, size_t n_blocks, float *d, float *s, int32_t *sum)
+{
+    for (size_t b = 0; b < n_blocks; b++) {
+        sum[b] = sum_of(q + 32 * b, 32);
+        s[b] = isnan(d[b]) ? d[b] : ingle_round11(d[b] * (float)sum[b]);
+        d[b] = isnan(d[b]) ? d[b] : ingle_round11(d[b]);
+    }
+}
+
 void ingle_ref_quantise(const ingle_acts *a, size_t t, const float *x)
 {
     if (a->act == INGLE_ACT_F32) return;
     size_t n = a->act == INGLE_ACT_Q32 ? 32 : 256;
     int8_t *q = a->q + t * a->ld_q;
-    for (size_t b = 0; b < a->n_cols / n; b++)
-        quantise_block(x + b * n, n, q + b * n, a->d + t * a->ld_d + b);
+    float *d = a->d + t * a->ld_d;
+    for (size_t b = 0; b < a->n_cols / n; b++) quantise_block(x + b * n, n, q + b * n, d + b);
     if (a->act == INGLE_ACT_Q32) {
-        int32_t *sum = a->sum32 + t * a->ld_s32;
-        for (size_t i = 0; i < a->n_cols / 32; i++) sum[i] = sum_of(q + 32 * i, 32);
+        finish_q32(q, a->n_cols / 32, d, a->s + t * a->ld_d, a->sum32 + t * a->ld_s32);
     } else {
         int16_t *sum = a->sum16 + t * a->ld_s16; /* [K/16] per 16, [K/32] per 32, [K/256] loud */
         for (size_t i = 0; i < a->n_cols / 16; i++) sum[i] = (int16_t)sum_of(q + 16 * i, 16);
@@ -102,7 +98,7 @@ static float step_b(const ingle_plain *w, bool has_min, const ingle_acts *a, siz
     const int8_t *y = a->q + t * a->ld_q + 32 * b;
     float dy = a->d[t * a->ld_d + b];
     f = fmaf((float)dot(w->w, y, 32), w->d * dy, f);
-    if (has_min) f = fmaf((float)a->sum32[t * a->ld_s32 + b], w->dmin * dy, f);
+    if (has_min) f = fmaf(w->dmin, a->s[t * a->ld_d + b], f);
     return f;
 }
 

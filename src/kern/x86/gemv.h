@@ -78,8 +78,7 @@ INLINE void gemv_block_b(ingle_type type, const source *s, size_t b, const ingle
                 acc = dot_line(type, acc, u[j], x->q + b * 32, line_of(g, 0, j, i));
         }
         f[k] = vf_fma(vf_int(acc), vf_mul(block_d(type, s, b, r), dy), f[k]);
-        if (g.has_min)
-            f[k] = vf_fma(vf_1((float)x->sum32[b]), vf_mul(block_min(type, s, b, r), dy), f[k]);
+        if (g.has_min) f[k] = vf_fma(block_min(type, s, b, r), vf_1(x->s[b]), f[k]);
     }
 }
 

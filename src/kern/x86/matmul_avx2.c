@@ -139,12 +139,13 @@ INLINE void tile_b(sums k, int zero, bool has_min, int n, const step *p, const i
                    size_t t0, size_t b0, size_t n_blocks, float *c)
 {
     const int8_t *y[NR];
-    const float *dy[NR];
+    const float *dy[NR], *s[NR];
     const int32_t *of32[NR];
     for (int t = 0; t < n; t++) {
         size_t row = t0 + (size_t)t;
         y[t] = x->q + row * x->ld_q + b0 * 32;
         dy[t] = x->d + row * x->ld_d + b0;
+        s[t] = x->s + row * x->ld_d + b0;
         of32[t] = x->sum32 + row * x->ld_s32 + b0;
     }
     for (size_t b = 0; b < n_blocks; b++)
@@ -160,7 +161,7 @@ INLINE void tile_b(sums k, int zero, bool has_min, int n, const step *p, const i
             for (int t = 0; t < n; t++) {
                 float *out = c + t * MR + r;
                 vf a = vf_1(dy[t][b]), f = vf_fma(vf_int(sum[t]), vf_mul(d, a), vf_load(out));
-                if (has_min) f = vf_fma(vf_1((float)of32[t][b]), vf_mul(min, a), f);
+                if (has_min) f = vf_fma(min, vf_1(s[t][b]), f);
                 vf_store(out, f);
             }
         }

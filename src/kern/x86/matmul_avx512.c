@@ -87,11 +87,14 @@ INLINE void tokens_b(int n, int zero, bool has_min, const ingle_acts *x, size_t 
         size_t row = t0 + (size_t)(t < n ? t : 0);
         y[t] = x->q + row * x->ld_q + b * 32;
         if (t >= n) continue;
-        __m256i sum = _mm256_loadu_si256((const void *)(x->sum32 + row * x->ld_s32 + b));
-        if (has_min) sum = _mm256_castps_si256(_mm256_cvtepi32_ps(sum));
-        else sum = _mm256_mullo_epi32(sum, _mm256_set1_epi32(-zero));
-        _mm256_store_si256((void *)token[t].start, sum);
         _mm256_store_ps(token[t].d, _mm256_loadu_ps(x->d + row * x->ld_d + b));
+        if (has_min) {
+            _mm256_store_ps(token[t].s, _mm256_loadu_ps(x->s + row * x->ld_d + b));
+        } else {
+            __m256i sum = _mm256_loadu_si256((const void *)(x->sum32 + row * x->ld_s32 + b));
+            sum = _mm256_mullo_epi32(sum, _mm256_set1_epi32(-zero));
+            _mm256_store_si256((void *)token[t].start, sum);
+        }
     }
 }
 

@@ -17,14 +17,6 @@ INLINE int32_t greatest(vi v)
     return _mm_cvtsi128_si32(b);
 }
 
-/* 8 lanes: 4+4, 2+2, 1+1. */
-INLINE float sum_lanes(__m256 v)
-{
-    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
-    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
-}
-
 /* Sum of 32 int8. */
 INLINE int32_t sum_32(const int8_t *q)
 {
@@ -34,31 +26,7 @@ INLINE int32_t sum_32(const int8_t *q)
     return _mm_cvtsi128_si32(a) + _mm_extract_epi32(a, 2) - 32 * 128;
 }
 
-/* Sum of their squares. */
-INLINE int32_t squares_32(const int8_t *q)
-{
-    __m256i a = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)q));
-    __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(q + 16)));
-    a = _mm256_add_epi32(_mm256_madd_epi16(a, a), _mm256_madd_epi16(b, b));
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return _mm_cvtsi128_si32(s) + _mm_extract_epi32(s, 1);
-}
-
-/* The step of 32 values x by least squares, over amax / 127. */
-INLINE float least_squares(const float *x, vf scale, const int8_t *q)
-{
-    _Alignas(64) float lane[16];
-    for (int i = 0; i < 16; i += VL) {
-        vf low = vf_mul(vf_mul(vf_load(x + i), scale), vf_int(vi_load_s8(q + i)));
-        vf high = vf_mul(vf_load(x + 16 + i), scale);
-        vf_store(lane + i, vf_fma(high, vf_int(vi_load_s8(q + 16 + i)), low));
-    }
-    return sum_lanes(_mm256_add_ps(_mm256_load_ps(lane), _mm256_load_ps(lane + 8))) /
-           (float)squares_32(q);
-}
-
-/* n is 32 or 256. */
+/* n is 32 or 256; d: amax / 127, not rounded further. */
 INLINE void quantise_block(const float *x, int n, int8_t *q, float *d)
 {
     vi magnitude = vi_zero(), no_sign = vi_32(0x7fffffff);
@@ -77,7 +45,6 @@ INLINE void quantise_block(const float *x, int n, int8_t *q, float *d)
 #pragma GCC unroll 4
     for (int i = 0; i < n; i += VL) vf_store_s8(q + i, vf_mul(vf_load(x + i), scale));
     *d = amax / 127.0f;
-    if (n == 32) *d *= least_squares(x, scale, q);
 }
 
 /* Sums of 16 values and of their magnitudes are those of the two quarters of a 32-byte vector's
@@ -101,15 +68,27 @@ INLINE void sums_of_block(const int8_t *q, int16_t *of16, int16_t *of32, int16_t
     *loud = a > INGLE_QUIET || b > INGLE_QUIET;
 }
 
+/* A block of class B. */
+INLINE void quantise_q32(const float *x, int8_t *q, float *d, float *s, int32_t *sum)
+{
+    float step;
+    quantise_block(x, 32, q, &step);
+    *sum = sum_32(q);
+    *d = *s = step;
+    if (isnan(step)) return;
+    *d = ingle_round11(step);
+    *s = ingle_round11(step * (float)*sum);
+}
+
 static void quantise(const ingle_acts *a, size_t t, const float *x)
 {
     int8_t *q = a->q + t * a->ld_q;
     float *d = a->d + t * a->ld_d;
     if (a->act == INGLE_ACT_Q32) {
-        for (size_t b = 0; b < a->n_cols / 32; b++) {
-            quantise_block(x + 32 * b, 32, q + 32 * b, d + b);
-            a->sum32[t * a->ld_s32 + b] = sum_32(q + 32 * b);
-        }
+        float *s = a->s + t * a->ld_d;
+        int32_t *sum = a->sum32 + t * a->ld_s32;
+        for (size_t b = 0; b < a->n_cols / 32; b++)
+            quantise_q32(x + 32 * b, q + 32 * b, d + b, s + b, sum + b);
     } else if (a->act == INGLE_ACT_Q256) {
         int16_t *of16 = a->sum16 + t * a->ld_s16, *of32 = of16 + a->n_cols / 16;
         int16_t *loud = of32 + a->n_cols / 32;

@@ -25,8 +25,9 @@ typedef struct token_k {
     float d, unused[7];
 } token_k;
 typedef struct token_b {
-    int32_t start[16]; /* per block: -zero * sum of y, or with mins (float)sum of y */
-    float d[16];       /* per block */
+    int32_t start[8]; /* per block: -zero * sum of y */
+    float s[8];       /* per block, with mins */
+    float d[16];      /* per block */
 } token_b;
 
 #define ZMM_USED                                                                                   \
@@ -172,9 +173,8 @@ typedef struct token_b {
 #define ADD_BLOCK(t, q, w, s, o)                                                                   \
     "vcvtdq2ps %%zmm" #s ", %%zmm" #s "\n\tvmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"               \
     "vfmadd231ps %%zmm29, %%zmm" #s ", %%zmm" #o "\n\t"
-#define ADD_BLOCK_MIN(t, q, w, s, o)                                                               \
-    "vmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"                                                     \
-    "vfmadd231ps 128*" #t "(%[token])%{1to16%}, %%zmm29, %%zmm" #o "\n\t"
+#define ADD_MIN_B(t, q, w, s, o)                                                                   \
+    "vfmadd231ps 128*" #t "+32(%[token])%{1to16%}, %%zmm" #w ", %%zmm" #o "\n\t"
 #define BLOCKS(TOKENS, FROM, AND)                                                                  \
     TOKENS(NOTHING, LOAD_C)                                                                        \
     "1:\n\t" FROM(TOKENS) LINES_8(TOKENS) LOAD_4("%c[d](%[p])") TOKENS(DY_B, ADD_BLOCK)            \
@@ -182,7 +182,7 @@ typedef struct token_b {
         TOKENS(NOTHING, STORE_C)
 
 #define PLAIN_B(TOKENS) BLOCKS(TOKENS, FROM_START, )
-#define MIN_B(TOKENS)   BLOCKS(TOKENS, FROM_ZERO, LOAD_4("%c[min](%[p])") TOKENS(DY_B, ADD_BLOCK_MIN))
+#define MIN_B(TOKENS)   BLOCKS(TOKENS, FROM_ZERO, LOAD_4("%c[min](%[p])") TOKENS(NOTHING, ADD_MIN_B))
 
 #define STEP_B(KIND, TOKENS)                                                                       \
     do {                                                                                           \
