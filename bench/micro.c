@@ -199,7 +199,11 @@ static void measure(const setup *s, ingle_type type)
         j.mm.x = &many;
         j.mm.ld_out = n_rows;
         j.fn = s->kern.gemm[type];
-        printf("  gemm %5.1f", best_stream(&j, ingle_packed_bytes(&big)));
+        double gemm_mem = best_stream(&j, ingle_packed_bytes(&big));
+        j.fn = s->kern.gemv[type];
+        printf("  %zu tokens: gemm %5.1f", s->m, gemm_mem);
+        if (s->m <= s->kern.gemv_tokens)
+            printf("  gemv %5.1f", best_stream(&j, ingle_packed_bytes(&big)));
     }
     putchar('\n');
 

@@ -106,8 +106,9 @@ typedef struct ingle_kern {
     /* activations: one row of n_cols floats into row t of a (n_cols is a multiple of the class's block) */
     void (*quantise)(const ingle_acts *a, size_t t, const float *x);
 
-    /* matmuls by weight type: gemv for m == 1, gemm for any m */
+    /* matmuls by weight type: gemv for m <= gemv_tokens, gemm for any m */
     ingle_matmul_fn *gemv[INGLE_TYPE_COUNT], *gemm[INGLE_TYPE_COUNT];
+    size_t gemv_tokens;
     size_t gemm_panels; /* panels one gemm task should take: the micro-kernel's rows / 16 */
     size_t (*scratch_bytes)(size_t m, size_t n_cols);
 

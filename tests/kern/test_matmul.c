@@ -41,9 +41,9 @@ static void check_tokens(const matmul_case *c, const float *plain, size_t m, siz
     float *got = case_run(c, &level, level.gemm[c->type], m, step, bias, add);
     compare(c, got, plain, m, bias, add, "gemm");
     free(got);
-    if (m > 1) return;
-    got = case_run(c, &level, level.gemv[c->type], 1, step, bias, add);
-    compare(c, got, plain, 1, bias, add, "gemv");
+    if (m > level.gemv_tokens) return;
+    got = case_run(c, &level, level.gemv[c->type], m, step, bias, add);
+    compare(c, got, plain, m, bias, add, "gemv");
     free(got);
 }
 

@@ -239,7 +239,7 @@ static void prepare(const worker *w, const ingle_instr *in, size_t m, ingle_acts
 static size_t unit_of(const worker *w, size_t m, size_t n_panels)
 {
     size_t wide = w->b->kern.gemm_panels, unit = n_panels / ((size_t)w->n * 12);
-    if (m > 1) return wide;
+    if (m > w->b->kern.gemv_tokens) return wide;
     return unit < 1 ? 1 : unit > 64 ? 64 : unit;
 }
 
@@ -271,7 +271,8 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
                             .ld_out = b->model->plan.width[dst],
                             .bias = vec(w, in->out[o].bias),
                             .add = in->out[o].add};
-        (m == 1 ? b->kern.gemv : b->kern.gemm)[p->type](&job, at, n, w->own + b->at.t_scratch);
+        (m <= b->kern.gemv_tokens ? b->kern.gemv : b->kern.gemm)[p->type](&job, at, n,
+                                                                          w->own + b->at.t_scratch);
         task = atomic_fetch_add(&counter->next, 1);
     }
 }

@@ -1,4 +1,5 @@
-/* gemv.h - one token: the weights are unpacked in registers, a panel of 16 rows at a time.
+/* gemv.h - few tokens: the weights are unpacked in registers, a panel of 16 rows at a time, and meet
+ * up to GROUP tokens there; memory is read once whatever their number.
  * Depends on matmul.h; written in the words of vec_*.h. The sums and their order are gemm's. */
 #ifndef INGLE_KERN_X86_GEMV_H
 #define INGLE_KERN_X86_GEMV_H
@@ -14,99 +15,147 @@ INLINE vi dot_line(ingle_type type, vi acc, vi u, const int8_t *y, int i)
     return is_wide(type) ? vi_dot_wide(acc, u, a) : vi_dot(acc, u, a);
 }
 
-/* The int32 sum of a class K block over its sub-blocks. */
-INLINE vi sum_block_k(ingle_type type, const source *s, size_t b, const int8_t *y,
-                      const int32_t *start, const int8_t *sc, int r)
+/* Tokens t.. of a block: activations, what sums start from (GROUP consecutive rows each), and the
+ * results so far. */
+typedef struct few {
+    const ingle_acts *x;
+    const int32_t *start; /* [tokens][ld_start] */
+    size_t t, ld_start;
+    vf *f; /* [tokens][SLICES] */
+} few;
+
+/* The int32 sums of a class K block over its sub-blocks, for n tokens. */
+INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const few *w,
+                        const int8_t *sc, int r, vi blk[])
 {
     const shape g = shape_of(type);
-    vi blk = vi_zero();
+    const int8_t *y = w->x->q + w->t * w->x->ld_q + b * 256;
+    const int32_t *start = w->start + w->t * w->ld_start + b * (size_t)g.n_subs;
+    for (int t = 0; t < n; t++) blk[t] = vi_zero();
 #pragma GCC unroll 8
     for (int c = 0; c < g.n_chunks; c++) {
-        vi acc[MAX_PARTS];
-        for (int j = 0; j < g.n_parts; j++)
-            acc[j] = g.zero && (j == 0 || sub_of(g, c, j) != sub_of(g, c, j - 1))
-                         ? vi_repeat(start + sub_of(g, c, j))
-                         : vi_zero();
+        vi acc[GROUP][MAX_PARTS];
+        for (int t = 0; t < n; t++)
+            for (int j = 0; j < g.n_parts; j++)
+                acc[t][j] = g.zero && (j == 0 || sub_of(g, c, j) != sub_of(g, c, j - 1))
+                                ? vi_repeat(start + (size_t)t * w->ld_start + sub_of(g, c, j))
+                                : vi_zero();
 #pragma GCC unroll 8
         for (int i = 0; i < g.n_steps; i++) {
             vi u[MAX_PARTS];
-            if (r == 0) prefetch_lines(type, s, b, 1, c * g.n_steps + i, g.n_chunks * g.n_steps);
+            if (r == 0 && w->t == 0)
+                prefetch_lines(type, s, b, 1, c * g.n_steps + i, g.n_chunks * g.n_steps);
             unpack(type, s, b, c, i, r, u);
-            for (int j = 0; j < g.n_parts; j++)
-                acc[j] = dot_line(type, acc[j], u[j], y, line_of(g, c, j, i));
+            for (int t = 0; t < n; t++)
+                for (int j = 0; j < g.n_parts; j++)
+                    acc[t][j] = dot_line(type, acc[t][j], u[j], y + (size_t)t * w->x->ld_q,
+                                         line_of(g, c, j, i));
         }
-        for (int j = 0; j < g.n_parts; j++)
-            blk = vi_add(blk, vi_mul(acc[j], vi_load_s8(sc + sub_of(g, c, j) * ROWS + r)));
+        for (int j = 0; j < g.n_parts; j++) {
+            vi scale = vi_load_s8(sc + sub_of(g, c, j) * ROWS + r);
+            for (int t = 0; t < n; t++) blk[t] = vi_add(blk[t], vi_mul(acc[t][j], scale));
+        }
     }
-    return blk;
 }
 
-INLINE void gemv_block_k(ingle_type type, const source *s, size_t b, const ingle_acts *x,
-                         const int32_t *start, vf f[SLICES])
+INLINE void few_k(ingle_type type, int n, const source *s, size_t b, const few *w, const scales *q)
 {
     const shape g = shape_of(type);
-    const int16_t *sum = x->sum16 + (g.n_subs == 16 ? 0 : x->n_cols / 16) + b * (size_t)g.n_subs;
-    const vf dy = vf_1(x->d[b]);
-    _Alignas(64) scales q;
-    read_scales(type, s, b, &q);
+    const ingle_acts *x = w->x;
     for (int i = 0; i < SLICES; i++) {
         int r = i * VL;
-        vi blk = sum_block_k(type, s, b, x->q + b * 256, start + b * (size_t)g.n_subs, q.sc, r);
-        f[i] = vf_fma(vf_int(blk), vf_mul(block_d(type, s, b, r), dy), f[i]);
-        if (!g.has_min) continue;
-        vi mn = vi_zero();
-        for (int j = 0; j < g.n_subs; j += 2)
-            mn = vi_dot16(mn, pair_of(q.mn, j, r), vi_repeat(sum + j));
-        f[i] = vf_fnma(vf_int(mn), vf_mul(block_min(type, s, b, r), dy), f[i]);
+        vi blk[GROUP];
+        sum_block_k(type, n, s, b, w, q->sc, r, blk);
+        for (int t = 0; t < n; t++) {
+            size_t row = w->t + (size_t)t;
+            const int16_t *sum = x->sum16 + row * x->ld_s16 +
+                                 (g.n_subs == 16 ? 0 : x->n_cols / 16) + b * (size_t)g.n_subs;
+            const vf dy = vf_1(x->d[row * x->ld_d + b]);
+            vf *f = w->f + row * SLICES + i;
+            *f = vf_fma(vf_int(blk[t]), vf_mul(block_d(type, s, b, r), dy), *f);
+            if (!g.has_min) continue;
+            vi mn = vi_zero();
+            for (int j = 0; j < g.n_subs; j += 2)
+                mn = vi_dot16(mn, pair_of(q->mn, j, r), vi_repeat(sum + j));
+            *f = vf_fnma(vf_int(mn), vf_mul(block_min(type, s, b, r), dy), *f);
+        }
     }
 }
 
-INLINE void gemv_block_b(ingle_type type, const source *s, size_t b, const ingle_acts *x,
-                         const int32_t *start, vf f[SLICES])
+INLINE void few_b(ingle_type type, int n, const source *s, size_t b, const few *w)
 {
     const shape g = shape_of(type);
-    const vf dy = vf_1(x->d[b]);
+    const ingle_acts *x = w->x;
+    const int8_t *y = x->q + w->t * x->ld_q + b * 32;
+    const int32_t *start = w->start + w->t * w->ld_start + b;
     for (int k = 0; k < SLICES; k++) {
         int r = k * VL;
-        vi acc = g.zero ? vi_repeat(start + b) : vi_zero();
+        vi acc[GROUP];
+        for (int t = 0; t < n; t++)
+            acc[t] = g.zero ? vi_repeat(start + (size_t)t * w->ld_start) : vi_zero();
 #pragma GCC unroll 8
         for (int i = 0; i < g.n_steps; i++) {
             vi u[MAX_PARTS];
-            if (r == 0) prefetch_lines(type, s, b, 2048 / stream_of(type, 0).bytes, i, g.n_steps);
+            if (r == 0 && w->t == 0)
+                prefetch_lines(type, s, b, 2048 / stream_of(type, 0).bytes, i, g.n_steps);
             unpack(type, s, b, 0, i, r, u);
-            for (int j = 0; j < g.n_parts; j++)
-                acc = dot_line(type, acc, u[j], x->q + b * 32, line_of(g, 0, j, i));
+            for (int t = 0; t < n; t++)
+                for (int j = 0; j < g.n_parts; j++)
+                    acc[t] =
+                        dot_line(type, acc[t], u[j], y + (size_t)t * x->ld_q, line_of(g, 0, j, i));
         }
-        f[k] = vf_fma(vf_int(acc), vf_mul(block_d(type, s, b, r), dy), f[k]);
-        if (g.has_min) f[k] = vf_fma(block_min(type, s, b, r), vf_1(x->s[b]), f[k]);
+        for (int t = 0; t < n; t++) {
+            size_t row = w->t + (size_t)t;
+            vf *f = w->f + row * SLICES + k;
+            *f = vf_fma(vf_int(acc[t]),
+                        vf_mul(block_d(type, s, b, r), vf_1(x->d[row * x->ld_d + b])), *f);
+            if (g.has_min) *f = vf_fma(block_min(type, s, b, r), vf_1(x->s[row * x->ld_d + b]), *f);
+        }
     }
 }
 
-/* -zero * (sum of y) of every sub-block. */
-INLINE void start_all(shape g, bool k, const ingle_acts *x, size_t n_blocks, int32_t *start)
+INLINE void few_blocks(ingle_type type, int n, const source *s, size_t b, const few *w,
+                       const scales *q)
 {
-    if (!g.zero) return;
+    if (is_k(type)) few_k(type, n, s, b, w, q);
+    else few_b(type, n, s, b, w);
+}
+
+/* -zero * (sum of y) of every sub-block of one token. */
+INLINE void start_all(shape g, bool k, const ingle_acts *x, size_t t, size_t n_blocks,
+                      int32_t *start)
+{
     if (k) {
-        const int16_t *sum = x->sum16 + (g.n_subs == 16 ? 0 : x->n_cols / 16);
+        const int16_t *sum = x->sum16 + t * x->ld_s16 + (g.n_subs == 16 ? 0 : x->n_cols / 16);
         start_k(start, sum, n_blocks * (size_t)g.n_subs, g.zero);
     } else {
-        for (size_t b = 0; b < n_blocks; b++) start[b] = -g.zero * x->sum32[b];
+        for (size_t b = 0; b < n_blocks; b++) start[b] = -g.zero * x->sum32[t * x->ld_s32 + b];
     }
 }
 
+/* At most FEW tokens. */
 INLINE void gemv(ingle_type type, const ingle_matmul *job, size_t first, size_t n, void *scratch)
 {
-    const ingle_packed *w = job->w;
-    start_all(shape_of(type), is_k(type), job->x, w->n_blocks, scratch);
-    for (size_t p = first; p < first + n; p++) {
-        source s = source_of(w, p);
-        vf f[SLICES];
-        for (int i = 0; i < SLICES; i++) f[i] = vf_zero();
-        for (size_t b = 0; b < w->n_blocks; b++) {
-            if (is_k(type)) gemv_block_k(type, &s, b, job->x, scratch, f);
-            else gemv_block_b(type, &s, b, job->x, scratch, f);
+    const ingle_packed *p = job->w;
+    const shape g = shape_of(type);
+    const size_t m = job->x->m;
+    vf f[FEW * SLICES];
+    few w = {.x = job->x, .start = scratch, .ld_start = start_size(job->x->n_cols), .f = f};
+    for (size_t t = 0; g.zero && t < m; t++)
+        start_all(g, is_k(type), job->x, t, p->n_blocks, (int32_t *)scratch + t * w.ld_start);
+    for (size_t panel = first; panel < first + n; panel++) {
+        source s = source_of(p, panel);
+        for (size_t i = 0; i < m * SLICES; i++) f[i] = vf_zero();
+        for (size_t b = 0; b < p->n_blocks; b++) {
+            _Alignas(64) scales q;
+            if (is_k(type)) read_scales(type, &s, b, &q);
+            for (w.t = 0; m - w.t >= GROUP; w.t += GROUP) few_blocks(type, GROUP, &s, b, &w, &q);
+            for (; GROUP > 2 && m - w.t >= 2; w.t += 2) few_blocks(type, 2, &s, b, &w, &q);
+            if (w.t < m) few_blocks(type, 1, &s, b, &w, &q);
         }
-        for (int i = 0; i < SLICES; i++) finish(job, 0, p * ROWS + (size_t)i * VL, f[i]);
+        for (size_t t = 0; t < m; t++)
+            for (size_t i = 0; i < SLICES; i++)
+                finish(job, t, panel * ROWS + i * VL, f[t * SLICES + i]);
     }
 }
 

@@ -17,6 +17,7 @@
 #define KC     256 /* weights of K unpacked at a time */
 #define PANELS 4   /* of a task */
 #define MR     (PANELS * ROWS)
+#define FEW    8 /* tokens that gemv takes */
 
 /* 64 rows x KC. Class K, one block: a scale is what vi_narrow() makes of it; a pair holds the mins
  * of two neighbouring sub-blocks, or their scales times PAIR_FACTOR(type), which with sums of y
@@ -163,7 +164,7 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
                       size_t panel, size_t n, work *w)
 {
     const size_t per_step = is_k(type) ? KC / 256 : KC / 32;
-    const bool few = job->x->m <= 32; /* tokens: then weights come straight from memory */
+    const bool cold = job->x->m <= 32; /* few tokens: weights come straight from memory */
     source s[PANELS];
     for (size_t h = 0; h < n; h++) s[h] = source_of(job->w, panel + h);
     if (n < PANELS) memset(&w->step, 0, sizeof w->step); /* rows that no panel fills */
@@ -172,7 +173,7 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
         size_t n_blocks = job->w->n_blocks - b < per_step ? job->w->n_blocks - b : per_step;
         for (size_t h = 0; h < n; h++)
             for (size_t i = 0; i < n_blocks; i++) {
-                if (few) prefetch_lines(type, &s[h], b + i, per_step, 0, 1);
+                if (cold) prefetch_lines(type, &s[h], b + i, per_step, 0, 1);
                 if (is_k(type)) unpack_k(type, &s[h], b, &w->step, h * ROWS);
                 else unpack_b(type, &s[h], b + i, &w->step, i, h * ROWS);
             }
@@ -188,9 +189,16 @@ INLINE void gemm(ingle_type type, const tile_table *tiles, const ingle_matmul *j
         gemm_task(type, tiles, job, first + p, n - p < PANELS ? n - p : PANELS, scratch);
 }
 
+/* int32s that gemv's starts of one token take. */
+static size_t start_size(size_t n_cols)
+{
+    return ingle_round_up(n_cols / 16, 16);
+}
+
 static size_t scratch_bytes(size_t m, size_t n_cols)
 {
-    size_t gemm_bytes = sizeof(work) + m * MR * sizeof(float), gemv_bytes = n_cols / 4 + 64;
+    size_t gemm_bytes = sizeof(work) + m * MR * sizeof(float);
+    size_t gemv_bytes = (m < FEW ? m : FEW) * start_size(n_cols) * sizeof(int32_t);
     return gemm_bytes > gemv_bytes ? gemm_bytes : gemv_bytes;
 }
 
@@ -223,6 +231,7 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
         SET(k, q6_k, Q6_K);                                                                        \
         SET(k, iq4_xs, IQ4_XS);                                                                    \
         (k)->quantise = quantise;                                                                  \
+        (k)->gemv_tokens = FEW;                                                                    \
         (k)->gemm_panels = PANELS;                                                                 \
         (k)->scratch_bytes = scratch_bytes;                                                        \
     } while (0)

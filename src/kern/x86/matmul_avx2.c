@@ -5,7 +5,8 @@
  * as many lines as the type's largest weight allows, then multiplied by the scale into 32 bits with
  * one vpmaddwd. */
 #include "kern/x86/vec_avx2.h"
-#define NR 6
+#define NR    6
+#define GROUP 2 /* tokens of gemv */
 #include "kern/x86/matmul.h"
 #include "kern/x86/gemv.h"
 

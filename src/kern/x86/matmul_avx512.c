@@ -1,7 +1,8 @@
 /* matmul_avx512.c - products with quantised weights on AVX-512 with VNNI (Ice Lake, Zen 4, later).
  * Depends on matmul.h, gemv.h (the tasks), weights.h (the types), tile_avx512.h (inner loops). */
 #include "kern/x86/vec_avx512.h"
-#define NR 3 /* tokens of a tile */
+#define NR    3 /* tokens of a tile */
+#define GROUP 4 /* tokens of gemv */
 #include "kern/x86/matmul.h"
 #include "kern/x86/gemv.h"
 #include "kern/x86/tile_avx512.h"
