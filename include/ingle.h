@@ -287,6 +287,38 @@ typedef struct ingle_cost {
 INGLE_API ingle_status ingle_engine_cost(const ingle_engine *engine, ingle_cost *cost,
                                          ingle_error *err);
 
+/* Where the time of steps goes, instruction by instruction (ingle_model_plan()). Begins afresh, or
+ * stops and keeps the sums for the two calls below. While on, every thread reads the clock three
+ * times per instruction; while off nothing is spent. */
+INGLE_API ingle_status ingle_engine_profile(ingle_engine *engine, bool on, ingle_error *err);
+
+/* Sums over the steps since profiling began. Seconds are of the wall: those of the rows and
+ * dispatch_s add up to step_s. */
+typedef struct ingle_profile {
+    size_t n_steps, n_tokens;
+    double step_s;     /* within steps */
+    double dispatch_s; /* of it: until the last thread had begun, and from the threads' end on */
+} ingle_profile;
+INGLE_API ingle_status ingle_engine_profile_total(ingle_engine *engine, ingle_profile *total,
+                                                  ingle_error *err);
+
+typedef struct ingle_profile_row {
+    const char *op; /* "MATMUL" */
+    char what[100]; /* "attn_q, attn_k, attn_v Q4_K"; NUL-terminated */
+    int32_t layer;
+    double work_s;    /* computing, mean over the threads */
+    double uneven_s;  /* waiting for threads that had more to do or came late */
+    double barrier_s; /* waiting that nobody was spared: what the barriers themselves cost */
+    double bytes;     /* weights, keys and values, or rows that pass through, each counted once */
+    double int8_macs; /* multiply-accumulates with quantised weights */
+    double bf16_macs; /* of BF16 weights, keys and values */
+    double f32_macs;  /* of all others */
+} ingle_profile_row;
+
+/* Instruction i of the plan, from 0; INGLE_ENOTFOUND past the end. */
+INGLE_API ingle_status ingle_engine_profile_row(ingle_engine *engine, size_t i,
+                                                ingle_profile_row *row, ingle_error *err);
+
 /* ---- session --------------------------------------------------------------------------------- */
 
 typedef struct ingle_session ingle_session;
@@ -305,6 +337,18 @@ typedef enum ingle_rows { INGLE_ROWS_LAST = 0, INGLE_ROWS_ALL, INGLE_ROWS_NONE }
  * they make logits NaN, and the sampler refuses those. */
 INGLE_API ingle_status ingle_session_eval(ingle_session *session, const int32_t *tokens, size_t n,
                                           ingle_rows rows, ingle_error *err);
+
+typedef struct ingle_eval {
+    ingle_session *session;
+    const int32_t *tokens;
+    size_t n;
+    ingle_rows rows;
+} ingle_eval;
+
+/* ingle_session_eval() for several sessions of one engine at once: their tokens are computed in the
+ * same steps, which cost little more than those of one session. All or nothing for all of them. */
+INGLE_API ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n_evals,
+                                           ingle_error *err);
 
 /* Row i_row of the last eval: [n_vocab] floats, valid until the next call that changes the session.
  * With INGLE_ROWS_LAST the only row is 0; with INGLE_ROWS_ALL row i belongs to token i of that eval. */

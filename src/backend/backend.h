@@ -47,6 +47,11 @@ typedef struct ingle_backend_ops {
     void (*clear)(ingle_backend *b, const uint32_t *pages, size_t n);
     void (*run)(ingle_backend *b, const ingle_batch *batch);
     ingle_status (*limits)(ingle_backend *b, ingle_limits *limits, ingle_error *err);
+    /* Begins afresh to add up where the time of runs goes, or stops and keeps the sums. */
+    ingle_status (*profile)(ingle_backend *b, bool on, ingle_error *err);
+    /* The sums so far; row: of instruction i, false past the end of the plan. */
+    void (*profile_total)(const ingle_backend *b, ingle_profile *total);
+    bool (*profile_row)(const ingle_backend *b, size_t i, ingle_profile_row *row);
 } ingle_backend_ops;
 
 extern const ingle_backend_ops ingle_backend_cpu;

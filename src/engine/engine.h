@@ -18,6 +18,8 @@ typedef struct ingle_job {
     const int32_t *tokens;
     size_t n, done, chunk; /* chunk: how many of them the running batch holds */
     ingle_rows rows;
+    size_t n_rows, before; /* rows of logits it will leave; positions filled before it */
+    float *fresh;          /* a larger array for the logits, until the job is queued */
     bool queued;
 } ingle_job;
 

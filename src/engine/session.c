@@ -155,12 +155,11 @@ static ingle_status finish(ingle_session *s, ingle_error *err)
     return INGLE_OK;
 }
 
-ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
-                                   ingle_rows rows, ingle_error *err)
+/* Everything a job needs, before anything changes; nothing stays taken on failure. */
+static ingle_status prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
+                            ingle_error *err)
 {
-    ingle_engine *e = s->engine;
     size_t n_rows = rows == INGLE_ROWS_ALL ? n : rows == INGLE_ROWS_LAST ? 1 : 0;
-    size_t before = s->n;
     float *fresh = NULL;
     ingle_status st = check_tokens(s, tokens, n, err);
     if (!st) st = reserve_rows(s, n_rows, &fresh, err);
@@ -169,30 +168,109 @@ ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size
         free(fresh);
         return st;
     }
-    if (fresh) {
+    s->job = (ingle_job){
+        .tokens = tokens, .n = n, .rows = rows, .n_rows = n_rows, .before = s->n, .fresh = fresh};
+    return INGLE_OK;
+}
+
+/* The job is not begun after all. */
+static void forget(ingle_session *s)
+{
+    free(s->job.fresh);
+    s->job.fresh = NULL;
+    pthread_mutex_lock(&s->engine->lock);
+    rewind_locked(s, s->n);
+    pthread_mutex_unlock(&s->engine->lock);
+}
+
+/* The lock is held. */
+static void submit(ingle_session *s)
+{
+    if (s->job.fresh) {
         free(s->logits);
-        s->logits = fresh;
-        s->rows_cap = n_rows;
+        s->logits = s->job.fresh;
+        s->rows_cap = s->job.n_rows;
+        s->job.fresh = NULL;
     }
-    pthread_mutex_lock(&e->lock);
-    s->job = (ingle_job){.tokens = tokens, .n = n, .rows = rows};
-    enqueue(e, s);
+    enqueue(s->engine, s);
+}
+
+static void settle(ingle_session *s, ingle_status st)
+{
+    if (st) rewind_locked(s, s->job.before);
+    else s->n_rows = s->job.n_rows;
+}
+
+ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
+                                   ingle_rows rows, ingle_error *err)
+{
+    ingle_status st = prepare(s, tokens, n, rows, err);
+    if (st) return st;
+    pthread_mutex_lock(&s->engine->lock);
+    submit(s);
     st = finish(s, err);
-    if (st) rewind_locked(s, before);
-    else s->n_rows = n_rows;
-    pthread_mutex_unlock(&e->lock);
+    settle(s, st);
+    pthread_mutex_unlock(&s->engine->lock);
     return st;
+}
+
+static ingle_status check_rows(ingle_rows rows, ingle_error *err)
+{
+    if ((unsigned)rows <= INGLE_ROWS_NONE) return INGLE_OK;
+    return ingle_fail(err, INGLE_EINVAL, "rows is %d, should be 0 to 2", rows);
 }
 
 ingle_status ingle_session_eval(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
                                 ingle_error *err)
 {
-    if ((unsigned)rows > INGLE_ROWS_NONE)
-        return ingle_fail(err, INGLE_EINVAL, "rows is %d, should be 0 to 2", rows);
-    ingle_status st = ingle_session_enter(s, err);
+    ingle_status st = check_rows(rows, err);
+    if (!st) st = ingle_session_enter(s, err);
     if (st) return st;
     st = ingle_session_compute(s, tokens, n, rows, err);
     ingle_session_leave(s);
+    return st;
+}
+
+/* All jobs are queued before the first step, so they share it. */
+static ingle_status compute_all(const ingle_eval *evals, size_t n, ingle_error *err)
+{
+    ingle_engine *e = evals[0].session->engine;
+    ingle_status st = INGLE_OK;
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < n; i++) submit(evals[i].session);
+    for (size_t i = 0; i < n; i++) {
+        ingle_status one = finish(evals[i].session, err);
+        if (one) st = one;
+    }
+    for (size_t i = 0; i < n; i++) settle(evals[i].session, st);
+    pthread_mutex_unlock(&e->lock);
+    return st;
+}
+
+static ingle_status check_eval(const ingle_eval *evals, size_t i, ingle_error *err)
+{
+    ingle_status st = check_rows(evals[i].rows, err);
+    if (!st) st = ingle_session_enter(evals[i].session, err);
+    if (st) return st;
+    if (evals[i].session->engine == evals[0].session->engine) return INGLE_OK;
+    ingle_session_leave(evals[i].session);
+    return ingle_fail(err, INGLE_EINVAL, "session %zu belongs to another engine", i);
+}
+
+ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n, ingle_error *err)
+{
+    ingle_status st = INGLE_OK;
+    size_t n_entered = 0, n_ready = 0;
+    if (!evals || !n) return ingle_fail(err, INGLE_EINVAL, "no sessions to evaluate");
+    for (; !st && n_entered < n; n_entered += !st) st = check_eval(evals, n_entered, err);
+    for (; !st && n_ready < n; n_ready += !st) {
+        const ingle_eval *ev = &evals[n_ready];
+        st = prepare(ev->session, ev->tokens, ev->n, ev->rows, err);
+    }
+    if (!st) st = compute_all(evals, n, err);
+    else
+        while (n_ready) forget(evals[--n_ready].session);
+    while (n_entered) ingle_session_leave(evals[--n_entered].session);
     return st;
 }
 

@@ -220,7 +220,7 @@ const char *ingle_buf_name(ingle_buf buf)
     return names[buf];
 }
 
-static const char *op_name(ingle_op op)
+const char *ingle_op_name(ingle_op op)
 {
     static const char *const names[] = {"EMBED", "NORM",   "MATMUL", "BIAS", "ROPE",
                                         "STORE", "QKV",    "ATTEND", "ACT",  "MUL",
@@ -248,7 +248,7 @@ static int matmul_text(const ingle_instr *in, const ingle_weights *w, char *out,
 {
     char src[160];
     src_text(in, w, src, sizeof src);
-    int n = snprintf(out, cap, "%-6s %s ->", op_name(in->op), src);
+    int n = snprintf(out, cap, "%-6s %s ->", ingle_op_name(in->op), src);
     for (uint32_t i = 0; i < in->n_out && (size_t)n < cap; i++) {
         const ingle_matmul_out *o = &in->out[i];
         const ingle_matrix *m = &w->matrix[o->weight];
@@ -266,27 +266,71 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
     const char *dst = ingle_buf_name(in->dst), *src = ingle_buf_name(in->src);
     switch (in->op) {
     case INGLE_OP_EMBED:
-        return snprintf(out, cap, "%-6s token -> %s = %s %s", op_name(in->op), dst,
+        return snprintf(out, cap, "%-6s token -> %s = %s %s", ingle_op_name(in->op), dst,
                         w->matrix[in->out[0].weight].tensor->name,
                         ingle_type_name(w->matrix[in->out[0].weight].packed.type));
     case INGLE_OP_MATMUL:
     case INGLE_OP_HEAD: return matmul_text(in, w, out, cap);
     case INGLE_OP_NORM:
     case INGLE_OP_BIAS:
-        return snprintf(out, cap, "%-6s %s, %s -> %s (%u heads of %u)", op_name(in->op), src,
+        return snprintf(out, cap, "%-6s %s, %s -> %s (%u heads of %u)", ingle_op_name(in->op), src,
                         vector_name(w, in->vector), dst, in->n_heads, in->head_dim);
     case INGLE_OP_QKV:
-        return snprintf(out, cap, "%-6s q norm %s, k norm %s, rope q k, store k v", op_name(in->op),
-                        vector_name(w, in->vector), vector_name(w, in->vector2));
-    case INGLE_OP_STORE: return snprintf(out, cap, "%-6s k, v -> pages", op_name(in->op));
+        return snprintf(out, cap, "%-6s q norm %s, k norm %s, rope q k, store k v",
+                        ingle_op_name(in->op), vector_name(w, in->vector),
+                        vector_name(w, in->vector2));
+    case INGLE_OP_STORE: return snprintf(out, cap, "%-6s k, v -> pages", ingle_op_name(in->op));
     case INGLE_OP_ROPE:
     case INGLE_OP_ATTEND:
-        return snprintf(out, cap, "%-6s %s -> %s (%u heads of %u)", op_name(in->op), src, dst,
+        return snprintf(out, cap, "%-6s %s -> %s (%u heads of %u)", ingle_op_name(in->op), src, dst,
                         in->n_heads, in->head_dim);
     case INGLE_OP_MUL:
     case INGLE_OP_ADD:
-        return snprintf(out, cap, "%-6s %s, %s -> %s", op_name(in->op), src,
+        return snprintf(out, cap, "%-6s %s, %s -> %s", ingle_op_name(in->op), src,
                         ingle_buf_name(in->src2), dst);
-    default: return snprintf(out, cap, "%-6s %s -> %s", op_name(in->op), src, dst);
+    default: return snprintf(out, cap, "%-6s %s -> %s", ingle_op_name(in->op), src, dst);
     }
+}
+
+/* "blk.3.attn_q.weight" -> "attn_q" */
+static size_t brief_name(const char *name, const char **start)
+{
+    const char *dot = strncmp(name, "blk.", 4) ? NULL : strchr(name + 4, '.');
+    *start = dot ? dot + 1 : name;
+    size_t len = strlen(*start);
+    return len > 7 && !strcmp(*start + len - 7, ".weight") ? len - 7 : len;
+}
+
+static bool types_differ(const ingle_instr *in, const ingle_weights *w)
+{
+    for (uint32_t i = 1; i < in->n_out; i++)
+        if (w->matrix[in->out[i].weight].packed.type != w->matrix[in->out[0].weight].packed.type)
+            return true;
+    return false;
+}
+
+static void matrices_brief(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap)
+{
+    size_t n = 0;
+    bool each = types_differ(in, w);
+    for (uint32_t i = 0; i < in->n_out && n < cap; i++) {
+        const ingle_matrix *m = &w->matrix[in->out[i].weight];
+        const char *start, *type = ingle_type_name(m->packed.type);
+        bool typed = each || i + 1 == in->n_out;
+        int len = (int)brief_name(m->tensor->name, &start);
+        n += (size_t)snprintf(out + n, cap - n, "%s%.*s%s%s", i ? ", " : "", len, start,
+                              typed ? " " : "", typed ? type : "");
+    }
+}
+
+void ingle_instr_brief(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap)
+{
+    out[0] = 0;
+    if (in->op == INGLE_OP_QKV)
+        snprintf(out, cap, in->vector == INGLE_NO_VECTOR ? "rope, store" : "norm, rope, store");
+    else if (in->op == INGLE_OP_NORM) snprintf(out, cap, "%s", ingle_buf_name(in->src));
+    else if (in->op == INGLE_OP_EMBED || in->op == INGLE_OP_MATMUL || in->op == INGLE_OP_HEAD)
+        matrices_brief(in, w, out, cap);
+    else if (in->op != INGLE_OP_STORE && in->op != INGLE_OP_ATTEND)
+        snprintf(out, cap, "%s", ingle_buf_name(in->dst));
 }

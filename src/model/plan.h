@@ -84,6 +84,9 @@ void ingle_plan_fuse(ingle_plan *plan);
 void ingle_plan_free(ingle_plan *plan);
 
 const char *ingle_buf_name(ingle_buf buf);
+const char *ingle_op_name(ingle_op op); /* "MATMUL" */
+/* What it is about in a few words: "attn_q, attn_k, attn_v Q4_K"; the same for every layer. */
+void ingle_instr_brief(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap);
 /* One line without newline, as snprintf. */
 int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap);
 

@@ -106,6 +106,7 @@ static void cpu_close(ingle_backend *b)
 {
     if (!b) return;
     ingle_pool_close(&b->pool);
+    free(b->profile.block);
     ingle_pages_free(b->pages, b->pages_bytes);
     ingle_pages_free(b->arena, b->at.total);
     free(b);
@@ -165,6 +166,9 @@ const ingle_backend_ops ingle_backend_cpu = {
     .clear = cpu_clear,
     .run = cpu_run,
     .limits = cpu_limits,
+    .profile = cpu_profile_switch,
+    .profile_total = cpu_profile_total,
+    .profile_row = cpu_profile_row,
 };
 
 void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost *cost)

@@ -1,5 +1,6 @@
 /* cpu.h - the CPU backend from inside: its arena, what a run carries, and what its files share.
- * cpu.c lays out and opens, run.c executes the plan in lock-step, limits.c measures the machine. */
+ * cpu.c lays out and opens, run.c executes the plan in lock-step, limits.c measures the machine,
+ * profile.c adds up where the time goes. */
 #ifndef INGLE_BACKEND_CPU_CPU_H
 #define INGLE_BACKEND_CPU_CPU_H
 
@@ -27,6 +28,26 @@ typedef struct cpu_counter {
     _Alignas(64) atomic_size_t next;
 } cpu_counter;
 
+/* One instruction of one run, as one thread saw it. */
+typedef struct cpu_lap {
+    double work, wait;
+} cpu_lap;
+
+/* A thread's clock in a run that is profiled. */
+typedef struct cpu_clock {
+    _Alignas(64) double last, begun, ended; /* ended: behind the last barrier */
+    double wait;                            /* of the instruction in progress */
+    cpu_lap *laps;                          /* [n_instr] */
+} cpu_clock;
+
+typedef struct cpu_profile {
+    bool on;
+    void *block;       /* what malloc gave; NULL: never switched on */
+    cpu_clock *clocks; /* [n_threads] */
+    ingle_profile total;
+    ingle_profile_row *rows; /* [n_instr] */
+} cpu_profile;
+
 struct ingle_backend {
     ingle_model *model; /* not retained: the engine holds it */
     ingle_backend_options opt;
@@ -38,6 +59,8 @@ struct ingle_backend {
     size_t pages_bytes;
     cpu_layout at;
     uint8_t *arena;
+
+    cpu_profile profile;
 
     /* the run in progress */
     const ingle_batch *batch;
@@ -52,5 +75,12 @@ struct ingle_backend {
 
 void cpu_run(ingle_backend *b, const ingle_batch *batch);
 ingle_status cpu_limits(ingle_backend *b, ingle_limits *limits, ingle_error *err);
+
+/* profile.c */
+ingle_status cpu_profile_switch(ingle_backend *b, bool on, ingle_error *err);
+void cpu_profile_total(const ingle_backend *b, ingle_profile *total);
+bool cpu_profile_row(const ingle_backend *b, size_t i, ingle_profile_row *row);
+/* Adds the run that began at `begun` and has just ended; its batch is still there. */
+void cpu_profile_add(ingle_backend *b, double begun);
 
 #endif

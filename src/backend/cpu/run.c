@@ -4,6 +4,8 @@
  * value never changes the value. */
 #include "backend/cpu/cpu.h"
 
+#include "base/clock.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +13,8 @@ typedef struct worker {
     ingle_backend *b;
     ingle_pool *pool;
     int i, n;
-    uint8_t *own; /* private memory */
+    uint8_t *own;     /* private memory */
+    cpu_clock *clock; /* NULL: nobody looks */
 } worker;
 
 /* My part [*from, *to) of n equal tasks. */
@@ -23,7 +26,10 @@ static void split(const worker *w, size_t n, size_t *from, size_t *to)
 
 static void barrier(const worker *w)
 {
-    if (w->n > 1) ingle_pool_barrier(w->pool, w->i);
+    if (w->n == 1) return;
+    double before = w->clock ? ingle_now() : 0;
+    ingle_pool_barrier(w->pool, w->i);
+    if (w->clock) w->clock->wait += ingle_now() - before;
 }
 
 static size_t n_rows(const worker *w, const ingle_instr *in)
@@ -329,6 +335,20 @@ static void head(const worker *w, const ingle_instr *in, cpu_counter *counter)
 
 /* ---- the walk ---- */
 
+static void start_clock(cpu_clock *c)
+{
+    c->begun = c->last = ingle_now();
+    c->wait = 0;
+}
+
+static void lap(cpu_clock *c, size_t i_instr)
+{
+    double now = ingle_now();
+    c->laps[i_instr] = (cpu_lap){.work = now - c->last - c->wait, .wait = c->wait};
+    c->last = c->ended = now;
+    c->wait = 0;
+}
+
 static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
 {
     ingle_backend *b = arg;
@@ -336,7 +356,9 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
                 .pool = pool,
                 .i = i_thread,
                 .n = n_threads,
-                .own = b->arena + b->at.thread + b->at.thread_bytes * (size_t)i_thread};
+                .own = b->arena + b->at.thread + b->at.thread_bytes * (size_t)i_thread,
+                .clock = b->profile.on ? &b->profile.clocks[i_thread] : NULL};
+    if (w.clock) start_clock(w.clock);
     for (size_t i = 0; i < b->model->plan.n_instr; i++) {
         const ingle_instr *in = &b->model->plan.instr[i];
         if (in->rows && !b->batch->n_rows) break; /* nothing behind the last attention is wanted */
@@ -350,12 +372,14 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         default: by_row(&w, in); break;
         }
         barrier(&w);
+        if (w.clock) lap(w.clock, i);
     }
 }
 
 void cpu_run(ingle_backend *b, const ingle_batch *batch)
 {
     size_t n_pages = 0;
+    double begun = b->profile.on ? ingle_now() : 0;
     b->batch = batch;
     for (size_t s = 0; s < batch->n_seqs; s++) {
         const ingle_batch_seq *seq = &batch->seqs[s];
@@ -369,5 +393,6 @@ void cpu_run(ingle_backend *b, const ingle_batch *batch)
     }
     for (size_t i = 0; i < b->at.n_counters; i++) atomic_init(&b->counter[i].next, 0);
     ingle_pool_run(b->pool, walk, b);
+    if (b->profile.on) cpu_profile_add(b, begun);
     b->batch = NULL;
 }

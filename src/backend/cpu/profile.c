@@ -1,0 +1,171 @@
+/* profile.c - where the time of runs goes, and what they had to do: sums by instruction.
+ * Every thread times its own way through the plan (run.c); after the run the caller adds the laps
+ * up. What a step moves and multiplies follows from plan and batch alone. */
+#include "backend/cpu/cpu.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t n_instr(const ingle_backend *b)
+{
+    return b->model->plan.n_instr;
+}
+
+ingle_status cpu_profile_switch(ingle_backend *b, bool on, ingle_error *err)
+{
+    cpu_profile *p = &b->profile;
+    size_t n_threads = (size_t)b->opt.n_threads, n = n_instr(b);
+    size_t clocks = n_threads * sizeof(cpu_clock), laps = n_threads * n * sizeof(cpu_lap);
+    p->on = false;
+    if (!on) return INGLE_OK;
+    if (!p->block) {
+        p->block = ingle_new(1, INGLE_ALIGN + clocks + laps + n * sizeof(ingle_profile_row));
+        if (!p->block) return ingle_fail(err, INGLE_ENOMEM, "no memory for a profile");
+    }
+    char *at = (char *)ingle_round_up((size_t)p->block, INGLE_ALIGN);
+    p->clocks = (cpu_clock *)(void *)at;
+    p->rows = (ingle_profile_row *)(void *)(at + clocks + laps);
+    for (size_t i = 0; i < n_threads; i++)
+        p->clocks[i].laps = (cpu_lap *)(void *)(at + clocks) + i * n;
+    memset(&p->total, 0, sizeof p->total);
+    memset(p->rows, 0, n * sizeof *p->rows);
+    p->on = true;
+    return INGLE_OK;
+}
+
+void cpu_profile_total(const ingle_backend *b, ingle_profile *total)
+{
+    *total = b->profile.total;
+}
+
+bool cpu_profile_row(const ingle_backend *b, size_t i, ingle_profile_row *row)
+{
+    if (i >= n_instr(b)) return false;
+    const ingle_instr *in = &b->model->plan.instr[i];
+    memset(row, 0, sizeof *row);
+    if (b->profile.rows) *row = b->profile.rows[i];
+    row->op = ingle_op_name(in->op);
+    row->layer = (int32_t)in->layer;
+    ingle_instr_brief(in, &b->model->weights, row->what, sizeof row->what);
+    return true;
+}
+
+/* ---- what there was to do ---- */
+
+static double *macs_of(ingle_profile_row *row, ingle_type type)
+{
+    if (type == INGLE_TYPE_BF16) return &row->bf16_macs;
+    return ingle_type_get(type)->act == INGLE_ACT_F32 ? &row->f32_macs : &row->int8_macs;
+}
+
+/* Every weight once, however many rows there are. */
+static void add_products(const ingle_backend *b, const ingle_instr *in, double m,
+                         ingle_profile_row *row)
+{
+    for (uint32_t o = 0; o < in->n_out; o++) {
+        const ingle_matrix *mat = &b->model->weights.matrix[in->out[o].weight];
+        row->bytes += (double)mat->tensor->n_bytes;
+        *macs_of(row, mat->packed.type) +=
+            m * (double)mat->packed.n_rows * (double)mat->packed.n_cols;
+    }
+}
+
+/* Keys and values of one layer, per position. */
+static double kv_bytes(const ingle_backend *b)
+{
+    return (double)b->layer_bytes / INGLE_PAGE;
+}
+
+/* Position p sees p + 1, or the window; the keys and values of a sequence are counted once. */
+static void add_attention(const ingle_backend *b, ingle_profile_row *row)
+{
+    const ingle_hparams *hp = &b->model->hp;
+    double macs = (double)hp->n_head * (hp->head_dim_k + hp->head_dim_v);
+    for (size_t s = 0; s < b->batch->n_seqs; s++) {
+        const ingle_batch_seq *seq = &b->batch->seqs[s];
+        size_t n = seq->n, end = seq->pos0 + n, window = hp->window ? hp->window : end;
+        double seen = 0;
+        for (size_t p = seq->pos0; p < end; p++) seen += (double)(p < window ? p + 1 : window);
+        *(b->opt.kv_type == INGLE_TYPE_BF16 ? &row->bf16_macs : &row->f32_macs) += macs * seen;
+        row->bytes += kv_bytes(b) * (double)(end < window + n ? end : window + n);
+    }
+}
+
+/* Rows that come in and go out. */
+static double row_bytes(const ingle_backend *b, const ingle_instr *in)
+{
+    const uint32_t *width = b->model->plan.width;
+    bool two = in->op == INGLE_OP_ADD || in->op == INGLE_OP_MUL;
+    return 4.0 * ((double)width[in->src] + (two ? width[in->src2] : 0) + width[in->dst]);
+}
+
+static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profile_row *row)
+{
+    double m = (double)(in->rows ? b->batch->n_rows : b->batch->n_tokens);
+    switch (in->op) {
+    case INGLE_OP_MATMUL:
+    case INGLE_OP_HEAD: add_products(b, in, m, row); break;
+    case INGLE_OP_ATTEND: add_attention(b, row); break;
+    case INGLE_OP_STORE:
+    case INGLE_OP_QKV: row->bytes += m * kv_bytes(b); break;
+    case INGLE_OP_EMBED: {
+        const ingle_matrix *mat = &b->model->weights.matrix[in->out[0].weight];
+        row->bytes += m * (double)mat->tensor->n_bytes / (double)mat->packed.n_rows;
+        break;
+    }
+    default: row->bytes += m * row_bytes(b, in); break;
+    }
+}
+
+/* ---- where the time went ---- */
+
+/* Threads that begin late keep the others waiting at the first barrier: that is dispatch, and is
+ * taken out of the first instruction. */
+static double latest_begin(const ingle_backend *b)
+{
+    double latest = 0;
+    for (int t = 0; t < b->opt.n_threads; t++)
+        if (b->profile.clocks[t].begun > latest) latest = b->profile.clocks[t].begun;
+    return latest;
+}
+
+static double wait_of(const cpu_clock *c, size_t i, double latest)
+{
+    double wait = c->laps[i].wait;
+    if (i == 0) wait -= latest - c->begun;
+    return wait > 0 ? wait : 0;
+}
+
+static void add_times(const ingle_backend *b, size_t i, double latest, ingle_profile_row *row)
+{
+    double n = b->opt.n_threads, work = 0, wait = 0, least = -1;
+    for (int t = 0; t < b->opt.n_threads; t++) {
+        const cpu_clock *c = &b->profile.clocks[t];
+        double w = wait_of(c, i, latest);
+        work += c->laps[i].work;
+        wait += w;
+        if (least < 0 || w < least) least = w;
+    }
+    row->work_s += work / n;
+    row->barrier_s += least;
+    row->uneven_s += wait / n - least;
+}
+
+void cpu_profile_add(ingle_backend *b, double begun)
+{
+    cpu_profile *p = &b->profile;
+    double now = ingle_now(), latest = latest_begin(b), tail = 0;
+    for (int t = 0; t < b->opt.n_threads; t++) tail += now - p->clocks[t].ended;
+    p->total.n_steps++;
+    p->total.n_tokens += b->batch->n_tokens;
+    p->total.step_s += now - begun;
+    p->total.dispatch_s += latest - begun + tail / b->opt.n_threads;
+    for (size_t i = 0; i < n_instr(b); i++) {
+        const ingle_instr *in = &b->model->plan.instr[i];
+        if (in->rows && !b->batch->n_rows) break;
+        add_times(b, i, latest, &p->rows[i]);
+        add_costs(b, in, &p->rows[i]);
+    }
+}

@@ -1,0 +1,51 @@
+/* profile.c - the engine's side of profiling: nobody may be stepping meanwhile. */
+#include "engine/engine.h"
+
+static ingle_status closed(ingle_error *err)
+{
+    return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
+}
+
+/* Takes the lock if the backend is at rest. */
+static ingle_status enter(ingle_engine *e, ingle_error *err)
+{
+    pthread_mutex_lock(&e->lock);
+    if (!e->driving) return INGLE_OK;
+    pthread_mutex_unlock(&e->lock);
+    return ingle_fail(err, INGLE_EBUSY, "the engine is at work");
+}
+
+ingle_status ingle_engine_profile(ingle_engine *e, bool on, ingle_error *err)
+{
+    if (!e) return closed(err);
+    ingle_status st = enter(e, err);
+    if (st) return st;
+    st = e->ops->profile(e->backend, on, err);
+    pthread_mutex_unlock(&e->lock);
+    return st;
+}
+
+ingle_status ingle_engine_profile_total(ingle_engine *e, ingle_profile *total, ingle_error *err)
+{
+    if (!e) return closed(err);
+    if (!total) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_profile_total: total is NULL");
+    ingle_status st = enter(e, err);
+    if (st) return st;
+    e->ops->profile_total(e->backend, total);
+    pthread_mutex_unlock(&e->lock);
+    return INGLE_OK;
+}
+
+ingle_status ingle_engine_profile_row(ingle_engine *e, size_t i, ingle_profile_row *row,
+                                      ingle_error *err)
+{
+    if (!e) return closed(err);
+    if (!row) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_profile_row: row is NULL");
+    ingle_status st = enter(e, err);
+    if (st) return st;
+    if (!e->ops->profile_row(e->backend, i, row))
+        st = ingle_fail(err, INGLE_ENOTFOUND, "the plan has %zu instructions",
+                        e->model->plan.n_instr);
+    pthread_mutex_unlock(&e->lock);
+    return st;
+}
