@@ -27,7 +27,8 @@
 /* What one thread owns; a line of its own. */
 typedef struct worker {
     _Alignas(INGLE_ALIGN) uint32_t n_barriers; /* passed so far, over all runs */
-    int n_short;                               /* spins still to be kept short */
+    int n_short;                               /* spins at barriers still to be kept short */
+    int n_short_start;                         /* the same before runs */
     int index;
     ingle_pool *pool;
     pthread_t thread;
@@ -103,14 +104,14 @@ static bool gate_try(gate *g, uint32_t seen, int n_tries, bool crowded)
  * are kept short for a while. With more threads than processors a spin would keep whoever we wait
  * for from running; a yield lets it, and comes back sooner than a sleep and its wake-up: with 8
  * threads on 2 processors the steps of a tiny model take a third of the time. */
-static void wait_for(ingle_pool *pool, worker *w, gate *g, uint32_t seen)
+static void wait_for(const ingle_pool *pool, int *n_short, gate *g, uint32_t seen)
 {
-    bool shorten = w->n_short && !pool->crowded;
+    bool shorten = *n_short && !pool->crowded;
     if (gate_try(g, seen, shorten ? pool->n_tries / SHORT_SHARE : pool->n_tries, pool->crowded)) {
-        w->n_short = 0;
+        *n_short = 0;
         return;
     }
-    w->n_short = w->n_short ? w->n_short - 1 : N_SHORT;
+    *n_short = *n_short ? *n_short - 1 : N_SHORT;
     gate_sleep(g, seen);
 }
 
@@ -119,7 +120,7 @@ static void *worker_main(void *arg)
     worker *w = arg;
     ingle_pool *pool = w->pool;
     for (uint32_t n_runs = 0;; n_runs++) {
-        gate_sleep(&pool->start, n_runs);
+        wait_for(pool, &w->n_short_start, &pool->start, n_runs);
         if (pool->stop) return NULL;
         pool->fn(pool->arg, pool, w->index, pool->n_threads);
         if (atomic_fetch_sub(&pool->finish.word, 1) == 1) gate_wake(&pool->finish);
@@ -225,7 +226,7 @@ void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
     for (;;) {
         uint32_t left = atomic_load(&pool->finish.word);
         if (!left) return;
-        wait_for(pool, &pool->workers[0], &pool->finish, left);
+        wait_for(pool, &pool->workers[0].n_short, &pool->finish, left);
     }
 }
 
@@ -239,6 +240,6 @@ void ingle_pool_barrier(ingle_pool *pool, int i_thread)
         atomic_fetch_add(&pool->passed.word, 1);
         gate_wake(&pool->passed);
     } else {
-        wait_for(pool, w, &pool->passed, seen);
+        wait_for(pool, &w->n_short, &pool->passed, seen);
     }
 }

@@ -1,9 +1,10 @@
 /* pool.h - the compute threads of one engine (or of one model being packed).
  * Owns       n-1 pthreads; the caller of ingle_pool_run() is thread 0.
  * Depends on base/mem.h, base/status.h, base/cpu.h. Knows nothing of what it runs.
- * Invariant  between runs every worker sleeps on a futex; within a run a barrier spins briefly (at
- *            most 50 us, less while that does not help; with more threads than can run at once it
- *            yields instead), then sleeps. */
+ * Invariant  whoever waits, for the next run or at a barrier, spins briefly (at most 50 us, less
+ *            while that does not help; with more threads than can run at once it yields instead),
+ *            then sleeps on a futex: an idle pool costs nothing, and a step that follows soon finds
+ *            its threads awake. */
 #ifndef INGLE_BASE_POOL_H
 #define INGLE_BASE_POOL_H
 

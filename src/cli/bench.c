@@ -1,31 +1,24 @@
 /* bench.c - `ingle bench`: tokens per second, and the share of what the machine could do.
- * Depends on open.h, out.h, stats in this file.
+ * Depends on open.h, out.h, bench.h (the report), profile.h.
  *
  * Limits are probed before and after every repetition with the engine's own threads: a shared
  * machine's speed changes from second to second, so a ratio only holds within one repetition. */
-#include "open.h"
+#include "bench.h"
 #include "out.h"
 #include "platform.h"
 #include "verbs.h"
 
+#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     RETRIES = 3, /* of a repetition whose probes disagree */
-    MAX_RUNS = 1000
+    MAX_RUNS = 1000,
+    MAX_SEQS = 256
 };
 static const double STEADY = 0.10; /* probes may differ by this share */
-
-typedef enum bench_format { FORMAT_MD, FORMAT_JSON, FORMAT_CSV } bench_format;
-
-typedef struct bench_options {
-    open_options open;
-    int32_t n_prompt, n_gen, depth, repeats;
-    int format;
-} bench_options;
 
 #define AT(field) offsetof(bench_options, field)
 
@@ -40,6 +33,14 @@ static const arg_option ROWS[] = {
     {"-d --n-depth", "N", ARG_INT, AT(depth), 0, ARG_MAX, NULL,
      "tokens that are in the context before (default 0)"},
     {"-r --repetitions", "N", ARG_INT, AT(repeats), 1, MAX_RUNS, NULL, "repetitions (default 5)"},
+    {"--sequences", "N", ARG_INT, AT(n_seqs), 1, MAX_SEQS, NULL,
+     "adds row tgM xN: N sequences that generate at once, their tokens counted together (default "
+     "1)"},
+    {"--profile", NULL, ARG_FLAG, AT(profile), 0, 0, NULL,
+     "shows for every row where the time of a step goes: by kind of instruction, with -o json or "
+     "csv by instruction of the plan"},
+    {"--profile-svg", "FILE", ARG_STRING, AT(svg), 0, 0, NULL,
+     "writes the same as a picture; every box tells its figures when pointed at"},
     {"-o --output", "FORMAT", ARG_CHOICE, AT(format), 0, 0, FORMATS,
      "md, json or csv (default md)"},
 };
@@ -51,70 +52,21 @@ static const arg_group GROUPS[] = {
      AT(open)},
 };
 
-/* ---- statistics ------------------------------------------------------------------------------ */
-
-static double mean_of(const double *v, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += v[i];
-    return n ? sum / (double)n : 0;
-}
-
-static double sd_of(const double *v, size_t n)
-{
-    double mean = mean_of(v, n), sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (v[i] - mean) * (v[i] - mean);
-    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_of(double *v, size_t n)
-{
-    qsort(v, n, sizeof *v, by_value);
-    return n ? (v[(n - 1) / 2] + v[n / 2]) / 2 : 0;
-}
-
 /* ---- one row --------------------------------------------------------------------------------- */
 
-typedef struct bench_row {
-    bool decode;
-    int32_t n, depth;
-    double *tps, *limit, *ratio; /* [repeats] */
-    size_t n_runs, n_unsteady;
-} bench_row;
-
-typedef struct bench {
-    open_handles h;
-    const bench_options *opt;
-    ingle_cost cost;
-    ingle_limits sum; /* over all probes */
-    size_t n_probes;
-    out_progress progress;
-    bench_row rows[2];
-    size_t n_rows;
-    int32_t *tokens; /* [depth + n] of the longest row */
-    ingle_error err;
-} bench;
-
-static void row_name(const bench_row *row, char *name, size_t cap)
-{
-    int len = snprintf(name, cap, "%s%d", row->decode ? "tg" : "pp", row->n);
-    if (row->depth > 0) snprintf(name + len, cap - (size_t)len, " @ d%d", row->depth);
-}
-
 /* Most tokens per second that the machine's peaks allow: compute for a prompt (products of weights
- * in int8, the head once, attention in bf16 or, without it, in f32), bandwidth for generation. A
- * token attends on average to the tokens before the row and half of the row. */
+ * in int8, the head once, attention in bf16 or, without it, in f32), bandwidth for generation (of
+ * many sequences at once it may be compute again). A token attends on average to the tokens before
+ * the row and half of the row. */
 static double limit_of(const bench *b, const bench_row *row, const ingle_limits *peak)
 {
-    double attended = row->depth + (row->n + 1) / 2.0;
+    double attended = row->depth + (row->n + 1) / 2.0, n_seqs = row->n_seqs;
     if (row->decode) {
-        return peak->read_gbs * 1e9 / (b->cost.weight_bytes + b->cost.kv_bytes * attended);
+        double bytes = b->cost.weight_bytes + n_seqs * b->cost.kv_bytes * attended;
+        double read_s = bytes / (peak->read_gbs * 1e9);
+        double macs_s =
+            n_seqs * (b->cost.matmul_macs + b->cost.head_macs) / (peak->int8_gmacs * 1e9);
+        return n_seqs / (n_seqs > 1 && macs_s > read_s ? macs_s : read_s);
     }
     double attend_gmacs = peak->bf16_gmacs > 0 ? peak->bf16_gmacs : peak->f32_gmacs;
     double seconds = b->cost.matmul_macs / (peak->int8_gmacs * 1e9) +
@@ -135,23 +87,44 @@ static ingle_status probe(bench *b, ingle_limits *peak)
     return platform_interrupted() ? INGLE_ECANCELLED : INGLE_OK;
 }
 
-/* Fills the context to the row's depth; what is there already is the same tokens. */
-static ingle_status go_to_depth(bench *b, const bench_row *row)
+/* Fills a session to the row's depth; what is there already is the same tokens. */
+static ingle_status fill_session(bench *b, const bench_row *row, ingle_session *session)
 {
     const int32_t *tokens = NULL;
     size_t n = 0, depth = (size_t)row->depth;
-    ingle_status status = ingle_session_tokens(b->h.session, &tokens, &n, &b->err);
+    ingle_status status = ingle_session_tokens(session, &tokens, &n, &b->err);
     if (status != INGLE_OK) return status;
-    if (n > depth) return ingle_session_truncate(b->h.session, depth, &b->err);
+    if (n > depth) return ingle_session_truncate(session, depth, &b->err);
     size_t n_batch = (size_t)b->h.engine_info.n_batch;
     while (n < depth && status == INGLE_OK) {
         size_t step = depth - n < n_batch ? depth - n : n_batch;
-        status = ingle_session_eval(b->h.session, b->tokens + n, step, INGLE_ROWS_NONE, &b->err);
+        status = ingle_session_eval(session, b->tokens + n, step, INGLE_ROWS_NONE, &b->err);
         n += step;
         out_progress_show(&b->progress, "filling the context", (double)n / (double)depth);
         if (platform_interrupted()) status = INGLE_ECANCELLED;
     }
     return status;
+}
+
+static ingle_status go_to_depth(bench *b, const bench_row *row)
+{
+    ingle_status status = INGLE_OK;
+    for (int32_t i = 0; status == INGLE_OK && i < row->n_seqs; i++) {
+        status = fill_session(b, row, b->evals[i].session);
+    }
+    return status;
+}
+
+/* One token of every sequence, each a different one. */
+static ingle_status step_all(bench *b, const bench_row *row, size_t i)
+{
+    for (int32_t s = 0; s < row->n_seqs; s++) {
+        size_t at = (size_t)row->depth + (i + (size_t)s) % (size_t)row->n;
+        b->evals[s].tokens = b->tokens + at;
+        b->evals[s].n = 1;
+        b->evals[s].rows = INGLE_ROWS_LAST;
+    }
+    return ingle_sessions_eval(b->evals, (size_t)row->n_seqs, &b->err);
 }
 
 static ingle_status run_once(bench *b, const bench_row *row, double *tps)
@@ -164,10 +137,12 @@ static ingle_status run_once(bench *b, const bench_row *row, double *tps)
         status = ingle_session_eval(b->h.session, tokens, n, INGLE_ROWS_LAST, &b->err);
     }
     for (size_t i = 0; row->decode && status == INGLE_OK && i < n; i++) {
-        status = ingle_session_eval(b->h.session, tokens + i, 1, INGLE_ROWS_LAST, &b->err);
+        status = row->n_seqs > 1
+                     ? step_all(b, row, i)
+                     : ingle_session_eval(b->h.session, tokens + i, 1, INGLE_ROWS_LAST, &b->err);
         if (platform_interrupted()) status = INGLE_ECANCELLED;
     }
-    *tps = row->n / (platform_now() - start);
+    *tps = (double)row->n * row->n_seqs / (platform_now() - start);
     return status;
 }
 
@@ -199,7 +174,7 @@ static ingle_status run_row(bench *b, bench_row *row)
 {
     ingle_limits before;
     char name[64];
-    row_name(row, name, sizeof name);
+    bench_row_name(row, name, sizeof name);
     ingle_status status = go_to_depth(b, row);
     if (status == INGLE_OK) status = probe(b, &before);
     for (int32_t i = 0; status == INGLE_OK && i < b->opt->repeats; i++) {
@@ -215,103 +190,95 @@ static ingle_status run_row(bench *b, bench_row *row)
     return status;
 }
 
-/* ---- report ---------------------------------------------------------------------------------- */
+/* ---- where the time goes --------------------------------------------------------------------- */
 
-typedef struct row_result {
-    char name[64];
-    double tps, sd, median, limit, of_limit;
-} row_result;
-
-static row_result summarise(const bench_row *row)
+/* Draws from the last logits as `ingle run` does without options; the token itself is not used. */
+static ingle_status sample(bench *b, double *seconds)
 {
-    row_result r = {.tps = mean_of(row->tps, row->n_runs), .sd = sd_of(row->tps, row->n_runs)};
-    row_name(row, r.name, sizeof r.name);
-    r.median = median_of(row->tps, row->n_runs);
-    r.limit = median_of(row->limit, row->n_runs);
-    r.of_limit = median_of(row->ratio, row->n_runs);
-    return r;
+    ingle_candidate c;
+    const float *logits = NULL;
+    double start = platform_now();
+    ingle_status status = ingle_session_logits(b->h.session, 0, &logits, &b->err);
+    if (status == INGLE_OK) status = ingle_sampler_sample(b->sampler, logits, &c, &b->err);
+    if (status == INGLE_OK) status = ingle_sampler_accept(b->sampler, c.token, &b->err);
+    *seconds += platform_now() - start;
+    return status;
 }
 
-static const char *model_name(const bench *b)
+static ingle_status profile_once(bench *b, const bench_row *row, profile *p)
 {
-    const char *slash = strrchr(b->h.path, '/');
-    return slash ? slash + 1 : b->h.path;
-}
-
-static void report_md(const bench *b, const ingle_limits *mean)
-{
-    char size[32];
-    out_format_bytes((double)b->h.info.n_bytes, size, sizeof size);
-    printf("| model | size | threads | test | t/s | limit | of limit |\n"
-           "| --- | ---: | ---: | --- | ---: | ---: | ---: |\n");
-    for (size_t i = 0; i < b->n_rows; i++) {
-        row_result r = summarise(&b->rows[i]);
-        fputs("| ", stdout);
-        out_plain(model_name(b), 0);
-        printf(" | %s | %d | %s | %.2f ± %.2f | %.2f | %.1f %% |\n", size,
-               b->h.engine_info.n_threads, r.name, r.tps, r.sd, r.limit, 100 * r.of_limit);
+    double start, unused;
+    ingle_status status = go_to_depth(b, row);
+    start = platform_now();
+    if (status != INGLE_OK) return status;
+    if (!row->decode || row->n_seqs > 1) { status = run_once(b, row, &unused); }
+    for (int32_t i = 0; row->decode && row->n_seqs == 1 && status == INGLE_OK && i < row->n; i++) {
+        status = ingle_session_eval(b->h.session, b->tokens + row->depth + i, 1, INGLE_ROWS_LAST,
+                                    &b->err);
+        if (status == INGLE_OK) status = sample(b, &p->sampling_s);
+        if (platform_interrupted()) status = INGLE_ECANCELLED;
     }
-    printf("\nlimits of this machine with these threads (%s): read %.2f GB/s, int8 %.1f GMAC/s, "
-           "bf16 %.1f GMAC/s, f32 %.1f GMAC/s\n",
-           b->h.info.isa, mean->read_gbs, mean->int8_gmacs, mean->bf16_gmacs, mean->f32_gmacs);
+    p->wall_s += platform_now() - start;
+    return status;
 }
 
-static void report_json(const bench *b, const ingle_limits *mean)
+/* The row once more, apart from the measurement, since looking takes time too. */
+static ingle_status profile_row(bench *b, const bench_row *row, profile *p)
 {
-    fputs("{\"model\":", stdout);
-    out_json_string(b->h.path, strlen(b->h.path));
-    printf(",\"isa\":\"%s\",\"threads\":%d,\"limits\":{\"read_gbs\":%.3f,\"int8_gmacs\":%.2f,"
-           "\"bf16_gmacs\":%.2f,\"f32_gmacs\":%.2f},\"rows\":[",
-           b->h.info.isa, b->h.engine_info.n_threads, mean->read_gbs, mean->int8_gmacs,
-           mean->bf16_gmacs, mean->f32_gmacs);
-    for (size_t i = 0; i < b->n_rows; i++) {
-        row_result r = summarise(&b->rows[i]);
-        printf("%s{\"name\":\"%s\",\"tps\":%.4f,\"sd\":%.4f,\"median\":%.4f,\"limit\":%.4f,"
-               "\"of_limit\":%.4f}",
-               i ? "," : "", r.name, r.tps, r.sd, r.median, r.limit, r.of_limit);
+    bench_row_name(row, p->name, sizeof p->name);
+    ingle_status status = ingle_sampler_reset(b->sampler, &b->err);
+    if (status == INGLE_OK) status = go_to_depth(b, row);
+    if (status == INGLE_OK) status = ingle_engine_profile(b->h.engine, true, &b->err);
+    for (int32_t i = 0; status == INGLE_OK && i < b->opt->repeats; i++) {
+        out_progress_show(&b->progress, "profiling", (double)i / b->opt->repeats);
+        status = profile_once(b, row, p);
     }
-    fputs("]}\n", stdout);
+    if (status == INGLE_OK) status = profile_fetch(p, b->h.engine, &b->err);
+    ingle_engine_profile(b->h.engine, false, NULL);
+    return status;
 }
 
-static void print_csv_field(const char *text)
+static ingle_status profile_all(bench *b)
 {
-    putchar('"');
-    for (; *text; text++) printf("%s%c", *text == '"' ? "\"" : "", *text);
-    putchar('"');
-}
-
-static void report_csv(const bench *b, const ingle_limits *mean)
-{
-    printf("model,threads,name,tps,sd,median,limit,of_limit,read_gbs,int8_gmacs,bf16_gmacs\n");
-    for (size_t i = 0; i < b->n_rows; i++) {
-        row_result r = summarise(&b->rows[i]);
-        print_csv_field(b->h.path);
-        printf(",%d,%s,%.4f,%.4f,%.4f,%.4f,%.4f,%.3f,%.2f,%.2f\n", b->h.engine_info.n_threads,
-               r.name, r.tps, r.sd, r.median, r.limit, r.of_limit, mean->read_gbs, mean->int8_gmacs,
-               mean->bf16_gmacs);
+    ingle_sampler_options opt;
+    ingle_sampler_options_init(&opt);
+    if (!b->opt->profile && !b->opt->svg) return INGLE_OK;
+    ingle_status status =
+        ingle_sampler_open(&b->sampler, &opt, b->h.info.n_vocab, b->h.model, &b->err);
+    for (size_t i = 0; status == INGLE_OK && i < b->n_rows; i++) {
+        status = profile_row(b, &b->rows[i], &b->profiles[i]);
     }
+    out_progress_clear(&b->progress);
+    return status;
 }
 
-static void report(const bench *b)
+static int write_svg(const bench *b)
 {
-    double n = (double)b->n_probes;
-    ingle_limits mean = {b->sum.read_gbs / n, b->sum.int8_gmacs / n, b->sum.bf16_gmacs / n,
-                         b->sum.f32_gmacs / n};
-    switch ((bench_format)b->opt->format) {
-    case FORMAT_MD: report_md(b, &mean); break;
-    case FORMAT_JSON: report_json(b, &mean); break;
-    case FORMAT_CSV: report_csv(b, &mean); break;
+    if (!b->opt->svg) return EXIT_DONE;
+    char title[600];
+    FILE *f = fopen(b->opt->svg, "w");
+    ingle_limits peak = bench_mean_limits(b);
+    snprintf(title, sizeof title, "%.500s, %d threads, %s", bench_model_name(b),
+             b->h.engine_info.n_threads, b->h.info.isa);
+    bool ok = f != NULL;
+    if (ok) {
+        profile_print_svg(f, title, b->profiles, b->n_rows, &peak);
+        ok = !ferror(f);
+        ok = fclose(f) == 0 && ok;
     }
+    if (ok) return EXIT_DONE;
+    out_error("cannot write %s: %s", b->opt->svg, strerror(errno));
+    return EXIT_WORK;
 }
 
 /* ---- the verb -------------------------------------------------------------------------------- */
 
-static bool add_row(bench *b, bool decode, int32_t n)
+static bool add_row(bench *b, bool decode, int32_t n, int32_t n_seqs)
 {
     if (n == 0) return true;
     bench_row *row = &b->rows[b->n_rows++];
     size_t repeats = (size_t)b->opt->repeats;
-    *row = (bench_row){.decode = decode, .n = n, .depth = b->opt->depth};
+    *row = (bench_row){.decode = decode, .n = n, .depth = b->opt->depth, .n_seqs = n_seqs};
     row->tps = calloc(repeats, sizeof *row->tps);
     row->limit = calloc(repeats, sizeof *row->limit);
     row->ratio = calloc(repeats, sizeof *row->ratio);
@@ -331,6 +298,23 @@ static bool make_tokens(bench *b, size_t n)
     return true;
 }
 
+/* The engine's first session is one of the sequences. */
+static int open_sequences(bench *b)
+{
+    size_t n = (size_t)b->opt->n_seqs;
+    ingle_status status = INGLE_OK;
+    b->evals = calloc(n, sizeof *b->evals);
+    if (!b->evals) {
+        out_error("no memory for %zu sequences", n);
+        return EXIT_WORK;
+    }
+    b->evals[0].session = b->h.session;
+    for (size_t i = 1; status == INGLE_OK && i < n; i++) {
+        status = ingle_session_open(&b->evals[i].session, b->h.engine, &b->err);
+    }
+    return status == INGLE_OK ? EXIT_DONE : open_failed("bench", status, &b->err);
+}
+
 static int prepare(bench *b)
 {
     const bench_options *opt = b->opt;
@@ -341,9 +325,12 @@ static int prepare(bench *b)
     }
     int code = open_model(&b->h, &opt->open, INGLE_PARTS_ALL);
     if (code == EXIT_DONE) code = open_engine(&b->h, &opt->open, opt->depth + longest);
+    if (code == EXIT_DONE) code = open_sequences(b);
     if (code != EXIT_DONE) return code;
     bool ok = make_tokens(b, (size_t)opt->depth + (size_t)longest);
-    if (!ok || !add_row(b, false, opt->n_prompt) || !add_row(b, true, opt->n_gen)) {
+    ok = ok && add_row(b, false, opt->n_prompt, 1) && add_row(b, true, opt->n_gen, 1);
+    if (opt->n_seqs > 1) ok = ok && add_row(b, true, opt->n_gen, opt->n_seqs);
+    if (!ok) {
         out_error("no memory for the bench");
         return EXIT_WORK;
     }
@@ -357,9 +344,10 @@ static int measure(bench *b)
     out_progress_start(&b->progress);
     for (size_t i = 0; status == INGLE_OK && i < b->n_rows; i++) status = run_row(b, &b->rows[i]);
     out_progress_clear(&b->progress);
+    if (status == INGLE_OK) status = profile_all(b);
     if (status != INGLE_OK) return open_failed("bench", status, &b->err);
-    report(b);
-    return EXIT_DONE;
+    bench_report(b);
+    return write_svg(b);
 }
 
 static int bench_main(const cli_verb *verb, int argc, char **argv)
@@ -368,6 +356,7 @@ static int bench_main(const cli_verb *verb, int argc, char **argv)
                          .n_prompt = 512,
                          .n_gen = 64,
                          .repeats = 5,
+                         .n_seqs = 1,
                          .format = FORMAT_MD};
     bench b = {.opt = &opt};
     const char *positional = NULL;
@@ -379,15 +368,25 @@ static int bench_main(const cli_verb *verb, int argc, char **argv)
         goto end;
     }
     if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
+    if (opt.n_seqs > 1 && opt.n_gen == 0) {
+        out_error("bench: --sequences needs tokens to generate (-n)");
+        code = EXIT_USAGE;
+        goto end;
+    }
+    opt.open.n_sessions = opt.n_seqs;
     platform_catch_interrupt();
     if ((code = prepare(&b)) == EXIT_DONE) code = measure(&b);
 end:
     code = out_finish(code);
+    ingle_sampler_close(&b.sampler);
+    for (int32_t i = 1; b.evals && i < opt.n_seqs; i++) ingle_session_close(&b.evals[i].session);
+    free(b.evals);
     open_close(&b.h);
     for (size_t i = 0; i < b.n_rows; i++) {
         free(b.rows[i].tps);
         free(b.rows[i].limit);
         free(b.rows[i].ratio);
+        profile_free(&b.profiles[i]);
     }
     free(b.tokens);
     return code;

@@ -128,6 +128,7 @@ void open_engine_options(const open_handles *h, const open_options *opt,
     ingle_engine_options_init(engine);
     if (opt->n_ctx >= 0) engine->n_ctx = opt->n_ctx > 0 ? opt->n_ctx : h->info.n_ctx_train;
     if (opt->n_batch > 0) engine->n_batch = opt->n_batch;
+    if (opt->n_sessions > 0) engine->n_sessions = opt->n_sessions;
     engine->n_threads = opt->n_threads;
     engine->kv_type = (ingle_type)opt->kv;
 }

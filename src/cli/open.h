@@ -15,6 +15,7 @@ typedef struct open_options {
     int32_t n_threads;  /* 0 = not given */
     int kv, kv_k, kv_v; /* ingle_type; -1 = not given */
     int isa;            /* ingle_isa */
+    int32_t n_sessions; /* the KV pool is sized for; 0 = one */
 } open_options;
 
 #define OPEN_OPTIONS_DEFAULT                                                                       \

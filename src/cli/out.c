@@ -111,6 +111,13 @@ void out_json_string(const char *text, size_t len)
     putchar('"');
 }
 
+void out_csv_field(const char *text)
+{
+    putchar('"');
+    for (; *text; text++) printf("%s%c", *text == '"' ? "\"" : "", *text);
+    putchar('"');
+}
+
 void out_json_text(const char *key, const char *text, size_t len)
 {
     printf("\"%s\":", key);

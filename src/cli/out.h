@@ -23,6 +23,8 @@ void out_plain(const char *text, int width);
 
 /* JSON on standard output. Bytes that are not UTF-8 become U+FFFD. */
 void out_json_string(const char *text, size_t len);
+/* A quoted field of CSV on standard output. */
+void out_csv_field(const char *text);
 /* {"text": "..."} members: `"key":"..."`, and `,"bytes":[...]` when text is not UTF-8. */
 void out_json_text(const char *key, const char *text, size_t len);
 void out_json_number(double value); /* infinities and NaN become -9999: JSON has none */

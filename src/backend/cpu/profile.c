@@ -131,11 +131,27 @@ static double latest_begin(const ingle_backend *b)
     return latest;
 }
 
+static double waited_for_begin(const cpu_clock *c, double latest)
+{
+    double late = latest - c->begun;
+    return c->laps[0].wait < late ? c->laps[0].wait : late;
+}
+
 static double wait_of(const cpu_clock *c, size_t i, double latest)
 {
-    double wait = c->laps[i].wait;
-    if (i == 0) wait -= latest - c->begun;
-    return wait > 0 ? wait : 0;
+    return i ? c->laps[i].wait : c->laps[0].wait - waited_for_begin(c, latest);
+}
+
+/* Each thread's time up to its begin, waiting for others to begin, and from its end on: with its
+ * laps it makes up the step. */
+static double dispatch_s(const ingle_backend *b, double begun, double now, double latest)
+{
+    double sum = 0;
+    for (int t = 0; t < b->opt.n_threads; t++) {
+        const cpu_clock *c = &b->profile.clocks[t];
+        sum += c->begun - begun + waited_for_begin(c, latest) + now - c->ended;
+    }
+    return sum / b->opt.n_threads;
 }
 
 static void add_times(const ingle_backend *b, size_t i, double latest, ingle_profile_row *row)
@@ -156,12 +172,11 @@ static void add_times(const ingle_backend *b, size_t i, double latest, ingle_pro
 void cpu_profile_add(ingle_backend *b, double begun)
 {
     cpu_profile *p = &b->profile;
-    double now = ingle_now(), latest = latest_begin(b), tail = 0;
-    for (int t = 0; t < b->opt.n_threads; t++) tail += now - p->clocks[t].ended;
+    double now = ingle_now(), latest = latest_begin(b);
     p->total.n_steps++;
     p->total.n_tokens += b->batch->n_tokens;
     p->total.step_s += now - begun;
-    p->total.dispatch_s += latest - begun + tail / b->opt.n_threads;
+    p->total.dispatch_s += dispatch_s(b, begun, now, latest);
     for (size_t i = 0; i < n_instr(b); i++) {
         const ingle_instr *in = &b->model->plan.instr[i];
         if (in->rows && !b->batch->n_rows) break;
