@@ -68,16 +68,15 @@ INLINE void sums_of_block(const int8_t *q, int16_t *of16, int16_t *of32, int16_t
     *loud = a > INGLE_QUIET || b > INGLE_QUIET;
 }
 
-/* A block of class B. */
-INLINE void quantise_q32(const float *x, int8_t *q, float *d, float *s, int32_t *sum)
+/* Sums and rounded scales of a row of class B whose d are amax / 127 so far. A pass of its own,
+ * in which a block's bytes, stored in parts, need not be waited for: nearly twice as fast. */
+INLINE void finish_q32(const int8_t *q, size_t n_blocks, float *d, float *s, int32_t *sum)
 {
-    float step;
-    quantise_block(x, 32, q, &step);
-    *sum = sum_32(q);
-    *d = *s = step;
-    if (isnan(step)) return;
-    *d = ingle_round11(step);
-    *s = ingle_round11(step * (float)*sum);
+    for (size_t b = 0; b < n_blocks; b++) {
+        sum[b] = sum_32(q + 32 * b);
+        s[b] = isnan(d[b]) ? d[b] : ingle_round11(d[b] * (float)sum[b]);
+        d[b] = isnan(d[b]) ? d[b] : ingle_round11(d[b]);
+    }
 }
 
 static void quantise(const ingle_acts *a, size_t t, const float *x)
@@ -85,10 +84,9 @@ static void quantise(const ingle_acts *a, size_t t, const float *x)
     int8_t *q = a->q + t * a->ld_q;
     float *d = a->d + t * a->ld_d;
     if (a->act == INGLE_ACT_Q32) {
-        float *s = a->s + t * a->ld_d;
-        int32_t *sum = a->sum32 + t * a->ld_s32;
         for (size_t b = 0; b < a->n_cols / 32; b++)
-            quantise_q32(x + 32 * b, q + 32 * b, d + b, s + b, sum + b);
+            quantise_block(x + 32 * b, 32, q + 32 * b, d + b);
+        finish_q32(q, a->n_cols / 32, d, a->s + t * a->ld_d, a->sum32 + t * a->ld_s32);
     } else if (a->act == INGLE_ACT_Q256) {
         int16_t *of16 = a->sum16 + t * a->ld_s16, *of32 = of16 + a->n_cols / 16;
         int16_t *loud = of32 + a->n_cols / 32;
