@@ -231,10 +231,12 @@ typedef struct ingle_engine_options {
 
 INGLE_API void ingle_engine_options_init(ingle_engine_options *opt);
 
-/* Physical cores that the affinity mask and the cgroup quota allow. At least 1. */
+/* Physical cores that the affinity mask and the cgroup quota allow; of hybrid processors the fast
+ * ones; a part of a core in the quota counts where it adds at least a tenth. At least 1. */
 INGLE_API int ingle_default_threads(void);
 
-/* The model is retained; it must have been opened with INGLE_PARTS_ALL. */
+/* The model is retained; it must have been opened with INGLE_PARTS_ALL. Takes all memory the engine
+ * will need at once (ingle_model_memory()); INGLE_ENOMEM if the machine has not so much left. */
 INGLE_API ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
                                          const ingle_engine_options *opt, ingle_error *err);
 /* Sessions of a closed engine answer INGLE_ECLOSED until they are closed themselves. */

@@ -61,6 +61,12 @@ ingle_status ingle_file_read(const ingle_file *file, uint64_t offset, void *dst,
     return INGLE_OK;
 }
 
+void ingle_file_forget(const ingle_file *file, uint64_t offset, uint64_t n)
+{
+    if (offset > file->size || n > file->size - offset) return;
+    (void)posix_fadvise(file->fd, (off_t)offset, (off_t)n, POSIX_FADV_DONTNEED);
+}
+
 bool ingle_file_read_text(const char *path, char *text, size_t cap)
 {
     text[0] = 0;

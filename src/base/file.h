@@ -19,6 +19,9 @@ void ingle_file_close(ingle_file *file);
 ingle_status ingle_file_read(const ingle_file *file, uint64_t offset, void *dst, size_t n,
                              ingle_error *err);
 
+/* Lets the system drop this part of the file from its cache. Advice: it may not listen. */
+void ingle_file_forget(const ingle_file *file, uint64_t offset, uint64_t n);
+
 /* The beginning of a small text file of the system (/proc, /sys: their sizes say nothing), at most
  * cap-1 bytes, NUL-terminated. False, and an empty string, if it cannot be read. */
 bool ingle_file_read_text(const char *path, char *text, size_t cap);

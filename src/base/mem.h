@@ -1,6 +1,6 @@
 /* mem.h - memory: checked sizes, zeroed arrays, aligned arenas of whole pages.
  * Owns       nothing; every block belongs to whoever asked for it.
- * Depends on libc. Tests make the n-th call of malloc, calloc, realloc or mmap fail by wrapping
+ * Depends on base/file.h. Tests make the n-th call of malloc, calloc, realloc or mmap fail by wrapping
  *            them at link time. */
 #ifndef INGLE_BASE_MEM_H
 #define INGLE_BASE_MEM_H
@@ -33,8 +33,18 @@ void *ingle_new(size_t n, size_t size);
  * False: no memory, nothing changed. */
 bool ingle_grow(void *array, size_t *cap, size_t n, size_t size);
 
+#define INGLE_PAGE_BYTES ((size_t)4096)
+
 /* Zeroed anonymous pages, 2 MiB-aligned with huge pages advised when large. NULL on failure. */
 void *ingle_pages_new(size_t bytes);
 void ingle_pages_free(void *pages, size_t bytes);
+/* What so many bytes take in whole pages. */
+size_t ingle_pages_bytes(size_t bytes);
+/* Takes the memory now that the system would give page by page: fresh pages only, a page's first
+ * byte becomes zero. */
+void ingle_pages_touch(void *pages, size_t bytes);
+/* Bytes that could be taken now, caches given up: without swapping, or with it. Read below `root` as
+ * in base/cpu.h; UINT64_MAX if the system does not tell. */
+uint64_t ingle_memory_available(const char *root, bool with_swap);
 
 #endif

@@ -67,12 +67,13 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
     if (opt) o = *opt;
     ingle_status st = choose(&o, model, &b, err);
     if (st) return st;
-    ingle_memory m = {.weights = model->weights.bytes};
+    ingle_memory m = {.weights = ingle_pages_bytes(model->weights.bytes)};
     if ((st = ingle_backend_cpu.memory(model, &b, &m.kv, &m.scratch, err))) return st;
     if (model->vocab) ingle_vocab_info_get(model->vocab, &v);
     m.vocab = v.heap_bytes + model->gguf->heap_bytes;
-    m.scratch +=
-        (size_t)model->n_vocab * sizeof(float) * b.n_seqs; /* last logits of each session */
+    /* of each session: last logits, timeline, page table */
+    m.scratch += b.n_seqs * ((size_t)model->n_vocab * sizeof(float) + b.n_ctx * sizeof(int32_t) +
+                             b.n_ctx / INGLE_PAGE * sizeof(uint32_t));
     m.total = m.weights + m.vocab + m.kv + m.scratch;
     *mem = m;
     return INGLE_OK;

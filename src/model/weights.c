@@ -93,6 +93,7 @@ typedef struct loader {
     size_t *panels;      /* [n_matrix] panels of a piece */
     uint8_t **buffer;    /* [n_threads], each for one piece */
     size_t buffer_bytes;
+    bool forget; /* what is packed leaves the system's cache */
     atomic_size_t next, done;
     atomic_bool stop;
     bool (*progress)(void *user, double share);
@@ -133,6 +134,9 @@ static void load_piece(loader *l, size_t i_piece, uint8_t *buffer)
         give_up(l, st, &error);
         return;
     }
+    if (l->forget)
+        ingle_file_forget(&l->g->files[mat->tensor->i_file], mat->tensor->offset + row * bytes,
+                          n_rows * bytes);
     for (; panel < end; panel++, buffer += 16 * bytes, n_rows -= n_rows < 16 ? n_rows : 16)
         ingle_pack_panel(p, buffer, n_rows < 16 ? n_rows : 16,
                          l->w->mem + mat->offset + panel * p->panel_bytes);
@@ -183,6 +187,15 @@ static bool plan_pieces(loader *l)
     return true;
 }
 
+/* Whether memory will not hold the file beside the packed weights: a copy that nobody asks for again
+ * would push out what others do. */
+static bool is_tight(const ingle_weights *w)
+{
+    uint64_t need = w->bytes;
+    for (size_t m = 0; m < w->n_matrix; m++) need += w->matrix[m].tensor->n_bytes;
+    return need > ingle_memory_available("", false);
+}
+
 static ingle_status run_loader(loader *l, int n_threads, ingle_error *err)
 {
     ingle_pool *pool;
@@ -200,6 +213,7 @@ ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_thr
 {
     loader l = {.w = w, .g = g, .progress = progress, .user = user, .reported = ATOMIC_FLAG_INIT};
     ingle_status st = INGLE_ENOMEM;
+    l.forget = is_tight(w);
     w->mem = ingle_pages_new(w->bytes);
     l.first_piece = ingle_new(w->n_matrix + 1, sizeof *l.first_piece);
     l.panels = ingle_new(w->n_matrix, sizeof *l.panels);
@@ -212,6 +226,8 @@ ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_thr
         w->vector[i].data = (const float *)(void *)(w->mem + w->vector[i].offset);
     }
     if ((st = run_loader(&l, n_threads, err))) goto done;
+    for (size_t i = 0; l.forget && i < g->n_files; i++) /* what pieces shared stayed */
+        ingle_file_forget(&g->files[i], 0, g->files[i].size);
     for (size_t m = 0; m < w->n_matrix; m++)
         w->matrix[m].packed.data = w->mem + w->matrix[m].offset;
     goto done;

@@ -87,6 +87,24 @@ static void bad_options(void **state)
     assert_int_equal(ingle_engine_open(&e, NULL, NULL, &err), INGLE_ECLOSED);
 }
 
+/* Memory is taken when the engine opens, so more than there is is refused then. */
+static void more_memory_than_there_is(void **state)
+{
+    (void)state;
+    ingle_error err;
+    ingle_model *m;
+    ingle_engine *e;
+    ingle_engine_options eo;
+    must(ingle_model_open(&m, TINY, NULL, &err), &err);
+    ingle_engine_options_init(&eo);
+    eo.n_ctx = 1 << 24;
+    eo.n_sessions = 2000; /* 86 TB */
+    assert_int_equal(ingle_engine_open(&e, m, &eo, &err), INGLE_ENOMEM);
+    assert_text(&err, "KV pages");
+    assert_null(e);
+    ingle_model_close(&m);
+}
+
 static bool stop_loading(void *user, double share)
 {
     ++*(int *)user;
@@ -505,6 +523,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_options),
+        cmocka_unit_test(more_memory_than_there_is),
         cmocka_unit_test(loading_can_be_cancelled),
         cmocka_unit_test(failed_eval_changes_nothing),
         cmocka_unit_test(pool_is_shared),

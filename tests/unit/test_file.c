@@ -111,12 +111,31 @@ static void test_reads_text(void **state)
     assert_true(strlen(proc) > 0);
 }
 
+/* Advice only: what is read afterwards is the same, whatever the range. */
+static void test_forgets(void **state)
+{
+    (void)state;
+    ingle_file file;
+    ingle_error err;
+    char text[11] = "";
+    assert_int_equal(ingle_file_open(&file, path, &err), INGLE_OK);
+    ingle_file_forget(&file, 0, 10);
+    ingle_file_forget(&file, 3, 4);
+    ingle_file_forget(&file, 5, 6);
+    ingle_file_forget(&file, UINT64_MAX, 1);
+    ingle_file_forget(&file, 1, UINT64_MAX);
+    assert_int_equal(ingle_file_read(&file, 0, text, 10, &err), INGLE_OK);
+    assert_string_equal(text, "0123456789");
+    ingle_file_close(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reads_ranges, make_file, remove_file),
         cmocka_unit_test_setup_teardown(test_shortened_while_open, make_file, remove_file),
         cmocka_unit_test_setup_teardown(test_refuses_what_is_no_file, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(test_forgets, make_file, remove_file),
         cmocka_unit_test_setup_teardown(test_reads_text, make_file, remove_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

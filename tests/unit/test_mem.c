@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -8,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* Absurd sizes are asked for on purpose: the address sanitizer shall answer them like malloc does.
@@ -199,12 +203,68 @@ static void test_utf8(void **state)
     assert_int_equal(ingle_utf8_len("\xe4\xb8(", 3), 0);
 }
 
+/* ---- what the system tells ---- */
+
+static uint64_t available(const char *meminfo, bool with_swap)
+{
+    char root[] = "/tmp/ingle-test-mem-XXXXXX", folder[64], path[80];
+    assert_non_null(mkdtemp(root));
+    snprintf(folder, sizeof folder, "%s/proc", root);
+    snprintf(path, sizeof path, "%s/meminfo", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(meminfo, f);
+    fclose(f);
+    uint64_t bytes = ingle_memory_available(root, with_swap);
+    unlink(path);
+    rmdir(folder);
+    rmdir(root);
+    return bytes;
+}
+
+static void test_available(void **state)
+{
+    (void)state;
+    const char *text = "MemTotal:       9000 kB\nMemFree:         100 kB\nMemAvailable:   5000 kB\n"
+                       "SwapTotal:      900 kB\nSwapFree:        70 kB\n";
+    assert_true(available(text, false) == 5000 * 1024);
+    assert_true(available(text, true) == 5070 * 1024);
+    assert_true(available("MemAvailable: 8 kB\n", true) == 8 * 1024);
+    const char *silent[] = {"", "MemFree: 7 kB\n", "MemAvailable:\n", "MemAvailable: much\n"};
+    for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
+        assert_true(available(silent[i], true) == UINT64_MAX);
+    const char *absurd = "MemAvailable: 999999999999999999 kB\nSwapFree: 999999999999999999 kB\n";
+    assert_true(available(absurd, true) > (uint64_t)1 << 62);
+    assert_true(ingle_memory_available("/nonexistent/ingle", true) == UINT64_MAX);
+    assert_true(ingle_memory_available("", false) > 1 << 20);
+}
+
+static void test_touch(void **state)
+{
+    (void)state;
+    const size_t bytes = 3 * INGLE_PAGE_BYTES + 1;
+    assert_int_equal(ingle_pages_bytes(bytes), 4 * INGLE_PAGE_BYTES);
+    assert_int_equal(ingle_pages_bytes(1), INGLE_PAGE_BYTES);
+    assert_int_equal(ingle_pages_bytes(INGLE_PAGE_BYTES), INGLE_PAGE_BYTES);
+    char *p = ingle_pages_new(bytes);
+    unsigned char in[4];
+    assert_non_null(p);
+    ingle_pages_touch(p, bytes);
+    assert_int_equal(mincore(p, 4 * INGLE_PAGE_BYTES, in), 0);
+    for (size_t i = 0; i < 4; i++) assert_true(in[i] & 1);
+    for (size_t i = 0; i < bytes; i++) assert_int_equal(p[i], 0);
+    ingle_pages_free(p, bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new),
         cmocka_unit_test(test_grow),
         cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_touch),
+        cmocka_unit_test(test_available),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_map_similar_keys),
         cmocka_unit_test(test_error_text),

@@ -98,7 +98,8 @@ static ingle_status cpu_memory(const ingle_model *m, const ingle_backend_options
     if (st) return st;
     ingle_kern_init(&k, m->isa);
     layout(&at, m, opt, &k);
-    *scratch = at.total;
+    *scratch = ingle_pages_bytes(at.total);
+    *kv = ingle_pages_bytes(*kv);
     return INGLE_OK;
 }
 
@@ -129,6 +130,37 @@ static void place(ingle_backend *b)
     b->counter = (cpu_counter *)(void *)(b->arena + b->at.counters);
 }
 
+static void touch_part(void *mem, size_t bytes, size_t i, size_t n)
+{
+    size_t n_pages = ingle_pages_bytes(bytes) / INGLE_PAGE_BYTES;
+    size_t from = n_pages * i / n, to = n_pages * (i + 1) / n;
+    ingle_pages_touch((uint8_t *)mem + from * INGLE_PAGE_BYTES, (to - from) * INGLE_PAGE_BYTES);
+}
+
+static void touch(void *arg, ingle_pool *pool, int i_thread, int n_threads)
+{
+    ingle_backend *b = arg;
+    (void)pool;
+    touch_part(b->arena, b->at.total, (size_t)i_thread, (size_t)n_threads);
+    touch_part(b->pages, b->pages_bytes, (size_t)i_thread, (size_t)n_threads);
+}
+
+/* Everything is taken at once (touch()), so that no later token finds the machine without memory.
+ * What is not there is refused rather than left to the system to end us for. */
+static ingle_status take_memory(ingle_backend *b, ingle_error *err)
+{
+    uint64_t available = ingle_memory_available("", true);
+    if (b->pages_bytes > available || b->at.total > available - b->pages_bytes)
+        return ingle_fail(err, INGLE_ENOMEM,
+                          "no memory for %zu bytes of KV pages and %zu of scratch: %llu are left",
+                          b->pages_bytes, b->at.total, (unsigned long long)available);
+    b->arena = ingle_pages_new(b->at.total);
+    b->pages = ingle_pages_new(b->pages_bytes);
+    if (b->arena && b->pages) return INGLE_OK;
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of KV pages and %zu of scratch",
+                      b->pages_bytes, b->at.total);
+}
+
 static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
                              const ingle_backend_options *opt, ingle_error *err)
 {
@@ -142,14 +174,9 @@ static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
     if (st) goto fail;
     b->layer_bytes = b->kv.bytes * model->hp.n_head_kv;
     layout(&b->at, model, opt, &b->kern);
-    b->arena = ingle_pages_new(b->at.total);
-    b->pages = ingle_pages_new(b->pages_bytes);
-    if (!b->arena || !b->pages) {
-        st = ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of KV pages and %zu of scratch",
-                        b->pages_bytes, b->at.total);
-        goto fail;
-    }
+    if ((st = take_memory(b, err))) goto fail;
     if ((st = ingle_pool_open(&b->pool, opt->n_threads, err))) goto fail;
+    ingle_pool_run(b->pool, touch, b);
     place(b);
     *out = b;
     return INGLE_OK;
