@@ -1,22 +1,29 @@
 /* attend.inc.h - KV pages and attention (the arithmetic is in kern.h) over tile.inc.h.
  * Included once per level.
  *
- * A row is one query head of one token. Rows go in blocks of up to ATTEND_ROWS, so that a group of
- * 256 positions, once in the second-level cache, serves them all; in a group each register tile of
- * rows takes four steps:
+ * A row is one query head of one token. Rows go in blocks of up to ATTEND_ROWS; a block takes four
+ * steps per group of 256 positions:
  *
- *     scores   [row][position]: lanes = positions, chains over head_dim, page by page
+ *     scores   [row][position]: lanes = positions, chains over head_dim
  *     softmax  per row, over the positions it sees
- *     values   [row][dim]: lanes = dims, chains over positions, from page to page
+ *     values   [row][dim]: lanes = dims, chains over positions
  *     merge    into the row's running (max, sum, out)
  *
- * A page no row sees is not touched, and no chain of a row ever includes a position the row does
- * not see: 0 * infinity is not 0. */
+ * Few rows read the pages as they are: memory is their limit. For many the group's keys and values
+ * are taken in pieces, spread out as f32 into the first-level cache, and all rows pass over
+ * each. The chains are the same.
+ *
+ * What no row sees is not touched, and no chain of a row ever includes a position the row does not
+ * see: 0 * infinity is not 0. */
 
 enum {
-    ATTEND_ROWS = 96, /* whole register tiles of every level */
+    ATTEND_ROWS = 96,   /* whole register tiles of every level */
+    ATTEND_SPREAD = 24, /* from so many rows on spreading costs less than it saves */
     ATTEND_GROUP = INGLE_PAGE * INGLE_PAGE_GROUP,
-    ATTEND_LD_S = ATTEND_GROUP + 16 /* rows must not fall into one cache set */
+    ATTEND_LD_S = ATTEND_GROUP + 16, /* rows must not fall into one cache set */
+    ATTEND_KEYS = 2 * INGLE_PAGE, /* positions of a piece of spread keys: a tile's four vectors */
+    ATTEND_LINES = 16,            /* positions a piece of spread values has at least */
+    ATTEND_NEAR = 4096            /* floats of a piece, most of the first-level cache */
 };
 
 typedef struct attend_block {
@@ -31,13 +38,15 @@ typedef struct attend_block {
     float *q;                /* [rows][ld_q] */
     float *out;              /* [rows][ld_o] */
 
-    /* the group at hand: the pages at .. that any row sees, K and V; what follows is fetched ahead
-     */
-    size_t group, at, n_pages;
+    /* the group at hand: the pages at .. stop - 1 that any row sees, K and V; what follows is
+     * fetched ahead */
+    size_t group, at, stop, n_pages;
     const char *keys[INGLE_PAGE_GROUP + 1], *values[INGLE_PAGE_GROUP + 1];
-    float group_max[TILE_ROWS], group_sum[TILE_ROWS]; /* of one register tile of rows */
-    float *s;                                         /* [TILE_ROWS][ATTEND_LD_S] scores, then p */
-    float *o;                                         /* [TILE_ROWS][ld_o] */
+    bool spread;
+    float *near; /* [ATTEND_NEAR] a piece of keys or values as f32 */
+    float group_max[ATTEND_ROWS], group_sum[ATTEND_ROWS];
+    float *s; /* [rows][ATTEND_LD_S] scores, then p */
+    float *o; /* [rows][ld_o] */
 } attend_block;
 
 static size_t attend_ld(size_t head_dim)
@@ -48,9 +57,9 @@ static size_t attend_ld(size_t head_dim)
 static size_t attend_scratch_bytes(size_t head_dim_k, size_t head_dim_v, size_t n_group)
 {
     (void)n_group; /* any number of rows is cut into blocks */
-    size_t floats = ATTEND_ROWS * (attend_ld(head_dim_k) + attend_ld(head_dim_v)) +
-                    TILE_ROWS * (ATTEND_LD_S + attend_ld(head_dim_v));
-    return ingle_round_up(sizeof(attend_block), 64) + floats * sizeof(float);
+    size_t rows = attend_ld(head_dim_k) + 2 * attend_ld(head_dim_v) + ATTEND_LD_S;
+    size_t near = max_size(ATTEND_NEAR, ATTEND_LINES * ingle_round_up(head_dim_v, 16));
+    return ingle_round_up(sizeof(attend_block), 64) + (ATTEND_ROWS * rows + near) * sizeof(float);
 }
 
 static void attend_place(attend_block *b, const ingle_attend *job)
@@ -61,7 +70,8 @@ static void attend_place(attend_block *b, const ingle_attend *job)
     b->q = (float *)((char *)b + ingle_round_up(sizeof *b, 64));
     b->out = b->q + ATTEND_ROWS * b->ld_q;
     b->s = b->out + ATTEND_ROWS * b->ld_o;
-    b->o = b->s + TILE_ROWS * ATTEND_LD_S;
+    b->o = b->s + ATTEND_ROWS * ATTEND_LD_S;
+    b->near = b->o + ATTEND_ROWS * b->ld_o;
 }
 
 static void attend_rows(attend_block *b, size_t row0, size_t n)
@@ -70,6 +80,7 @@ static void attend_rows(attend_block *b, size_t row0, size_t n)
     const size_t dims_k = job->kv->head_dim_k, dims_v = job->kv->head_dim_v;
     size_t t = row0 / job->n_group, g = row0 % job->n_group;
     b->n = n;
+    b->spread = n >= ATTEND_SPREAD;
     for (size_t r = 0; r < n; r++) {
         memcpy(b->q + r * b->ld_q, job->q + t * job->ld_q + g * dims_k, dims_k * sizeof(float));
         b->dst[r] = job->out + t * job->ld_out + g * dims_v;
@@ -90,16 +101,17 @@ static const char *attend_slot(const attend_block *b, size_t pos)
 /* Behind the keys come the values, behind the values the next group's keys. */
 static void attend_pages(attend_block *b, size_t group)
 {
-    const size_t last = b->end[b->n - 1], end = min_size(group + ATTEND_GROUP, last);
+    const size_t last = b->end[b->n - 1];
     b->group = group;
     b->at = max_size(group, b->first[0] / INGLE_PAGE * INGLE_PAGE);
+    b->stop = min_size(group + ATTEND_GROUP, last);
     b->n_pages = 0;
-    for (size_t pos = b->at; pos < end; pos += INGLE_PAGE) {
+    for (size_t pos = b->at; pos < b->stop; pos += INGLE_PAGE) {
         b->keys[b->n_pages] = attend_slot(b, pos);
         b->values[b->n_pages++] = attend_slot(b, pos) + b->job->kv->v;
     }
     b->keys[b->n_pages] = b->values[0];
-    b->values[b->n_pages] = end < last ? attend_slot(b, end) : NULL;
+    b->values[b->n_pages] = b->stop < last ? attend_slot(b, b->stop) : NULL;
 }
 
 static int attend_type(const attend_block *b, bool values)
@@ -112,34 +124,107 @@ static int attend_type(const attend_block *b, bool values)
     }
 }
 
-/* Scores of rows r .. r + n - 1, of every page that the first or the last of them sees. */
-static void attend_scores(const attend_block *b, size_t r, size_t n)
+/* n dimensions from d on of n_pages pages' keys, as [dim][ATTEND_KEYS] f32. */
+TILE_INLINE void attend_keys_as(const attend_block *b, int type, size_t page, size_t n_pages,
+                                size_t d, size_t n)
 {
-    const ingle_kv_shape *kv = b->job->kv;
-    for (size_t i = 0; i < b->n_pages; i++) {
-        size_t page = b->at + i * INGLE_PAGE;
-        if (page + INGLE_PAGE <= b->first[r] || page >= b->end[r + n - 1]) continue;
-        tile t = {.pages = b->keys + i,
-                  .page_rows = kv->head_dim_k,
-                  .a_step = INGLE_PAGE,
-                  .a_vec = 16,
-                  .scale = kv->k_scale,
-                  .scale_step = INGLE_PAGE,
-                  .n = kv->head_dim_k,
-                  .b = b->q + r * b->ld_q,
-                  .ld_b = b->ld_q,
-                  .c = b->s + (page - b->group),
-                  .ld_c = ATTEND_LD_S,
-                  .start = true};
-        tile_all(attend_type(b, false), n, INGLE_PAGE / 16, &t);
+    for (size_t i = 0; i < n_pages; i++) {
+        const char *k = b->keys[page + i];
+        const float *scale = (const float *)(k + b->job->kv->k_scale);
+        for (size_t j = 0; j < n; j++)
+            tile_spread(type, k + (d + j) * INGLE_PAGE * tile_unit(type),
+                        scale + (d + j) / 32 * INGLE_PAGE,
+                        b->near + j * ATTEND_KEYS + i * INGLE_PAGE, INGLE_PAGE);
     }
 }
 
-/* Row i of the tile: q k to scores and their max; from .. to - 1 are what it sees of the group. */
-static void attend_max(attend_block *b, size_t i, int from, int to)
+/* Positions from .. to - 1 of the values, as [position][dims] f32. */
+TILE_INLINE void attend_values_as(const attend_block *b, int type, size_t from, size_t to)
+{
+    const ingle_kv_shape *kv = b->job->kv;
+    const size_t dims = ingle_round_up(kv->head_dim_v, 16), scales = (kv->head_dim_v + 31) / 32;
+    for (size_t pos = from; pos < to; pos++) {
+        const char *v = b->values[(pos - b->at) / INGLE_PAGE];
+        const float *scale = (const float *)(v + kv->v_scale - kv->v);
+        size_t j = pos % INGLE_PAGE;
+        tile_spread(type, v + j * dims * tile_unit(type), scale + j * scales,
+                    b->near + (pos - from) * dims, dims);
+    }
+}
+
+static void attend_near_keys(const attend_block *b, size_t page, size_t n_pages, size_t d, size_t n)
+{
+    switch (b->job->kv->type) {
+    case INGLE_TYPE_F32: attend_keys_as(b, TILE_F32, page, n_pages, d, n); break;
+    case INGLE_TYPE_F16: attend_keys_as(b, TILE_F16, page, n_pages, d, n); break;
+    case INGLE_TYPE_BF16: attend_keys_as(b, TILE_BF16, page, n_pages, d, n); break;
+    default: attend_keys_as(b, TILE_Q8_K, page, n_pages, d, n); break;
+    }
+}
+
+static void attend_near_values(const attend_block *b, size_t from, size_t to)
+{
+    switch (b->job->kv->type) {
+    case INGLE_TYPE_F32: attend_values_as(b, TILE_F32, from, to); break;
+    case INGLE_TYPE_F16: attend_values_as(b, TILE_F16, from, to); break;
+    case INGLE_TYPE_BF16: attend_values_as(b, TILE_BF16, from, to); break;
+    default: attend_values_as(b, TILE_Q8_V, from, to); break;
+    }
+}
+
+/* Scores of rows r0 .. r1 - 1 with the pages from `page` on; the chains begin at dimension d. */
+static void attend_products(const attend_block *b, size_t r0, size_t r1, size_t page,
+                            size_t n_pages, size_t d, size_t n)
+{
+    const char *near = (const char *)b->near;
+    tile t = {.pages = b->spread ? &near : b->keys + page,
+              .page_rows = n,
+              .a_step = b->spread ? ATTEND_KEYS : INGLE_PAGE,
+              .a_vec = 16,
+              .scale = b->job->kv->k_scale,
+              .scale_step = INGLE_PAGE,
+              .n = n,
+              .b = b->q + r0 * b->ld_q + d,
+              .ld_b = b->ld_q,
+              .c = b->s + r0 * ATTEND_LD_S + (b->at - b->group) + page * INGLE_PAGE,
+              .ld_c = ATTEND_LD_S,
+              .start = d == 0};
+    tile_all(b->spread ? TILE_NEAR : attend_type(b, false), r1 - r0, n_pages * INGLE_PAGE / 16, &t);
+}
+
+/* Scores of every piece (a page, or two spread ones) for the rows that see any of it. */
+static void attend_scores(const attend_block *b)
+{
+    const size_t piece = b->spread ? ATTEND_KEYS : INGLE_PAGE, dims = b->job->kv->head_dim_k,
+                 most = b->spread ? ATTEND_NEAR / ATTEND_KEYS : dims;
+    size_t r0 = 0, r1;
+    for (size_t at = b->at; at < b->stop; at += piece) {
+        const size_t page = (at - b->at) / INGLE_PAGE,
+                     n_pages = min_size(piece / INGLE_PAGE, b->n_pages - page);
+        while (b->end[r0] <= at) r0++;
+        for (r1 = b->n; b->first[r1 - 1] >= at + piece;) r1--;
+        for (size_t d = 0, n; d < dims; d += n) {
+            n = min_size(dims - d, most);
+            if (b->spread) attend_near_keys(b, page, n_pages, d, n);
+            attend_products(b, r0, r1, page, n_pages, d, n);
+        }
+    }
+}
+
+/* The part of the group that row r sees: [*from, *to), from the group's start. */
+static bool attend_sees(const attend_block *b, size_t r, int *from, int *to)
+{
+    size_t first = max_size(b->first[r], b->group), end = min_size(b->end[r], b->stop);
+    *from = (int)(first - b->group);
+    *to = (int)(end - b->group);
+    return first < end;
+}
+
+/* Row r: q k to scores and their max. */
+static void attend_max(attend_block *b, size_t r, int from, int to)
 {
     const ingle_attend *job = b->job;
-    float *s = b->s + i * ATTEND_LD_S;
+    float *s = b->s + r * ATTEND_LD_S;
     const v16 scale = v_set(job->scale), cap = v_set(job->softcap);
     v16 max = v_set(-INFINITY);
     for (int j = from & ~15; j < to; j += 16) {
@@ -149,15 +234,15 @@ static void attend_max(attend_block *b, size_t i, int from, int to)
         max = v_max(x, max);
         v_store(s + j, x);
     }
-    b->group_max[i] = v_hmax(max);
+    b->group_max[r] = v_hmax(max);
 }
 
 /* Scores to probabilities and their sum. Apart from attend_max so that rows overlap in time: a
  * maximum takes long to come together. */
-static void attend_exp(attend_block *b, size_t i, int from, int to)
+static void attend_exp(attend_block *b, size_t r, int from, int to)
 {
-    float *s = b->s + i * ATTEND_LD_S;
-    const v16 max = v_set(b->group_max[i]);
+    float *s = b->s + r * ATTEND_LD_S;
+    const v16 max = v_set(b->group_max[r]);
     v16 sum = v_set(0.0f);
     for (int j = from & ~15; j < to; j += 16) {
         v16 p = v_exp(v_sub(v_load(s + j), max));
@@ -165,33 +250,32 @@ static void attend_exp(attend_block *b, size_t i, int from, int to)
         sum = v_add(sum, p);
         v_store(s + j, p);
     }
-    b->group_sum[i] = v_sum(sum);
+    b->group_sum[r] = v_sum(sum);
 }
 
-static void attend_softmax(attend_block *b, size_t r, size_t n)
+static void attend_softmax(attend_block *b)
 {
-    int from[TILE_ROWS], to[TILE_ROWS];
-    for (size_t i = 0; i < n; i++) {
-        size_t first = max_size(b->first[r + i], b->group);
-        size_t end = min_size(b->end[r + i], b->group + ATTEND_GROUP);
-        from[i] = to[i] = 0;
-        if (first >= end) continue;
-        from[i] = (int)(first - b->group);
-        to[i] = (int)(end - b->group);
-        attend_max(b, i, from[i], to[i]);
+    enum { AHEAD = 4 };
+    int from[AHEAD], to[AHEAD];
+    for (size_t r = 0; r < b->n + AHEAD - 1; r++) {
+        if (r < b->n && attend_sees(b, r, &from[r % AHEAD], &to[r % AHEAD]))
+            attend_max(b, r, from[r % AHEAD], to[r % AHEAD]);
+        size_t e = r - (AHEAD - 1);
+        if (r >= AHEAD - 1 && from[e % AHEAD] < to[e % AHEAD])
+            attend_exp(b, e, from[e % AHEAD], to[e % AHEAD]);
     }
-    for (size_t i = 0; i < n; i++)
-        if (from[i] < to[i]) attend_exp(b, i, from[i], to[i]);
 }
 
-/* o of rows i .. i + n - 1 of the tile += p v over positions from .. to - 1; all of them see these.
- */
-static void attend_sum(const attend_block *b, size_t i, size_t n, size_t from, size_t to)
+/* o of rows r .. r + n - 1 += p v over positions from .. to - 1; all of them see these. `piece` is
+ * the first position that is near. */
+static void attend_sum(const attend_block *b, size_t piece, size_t r, size_t n, size_t from,
+                       size_t to)
 {
     const ingle_kv_shape *kv = b->job->kv;
     const size_t dims = ingle_round_up(kv->head_dim_v, 16);
     if (from >= to) return;
-    tile t = {.pages = b->values + (from - b->at) / INGLE_PAGE,
+    const char *near = (const char *)(b->near + (from - piece) * dims);
+    tile t = {.pages = b->spread ? &near : b->values + (from - b->at) / INGLE_PAGE,
               .page_rows = INGLE_PAGE,
               .first = from % INGLE_PAGE,
               .a_step = dims,
@@ -199,66 +283,78 @@ static void attend_sum(const attend_block *b, size_t i, size_t n, size_t from, s
               .scale = kv->v_scale - kv->v,
               .scale_step = (kv->head_dim_v + 31) / 32,
               .n = to - from,
-              .b = b->s + i * ATTEND_LD_S + (from - b->group),
+              .b = b->s + r * ATTEND_LD_S + (from - b->group),
               .ld_b = ATTEND_LD_S,
-              .c = b->o + i * b->ld_o,
+              .c = b->o + r * b->ld_o,
               .ld_c = b->ld_o};
-    tile_all(attend_type(b, true), n, dims / 16, &t);
+    tile_all(b->spread ? TILE_NEAR : attend_type(b, true), n, dims / 16, &t);
 }
 
 /* As attend_sum for the ends that the rows do not share: every token's rows alone. */
-static void attend_ragged(const attend_block *b, size_t r, size_t n, size_t from, size_t to)
+static void attend_ragged(const attend_block *b, size_t piece, size_t r, size_t n, size_t from,
+                          size_t to)
 {
     for (size_t i = 0, same; i < n && from < to; i += same) {
         for (same = 1; i + same < n && b->end[r + i + same] == b->end[r + i]; same++) {}
-        attend_sum(b, i, same, max_size(from, b->first[r + i]), min_size(to, b->end[r + i]));
+        attend_sum(b, piece, r + i, same, max_size(from, b->first[r + i]),
+                   min_size(to, b->end[r + i]));
     }
 }
 
-static void attend_values(const attend_block *b, size_t r, size_t n)
-{
-    const size_t group_end = b->group + ATTEND_GROUP;
-    const size_t common = max_size(b->first[r + n - 1], b->at),
-                 stop = min_size(b->end[r], group_end);
-    /* One tile of rows for all there is to read: memory is the limit, and whole pages stream best.
-     */
-    const size_t step = b->n <= TILE_ROWS ? INGLE_PAGE : ATTEND_GROUP;
-    memset(b->o, 0, n * b->ld_o * sizeof(float));
-    attend_ragged(b, r, n, b->at, min_size(common, group_end));
-    for (size_t at = common / step * step; at < stop; at += step)
-        attend_sum(b, 0, n, max_size(at, common), min_size(at + step, stop));
-    attend_ragged(b, r, n, max_size(common, stop), group_end);
-}
-
-static void attend_merge(attend_block *b, size_t r, size_t i)
+/* Values by pieces of positions; in each first what a tile's rows see in part, then what all do. */
+static void attend_values(const attend_block *b)
 {
     const size_t dims = ingle_round_up(b->job->kv->head_dim_v, 16);
-    float *o = b->o + i * b->ld_o, *out = b->out + r * b->ld_o;
+    const int type = b->spread ? TILE_NEAR : attend_type(b, true);
+    /* One tile of rows for all there is to read: memory is the limit, and whole pages stream best.
+     */
+    const size_t piece = b->spread           ? max_size(ATTEND_NEAR / dims, ATTEND_LINES)
+                         : b->n <= TILE_ROWS ? INGLE_PAGE
+                                             : ATTEND_GROUP;
+    memset(b->o, 0, b->n * b->ld_o * sizeof(float));
+    for (size_t at = b->at, to; at < b->stop; at = to) {
+        to = b->spread ? at + piece : (at / piece + 1) * piece;
+        to = min_size(to, b->stop);
+        if (b->spread) attend_near_values(b, at, to);
+        for (size_t r = 0, n; r < b->n; r += n) {
+            n = tile_rows(type, b->n - r);
+            const size_t common = min_size(max_size(b->first[r + n - 1], at), to),
+                         stop = max_size(min_size(b->end[r], to), common);
+            attend_ragged(b, at, r, n, at, common);
+            attend_sum(b, at, r, n, common, stop);
+            attend_ragged(b, at, r, n, stop, to);
+        }
+    }
+}
+
+static void attend_merge(attend_block *b, size_t r)
+{
+    const size_t dims = ingle_round_up(b->job->kv->head_dim_v, 16);
+    float *o = b->o + r * b->ld_o, *out = b->out + r * b->ld_o;
     if (!b->seen[r]) {
         b->seen[r] = true;
-        b->max[r] = b->group_max[i];
-        b->sum[r] = b->group_sum[i];
+        b->max[r] = b->group_max[r];
+        b->sum[r] = b->group_sum[r];
         memcpy(out, o, dims * sizeof(float));
         return;
     }
-    float max = b->max[r] > b->group_max[i] ? b->max[r] : b->group_max[i];
-    v16 keep = v_exp(v_set(b->max[r] - max)), take = v_exp(v_set(b->group_max[i] - max));
+    float max = b->max[r] > b->group_max[r] ? b->max[r] : b->group_max[r];
+    v16 keep = v_exp(v_set(b->max[r] - max)), take = v_exp(v_set(b->group_max[r] - max));
     for (size_t d = 0; d < dims; d += 16)
         v_store(out + d, v_fma(v_load(o + d), take, v_mul(v_load(out + d), keep)));
-    b->sum[r] = v_first(v_fma(v_set(b->group_sum[i]), take, v_mul(v_set(b->sum[r]), keep)));
+    b->sum[r] = v_first(v_fma(v_set(b->group_sum[r]), take, v_mul(v_set(b->sum[r]), keep)));
     b->max[r] = max;
 }
 
-/* Rows r .. r + n - 1 (one register tile) over the group at hand. */
-static void attend_tile(attend_block *b, size_t r, size_t n)
+static void attend_group(attend_block *b, size_t group)
 {
-    if (b->end[r + n - 1] <= b->group || b->first[r] >= b->group + ATTEND_GROUP) return;
-    attend_scores(b, r, n);
-    attend_softmax(b, r, n);
-    attend_values(b, r, n);
-    for (size_t i = 0; i < n; i++)
-        if (b->first[r + i] < b->group + ATTEND_GROUP && b->end[r + i] > b->group)
-            attend_merge(b, r + i, i);
+    int from, to;
+    attend_pages(b, group);
+    attend_scores(b);
+    attend_softmax(b);
+    attend_values(b);
+    for (size_t r = 0; r < b->n; r++)
+        if (attend_sees(b, r, &from, &to)) attend_merge(b, r);
 }
 
 static void attend(const ingle_attend *job, void *scratch)
@@ -270,13 +366,8 @@ static void attend(const ingle_attend *job, void *scratch)
         n = min_size(n_rows - row, ATTEND_ROWS);
         attend_rows(b, row, n);
         for (size_t at = b->first[0] / ATTEND_GROUP * ATTEND_GROUP; at < b->end[n - 1];
-             at += ATTEND_GROUP) {
-            attend_pages(b, at);
-            for (size_t r = 0, n_tile; r < n; r += n_tile) {
-                n_tile = tile_rows(n - r);
-                attend_tile(b, r, n_tile);
-            }
-        }
+             at += ATTEND_GROUP)
+            attend_group(b, at);
         for (size_t r = 0; r < n; r++) {
             v16 sum = v_set(b->sum[r]);
             for (size_t d = 0; d < dims; d += 16)
@@ -366,5 +457,6 @@ static void attend_init(ingle_kern *k)
 {
     k->kv_store = kv_store;
     k->attend = attend;
+    k->attend_rows = ATTEND_ROWS;
     k->attend_scratch_bytes = attend_scratch_bytes;
 }

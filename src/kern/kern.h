@@ -109,7 +109,8 @@ typedef struct ingle_kern {
     /* matmuls by weight type: gemv for m <= gemv_tokens, gemm for any m */
     ingle_matmul_fn *gemv[INGLE_TYPE_COUNT], *gemm[INGLE_TYPE_COUNT];
     size_t gemv_tokens;
-    size_t gemm_panels; /* panels one gemm task should take: the micro-kernel's rows / 16 */
+    /* panels one gemm task should take (_f: of class F): the micro-kernel's rows / 16 */
+    size_t gemm_panels, gemm_panels_f;
     size_t (*scratch_bytes)(size_t m, size_t n_cols);
 
     /* KV pages: stores one token's K and V rows of one kv head at position pos % 32 of a page slot */
@@ -117,6 +118,8 @@ typedef struct ingle_kern {
                      const float *v);
     /* scratch: attend_scratch_bytes(job's head dims) bytes, private to the thread. Any tile of tokens gives the same bits. */
     void (*attend)(const ingle_attend *job, void *scratch);
+    size_t
+        attend_rows; /* rows (tokens times query heads of the group) one task should take, at most */
     size_t (*attend_scratch_bytes)(size_t head_dim_k, size_t head_dim_v, size_t n_group);
 
     /* the machine's limits, for bench: n rounds of independent operations; returns multiply-accumulates done. NULL = none */

@@ -12,6 +12,7 @@ typedef __m512 v16;
 
 /* 24 accumulators of 32 registers: two vectors for many rows, four when there are few. */
 #define TILE_ROWS       12
+#define TILE_NEAR_ROWS  6 /* 10 loads for 24 products: twelve rows of two vectors take 14 */
 #define TILE_VECS(rows) ((rows) > 6 ? 2 : 4)
 #define TILE_LIST(X)                                                                               \
     X(1, 1)                                                                                        \

@@ -5,8 +5,9 @@
  *
  * One fma chain per element, k ascending. In a matmul lanes are 16 weight rows; in q k^T they are
  * 16 positions; in p v they are 16 dimensions. a may be cut along k into pages that lie anywhere;
- * it is converted to f32 on the way into the registers, which costs less than a converted copy
- * would. */
+ * it is converted to f32 on the way into the registers, and fetched ahead: best for few rows. What
+ * many rows pass over is better spread out once, as f32 and in pieces of the first-level cache
+ * (TILE_NEAR): their tiles do nothing but multiply. */
 
 enum {
     TILE_F32,
@@ -14,6 +15,7 @@ enum {
     TILE_BF16,
     TILE_Q8_V, /* int8, a scale for every k and 32 lanes */
     TILE_Q8_K, /* int8, a scale for every lane and 32 k */
+    TILE_NEAR, /* f32 that lies in the first-level cache, in one page */
     TILE_TYPES
 };
 
@@ -38,6 +40,11 @@ typedef struct tile {
 
 typedef void tile_fn(const tile *t);
 
+/* A level's lanes may name fewer rows for what is near: loads of b are what limits those tiles. */
+#ifndef TILE_NEAR_ROWS
+#define TILE_NEAR_ROWS TILE_ROWS
+#endif
+
 #if defined(__clang__)
 #define TILE_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -56,12 +63,14 @@ static inline size_t max_size(size_t a, size_t b)
 
 TILE_INLINE size_t tile_unit(int type)
 {
-    return type == TILE_F32 ? 4 : type == TILE_F16 || type == TILE_BF16 ? 2 : 1;
+    return type == TILE_F32 || type == TILE_NEAR   ? 4
+           : type == TILE_F16 || type == TILE_BF16 ? 2
+                                                   : 1;
 }
 
 TILE_INLINE v16 tile_load(int type, const char *a)
 {
-    if (type == TILE_F32) return v_load((const float *)a);
+    if (type == TILE_F32 || type == TILE_NEAR) return v_load((const float *)a);
     if (type == TILE_F16) return v_load_f16((const uint16_t *)a);
     if (type == TILE_BF16) return v_load_bf16((const uint16_t *)a);
     return v_load_s8((const int8_t *)a);
@@ -75,7 +84,8 @@ TILE_INLINE void tile_page(const tile *t, int type, int rows, int vecs, const ch
 {
     const size_t ld_b = t->ld_b, step = t->a_step * tile_unit(type),
                  vec = t->a_vec * tile_unit(type);
-    const uintptr_t ahead = page[1] ? (uintptr_t)page[1] - (uintptr_t)page[0] : 0;
+    const uintptr_t ahead =
+        type != TILE_NEAR && page[1] ? (uintptr_t)page[1] - (uintptr_t)page[0] : 0;
     const char *a = page[0] + t->offset + at * step;
     const float *scale = (const float *)(page[0] + t->scale), *b[4];
     v16 x[4], s[4];
@@ -90,8 +100,9 @@ TILE_INLINE void tile_page(const tile *t, int type, int rows, int vecs, const ch
             for (int v = 0; v < vecs; v++) s[v] = v_load(scale + 16 * v);
             scale += t->scale_step;
         }
-        __builtin_prefetch((const void *)((uintptr_t)a + ahead));
-        if (vecs == 4) __builtin_prefetch((const void *)((uintptr_t)a + 64 + ahead));
+        if (type != TILE_NEAR) __builtin_prefetch((const void *)((uintptr_t)a + ahead));
+        if (type != TILE_NEAR && vecs == 4)
+            __builtin_prefetch((const void *)((uintptr_t)a + 64 + ahead));
         TILE_UNROLL
         for (int v = 0; v < vecs; v++) {
             x[v] = tile_load(type, a + (size_t)v * vec);
@@ -108,25 +119,40 @@ TILE_INLINE void tile_page(const tile *t, int type, int rows, int vecs, const ch
     }
 }
 
+/* The next row of c. Hidden from the optimiser, which would keep a multiple of ld for every row and
+ * run out of registers. */
+TILE_INLINE float *tile_down(float *c, size_t ld_c)
+{
+    c += ld_c;
+    __asm__("" : "+r"(c));
+    return c;
+}
+
 TILE_INLINE void tile_run(const tile *t, int type, int rows, int vecs)
 {
     v16 acc[12][4];
+    float *c = t->c;
     const size_t ld_c = t->ld_c;
+    const bool start = t->start;
     TILE_UNROLL
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows; r++, c = tile_down(c, ld_c)) {
         TILE_UNROLL
-        for (int v = 0; v < vecs; v++)
-            acc[r][v] = t->start ? v_set(0.0f) : v_load(t->c + (size_t)r * ld_c + 16 * v);
+        for (int v = 0; v < vecs; v++) acc[r][v] = start ? v_set(0.0f) : v_load(c + 16 * v);
     }
     const char *const *page = t->pages;
-    for (size_t k = 0, at = t->first, n; k < t->n; k += n, at = 0, page++) {
-        n = min_size(t->n - k, t->page_rows - at);
-        tile_page(t, type, rows, vecs, page, at, n, t->b + k, acc);
+    if (type == TILE_NEAR) {
+        tile_page(t, type, rows, vecs, page, 0, t->n, t->b, acc);
+    } else {
+        for (size_t k = 0, at = t->first, n; k < t->n; k += n, at = 0, page++) {
+            n = min_size(t->n - k, t->page_rows - at);
+            tile_page(t, type, rows, vecs, page, at, n, t->b + k, acc);
+        }
     }
+    c = t->c;
     TILE_UNROLL
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows; r++, c = tile_down(c, ld_c)) {
         TILE_UNROLL
-        for (int v = 0; v < vecs; v++) v_store(t->c + (size_t)r * ld_c + 16 * v, acc[r][v]);
+        for (int v = 0; v < vecs; v++) v_store(c + 16 * v, acc[r][v]);
     }
 }
 
@@ -140,18 +166,21 @@ TILE_INLINE void tile_run(const tile *t, int type, int rows, int vecs)
     TILE_DEFINE_TYPE(f16, TILE_F16, rows, vecs)                                                    \
     TILE_DEFINE_TYPE(bf16, TILE_BF16, rows, vecs)                                                  \
     TILE_DEFINE_TYPE(q8_v, TILE_Q8_V, rows, vecs)                                                  \
-    TILE_DEFINE_TYPE(q8_k, TILE_Q8_K, rows, vecs)
+    TILE_DEFINE_TYPE(q8_k, TILE_Q8_K, rows, vecs)                                                  \
+    TILE_DEFINE_TYPE(near, TILE_NEAR, rows, vecs)
 TILE_LIST(TILE_DEFINE)
 
 #define TILE_SLOT(rows, vecs)                                                                      \
-    [rows][vecs] = {tile_f32_##rows##x##vecs, tile_f16_##rows##x##vecs, tile_bf16_##rows##x##vecs, \
-                    tile_q8_v_##rows##x##vecs, tile_q8_k_##rows##x##vecs},
+    [rows][vecs] = {tile_f32_##rows##x##vecs,  tile_f16_##rows##x##vecs,                           \
+                    tile_bf16_##rows##x##vecs, tile_q8_v_##rows##x##vecs,                          \
+                    tile_q8_k_##rows##x##vecs, tile_near_##rows##x##vecs},
 static tile_fn *const tile_table[TILE_ROWS + 1][5][TILE_TYPES] = {TILE_LIST(TILE_SLOT)};
 
-/* Up to TILE_ROWS of the rows that are left, without a small rest after it. */
-static inline size_t tile_rows(size_t left)
+/* Rows of one tile: as many as there are, at most what is best, without a small rest after it. */
+static inline size_t tile_rows(int type, size_t left)
 {
-    return left <= TILE_ROWS ? left : left < 2 * TILE_ROWS ? (left + 1) / 2 : TILE_ROWS;
+    const size_t most = type == TILE_NEAR ? TILE_NEAR_ROWS : TILE_ROWS;
+    return left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
 }
 
 /* Any number of rows and vectors, cut into register tiles. Moves *t instead of a copy of it: a copy
@@ -161,7 +190,7 @@ static void tile_all(int type, size_t rows, size_t vecs, tile *t)
     const size_t offset = t->offset, scale = t->scale;
     for (size_t r = 0, nr; r < rows; r += nr) {
         float *c = t->c;
-        nr = tile_rows(rows - r);
+        nr = tile_rows(type, rows - r);
         for (size_t v = 0, nv; v < vecs; v += nv) {
             nv = min_size((size_t)TILE_VECS(nr), vecs - v);
             if (nv == 3) nv = 2;
@@ -172,5 +201,16 @@ static void tile_all(int type, size_t rows, size_t vecs, tile *t)
         }
         t->b += nr * t->ld_b;
         t->c = c + nr * t->ld_c;
+    }
+}
+
+/* One row of a line of `n` values to f32, as the tiles would convert it. scale: its first. */
+TILE_INLINE void tile_spread(int type, const char *a, const float *scale, float *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = tile_load(type, a + i * tile_unit(type));
+        if (type == TILE_Q8_K) x = v_mul(x, v_load(scale + i));
+        if (type == TILE_Q8_V) x = v_mul(x, v_set(scale[i / 32]));
+        v_store(dst + i, x);
     }
 }

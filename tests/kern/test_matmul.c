@@ -174,6 +174,7 @@ static void test_slots(void **state)
         assert_int_equal(level.gemm[type] != NULL, ingle_type_get(type) != NULL);
     }
     assert_true(level.gemm_panels >= 1);
+    assert_true(level.gemm_panels_f >= 1);
 }
 
 int main(void)

@@ -142,7 +142,12 @@ static void store(const worker *w, const ingle_instr *in)
     for (size_t i = from; i < to; i++) store_head(w, in, i % n, (uint32_t)(i / n));
 }
 
-#define ATTEND_TOKENS 32 /* of one task */
+/* Tokens of one task. */
+static size_t attend_tokens(const ingle_backend *b)
+{
+    size_t n = b->kern.attend_rows * b->model->hp.n_head_kv / b->model->hp.n_head;
+    return n ? n : 1;
+}
 
 static void attend_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
                         size_t i_seq, size_t tile, uint32_t h)
@@ -150,7 +155,7 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
     ingle_backend *b = w->b;
     const ingle_hparams *hp = &b->model->hp;
     size_t group = hp->n_head / hp->n_head_kv;
-    size_t t0 = tile * ATTEND_TOKENS, n = s->n - t0 < ATTEND_TOKENS ? s->n - t0 : ATTEND_TOKENS;
+    size_t most = attend_tokens(b), t0 = tile * most, n = s->n - t0 < most ? s->n - t0 : most;
     ingle_attend job = {.kv = &b->kv,
                         .pages = b->page + b->page_first[i_seq],
                         .slot = in->layer * b->layer_bytes + h * b->kv.bytes,
@@ -169,12 +174,12 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
 static void attend(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
     const ingle_batch *batch = w->b->batch;
-    size_t n_heads = w->b->model->hp.n_head_kv, n_done = 0, i;
+    size_t n_heads = w->b->model->hp.n_head_kv, most = attend_tokens(w->b), n_done = 0, i;
     size_t i_seq = 0;
     i = atomic_fetch_add(&counter->next, 1);
     while (i_seq < batch->n_seqs) {
         const ingle_batch_seq *s = &batch->seqs[i_seq];
-        size_t n_tiles = (s->n + ATTEND_TOKENS - 1) / ATTEND_TOKENS, n = n_tiles * n_heads;
+        size_t n_tiles = (s->n + most - 1) / most, n = n_tiles * n_heads;
         if (i >= n_done + n) {
             n_done += n;
             i_seq++;
@@ -240,13 +245,13 @@ static void prepare(const worker *w, const ingle_instr *in, size_t m, ingle_acts
     if (!alone) barrier(w);
 }
 
-/* Panels a thread takes at once: for one row long runs of memory, for many as many as the kernel
- * wants. */
-static size_t unit_of(const worker *w, size_t m, size_t n_panels)
+/* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as many
+ * as the kernel wants. */
+static size_t unit_of(const worker *w, size_t m, const ingle_packed *p, size_t few)
 {
-    size_t wide = w->b->kern.gemm_panels, unit = n_panels / ((size_t)w->n * 12);
-    if (m > w->b->kern.gemv_tokens) return wide;
-    return unit < 1 ? 1 : unit > 64 ? 64 : unit;
+    const ingle_kern *k = &w->b->kern;
+    if (m <= k->gemv_tokens) return few;
+    return ingle_type_get(p->type)->act == INGLE_ACT_F32 ? k->gemm_panels_f : k->gemm_panels;
 }
 
 static void product(const worker *w, const ingle_instr *in, size_t m, const ingle_acts acts[3],
@@ -256,13 +261,14 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
     size_t n_panels = 0, first = 0;
     for (uint32_t i = 0; i < in->n_out; i++)
         n_panels += b->model->weights.matrix[in->out[i].weight].packed.n_panels;
-    size_t unit = unit_of(w, m, n_panels), at = 0;
+    size_t few = n_panels / ((size_t)w->n * 12), at = 0;
     uint32_t o = 0;
-    /* Task numbers run over the outputs one after the other, each in pieces of `unit`. */
+    few = few < 1 ? 1 : few > 64 ? 64 : few;
+    /* Task numbers run over the outputs one after the other, each in pieces of its unit. */
     size_t task = atomic_fetch_add(&counter->next, 1);
     while (o < in->n_out) {
         const ingle_packed *p = &b->model->weights.matrix[in->out[o].weight].packed;
-        size_t n_tasks = (p->n_panels + unit - 1) / unit;
+        size_t unit = unit_of(w, m, p, few), n_tasks = (p->n_panels + unit - 1) / unit;
         if (task >= first + n_tasks) {
             first += n_tasks;
             o++;

@@ -200,6 +200,6 @@ void ingle_kern_ref_matmul(ingle_kern *k)
     for (unsigned t = 0; t < INGLE_TYPE_COUNT; t++)
         k->gemv[t] = k->gemm[t] = ingle_type_get(t) ? matmul : NULL;
     k->gemv_tokens = 1;
-    k->gemm_panels = 1;
+    k->gemm_panels = k->gemm_panels_f = 1;
     k->scratch_bytes = scratch_bytes;
 }
