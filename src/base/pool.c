@@ -243,3 +243,11 @@ void ingle_pool_barrier(ingle_pool *pool, int i_thread)
         wait_for(pool, &w->n_short, &pool->passed, seen);
     }
 }
+
+void ingle_pool_await(const ingle_pool *pool, const atomic_size_t *count, size_t least)
+{
+    for (int i = 0; atomic_load_explicit(count, memory_order_acquire) < least; i++) {
+        if (pool->crowded || i >= pool->n_tries) sched_yield();
+        else pause_briefly();
+    }
+}

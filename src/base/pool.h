@@ -8,6 +8,8 @@
 #ifndef INGLE_BASE_POOL_H
 #define INGLE_BASE_POOL_H
 
+#include <stdatomic.h>
+
 #include "base/status.h"
 
 typedef struct ingle_pool ingle_pool;
@@ -25,5 +27,10 @@ void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
 
 /* Inside fn: waits until every thread of the run is here; all see what was written before. */
 void ingle_pool_barrier(ingle_pool *pool, int i_thread);
+
+/* Inside fn: waits until *count is at least `least`; the caller sees what was written before the
+ * releases that brought it there. Whoever brings it there must be running: never a thread that may
+ * itself be at a barrier. Spins, then yields; does not sleep. */
+void ingle_pool_await(const ingle_pool *pool, const atomic_size_t *count, size_t least);
 
 #endif

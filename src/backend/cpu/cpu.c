@@ -56,6 +56,7 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     at->page_first = take(total, opt->n_seqs * sizeof(size_t));
     at->n_counters = m->plan.n_instr + opt->n_batch / INGLE_HEAD_ROWS + 1;
     at->counters = take(total, at->n_counters * sizeof(cpu_counter));
+    at->heads = take(total, m->hp.n_head_kv * sizeof(cpu_counter));
 
     size_t own = 0;
     at->t_row = take(&own, at->max_cols * sizeof(float));
@@ -128,6 +129,7 @@ static void place(ingle_backend *b)
     b->page = (const uint8_t **)(void *)(b->arena + b->at.pages);
     b->page_first = (size_t *)(void *)(b->arena + b->at.page_first);
     b->counter = (cpu_counter *)(void *)(b->arena + b->at.counters);
+    b->heads = (cpu_counter *)(void *)(b->arena + b->at.heads);
 }
 
 static void touch_part(void *mem, size_t bytes, size_t i, size_t n)

@@ -16,7 +16,7 @@
 typedef struct cpu_layout {
     size_t buf[INGLE_BUF_COUNT];
     size_t acts[3], acts_bytes[3]; /* shared activations by class, n_batch rows */
-    size_t rope, tok_seq, tok_pos, pages, page_first, counters;
+    size_t rope, tok_seq, tok_pos, pages, page_first, counters, heads;
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
     size_t n_counters, max_cols;
@@ -71,6 +71,9 @@ struct ingle_backend {
     const uint8_t **page; /* page addresses of all sequences */
     size_t *page_first;   /* [n_seqs] into page */
     cpu_counter *counter;
+    cpu_counter
+        *heads;  /* [n_head_kv] rows of q, k and v computed so far, where nobody waits for all */
+    bool single; /* one token of each sequence */
 };
 
 void cpu_run(ingle_backend *b, const ingle_batch *batch);

@@ -15,6 +15,8 @@ typedef struct worker {
     int i, n;
     uint8_t *own;     /* private memory */
     cpu_clock *clock; /* NULL: nobody looks */
+    bool by_head;     /* the product in progress reports q, k, v rows as they are done */
+    size_t n_due;     /* such rows of each kv head up to here */
 } worker;
 
 /* My part [*from, *to) of n equal tasks. */
@@ -171,7 +173,19 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
     b->kern.attend(&job, w->own + b->at.t_scratch);
 }
 
-static void attend(const worker *w, const ingle_instr *in, cpu_counter *counter)
+/* One token per sequence: nobody else needs its keys and values, so the attention of a head stores
+ * them itself, as soon as the head's rows of q, k and v are there. */
+static void store_first(const worker *w, const ingle_instr *qkv, size_t t, uint32_t h)
+{
+    double before = w->clock ? ingle_now() : 0;
+    ingle_pool_await(w->pool, &w->b->heads[h].next, w->n_due);
+    if (w->clock) w->clock->wait += ingle_now() - before;
+    store_head(w, qkv, t, h);
+}
+
+/* qkv: the instruction that stores, if that is left to do; or NULL. */
+static void attend(const worker *w, const ingle_instr *in, const ingle_instr *qkv,
+                   cpu_counter *counter)
 {
     const ingle_batch *batch = w->b->batch;
     size_t n_heads = w->b->model->hp.n_head_kv, most = attend_tokens(w->b), n_done = 0, i;
@@ -186,6 +200,7 @@ static void attend(const worker *w, const ingle_instr *in, cpu_counter *counter)
             continue;
         }
         size_t k = i - n_done; /* the last tile sees most: first */
+        if (qkv) store_first(w, qkv, s->first, (uint32_t)(k % n_heads));
         attend_task(w, in, s, i_seq, n_tiles - 1 - k / n_heads, (uint32_t)(k % n_heads));
         i = atomic_fetch_add(&counter->next, 1);
     }
@@ -254,6 +269,20 @@ static size_t unit_of(const worker *w, size_t m, const ingle_packed *p, size_t f
     return ingle_type_get(p->type)->act == INGLE_ACT_F32 ? k->gemm_panels_f : k->gemm_panels;
 }
 
+/* Rows first .. first + n - 1 of q, k or v are there. */
+static void report_heads(const worker *w, ingle_buf dst, size_t first, size_t n)
+{
+    const ingle_hparams *hp = &w->b->model->hp;
+    size_t each = dst == INGLE_BUF_V   ? hp->head_dim_v
+                  : dst == INGLE_BUF_K ? hp->head_dim_k
+                                       : hp->head_dim_k * (hp->n_head / hp->n_head_kv);
+    for (size_t end = first + n, next; first < end; first = next) {
+        size_t h = first / each;
+        next = (h + 1) * each < end ? (h + 1) * each : end;
+        atomic_fetch_add_explicit(&w->b->heads[h].next, next - first, memory_order_release);
+    }
+}
+
 static void product(const worker *w, const ingle_instr *in, size_t m, const ingle_acts acts[3],
                     float *logits, cpu_counter *counter)
 {
@@ -285,6 +314,10 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
                             .add = in->out[o].add};
         (m <= b->kern.gemv_tokens ? b->kern.gemv : b->kern.gemm)[p->type](&job, at, n,
                                                                           w->own + b->at.t_scratch);
+        if (w->by_head) {
+            size_t row = at * 16, end = (at + n) * 16;
+            report_heads(w, dst, row, (end < p->n_rows ? end : p->n_rows) - row);
+        }
         task = atomic_fetch_add(&counter->next, 1);
     }
 }
@@ -355,6 +388,21 @@ static void lap(cpu_clock *c, size_t i_instr)
     c->wait = 0;
 }
 
+static size_t rows_of_head(const ingle_hparams *hp)
+{
+    return hp->head_dim_k * (hp->n_head / hp->n_head_kv + 1) + hp->head_dim_v;
+}
+
+/* A batch of single tokens goes from the product that makes q, k and v to attention without a
+ * barrier, head by head. Whether `in` is that product: */
+static bool feeds_heads(const ingle_backend *b, const ingle_instr *in)
+{
+    if (!b->single || in->op != INGLE_OP_MATMUL || in->n_out != 3 || in[1].op != INGLE_OP_QKV)
+        return false;
+    return in->out[0].dst == INGLE_BUF_Q && in->out[1].dst == INGLE_BUF_K &&
+           in->out[2].dst == INGLE_BUF_V && in[2].op == INGLE_OP_ATTEND;
+}
+
 static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
 {
     ingle_backend *b = arg;
@@ -366,18 +414,26 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
                 .clock = b->profile.on ? &b->profile.clocks[i_thread] : NULL};
     if (w.clock) start_clock(w.clock);
     for (size_t i = 0; i < b->model->plan.n_instr; i++) {
-        const ingle_instr *in = &b->model->plan.instr[i];
+        const ingle_instr *in = &b->model->plan.instr[i], *qkv = NULL;
         if (in->rows && !b->batch->n_rows) break; /* nothing behind the last attention is wanted */
+        if (w.by_head) { /* the one before was the product; this is QKV: ATTEND does its work */
+            w.by_head = false;
+            w.n_due += rows_of_head(&b->model->hp);
+            if (w.clock) lap(w.clock, i);
+            i++;
+            qkv = in++;
+        }
+        w.by_head = feeds_heads(b, in);
         switch (in->op) {
         case INGLE_OP_EMBED: embed(&w, in); break;
         case INGLE_OP_MATMUL: matmul(&w, in, &b->counter[i]); break;
         case INGLE_OP_HEAD: head(&w, in, &b->counter[i]); break;
         case INGLE_OP_STORE:
         case INGLE_OP_QKV: store(&w, in); break;
-        case INGLE_OP_ATTEND: attend(&w, in, &b->counter[i]); break;
+        case INGLE_OP_ATTEND: attend(&w, in, qkv, &b->counter[i]); break;
         default: by_row(&w, in); break;
         }
-        barrier(&w);
+        if (!w.by_head) barrier(&w);
         if (w.clock) lap(w.clock, i);
     }
 }
@@ -387,9 +443,11 @@ void cpu_run(ingle_backend *b, const ingle_batch *batch)
     size_t n_pages = 0;
     double begun = b->profile.on ? ingle_now() : 0;
     b->batch = batch;
+    b->single = true;
     for (size_t s = 0; s < batch->n_seqs; s++) {
         const ingle_batch_seq *seq = &batch->seqs[s];
         b->page_first[s] = n_pages;
+        b->single = b->single && seq->n == 1;
         for (size_t t = 0; t < seq->n; t++) {
             b->tok_seq[seq->first + t] = (uint32_t)s;
             b->tok_pos[seq->first + t] = (uint32_t)(seq->pos0 + t);
@@ -398,6 +456,7 @@ void cpu_run(ingle_backend *b, const ingle_batch *batch)
             b->page[n_pages++] = b->pages + seq->pages[p] * b->page_bytes;
     }
     for (size_t i = 0; i < b->at.n_counters; i++) atomic_init(&b->counter[i].next, 0);
+    for (size_t h = 0; h < b->model->hp.n_head_kv; h++) atomic_init(&b->heads[h].next, 0);
     ingle_pool_run(b->pool, walk, b);
     if (b->profile.on) cpu_profile_add(b, begun);
     b->batch = NULL;
