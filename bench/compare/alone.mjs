@@ -65,21 +65,30 @@ async function quiet(percent) {
     return watch.others() <= percent / 100 * os.cpus().length + 0.02;
 }
 
+function kill(group) {
+    try {
+        process.kill(-group);
+    } catch {
+        // it has just ended
+    }
+}
+
 // Runs once: {stdout, seconds (to the first byte of stdout, or to the end without any), spoiled}. A spoiled run is cut short if
-// mayCut. Throws if the program fails.
-function run(command, args, percent, mayCut) {
+// mayCut. Throws if the program fails or is not done in `limit` seconds.
+function run(command, args, percent, mayCut, limit) {
     return new Promise((resolve, reject) => {
         const begin = performance.now(), child = spawn(command, args, {stdio: ["ignore", "pipe", "pipe"], detached: true});
         const interrupted = () => {
-            process.kill(-child.pid); // a group of its own does not hear the terminal
+            kill(child.pid); // a group of its own does not hear the terminal
             process.exit(130);
         };
         process.once("SIGINT", interrupted);
         const watch = new Watch(child.pid), name = `${path.basename(command)} ${args.join(" ")}`;
-        let stdout = "", stderr = "", seconds, spoiled = false;
+        let stdout = "", stderr = "", seconds, spoiled = false, endless = false;
         const timer = setInterval(() => {
             spoiled ||= watch.spoiled(percent);
-            if (spoiled && mayCut) process.kill(-child.pid);
+            endless ||= performance.now() - begin > limit * 1e3;
+            if ((spoiled && mayCut) || endless) kill(child.pid);
         }, 250);
         child.stdout.setEncoding("latin1").on("data", (text) => {
             seconds ??= (performance.now() - begin) / 1e3;
@@ -91,7 +100,8 @@ function run(command, args, percent, mayCut) {
             clearInterval(timer);
             process.off("SIGINT", interrupted);
             seconds ??= (performance.now() - begin) / 1e3;
-            if (spoiled && mayCut) resolve({spoiled});
+            if (endless) reject(new Error(`${name}: not done in ${limit.toFixed(0)} s`));
+            else if (spoiled && mayCut) resolve({spoiled});
             else if (code !== 0) reject(new Error(`${name}\n${stderr}`));
             else resolve({stdout, seconds, spoiled});
         });
@@ -99,14 +109,14 @@ function run(command, args, percent, mayCut) {
 }
 
 // Runs a program until one run was undisturbed, or until `patience` minutes have passed; then the run counts as it is, and
-// `spoiled` says whether others were working.
-export async function runAlone(command, args, {busy, patience}) {
+// `spoiled` says whether others were working. No run may take more than `limit` seconds.
+export async function runAlone(command, args, {busy, patience, limit}) {
     const deadline = performance.now() + patience * 60e3;
     let told = false;
     for (;;) {
         const late = performance.now() > deadline;
         if (late || await quiet(busy)) {
-            const result = await run(command, args, busy, !late);
+            const result = await run(command, args, busy, !late, limit);
             if (late || !result.spoiled) return result;
         }
         if (!told) console.error("other programs are working: waiting, trying again");
