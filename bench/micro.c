@@ -1,10 +1,13 @@
 /* micro.c - cycles and shares of the machine's limits of every matmul kernel, one thread unless
- * told. build/bench/micro [-i ref|avx2|avx512] [-t THREADS] [-m TOKENS] [-k COLUMNS] [TYPE ...]
+ * told, and of attention.
+ * build/bench/micro [-i ref|avx2|avx512] [-t THREADS] [-m TOKENS] [-k COLUMNS] [TYPE ... | attend]
  * gemm: TOKENS tokens, K = 2048, 128 rows, all in cache; cycles per 256 weights and token, share of
  * the int8 (class F: f32) multiply-accumulate peak measured between the repetitions. gemv: one
  * token, the weights in the second-level cache, and in memory with all threads (and a gemm of up to
- * 16 tokens) beside the plain read bandwidth. Medians would hide what a busy machine adds; these
- * are bests. */
+ * 16 tokens) beside the plain read bandwidth. attend: one thread, a kv head shared by four query
+ * heads, at the end of CONTEXT positions; a prompt's block of rows (share of the f32 peak), and one
+ * token (keys and values read per second). Medians would hide what a busy machine adds; these are
+ * bests. */
 #include "base/clock.h"
 #include "base/pool.h"
 #include "kern/kern.h"
@@ -216,6 +219,76 @@ static void measure(const setup *s, ingle_type type)
     ingle_pages_free(one.q, ingle_acts_bytes(t->act, 1, s->n_cols) + 64);
 }
 
+/* ---- attention ---- */
+
+#define CONTEXT 4096
+#define GROUP   4
+
+/* Seconds of the last n tokens of the context, at best, and per multiply-accumulate at the peak. */
+static double best_attend(const setup *s, const ingle_kv_shape *kv, const uint8_t *const *pages,
+                          size_t n, double *at_peak)
+{
+    size_t width = GROUP * kv->head_dim_k,
+           scratch_bytes = s->kern.attend_scratch_bytes(kv->head_dim_k, kv->head_dim_v, GROUP);
+    void *scratch = must(ingle_pages_new(scratch_bytes));
+    float *q = must(ingle_new(2 * n * width, sizeof *q));
+    for (size_t i = 0; i < n * width; i++) q[i] = random_normal();
+    ingle_attend work = {.kv = kv,
+                         .pages = pages,
+                         .n_tokens = n,
+                         .n_group = GROUP,
+                         .pos0 = CONTEXT - n,
+                         .scale = 0.1f,
+                         .q = q,
+                         .ld_q = width,
+                         .out = q + n * width,
+                         .ld_out = width};
+    double best = 1e9;
+    *at_peak = 1e9;
+    for (int r = 0; r < (s->kern.isa == INGLE_ISA_REF ? 3 : 40); r++) {
+        double t0 = ingle_now();
+        s->kern.attend(&work, scratch);
+        double t1 = ingle_now(), done = s->kern.peak_f32(2000), t2 = ingle_now();
+        if (t1 - t0 < best) best = t1 - t0;
+        if ((t2 - t1) / done < *at_peak) *at_peak = (t2 - t1) / done;
+    }
+    ingle_pages_free(scratch, scratch_bytes);
+    free(q);
+    return best;
+}
+
+static void measure_attend(const setup *s, ingle_type type, size_t head_dim)
+{
+    ingle_kv_shape kv;
+    if (!ingle_kv_shape_init(&kv, type, head_dim, head_dim)) exit(1);
+    const size_t n_pages = CONTEXT / INGLE_PAGE, n = s->kern.attend_rows / GROUP;
+    uint8_t *mem = must(ingle_pages_new(n_pages * kv.bytes));
+    const uint8_t *pages[CONTEXT / INGLE_PAGE];
+    float k[256], v[256];
+    for (size_t i = 0; i < CONTEXT; i++) {
+        uint8_t *page = mem + i / INGLE_PAGE * kv.bytes;
+        pages[i / INGLE_PAGE] = page;
+        for (size_t d = 0; d < head_dim; d++) k[d] = random_normal(), v[d] = random_normal();
+        s->kern.kv_store(&kv, page, i % INGLE_PAGE, k, v);
+    }
+    double at_peak, many = best_attend(s, &kv, pages, n, &at_peak), positions = 0;
+    for (size_t t = 0; t < n; t++) positions += (double)(CONTEXT - n + t + 1);
+    double macs = 2 * (double)head_dim * GROUP * positions;
+    printf("attend  %-4s head_dim %3zu  %zu tokens %5.1f %%", ingle_type_get(type)->name, head_dim,
+           n, 100 * macs * at_peak / many);
+    double one = best_attend(s, &kv, pages, 1, &at_peak);
+    printf("  one token %5.1f GB/s\n", (double)(n_pages * kv.bytes) / one * 1e-9);
+    ingle_pages_free(mem, n_pages * kv.bytes);
+}
+
+static void measure_attention(const setup *s)
+{
+    static const ingle_type types[] = {INGLE_TYPE_F32, INGLE_TYPE_F16, INGLE_TYPE_BF16,
+                                       INGLE_TYPE_Q8_0};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        for (size_t dim = 64; dim <= 128; dim *= 2) measure_attend(s, types[i], dim);
+}
+
 static ingle_isa isa_named(const char *name)
 {
     static const ingle_isa all[] = {INGLE_ISA_REF, INGLE_ISA_AVX2, INGLE_ISA_AVXVNNI,
@@ -249,6 +322,9 @@ int main(int argc, char **argv)
             wanted |= !strcmp(argv[i], ingle_type_get(t)->name);
         if (wanted && ingle_type_get(t)) measure(&s, (ingle_type)t);
     }
+    bool attend = at == argc;
+    for (int i = at; i < argc; i++) attend |= !strcmp(argv[i], "attend");
+    if (attend) measure_attention(&s);
     ingle_pool_close(&s.pool);
     return 0;
 }
