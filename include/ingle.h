@@ -124,8 +124,15 @@ typedef struct ingle_model_options {
     ingle_isa isa;     /* INGLE_ISA_AUTO: weights are packed for this level */
     int n_threads;     /* threads that read and pack; 0 = as many as ingle_default_threads() */
     bool fuse;         /* true: run joined instructions; false: the plain list (same bits) */
+    /* false: weights are packed into memory of the model's own. true: they stay in the file, which
+     * is mapped as long as the model lives; opening reads none, and the memory is the system's file
+     * cache, shared by all who map the file. Same bits; somewhat slower, as panels are packed anew
+     * in every step. Nobody may shorten the file meanwhile: the system ends a process (SIGBUS) that
+     * looks at what is gone. Nobody should write to it either: the model becomes what is written.
+     * Replacing the file by another one of its name is harmless. */
+    bool in_place;
     /* Called on the opening thread with the share of weights packed, 0..1; return false to stop
-     * (INGLE_ECANCELLED). May be NULL. */
+     * (INGLE_ECANCELLED). Not called in place. May be NULL. */
     bool (*progress)(void *user, double share);
     void *user;
 } ingle_model_options;
@@ -259,11 +266,12 @@ INGLE_API ingle_status ingle_engine_warm_up(ingle_engine *engine, ingle_error *e
 
 /* Exact bytes, known before any weight is read (INGLE_PARTS_PLAN is enough). */
 typedef struct ingle_memory {
-    size_t weights; /* packed weights */
+    size_t weights; /* packed weights; in place: norms and biases only */
     size_t vocab;   /* vocabulary and metadata */
     size_t kv;      /* KV pages of the whole pool */
     size_t scratch; /* activations, logits rows, per-thread kernel scratch */
-    size_t total;
+    size_t total;   /* of the above */
+    size_t mapped;  /* in place: whole pages of the file cache that weights are read from */
 } ingle_memory;
 INGLE_API ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_options *opt,
                                           ingle_memory *mem, ingle_error *err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,6 +60,33 @@ ingle_status ingle_file_read(const ingle_file *file, uint64_t offset, void *dst,
         n -= (size_t)got;
     }
     return INGLE_OK;
+}
+
+ingle_status ingle_file_map(const ingle_file *file, uint64_t from, uint64_t n, const uint8_t **out,
+                            ingle_error *err)
+{
+    *out = NULL;
+    if (from > file->size || n > file->size - from)
+        return ingle_fail(err, INGLE_EFORMAT,
+                          "%llu bytes at offset %llu lie past the end of the file",
+                          (unsigned long long)n, (unsigned long long)from);
+    if (n > SIZE_MAX)
+        return ingle_fail(err, INGLE_ENOMEM, "no memory to map %llu bytes of the file",
+                          (unsigned long long)n);
+    void *p = mmap(NULL, (size_t)n, PROT_READ, MAP_SHARED, file->fd, (off_t)from);
+    if (p == MAP_FAILED) {
+        bool memory = errno == ENOMEM;
+        return ingle_fail(err, memory ? INGLE_ENOMEM : INGLE_EIO,
+                          "%s map %llu bytes of the file: %m",
+                          memory ? "no memory to" : "the system cannot", (unsigned long long)n);
+    }
+    *out = p;
+    return INGLE_OK;
+}
+
+void ingle_file_unmap(const uint8_t *data, uint64_t n)
+{
+    if (data) munmap((void *)(uintptr_t)data, (size_t)n);
 }
 
 void ingle_file_forget(const ingle_file *file, uint64_t offset, uint64_t n)

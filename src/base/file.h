@@ -19,6 +19,15 @@ void ingle_file_close(ingle_file *file);
 ingle_status ingle_file_read(const ingle_file *file, uint64_t offset, void *dst, size_t n,
                              ingle_error *err);
 
+#define INGLE_MAP_ALIGN 65536 /* a multiple of every system's page */
+
+/* The same bytes as memory that stays the file's: read when they are first looked at, changed when
+ * the file is, and whoever looks past an end that has moved since is ended by SIGBUS. from is a
+ * multiple of INGLE_MAP_ALIGN; EFORMAT past the end, ENOMEM, EIO. */
+ingle_status ingle_file_map(const ingle_file *file, uint64_t from, uint64_t n, const uint8_t **out,
+                            ingle_error *err);
+void ingle_file_unmap(const uint8_t *data, uint64_t n); /* NULL is a no-op */
+
 /* Lets the system drop this part of the file from its cache. Advice: it may not listen. */
 void ingle_file_forget(const ingle_file *file, uint64_t offset, uint64_t n);
 

@@ -237,8 +237,8 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
     if (status != INGLE_OK) return status;
     if (opt->json) {
         printf(",\"memory\":{\"weights\":%zu,\"vocab\":%zu,\"kv\":%zu,\"scratch\":%zu,"
-               "\"total\":%zu}",
-               mem.weights, mem.vocab, mem.kv, mem.scratch, mem.total);
+               "\"total\":%zu,\"mapped\":%zu}",
+               mem.weights, mem.vocab, mem.kv, mem.scratch, mem.total, mem.mapped);
         return status;
     }
     printf("\nMemory\n");
@@ -247,6 +247,7 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
     print_component("kv", mem.kv);
     print_component("scratch", mem.scratch);
     print_component("total", mem.total);
+    if (opt->open.in_place) print_component("mapped", mem.mapped);
     return status;
 }
 

@@ -25,7 +25,7 @@ const arg_option open_rows_model[1] = {
      "GGUF file; of a split model any one part (default: the bundled tiny model)"},
 };
 
-const arg_option open_rows_compute[7] = {
+const arg_option open_rows_compute[8] = {
     {"-c --ctx-size", "N", ARG_INT, AT(n_ctx), 0, ARG_MAX, NULL,
      "context size in tokens; 0 is the model's own (default: the smaller of the model's and 8192)"},
     {"-b --batch --batch-size", "N", ARG_INT, AT(n_batch), 1, 65536, NULL,
@@ -41,6 +41,9 @@ const arg_option open_rows_compute[7] = {
     {"--isa", "LEVEL", ARG_CHOICE, AT(isa), 0, 0, ISA_LEVELS,
      "instruction-set level of the kernels: auto, ref, avx2, avxvnni, avx512, neon, dotprod or "
      "i8mm (default auto)"},
+    {"--in-place", NULL, ARG_FLAG, AT(in_place), 0, 0, NULL,
+     "leave the weights in the mapped file: opens at once, takes no memory but the file cache, "
+     "computes the same bits more slowly; nobody may shorten the file meanwhile"},
 };
 
 int open_failed(const char *what, ingle_status status, const ingle_error *err)
@@ -111,6 +114,7 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
     model.parts = parts;
     model.isa = (ingle_isa)opt->isa;
     model.n_threads = opt->n_threads;
+    model.in_place = opt->in_place;
     model.progress = show_loading;
     model.user = &progress;
     ingle_status status = ingle_model_open(&h->model, h->path, &model, &err);

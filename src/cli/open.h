@@ -15,6 +15,7 @@ typedef struct open_options {
     int32_t n_threads;  /* 0 = not given */
     int kv, kv_k, kv_v; /* ingle_type; -1 = not given */
     int isa;            /* ingle_isa */
+    bool in_place;
     int32_t n_sessions; /* the KV pool is sized for; 0 = one */
 } open_options;
 
@@ -24,7 +25,7 @@ typedef struct open_options {
     }
 
 extern const arg_option open_rows_model[1];   /* -m */
-extern const arg_option open_rows_compute[7]; /* -c -b -t --kv -ctk -ctv --isa */
+extern const arg_option open_rows_compute[8]; /* -c -b -t --kv -ctk -ctv --isa --in-place */
 
 /* Everything a verb opens; close with open_close(), also after a failure. */
 typedef struct open_handles {

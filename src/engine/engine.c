@@ -75,6 +75,7 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
     m.scratch += b.n_seqs * ((size_t)model->n_vocab * sizeof(float) + b.n_ctx * sizeof(int32_t) +
                              b.n_ctx / INGLE_PAGE * sizeof(uint32_t));
     m.total = m.weights + m.vocab + m.kv + m.scratch;
+    m.mapped = (size_t)ingle_weights_mapped(&model->weights);
     *mem = m;
     return INGLE_OK;
 }

@@ -88,7 +88,7 @@ static ingle_status read_rope(ingle_model *m, ingle_error *err)
     return INGLE_OK;
 }
 
-static ingle_status read_plan(ingle_model *m, bool fuse, ingle_error *err)
+static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, ingle_error *err)
 {
     ingle_status st;
     ingle_str arch = {"", 0};
@@ -97,10 +97,10 @@ static ingle_status read_plan(ingle_model *m, bool fuse, ingle_error *err)
         return ingle_fail(err, INGLE_EUNSUPPORTED, "architecture '%s' is not supported (%s are)",
                           m->architecture, ingle_family_list());
     if ((st = ingle_hparams_read(&m->hp, m->family, m->gguf, err))) return st;
-    if ((st = ingle_weights_init(&m->weights, m->gguf, err))) return st;
+    if ((st = ingle_weights_init(&m->weights, m->gguf, opt->in_place, err))) return st;
     if ((st = ingle_plan_build(&m->plan, &m->weights, m->family, &m->hp, m->gguf, err))) return st;
     m->n_vocab = (int32_t)m->plan.width[INGLE_BUF_LOGITS];
-    if (fuse) ingle_plan_fuse(&m->plan);
+    if (opt->fuse) ingle_plan_fuse(&m->plan);
     return read_rope(m, err);
 }
 
@@ -127,7 +127,7 @@ static ingle_status open_parts(ingle_model *m, const char *path, const ingle_mod
     if (opt->parts == INGLE_PARTS_VOCAB || (plan && has_vocab))
         if ((st = ingle_vocab_open(&m->vocab, m->gguf, err))) return st;
     if (!plan) return INGLE_OK;
-    if ((st = read_plan(m, opt->fuse, err))) return st;
+    if ((st = read_plan(m, opt, err))) return st;
     if ((st = check_vocab(m, err))) return st;
     if (opt->parts == INGLE_PARTS_PLAN) return INGLE_OK;
     int n_threads = opt->n_threads ? opt->n_threads : ingle_default_threads();

@@ -4,17 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, ingle_error *err)
+ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, bool in_place,
+                                ingle_error *err)
 {
-    memset(w, 0, sizeof *w);
-    w->n_tensors = g->n_tensors;
+    *w = (ingle_weights){.in_place = in_place, .n_tensors = g->n_tensors, .n_files = g->n_files};
     w->used = ingle_new(g->n_tensors, sizeof *w->used);
-    return w->used ? INGLE_OK : ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
+    w->mapping = ingle_new(in_place ? g->n_files : 0, sizeof *w->mapping);
+    return w->used && w->mapping ? INGLE_OK
+                                 : ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
 }
 
 void ingle_weights_free(ingle_weights *w)
 {
+    for (size_t i = 0; w->in_place && w->mapping && i < w->n_files; i++)
+        ingle_file_unmap(w->mapping[i].data, w->mapping[i].end - w->mapping[i].from);
     ingle_pages_free(w->mem, w->bytes);
+    free(w->mapping);
     free(w->matrix);
     free(w->vector);
     free(w->used);
@@ -47,6 +52,18 @@ static bool take(ingle_weights *w, size_t n, size_t *offset)
     return true;
 }
 
+/* Plans where the matrix lies: in the arena, or in what is mapped of its file. */
+static bool place(ingle_weights *w, ingle_matrix *m)
+{
+    if (!w->in_place) return take(w, ingle_packed_bytes(&m->packed), &m->offset);
+    const ingle_gguf_tensor *t = m->tensor;
+    ingle_mapping *map = &w->mapping[t->i_file];
+    uint64_t from = t->offset & ~(uint64_t)(INGLE_MAP_ALIGN - 1), end = t->offset + t->n_bytes;
+    if (!map->end || from < map->from) map->from = from;
+    if (end > map->end) map->end = end;
+    return true;
+}
+
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t n_rows, size_t n_cols, uint32_t *index, ingle_error *err)
 {
@@ -58,8 +75,7 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
     ingle_matrix *m = &w->matrix[w->n_matrix];
     memset(m, 0, sizeof *m);
     m->tensor = t;
-    if (!ingle_packed_init(&m->packed, t->type, n_rows, n_cols) ||
-        !take(w, ingle_packed_bytes(&m->packed), &m->offset))
+    if (!ingle_packed_init(&m->packed, t->type, n_rows, n_cols) || !place(w, m))
         return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' cannot be laid out", name);
     *index = (uint32_t)w->n_matrix++;
     return INGLE_OK;
@@ -103,11 +119,6 @@ typedef struct loader {
     atomic_flag reported;
 } loader;
 
-static size_t row_bytes(const ingle_packed *p)
-{
-    return p->n_blocks * ingle_type_get(p->type)->block_bytes;
-}
-
 static void give_up(loader *l, ingle_status st, const ingle_error *error)
 {
     if (!atomic_flag_test_and_set(&l->reported)) {
@@ -126,7 +137,7 @@ static void load_piece(loader *l, size_t i_piece, uint8_t *buffer)
     size_t panel = (i_piece - l->first_piece[m]) * l->panels[m];
     size_t end = panel + l->panels[m] < p->n_panels ? panel + l->panels[m] : p->n_panels;
     size_t row = panel * 16, n_rows = (end * 16 < p->n_rows ? end * 16 : p->n_rows) - row;
-    size_t bytes = row_bytes(p);
+    size_t bytes = p->row_bytes;
     ingle_error error;
     ingle_status st =
         ingle_gguf_read(l->g, mat->tensor, row * bytes, buffer, n_rows * bytes, &error);
@@ -176,7 +187,7 @@ static bool plan_pieces(loader *l)
 {
     ingle_weights *w = l->w;
     for (size_t m = 0; m < w->n_matrix; m++) {
-        size_t panel_bytes = 16 * row_bytes(&w->matrix[m].packed);
+        size_t panel_bytes = 16 * w->matrix[m].packed.row_bytes;
         size_t n = panel_bytes >= PIECE_BYTES ? 1 : PIECE_BYTES / panel_bytes;
         size_t bytes;
         if (!ingle_mul_ok(n, panel_bytes, &bytes)) return false;
@@ -196,6 +207,11 @@ static bool is_tight(const ingle_weights *w)
     return need > ingle_memory_available("", false);
 }
 
+static ingle_status no_memory(const ingle_weights *w, ingle_error *err)
+{
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of weights", w->bytes);
+}
+
 static ingle_status run_loader(loader *l, int n_threads, ingle_error *err)
 {
     ingle_pool *pool;
@@ -207,24 +223,20 @@ static ingle_status run_loader(loader *l, int n_threads, ingle_error *err)
     return l->status;
 }
 
-ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_threads,
-                                bool (*progress)(void *user, double share), void *user,
-                                ingle_error *err)
+/* All matrices to panels. */
+static ingle_status pack_all(ingle_weights *w, const ingle_gguf *g, int n_threads,
+                             bool (*progress)(void *user, double share), void *user,
+                             ingle_error *err)
 {
     loader l = {.w = w, .g = g, .progress = progress, .user = user, .reported = ATOMIC_FLAG_INIT};
     ingle_status st = INGLE_ENOMEM;
     l.forget = is_tight(w);
-    w->mem = ingle_pages_new(w->bytes);
     l.first_piece = ingle_new(w->n_matrix + 1, sizeof *l.first_piece);
     l.panels = ingle_new(w->n_matrix, sizeof *l.panels);
     l.buffer = ingle_new((size_t)n_threads, sizeof *l.buffer);
-    if (!w->mem || !l.first_piece || !l.panels || !l.buffer || !plan_pieces(&l)) goto no_memory;
+    if (!l.first_piece || !l.panels || !l.buffer || !plan_pieces(&l)) goto no_memory;
     for (int i = 0; i < n_threads; i++)
         if (!(l.buffer[i] = malloc(l.buffer_bytes ? l.buffer_bytes : 1))) goto no_memory;
-    for (size_t i = 0; i < w->n_vector; i++) {
-        if ((st = load_vector(&w->vector[i], w->mem, g, err))) goto done;
-        w->vector[i].data = (const float *)(void *)(w->mem + w->vector[i].offset);
-    }
     if ((st = run_loader(&l, n_threads, err))) goto done;
     for (size_t i = 0; l.forget && i < g->n_files; i++) /* what pieces shared stayed */
         ingle_file_forget(&g->files[i], 0, g->files[i].size);
@@ -232,11 +244,53 @@ ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_thr
         w->matrix[m].packed.data = w->mem + w->matrix[m].offset;
     goto done;
 no_memory:
-    st = ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of weights", w->bytes);
+    st = no_memory(w, err);
 done:
     for (int i = 0; l.buffer && i < n_threads; i++) free(l.buffer[i]);
     free(l.buffer);
     free(l.panels);
     free(l.first_piece);
     return st;
+}
+
+/* ---- in place ---- */
+
+uint64_t ingle_weights_mapped(const ingle_weights *w)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; w->in_place && i < w->n_files; i++)
+        n += ingle_round_up(w->mapping[i].end - w->mapping[i].from, INGLE_PAGE_BYTES);
+    return n;
+}
+
+static ingle_status map_all(ingle_weights *w, const ingle_gguf *g, ingle_error *err)
+{
+    for (size_t i = 0; i < w->n_files; i++) {
+        ingle_mapping *map = &w->mapping[i];
+        if (!map->end) continue;
+        ingle_status st =
+            ingle_file_map(&g->files[i], map->from, map->end - map->from, &map->data, err);
+        if (st) return st;
+    }
+    for (size_t m = 0; m < w->n_matrix; m++) {
+        const ingle_gguf_tensor *t = w->matrix[m].tensor;
+        const ingle_mapping *map = &w->mapping[t->i_file];
+        w->matrix[m].packed.rows = map->data + (t->offset - map->from);
+    }
+    return INGLE_OK;
+}
+
+/* ---- all of it ---- */
+
+ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_threads,
+                                bool (*progress)(void *user, double share), void *user,
+                                ingle_error *err)
+{
+    if (!(w->mem = ingle_pages_new(w->bytes))) return no_memory(w, err);
+    for (size_t i = 0; i < w->n_vector; i++) {
+        ingle_status st = load_vector(&w->vector[i], w->mem, g, err);
+        if (st) return st;
+        w->vector[i].data = (const float *)(void *)(w->mem + w->vector[i].offset);
+    }
+    return w->in_place ? map_all(w, g, err) : pack_all(w, g, n_threads, progress, user, err);
 }

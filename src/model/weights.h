@@ -1,7 +1,8 @@
 /* weights.h - the tensors of a model: matrices packed for the kernels, vectors as f32.
- * Owns       one arena with all of them.
+ * Owns       one arena with all of them; in place, one with the vectors, and the mapped files.
  * Depends on gguf/gguf.h, quant/quant.h, base/pool.h.
- * Invariant  offsets are planned before anything is allocated: ingle_weights_bytes() is exact. */
+ * Invariant  offsets are planned before anything is allocated: `bytes` is exact. In place every row
+ *            lies within a mapping, which the checks of gguf.h found to lie within its file. */
 #ifndef INGLE_MODEL_WEIGHTS_H
 #define INGLE_MODEL_WEIGHTS_H
 
@@ -11,7 +12,7 @@
 
 typedef struct ingle_matrix {
     const ingle_gguf_tensor *tensor;
-    size_t offset; /* in the arena */
+    size_t offset; /* in the arena, unless in place */
     ingle_packed packed;
 } ingle_matrix;
 
@@ -21,7 +22,14 @@ typedef struct ingle_vector {
     const float *data;
 } ingle_vector;
 
+/* What is mapped of one file: whole pages that hold all its matrices. */
+typedef struct ingle_mapping {
+    uint64_t from, end; /* in the file; end 0: none of it */
+    const uint8_t *data;
+} ingle_mapping;
+
 typedef struct ingle_weights {
+    bool in_place; /* matrices stay rows of the file */
     ingle_matrix *matrix;
     size_t n_matrix, cap_matrix;
     ingle_vector *vector;
@@ -30,9 +38,12 @@ typedef struct ingle_weights {
     size_t n_tensors; /* by index in the GGUF: claimed by the plan */
     size_t bytes;
     uint8_t *mem;
+    ingle_mapping *mapping; /* in place: [n_files] */
+    size_t n_files;
 } ingle_weights;
 
-ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, ingle_error *err);
+ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, bool in_place,
+                                ingle_error *err);
 void ingle_weights_free(ingle_weights *w);
 
 /* Claim a tensor by name; *index names it from now on. A matrix is [n_cols] fastest by [n_rows]. */
@@ -41,8 +52,11 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
 ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
                                   uint32_t *index, ingle_error *err);
 
-/* Reads and packs everything with n_threads threads. progress may be NULL; it runs on the calling
- * thread. */
+/* Bytes of the files that a model in place maps; 0 otherwise. */
+uint64_t ingle_weights_mapped(const ingle_weights *w);
+
+/* In place: reads the vectors and maps the rest. Else: reads and packs everything with n_threads threads. progress may be NULL; it runs on the calling
+ * thread, not in place. */
 ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_threads,
                                 bool (*progress)(void *user, double share), void *user,
                                 ingle_error *err);

@@ -36,6 +36,7 @@ bool ingle_packed_init(ingle_packed *p, ingle_type type, size_t n_rows, size_t n
             !ingle_add_ok(p->panel_bytes, bytes & ~(size_t)(INGLE_ALIGN - 1), &p->panel_bytes))
             return false;
     }
+    p->row_bytes = p->n_blocks * t->block_bytes; /* no more than the panel of 16 */
     size_t all;
     return ingle_mul_ok(p->panel_bytes, p->n_panels, &all);
 }
@@ -91,8 +92,7 @@ void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *d
 {
     const ingle_type_info *t = ingle_type_get((unsigned)p->type);
     const uint8_t *src[ROWS] = {NULL};
-    for (size_t r = 0; r < n; r++)
-        src[r] = (const uint8_t *)rows + r * p->n_blocks * t->block_bytes;
+    for (size_t r = 0; r < n; r++) src[r] = (const uint8_t *)rows + r * p->row_bytes;
     if (n < ROWS) memset(dst, 0, p->panel_bytes);
     for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
         const ingle_field *f = &t->fields[i];
@@ -137,6 +137,10 @@ void ingle_decode_row(const ingle_packed *p, size_t row, float *dst)
     const ingle_type_info *t = ingle_type_get((unsigned)p->type);
     uint8_t blocks[512]; /* holds at least two blocks of any type */
     size_t step = sizeof blocks / t->block_bytes;
+    if (!p->data) {
+        t->decode(p->rows + row * p->row_bytes, dst, p->n_blocks);
+        return;
+    }
     for (size_t b = 0; b < p->n_blocks; b += step, dst += step * t->block_elems) {
         size_t n = p->n_blocks - b < step ? p->n_blocks - b : step;
         ingle_unpack_blocks(p, row, b, n, blocks);

@@ -105,10 +105,13 @@ typedef struct ingle_packed {
     size_t n_panels;                  /* ceil(n_rows / 16) */
     size_t panel_bytes;               /* multiple of 64 */
     size_t section[INGLE_MAX_FIELDS]; /* byte offset of each field's section in a panel */
-    const uint8_t *data; /* [n_panels][panel_bytes], 64-byte aligned; NULL while only planned */
+    size_t row_bytes;                 /* of a row in the file */
+    /* Both NULL while only planned; of a model in place `data` stays so. */
+    const uint8_t *data; /* [n_panels][panel_bytes], 64-byte aligned */
+    const uint8_t *rows; /* [n_rows][row_bytes] as in the file, aligned to nothing */
 } ingle_packed;
 
-/* Fills everything but data. False if n_cols is not a multiple of the block or sizes wrap. */
+/* Fills everything but data and rows. False if n_cols is not a multiple of the block or sizes wrap. */
 bool ingle_packed_init(ingle_packed *p, ingle_type type, size_t n_rows, size_t n_cols);
 /* Bytes of all panels. */
 size_t ingle_packed_bytes(const ingle_packed *p);
@@ -119,7 +122,7 @@ void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *d
 void ingle_unpack_row(const ingle_packed *p, size_t row, void *dst);
 /* Part of a row: n blocks from block `first` on. */
 void ingle_unpack_blocks(const ingle_packed *p, size_t row, size_t first, size_t n, void *dst);
-/* One row as floats [n_cols] (embedding lookup). */
+/* One row as floats [n_cols] (embedding lookup), of data or else of rows. */
 void ingle_decode_row(const ingle_packed *p, size_t row, float *dst);
 
 /* ---- scalar helpers shared by decode, encode and kernels ---- */

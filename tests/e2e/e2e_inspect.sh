@@ -19,6 +19,13 @@ json_is "tensors" "len(lines[0]['tensors']) == lines[0]['n_tensors'] and sum(t['
 ingle inspect --json
 json_is "metadata in full" "len(lines[0]['metadata']['tokenizer.ggml.tokens']) == 2048 and lines[0]['metadata']['general.architecture'] == 'llama'"
 
+ingle inspect --json --memory --in-place
+json_is "in place: weights are mapped, not taken" "(lambda m, n: m['weights'] < 65536 and n < m['mapped'] < n + 200000 and m['total'] == m['weights'] + m['vocab'] + m['kv'] + m['scratch'])(lines[0]['memory'], lines[0]['n_bytes'] - 65536)"
+ingle inspect --memory --in-place
+out_has "in place: what is mapped" "  mapped "
+ingle inspect --memory
+check "nothing is mapped otherwise" test "$(grep -c mapped "$WORK/out")" -eq 0
+
 kv_bytes() { ingle inspect --json --memory "$@"; code_is "$*" 0; sed -n 's/.*"kv":\([0-9]*\).*/\1/p' "$WORK/out"; }
 f16=$(kv_bytes -c 512)
 check "KV grows with the context" test "$(kv_bytes -c 1024)" -gt "$f16"

@@ -6,7 +6,8 @@ ingle logits --tokens "$TOKENS" --out "$WORK/all" -b 512
 code_is "logits" 0
 out_is "nothing on stdout" ""
 check "a row per token" test "$(wc -c <"$WORK/all")" -eq $((72 * 2048 * 4))
-for flags in "-b 1" "-b 7" "-b 32" "-t 1" "-t 2" "-t 5" "-c 72" "-c 600" "-b 33 -t 3"; do
+for flags in "-b 1" "-b 7" "-b 32" "-t 1" "-t 2" "-t 5" "-c 72" "-c 600" "-b 33 -t 3" --in-place \
+    "--in-place -b 7 -t 3"; do
     ingle logits "$MODEL" --tokens "$TOKENS" --out "$WORK/other" $flags
     code_is "$flags" 0
     check "$flags: the same bits" cmp -s "$WORK/all" "$WORK/other"

@@ -21,7 +21,7 @@ ingle_from "$WORK/prompt" run --temp 0
 out_is "stdin" "The day before Sunday is Saturday."
 ingle_from "$WORK/prompt" run --temp 0 -m "$MODEL" -f -
 out_is "-f -" "The day before Sunday is Saturday."
-for flags in "-b 3" "-t 1" "-t 3" "--kv f32" "--isa ref" "-c 64" "--kv q8_0"; do
+for flags in "-b 3" "-t 1" "-t 3" "--kv f32" "--isa ref" "-c 64" "--kv q8_0" --in-place; do
     ingle run --temp 0 $flags "$RAVEN"
     out_is "$flags" "The day before Sunday is Saturday."
 done

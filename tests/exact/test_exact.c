@@ -16,6 +16,7 @@ static const char *const models[] = {
 typedef struct setup {
     ingle_isa isa;
     bool plain; /* the list unfused */
+    bool in_place;
     int32_t n_batch, n_threads;
     size_t split; /* tokens per eval */
     ingle_type kv;
@@ -38,6 +39,7 @@ static void open_with(runner *r, const golden *g, const setup *s, int n_sessions
     ingle_engine_options_init(&eo);
     mo.isa = s->isa;
     mo.fuse = !s->plain;
+    mo.in_place = s->in_place;
     eo.n_ctx = 512;
     eo.n_sessions = n_sessions;
     eo.n_batch = s->n_batch;
@@ -96,7 +98,7 @@ static void check_model(golden *g, size_t turn, bool every)
     int32_t tokens[N_TOKENS];
     char what[96];
     fill(tokens, N_TOKENS, g->n_vocab, 7);
-    setup base = {INGLE_ISA_AUTO, false, 512, 1, 512, INGLE_TYPE_F16};
+    setup base = {INGLE_ISA_AUTO, false, false, 512, 1, 512, INGLE_TYPE_F16};
     float *want = logits_of(g, &base, tokens, N_TOKENS);
     all_finite(want, N_TOKENS * g->n_vocab);
     for (size_t i = 0; i < 8; i++)
@@ -113,9 +115,20 @@ static void check_model(golden *g, size_t turn, bool every)
         }
     for (ingle_isa isa = INGLE_ISA_REF; isa <= INGLE_ISA_I8MM; isa++) {
         if (!ingle_isa_runs_here(isa)) continue;
-        setup s = {isa, isa == INGLE_ISA_REF, 512, 2, 100, INGLE_TYPE_F16};
+        setup s = {isa, isa == INGLE_ISA_REF, false, 512, 2, 100, INGLE_TYPE_F16};
         float *got = logits_of(g, &s, tokens, N_TOKENS);
         snprintf(what, sizeof what, "level %s", ingle_isa_name(isa));
+        same(g, what, want, got, N_TOKENS);
+        free(got);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        static const size_t parts[] = {1, 3, 33, 512};
+        setup s = base;
+        s.in_place = true;
+        s.split = parts[i];
+        s.n_threads = 1 + (int32_t)(i + turn) % 2;
+        float *got = logits_of(g, &s, tokens, N_TOKENS);
+        snprintf(what, sizeof what, "in place, split %zu", parts[i]);
         same(g, what, want, got, N_TOKENS);
         free(got);
     }
@@ -144,9 +157,9 @@ static void kv_types(void **state)
     assert_true(golden_open(&g, "models", "qwen3"));
     fill(tokens, N_TOKENS, g.n_vocab, 9);
     for (size_t i = 0; i < 4; i++) {
-        setup a = {INGLE_ISA_AUTO, false, 512, 1, 512, types[i]};
-        setup b = {INGLE_ISA_AUTO, true, 512, 3, 5, types[i]};
-        setup c = {INGLE_ISA_REF, false, 33, 2, 512, types[i]};
+        setup a = {INGLE_ISA_AUTO, false, false, 512, 1, 512, types[i]};
+        setup b = {INGLE_ISA_AUTO, true, false, 512, 3, 5, types[i]};
+        setup c = {INGLE_ISA_REF, false, false, 33, 2, 512, types[i]};
         float *x = logits_of(&g, &a, tokens, N_TOKENS), *y = logits_of(&g, &b, tokens, N_TOKENS);
         float *z = logits_of(&g, &c, tokens, N_TOKENS);
         all_finite(x, N_TOKENS * g.n_vocab);
@@ -182,7 +195,7 @@ static void neighbours(void **state)
     pthread_t thread[N];
     (void)state;
     assert_true(golden_open(&g, "models", "llama-Q4_K"));
-    setup s = {INGLE_ISA_AUTO, false, 64, 2, 512, INGLE_TYPE_F16};
+    setup s = {INGLE_ISA_AUTO, false, false, 64, 2, 512, INGLE_TYPE_F16};
     open_with(&r, &g, &s, N + 1);
     for (size_t i = 0; i < N; i++) {
         c[i] = (caller){.r = &r, .split = i == 0 ? 1 : 30 * i};
@@ -214,7 +227,7 @@ static void truncated(void **state)
     int32_t tokens[N_TOKENS], other[N_TOKENS];
     (void)state;
     assert_true(golden_open(&g, "models", "llama-Q6_K"));
-    setup s = {INGLE_ISA_AUTO, false, 512, 2, 512, INGLE_TYPE_F16};
+    setup s = {INGLE_ISA_AUTO, false, false, 512, 2, 512, INGLE_TYPE_F16};
     fill(tokens, N_TOKENS, g.n_vocab, 1);
     fill(other, N_TOKENS, g.n_vocab, 2);
     float *want = logits_of(&g, &s, tokens, N_TOKENS);

@@ -32,9 +32,8 @@ static ingle_status run(ingle_model *model, ingle_engine *engine, ingle_error *e
     return st;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void open_and_run(const char *path, bool in_place)
 {
-    char path[32];
     ingle_model *model;
     ingle_engine *engine = NULL;
     ingle_model_options mo;
@@ -45,14 +44,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mo.n_threads = eo.n_threads = 1;
     eo.n_ctx = 40;
     eo.n_batch = 8;
-    int fd = gb_file(data, size, path);
+    mo.in_place = in_place;
     ingle_status st = ingle_model_open(&model, path, &mo, &err);
-    close(fd);
     if (!st) st = ingle_engine_open(&engine, model, &eo, &err);
     if (!st) st = run(model, engine, &err);
     must_say(st, &err);
     ingle_engine_close(&engine);
     ingle_model_close(&model);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char path[32];
+    int fd = gb_file(data, size, path);
+    open_and_run(path, false);
+    open_and_run(path, true);
+    close(fd);
     return 0;
 }
 

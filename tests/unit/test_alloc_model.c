@@ -87,6 +87,7 @@ static void generate_options(ingle_generate_options *go, size_t *len)
 /* ---- the whole way, from nothing to nothing ---- */
 
 typedef struct house {
+    bool in_place;
     ingle_model *model;
     ingle_engine *engine;
     ingle_session *session;
@@ -98,6 +99,7 @@ static ingle_status open_model(house *h, ingle_error *err)
     ingle_model_options mo;
     ingle_model_options_init(&mo);
     mo.n_threads = N_THREADS;
+    mo.in_place = h->in_place;
     return ingle_model_open(&h->model, TINY, &mo, err);
 }
 
@@ -164,15 +166,14 @@ static ingle_status whole_way(house *h, ingle_error *err)
     return ingle_detokenize(h->model, tokens, n, INGLE_CLEAN_SPACES, text, sizeof text, &len, err);
 }
 
-static void whole_way_fails_everywhere(void **state)
+static void check_whole_way(bool in_place)
 {
-    (void)state;
     house warm = open_house(); /* what libraries take once is taken now */
     close_house(&warm);
     int n_files = open_files();
     long n_refused = 0;
     for (long n = 1;; n++) {
-        house h = {0};
+        house h = {.in_place = in_place};
         ingle_error err = {""};
         wrap_alloc_begin(n);
         ingle_status st = whole_way(&h, &err);
@@ -193,6 +194,18 @@ static void whole_way_fails_everywhere(void **state)
         check_refusal(n, st, &err);
         n_refused++;
     }
+}
+
+static void whole_way_fails_everywhere(void **state)
+{
+    (void)state;
+    check_whole_way(false);
+}
+
+static void whole_way_in_place(void **state)
+{
+    (void)state;
+    check_whole_way(true);
 }
 
 /* ---- calls on what lives ---- */
@@ -430,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_way_fails_everywhere),
+        cmocka_unit_test(whole_way_in_place),
         cmocka_unit_test(failed_calls_change_nothing),
         cmocka_unit_test(limits_need_memory),
         cmocka_unit_test(room_for_rows),

@@ -33,6 +33,21 @@ static size_t attend_scratch(const ingle_kern *k, const ingle_hparams *hp)
     return k->attend_scratch_bytes(hp->head_dim_k, hp->head_dim_v, hp->n_head / hp->n_head_kv);
 }
 
+/* Bytes of the panels that one task packs of a model in place. */
+static size_t task_panels(const ingle_model *m, const ingle_kern *k, size_t n_batch)
+{
+    size_t most = 0;
+    for (size_t i = 0; m->weights.in_place && i < m->weights.n_matrix; i++) {
+        const ingle_packed *p = &m->weights.matrix[i].packed;
+        bool floats = ingle_type_get(p->type)->act == INGLE_ACT_F32;
+        size_t n = floats ? k->gemm_panels_f : k->gemm_panels;
+        if (n_batch <= k->gemv_tokens) n = 1;
+        if (n > p->n_panels) n = p->n_panels;
+        if (n * p->panel_bytes > most) most = n * p->panel_bytes;
+    }
+    return most;
+}
+
 static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_options *opt,
                    const ingle_kern *k)
 {
@@ -66,6 +81,7 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     size_t scratch = k->scratch_bytes(opt->n_batch, at->max_cols);
     size_t attend = attend_scratch(k, &m->hp);
     at->t_scratch = take(&own, scratch > attend ? scratch : attend);
+    at->t_panels = take(&own, task_panels(m, k, opt->n_batch));
     at->thread_bytes = ingle_round_up(own, 4096);
     *total = ingle_round_up(*total, 4096);
     at->thread = take(total, at->thread_bytes * (size_t)opt->n_threads);

@@ -19,6 +19,7 @@ typedef struct cpu_layout {
     size_t rope, tok_seq, tok_pos, pages, page_first, counters, heads;
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
+    size_t t_panels;                    /* of a model in place: a task's panels */
     size_t n_counters, max_cols;
     size_t total;
 } cpu_layout;

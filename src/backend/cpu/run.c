@@ -283,6 +283,38 @@ static void report_heads(const worker *w, ingle_buf dst, size_t first, size_t n)
     }
 }
 
+/* Panels [first, first + n) of job. Of a model in place they are packed first, beside the scratch:
+ * one by one for few tokens, so that each is still in the cache when it is read. */
+static void multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n)
+{
+    const ingle_kern *k = &w->b->kern;
+    const ingle_packed *p = job->w;
+    bool few = job->x->m <= k->gemv_tokens;
+    ingle_matmul_fn *fn = (few ? k->gemv : k->gemm)[p->type];
+    uint8_t *panels = w->own + w->b->at.t_panels, *scratch = w->own + w->b->at.t_scratch;
+    if (p->data) {
+        fn(job, first, n, scratch);
+        return;
+    }
+    for (size_t end = first + n, step = few ? 1 : n; first < end; first += step) {
+        ingle_packed part = *p;
+        ingle_matmul piece = *job;
+        size_t row = first * 16;
+        for (size_t i = 0; i < step; i++, row += 16)
+            ingle_pack_panel(p, p->rows + row * p->row_bytes,
+                             p->n_rows - row < 16 ? p->n_rows - row : 16,
+                             panels + i * p->panel_bytes);
+        row = first * 16;
+        part.n_rows -= row;
+        part.n_panels = step;
+        part.data = panels;
+        piece.w = &part;
+        piece.out += row;
+        if (piece.bias) piece.bias += row;
+        fn(&piece, 0, step, scratch);
+    }
+}
+
 static void product(const worker *w, const ingle_instr *in, size_t m, const ingle_acts acts[3],
                     float *logits, cpu_counter *counter)
 {
@@ -312,8 +344,7 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
                             .ld_out = b->model->plan.width[dst],
                             .bias = vec(w, in->out[o].bias),
                             .add = in->out[o].add};
-        (m <= b->kern.gemv_tokens ? b->kern.gemv : b->kern.gemm)[p->type](&job, at, n,
-                                                                          w->own + b->at.t_scratch);
+        multiply(w, &job, at, n);
         if (w->by_head) {
             size_t row = at * 16, end = (at + n) * 16;
             report_heads(w, dst, row, (end < p->n_rows ? end : p->n_rows) - row);
