@@ -97,9 +97,9 @@ typedef enum ingle_isa {
     INGLE_ISA_AVX2,     /* x86-64: AVX2, FMA, F16C */
     INGLE_ISA_AVXVNNI,  /* + AVX-VNNI */
     INGLE_ISA_AVX512,   /* + AVX-512 F, BW, DQ, VL, VNNI, VBMI is used where present */
-    INGLE_ISA_NEON,     /* AArch64 */
-    INGLE_ISA_DOTPROD,
-    INGLE_ISA_I8MM
+    INGLE_ISA_NEON,     /* AArch64: any */
+    INGLE_ISA_DOTPROD,  /* + dot products (sdot), ARMv8.2 */
+    INGLE_ISA_I8MM      /* + int8 matrix products (smmla), ARMv8.6 */
 } ingle_isa;
 
 INGLE_API const char *ingle_isa_name(ingle_isa isa);       /* "avx512" */

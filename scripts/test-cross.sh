@@ -2,8 +2,9 @@
 # Other processors, under qemu-user (`make test-cross` installs it):
 #   - the very binary of `make` on an x86-64 without AVX (Nehalem) and one with AVX2 only (Haswell):
 #     it starts, writes the same text, and its logits have the bits of the same level run natively;
-#   - a cross build for AArch64: the same text, the bits of the portable level, the golden tests.
-# Bits across levels on one processor are the business of tests/exact.
+#   - a cross build for AArch64, on a processor with every level and on one with NEON only: the same
+#     text, at each level the bits of the portable level run natively, the golden and kernel tests.
+# Bits across levels on one processor are otherwise the business of tests/exact.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,9 +50,22 @@ fi
 [ -e build-aarch64/build.ninja ] || cmake -S . -B build-aarch64 -G Ninja \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake >/dev/null
 cmake --build build-aarch64 -j "$jobs" | tail -n 1
-try AArch64 ref qemu-aarch64 build-aarch64/ingle
+arm=build-aarch64/ingle
+try AArch64 ref qemu-aarch64 -cpu max $arm
+try 'Cortex-A53' ref qemu-aarch64 -cpu cortex-a53 $arm
+for level in ref neon dotprod i8mm; do
+    qemu-aarch64 -cpu max $arm logits --tokens "$tokens" --out "$work/logits" --isa $level
+    same "AArch64 at level $level: logits have the bits of ref" "$work/logits" "$work/native"
+done
+if qemu-aarch64 -cpu cortex-a53 $arm logits --tokens 1 --out /dev/null --isa dotprod 2>/dev/null
+then
+    echo "FAIL: Cortex-A53 ran at a level it does not have"
+    exit 1
+fi
+qemu-aarch64 -cpu cortex-a53 build-aarch64/test_matmul >"$work/text" 2>&1 || { cat "$work/text"; exit 1; }
+echo "ok: Cortex-A53: quantised products"
 
-# Golden and format tests; the rest either repeats what runs natively or is too slow to emulate.
+# Golden, format and kernel tests; the rest either repeats what runs natively or is too slow to emulate.
 ctest --test-dir build-aarch64 --output-on-failure -j "$jobs" -R \
-    '^(test_(logits|quant|gguf|sampler|samplers|tokenizer|tokenizers|text|vocab|generate|goldens).*|e2e_(args|model|tokenize|inspect))$'
-echo "test-cross: $passed comparisons passed, golden tests of AArch64 passed"
+    '^(test_(logits|quant|gguf|sampler|samplers|tokenizer|tokenizers|text|vocab|generate|goldens|matmul|rows|attend).*|e2e_(args|model|tokenize|inspect))$'
+echo "test-cross: $passed comparisons passed, tests of AArch64 passed"

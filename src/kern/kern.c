@@ -7,6 +7,8 @@
 #include "kern/ref/ref.h"
 #if defined(__x86_64__)
 #include "kern/x86/x86.h"
+#elif defined(__aarch64__)
+#include "kern/arm64/arm64.h"
 #endif
 
 /* ---- quantised activations ---- */
@@ -99,7 +101,7 @@ void ingle_kern_init_ref(ingle_kern *k)
     k->name = "ref";
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 
 /* A thread's scratch serves products with float and with quantised weights. */
 static size_t larger_scratch(const ingle_kern *a, const ingle_kern *b, size_t m, size_t n_cols)
@@ -107,6 +109,10 @@ static size_t larger_scratch(const ingle_kern *a, const ingle_kern *b, size_t m,
     size_t x = a->scratch_bytes(m, n_cols), y = b->scratch_bytes(m, n_cols);
     return x > y ? x : y;
 }
+
+#endif
+
+#if defined(__x86_64__)
 
 static size_t scratch_bytes_avx2(size_t m, size_t n_cols)
 {
@@ -144,6 +150,45 @@ void ingle_kern_init_avx512(ingle_kern *k)
     k->name = "avx512";
 }
 
+#elif defined(__aarch64__)
+
+/* The levels' gemm take the same; no gemv takes any. */
+static size_t scratch_bytes_neon(size_t m, size_t n_cols)
+{
+    ingle_kern floats = {0}, ints = {0};
+    ingle_kern_float_neon(&floats);
+    ingle_kern_neon_matmul(&ints);
+    return larger_scratch(&floats, &ints, m, n_cols);
+}
+
+void ingle_kern_init_neon(ingle_kern *k)
+{
+    ingle_kern_init_ref(k);
+    ingle_kern_float_neon(k);
+    ingle_kern_neon_matmul(k);
+    k->scratch_bytes = scratch_bytes_neon;
+    k->isa = INGLE_ISA_NEON;
+    k->name = "neon";
+}
+
+void ingle_kern_init_dotprod(ingle_kern *k)
+{
+    ingle_kern_init_neon(k);
+    ingle_kern_dotprod_matmul(k);
+    k->scratch_bytes = scratch_bytes_neon;
+    k->isa = INGLE_ISA_DOTPROD;
+    k->name = "dotprod";
+}
+
+void ingle_kern_init_i8mm(ingle_kern *k)
+{
+    ingle_kern_init_dotprod(k);
+    ingle_kern_i8mm_matmul(k);
+    k->scratch_bytes = scratch_bytes_neon;
+    k->isa = INGLE_ISA_I8MM;
+    k->name = "i8mm";
+}
+
 #endif
 
 void ingle_kern_init(ingle_kern *k, ingle_isa isa)
@@ -154,6 +199,10 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa)
     case INGLE_ISA_AVX512: ingle_kern_init_avx512(k); break;
     case INGLE_ISA_AVXVNNI: /* the AVX2 kernels, under the name asked for */
     case INGLE_ISA_AVX2: ingle_kern_init_avx2(k); break;
+#elif defined(__aarch64__)
+    case INGLE_ISA_I8MM: ingle_kern_init_i8mm(k); break;
+    case INGLE_ISA_DOTPROD: ingle_kern_init_dotprod(k); break;
+    case INGLE_ISA_NEON: ingle_kern_init_neon(k); break;
 #endif
     default: ingle_kern_init_ref(k); break;
     }

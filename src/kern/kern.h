@@ -138,5 +138,8 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa);
 void ingle_kern_init_ref(ingle_kern *k);
 void ingle_kern_init_avx2(ingle_kern *k);
 void ingle_kern_init_avx512(ingle_kern *k);
+void ingle_kern_init_neon(ingle_kern *k);
+void ingle_kern_init_dotprod(ingle_kern *k);
+void ingle_kern_init_i8mm(ingle_kern *k);
 
 #endif
