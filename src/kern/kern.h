@@ -93,12 +93,18 @@ typedef struct ingle_kern {
      * s = 1 / sqrt(sum / n + eps), (x * s) * weight. rope: a' = fma(a, cos, -(b * sin)), b' = fma(a, sin, b * cos). */
     void (*norm_rms)(float *dst, const float *src, const float *weight, size_t n,
                      float eps); /* weight may be NULL */
+    /* mean = sum / n, s = 1 / sqrt(sum of (x - mean)^2 / n + eps), ((x - mean) * s) * weight + bias; either may be NULL */
+    void (*norm_layer)(float *dst, const float *src, const float *weight, const float *bias,
+                       size_t n, float eps);
     void (*add)(float *dst, const float *a, const float *b, size_t n);
     void (*mul)(float *dst, const float *a, const float *b, size_t n);
     void (*scale)(float *dst, const float *a, float s, size_t n);
     void (*silu)(float *dst, const float *a, size_t n); /* a / (1 + exp(-a)) */
     void (*silu_mul)(float *dst, const float *gate, const float *up,
-                     size_t n); /* silu(gate) * up */
+                     size_t n);                         /* silu(gate) * up */
+    void (*gelu)(float *dst, const float *a, size_t n); /* the tanh form */
+    void (*gelu_mul)(float *dst, const float *gate, const float *up, size_t n);
+    void (*softcap)(float *dst, const float *a, float cap, size_t n); /* cap * tanh(a / cap) */
     /* x: one head. cs: [n_rot/2][2] cosine, sine. pairs: (2i, 2i+1) if !neox, (i, i + n_rot/2) if neox. */
     void (*rope)(float *x, const float *cs, size_t n_rot, bool neox);
     void (*exp)(float *dst, const float *a, size_t n); /* the exp every kernel uses; for tests */

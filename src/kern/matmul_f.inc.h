@@ -35,7 +35,7 @@ TILE_INLINE void matmul_spread(const ingle_packed *w, int type, size_t p, size_t
     for (size_t i = 0; i < n; i++) {
         const char *a = (const char *)w->data + (p + i) * w->panel_bytes + k * line;
         for (size_t j = 0; j < n_k; j++)
-            tile_spread(type, a + j * line, NULL, dst + 16 * (j * MATMUL_PANELS + i), 16);
+            v_store(dst + 16 * (j * MATMUL_PANELS + i), tile_load(type, a + j * line));
     }
 }
 

@@ -39,6 +39,19 @@ static inline v16 v_silu(v16 x)
     return v_div(x, v_add(v_set(1.0f), v_exp(v_sub(v_set(0.0f), x))));
 }
 
+/* The tanh form: x / 2 (1 + tanh(sqrt(2 / pi) x (1 + 0.044715 x^2))). */
+static inline v16 v_gelu(v16 x)
+{
+    v16 one = v_set(1.0f), inner = v_fma(v_mul(v_set(0.044715f), x), x, one);
+    v16 t = v_tanh(v_mul(v_mul(v_set(0.79788456f), x), inner));
+    return v_mul(v_mul(v_set(0.5f), x), v_add(one, t));
+}
+
+static inline size_t min_left(size_t n)
+{
+    return n < 16 ? n : 16;
+}
+
 static void norm_rms(float *dst, const float *src, const float *weight, size_t n, float eps)
 {
     v16 sum = v_set(0.0f);
@@ -50,6 +63,25 @@ static void norm_rms(float *dst, const float *src, const float *weight, size_t n
     for (size_t i = 0; i < n; i += 16) {
         v16 x = v_mul(v_load_n(src + i, n - i), s);
         if (weight) x = v_mul(x, v_load_n(weight + i, n - i));
+        v_store_n(dst + i, x, n - i);
+    }
+}
+
+static void norm_layer(float *dst, const float *src, const float *weight, const float *bias,
+                       size_t n, float eps)
+{
+    v16 sum = v_set(0.0f), squares = v_set(0.0f);
+    for (size_t i = 0; i < n; i += 16) sum = v_add(sum, v_load_n(src + i, n - i));
+    v16 mean = v_set(v_sum(sum) / (float)n);
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_keep(v_sub(v_load_n(src + i, n - i), mean), 0, (int)min_left(n - i), 0.0f);
+        squares = v_fma(x, x, squares);
+    }
+    v16 s = v_set(1.0f / sqrtf(v_sum(squares) / (float)n + eps));
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_mul(v_sub(v_load_n(src + i, n - i), mean), s);
+        if (weight) x = v_mul(x, v_load_n(weight + i, n - i));
+        if (bias) x = v_add(x, v_load_n(bias + i, n - i));
         v_store_n(dst + i, x, n - i);
     }
 }
@@ -82,6 +114,25 @@ static void row_silu_mul(float *dst, const float *gate, const float *up, size_t 
     for (size_t i = 0; i < n; i += 16)
         v_store_n(dst + i, v_mul(v_silu(v_load_n(gate + i, n - i)), v_load_n(up + i, n - i)),
                   n - i);
+}
+
+static void row_gelu(float *dst, const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) v_store_n(dst + i, v_gelu(v_load_n(a + i, n - i)), n - i);
+}
+
+static void row_gelu_mul(float *dst, const float *gate, const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(v_gelu(v_load_n(gate + i, n - i)), v_load_n(up + i, n - i)),
+                  n - i);
+}
+
+static void row_softcap(float *dst, const float *a, float cap, size_t n)
+{
+    v16 c = v_set(cap);
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(c, v_tanh(v_div(v_load_n(a + i, n - i), c))), n - i);
 }
 
 static void row_exp(float *dst, const float *a, size_t n)
@@ -132,6 +183,10 @@ static void rope(float *x, const float *cs, size_t n_rot, bool neox)
 static void rows_init(ingle_kern *k)
 {
     k->norm_rms = norm_rms;
+    k->norm_layer = norm_layer;
+    k->gelu = row_gelu;
+    k->gelu_mul = row_gelu_mul;
+    k->softcap = row_softcap;
     k->add = row_add;
     k->mul = row_mul;
     k->scale = row_scale;

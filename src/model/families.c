@@ -4,10 +4,71 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Facts of a family that its files do not tell, from the published model code. */
 static const ingle_family families[] = {
-    {.name = "llama", .rope = INGLE_ROPE_PAIRS},
+    {.name = "llama"},
+    {.name = "mistral3", .keys = INGLE_KEY_TEMPERATURE | INGLE_KEY_YARN},
     {.name = "qwen2", .rope = INGLE_ROPE_HALVES},
     {.name = "qwen3", .rope = INGLE_ROPE_HALVES, .qk_norm = INGLE_QK_HEAD},
+    {.name = "gemma", .rope = INGLE_ROPE_HALVES, .act = INGLE_ACT_GELU, .embed_root = true},
+    {.name = "gemma2",
+     .rope = INGLE_ROPE_HALVES,
+     .act = INGLE_ACT_GELU,
+     .embed_root = true,
+     .window_period = 2,
+     .wide_scale_layers = 46,
+     .keys = INGLE_KEY_SOFTCAPS,
+     .softcap_scores = 50,
+     .softcap_logits = 30},
+    {.name = "gemma3",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .act = INGLE_ACT_GELU,
+     .embed_root = true,
+     .window_period = 6,
+     .rope_swa = true,
+     .base_swa = 10000,
+     .wide_scale_layers = 62,
+     .keys = INGLE_KEY_SOFTCAPS},
+    {.name = "phi2",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU,
+     .residual = INGLE_RESIDUAL_PARALLEL,
+     .ungated = true},
+    {.name = "phi3", .rope = INGLE_ROPE_HALVES, .ignore_window = true},
+    {.name = "glm4"},
+    {.name = "minicpm", .keys = INGLE_KEY_SCALES, .minicpm_scales = true},
+    {.name = "granite", .rope_where = INGLE_ROPE_IF_FINETUNED, .keys = INGLE_KEY_SCALES},
+    {.name = "olmo2",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_ALL,
+     .no_pre_norm = true,
+     .window_period = 4,
+     .rope_swa = true},
+    {.name = "smollm3", .rope_where = INGLE_ROPE_NOT_FOURTH},
+    {.name = "stablelm",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .qk_norm = INGLE_QK_OWN,
+     .residual = INGLE_RESIDUAL_KEY,
+     .keys = INGLE_KEY_PARALLEL},
+    {.name = "starcoder2",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU,
+     .ungated = true},
+    {.name = "command-r",
+     .norm = INGLE_NORM_LAYER,
+     .qk_norm = INGLE_QK_OWN,
+     .residual = INGLE_RESIDUAL_PARALLEL,
+     .keys = INGLE_KEY_LOGIT_SCALE},
+    {.name = "cohere2",
+     .rope_where = INGLE_ROPE_WINDOWED,
+     .norm = INGLE_NORM_LAYER,
+     .residual = INGLE_RESIDUAL_PARALLEL,
+     .window_period = 4,
+     .keys = INGLE_KEY_LOGIT_SCALE},
 };
 
 const ingle_family *ingle_family_find(ingle_str architecture)
@@ -22,26 +83,29 @@ const ingle_family *ingle_family_find(ingle_str architecture)
 
 const char *ingle_family_list(void)
 {
-    return "llama, qwen2, qwen3";
+    return "llama, mistral3, qwen2, qwen3, gemma, gemma2, gemma3, phi2, phi3, glm4, minicpm, "
+           "granite, olmo2, smollm3, stablelm, starcoder2, command-r, cohere2";
 }
 
-/* Keys that change the arithmetic in ways no family above has: refused rather than ignored.
+/* Keys that change the arithmetic: refused rather than ignored where a family does not read them.
  * `neutral` is the value at which the key says nothing. */
 static const struct {
     const char *key;
     double neutral;
-} foreign_keys[] = {
-    {"expert_count", 0},
-    {"attention.clamp_kqv", 0},
-    {"attention.max_alibi_bias", 0},
-    {"attn_logit_softcapping", 0},
-    {"final_logit_softcapping", 0},
-    {"logit_scale", 0},
-    {"embedding_scale", 0},
-    {"residual_scale", 0},
-    {"use_parallel_residual", 0},
-    {"attention.temperature_scale", 0},
-    {"attention.relative_buckets_count", 0},
+    unsigned read_by; /* INGLE_KEY_* */
+} special_keys[] = {
+    {"expert_count", 0, 0},
+    {"attention.clamp_kqv", 0, 0},
+    {"attention.max_alibi_bias", 0, 0},
+    {"attn_logit_softcapping", 0, INGLE_KEY_SOFTCAPS},
+    {"final_logit_softcapping", 0, INGLE_KEY_SOFTCAPS},
+    {"logit_scale", 0, INGLE_KEY_SCALES | INGLE_KEY_LOGIT_SCALE},
+    {"embedding_scale", 0, INGLE_KEY_SCALES},
+    {"residual_scale", 0, INGLE_KEY_SCALES},
+    {"use_parallel_residual", 0, INGLE_KEY_PARALLEL},
+    {"attention.temperature_scale", 0, INGLE_KEY_TEMPERATURE},
+    {"rope.scaling.yarn_log_multiplier", 0, INGLE_KEY_YARN},
+    {"attention.relative_buckets_count", 0, 0},
 };
 
 /* A reader with the family's prefix: "llama" + "." + key. */
@@ -118,12 +182,16 @@ static ingle_status read_head_dim(reader *r, const char *key, const ingle_hparam
     return read_u32(r, key, false, 1, 4096, out);
 }
 
-static ingle_status refuse_foreign(reader *r)
+static ingle_status refuse_foreign(reader *r, unsigned keys)
 {
-    for (size_t i = 0; i < sizeof foreign_keys / sizeof foreign_keys[0]; i++) {
-        const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, foreign_keys[i].key));
-        double value;
-        if (kv && (!ingle_gguf_item_f64(kv, 0, &value) || value != foreign_keys[i].neutral))
+    for (size_t i = 0; i < sizeof special_keys / sizeof special_keys[0]; i++) {
+        const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, special_keys[i].key));
+        double value = NAN;
+        int64_t whole;
+        if (!kv || keys & special_keys[i].read_by) continue;
+        if (ingle_gguf_item_i64(kv, 0, &whole)) value = (double)whole; /* booleans too */
+        else ingle_gguf_item_f64(kv, 0, &value);
+        if (value != special_keys[i].neutral)
             return ingle_fail(r->err, INGLE_EUNSUPPORTED,
                               "key '%s': family '%s' is not supported with it yet", r->key,
                               r->prefix);
@@ -131,12 +199,60 @@ static ingle_status refuse_foreign(reader *r)
     return INGLE_OK;
 }
 
+static ingle_status read_bool(reader *r, const char *key, bool *out)
+{
+    return ingle_gguf_get_bool(r->g, full_key(r, key), false, out, r->err);
+}
+
+/* Scales, caps and what else a family reads that others do not have. */
+static ingle_status read_special(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    double embed = f->embed_root ? sqrt((double)hp->n_embd) : 1, residual = 1, logit = 1,
+           scores = f->softcap_scores, logits = f->softcap_logits, temperature = 0;
+    ingle_status st = INGLE_OK;
+    if (f->minicpm_scales) {
+        embed = 12;
+        residual = 1.4 / sqrt((double)hp->n_layer);
+        logit = hp->n_embd / 256.0;
+    }
+    if (f->keys & INGLE_KEY_SCALES) {
+        if ((st = read_f64(r, "embedding_scale", false, 0, 1e9, &embed))) return st;
+        if ((st = read_f64(r, "residual_scale", false, 0, 1e9, &residual))) return st;
+        if (embed == 0) embed = 1; /* as if the key were not there */
+        if (residual == 0) residual = 1;
+    }
+    if (f->keys & (INGLE_KEY_SCALES | INGLE_KEY_LOGIT_SCALE)) {
+        if ((st = read_f64(r, "logit_scale", false, 0, 1e9, &logit))) return st;
+        if (logit == 0) logit = 1;
+    }
+    if (f->keys & INGLE_KEY_SOFTCAPS) {
+        if ((st = read_f64(r, "attn_logit_softcapping", false, 0, 1e6, &scores))) return st;
+        if ((st = read_f64(r, "final_logit_softcapping", false, 0, 1e6, &logits))) return st;
+    }
+    if (f->keys & INGLE_KEY_TEMPERATURE)
+        if ((st = read_f64(r, "attention.temperature_scale", false, 0, 1e3, &temperature)))
+            return st;
+    hp->embed_scale = (float)embed;
+    hp->residual_scale = (float)residual;
+    hp->logit_scale = (float)(f->keys & INGLE_KEY_SCALES ? 1 / logit : logit);
+    hp->softcap_scores = (float)scores;
+    hp->softcap_logits = (float)logits;
+    hp->temperature = (float)temperature;
+    hp->parallel = f->residual == INGLE_RESIDUAL_PARALLEL;
+    if (f->residual == INGLE_RESIDUAL_KEY)
+        if ((st = read_bool(r, "use_parallel_residual", &hp->parallel))) return st;
+    hp->turns = true;
+    if (f->rope_where == INGLE_ROPE_IF_FINETUNED)
+        st = read_bool(r, "rope.scaling.finetuned", &hp->turns);
+    return st;
+}
+
 static bool str_is(ingle_str s, const char *text)
 {
     return s.len == strlen(text) && !memcmp(s.ptr, text, s.len);
 }
 
-static ingle_status read_scaling(reader *r, ingle_hparams *hp)
+static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
 {
     ingle_rope *rope = &hp->rope;
     ingle_str type = {"none", 4};
@@ -145,10 +261,12 @@ static ingle_status read_scaling(reader *r, ingle_hparams *hp)
     if (st) return st;
     if (str_is(type, "linear")) rope->scaling = INGLE_SCALING_LINEAR;
     else if (str_is(type, "yarn")) rope->scaling = INGLE_SCALING_YARN;
+    else if (str_is(type, "longrope")) rope->scaling = INGLE_SCALING_LONG;
     else if (!str_is(type, "none") && type.len)
-        return ingle_fail(r->err, INGLE_EUNSUPPORTED,
-                          "key '%s': rope scaling '%.*s' is not supported (none, linear, yarn are)",
-                          r->key, (int)(type.len < 40 ? type.len : 40), type.ptr);
+        return ingle_fail(
+            r->err, INGLE_EUNSUPPORTED,
+            "key '%s': rope scaling '%.*s' is not supported (none, linear, yarn, longrope are)",
+            r->key, (int)(type.len < 40 ? type.len : 40), type.ptr);
     rope->factor = 1;
     rope->n_ctx_orig = hp->n_ctx;
     rope->attn_factor = 1;
@@ -162,6 +280,34 @@ static ingle_status read_scaling(reader *r, ingle_hparams *hp)
     if ((st = read_u32(r, "rope.scaling.original_context_length", false, 1, 1u << 30, &n_ctx_orig)))
         return st;
     rope->n_ctx_orig = n_ctx_orig;
+    if (!(keys & INGLE_KEY_YARN)) return INGLE_OK;
+    if ((st = read_f64(r, "rope.scaling.yarn_beta_fast", false, 1e-3, 1e6, &rope->beta_fast)))
+        return st;
+    if ((st = read_f64(r, "rope.scaling.yarn_beta_slow", false, 1e-3, 1e6, &rope->beta_slow)))
+        return st;
+    return read_f64(r, "rope.scaling.yarn_log_multiplier", false, 0, 1e3, &rope->log_multiplier);
+}
+
+/* The window and its pattern, and what windowed layers turn by. */
+static ingle_status read_window(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    ingle_status st = read_u32(r, "attention.sliding_window", false, 0, 1u << 30, &hp->window);
+    if (st) return st;
+    if (f->ignore_window) hp->window = 0;
+    hp->window_period = f->window_period;
+    const ingle_gguf_kv *kv =
+        ingle_gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
+    if (f->window_period && kv && kv->type != INGLE_GGUF_ARRAY)
+        if ((st = read_u32(r, "attention.sliding_window_pattern", false, 1, 4096,
+                           &hp->window_period)))
+            return st;
+    hp->rope_swa = hp->rope;
+    if (!f->rope_swa) return INGLE_OK;
+    double base = f->base_swa > 0 ? f->base_swa : hp->rope.base;
+    hp->rope_swa.scaling = INGLE_SCALING_NONE;
+    hp->rope_swa.attn_factor = 1;
+    if ((st = read_f64(r, "rope.freq_base_swa", false, 1, 1e12, &base))) return st;
+    hp->rope_swa.base = base;
     return INGLE_OK;
 }
 
@@ -172,7 +318,7 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     memset(hp, 0, sizeof *hp);
     ingle_status st;
     double eps = 0, base = 10000;
-    if ((st = refuse_foreign(&r))) return st;
+    if ((st = refuse_foreign(&r, family->keys))) return st;
     if ((st = read_u32(&r, "block_count", true, 1, 4096, &hp->n_layer))) return st;
     if ((st = read_u32(&r, "embedding_length", true, 1, 1u << 20, &hp->n_embd))) return st;
     if ((st = read_u32(&r, "context_length", true, 1, 1u << 30, &hp->n_ctx))) return st;
@@ -190,9 +336,10 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
                           r.prefix, hp->n_head_kv, hp->n_head);
     if ((st = read_head_dim(&r, "attention.key_length", hp, &hp->head_dim_k))) return st;
     if ((st = read_head_dim(&r, "attention.value_length", hp, &hp->head_dim_v))) return st;
-    if ((st = read_f64(&r, "attention.layer_norm_rms_epsilon", true, 0, 1, &eps))) return st;
+    const char *eps_key = family->norm == INGLE_NORM_LAYER ? "attention.layer_norm_epsilon"
+                                                           : "attention.layer_norm_rms_epsilon";
+    if ((st = read_f64(&r, eps_key, true, 0, 1, &eps))) return st;
     hp->eps = (float)eps;
-    if ((st = read_u32(&r, "attention.sliding_window", false, 0, 1u << 30, &hp->window))) return st;
     hp->rope.n_rot = hp->head_dim_k;
     if ((st = read_u32(&r, "rope.dimension_count", false, 2, hp->head_dim_k, &hp->rope.n_rot)))
         return st;
@@ -201,10 +348,29 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
                           r.prefix, hp->rope.n_rot);
     if ((st = read_f64(&r, "rope.freq_base", false, 1, 1e12, &base))) return st;
     hp->rope.base = base;
-    double scale = 1.0 / sqrt((double)hp->head_dim_k);
+    bool wide = family->wide_scale_layers && hp->n_layer == family->wide_scale_layers;
+    double scale = 1.0 / sqrt(wide ? (double)hp->n_embd / hp->n_head : (double)hp->head_dim_k);
     if ((st = read_f64(&r, "attention.scale", false, 1e-9, 1e9, &scale))) return st;
     hp->attn_scale = (float)scale;
-    return read_scaling(&r, hp);
+    if ((st = read_special(&r, family, hp))) return st;
+    if ((st = read_scaling(&r, family->keys, hp))) return st;
+    return read_window(&r, family, hp);
+}
+
+uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer)
+{
+    bool none = hp->window_period && layer % hp->window_period == hp->window_period - 1;
+    return none ? 0 : hp->window;
+}
+
+ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams *hp, uint32_t layer)
+{
+    /* By its place in the pattern, even where the file names no window. */
+    bool windowed = hp->window_period && layer % hp->window_period != hp->window_period - 1;
+    if (!hp->turns || (family->rope_where == INGLE_ROPE_NOT_FOURTH && layer % 4 == 3) ||
+        (family->rope_where == INGLE_ROPE_WINDOWED && !windowed))
+        return INGLE_ROPE_NONE;
+    return family->rope_swa && windowed && hp->window ? INGLE_ROPE_SWA : INGLE_ROPE_GLOBAL;
 }
 
 static double yarn_dimension(const ingle_rope *rope, double n_turns)
@@ -216,7 +382,7 @@ static double yarn_dimension(const ingle_rope *rope, double n_turns)
 double ingle_rope_frequency(const ingle_rope *rope, uint32_t i, double freq_factor)
 {
     double own = pow(rope->base, -2.0 * i / rope->n_rot) / freq_factor;
-    if (rope->scaling == INGLE_SCALING_NONE) return own;
+    if (rope->scaling == INGLE_SCALING_NONE || rope->scaling == INGLE_SCALING_LONG) return own;
     double stretched = own / rope->factor;
     if (rope->scaling == INGLE_SCALING_LINEAR) return stretched;
     double low = floor(yarn_dimension(rope, rope->beta_fast));
@@ -231,5 +397,6 @@ double ingle_rope_frequency(const ingle_rope *rope, uint32_t i, double freq_fact
 double ingle_rope_magnitude(const ingle_rope *rope)
 {
     if (rope->scaling != INGLE_SCALING_YARN) return rope->attn_factor;
-    return rope->attn_factor * (1 + 0.1 * log(rope->factor));
+    double grown = 0.1 * log(rope->factor);
+    return rope->attn_factor * (1 + grown) / (1 + rope->log_multiplier * grown);
 }

@@ -13,20 +13,70 @@ typedef enum ingle_rope_kind {
     INGLE_ROPE_HALVES /* rotates (i, i + n_rot/2), "neox" */
 } ingle_rope_kind;
 
+typedef enum ingle_norm_kind {
+    INGLE_NORM_RMS,
+    INGLE_NORM_LAYER /* mean taken off; with a bias where the file has one */
+} ingle_norm_kind;
+
+/* Norm of q and k before RoPE; tensors attn_q_norm, attn_k_norm. */
 typedef enum ingle_qk_norm {
     INGLE_QK_NONE,
-    INGLE_QK_HEAD /* RMS norm of every q and k head before RoPE; tensors attn_q_norm, attn_k_norm */
+    INGLE_QK_HEAD, /* RMS of every head, all with the same weights */
+    INGLE_QK_ALL,  /* RMS over all heads together */
+    INGLE_QK_OWN   /* LayerNorm of every head, each with its own weights; where the file has them */
 } ingle_qk_norm;
 
-typedef enum ingle_act_fn { INGLE_ACT_SILU } ingle_act_fn;
+typedef enum ingle_act_fn { INGLE_ACT_SILU, INGLE_ACT_GELU } ingle_act_fn;
 
-/* Serial residual, RMS norms before attention and feed-forward, gated feed-forward: what the rows
- * share. Biases need no feature: a bias tensor that is present is added. */
+typedef enum ingle_residual {
+    INGLE_RESIDUAL_SERIAL,
+    INGLE_RESIDUAL_PARALLEL, /* attention and feed-forward read the same residual stream */
+    INGLE_RESIDUAL_KEY       /* as key use_parallel_residual says */
+} ingle_residual;
+
+/* Which layers RoPE turns in. */
+typedef enum ingle_rope_where {
+    INGLE_ROPE_EVERY,
+    INGLE_ROPE_WINDOWED,    /* only layers with a window */
+    INGLE_ROPE_NOT_FOURTH,  /* all but every fourth */
+    INGLE_ROPE_IF_FINETUNED /* none if key rope.scaling.finetuned is false */
+} ingle_rope_where;
+
+/* Keys that a row may understand; elsewhere a value that is not neutral is refused. */
+enum {
+    INGLE_KEY_SCALES = 1,      /* embedding_scale, residual_scale, logit_scale (a divisor) */
+    INGLE_KEY_LOGIT_SCALE = 2, /* logit_scale (a factor) */
+    INGLE_KEY_SOFTCAPS = 4,
+    INGLE_KEY_TEMPERATURE = 8, /* attention.temperature_scale */
+    INGLE_KEY_PARALLEL = 16,   /* use_parallel_residual */
+    INGLE_KEY_YARN = 32        /* rope.scaling.yarn_beta_*, yarn_log_multiplier */
+};
+
+/* What is 0 in a row is the common case: serial residual, RMS norms before attention and
+ * feed-forward, gated feed-forward. What a file shows needs no feature: biases, norms behind
+ * attention and feed-forward, q, k and v in one tensor, gate and up in one tensor. */
 typedef struct ingle_family {
     const char *name; /* general.architecture */
     ingle_rope_kind rope;
+    ingle_rope_where rope_where;
+    ingle_norm_kind norm;
     ingle_qk_norm qk_norm;
     ingle_act_fn act;
+    ingle_residual residual;
+    bool ungated;       /* feed-forward: down(act(up)) */
+    bool no_pre_norm;   /* norms only behind attention and feed-forward */
+    bool ignore_window; /* what the file says of a window means nothing */
+    bool embed_root;    /* embeddings times sqrt(n_embd) */
+    /* Of `window_period` layers the last has no window; 0: the window holds everywhere. */
+    uint32_t window_period;
+    /* Windowed layers turn by rope.freq_base_swa (default: this; 0: as the others), unscaled. */
+    bool rope_swa;
+    double base_swa;
+    uint32_t
+        wide_scale_layers; /* with so many layers scores are scaled by 1 / sqrt(n_embd / n_head) */
+    unsigned keys;         /* INGLE_KEY_* */
+    double softcap_scores, softcap_logits; /* defaults of INGLE_KEY_SOFTCAPS */
+    bool minicpm_scales; /* defaults of INGLE_KEY_SCALES: 12, 1.4 / sqrt(layers), n_embd / 256 */
 } ingle_family;
 
 const ingle_family *ingle_family_find(ingle_str architecture); /* NULL if unknown */
@@ -35,8 +85,17 @@ const char *ingle_family_list(void);                           /* "llama, qwen2,
 typedef enum ingle_rope_scaling {
     INGLE_SCALING_NONE,
     INGLE_SCALING_LINEAR,
-    INGLE_SCALING_YARN
+    INGLE_SCALING_YARN,
+    INGLE_SCALING_LONG /* a divisor per pair, one list for short and one for long contexts */
 } ingle_rope_scaling;
+
+/* What a layer turns by. */
+typedef enum ingle_rope_set {
+    INGLE_ROPE_GLOBAL,
+    INGLE_ROPE_SWA,
+    INGLE_ROPE_SETS,
+    INGLE_ROPE_NONE = INGLE_ROPE_SETS
+} ingle_rope_set;
 
 typedef struct ingle_rope {
     double base;
@@ -46,20 +105,30 @@ typedef struct ingle_rope {
     double attn_factor; /* multiplies cosine and sine */
     double n_ctx_orig;
     double beta_fast, beta_slow; /* yarn */
+    double log_multiplier;       /* yarn: how much of the magnitude is taken back */
 } ingle_rope;
 
 typedef struct ingle_hparams {
     uint32_t n_embd, n_layer, n_ff, n_ctx;
     uint32_t n_head, n_head_kv; /* n_head is a multiple of n_head_kv */
     uint32_t head_dim_k, head_dim_v;
-    uint32_t window; /* 0 = every earlier position is seen */
+    uint32_t window; /* of layers that have one; 0 = every earlier position is seen */
+    uint32_t window_period;
     float eps;
-    float attn_scale;
-    ingle_rope rope;
+    float attn_scale, softcap_scores, softcap_logits; /* 0 = no cap */
+    float embed_scale, residual_scale, logit_scale;   /* factors, 1 = none */
+    float temperature;                                /* of scores by position; 0 = none */
+    bool parallel, turns;                             /* residual; RoPE anywhere at all */
+    ingle_rope rope, rope_swa;
 } ingle_hparams;
 
 ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g,
                                 ingle_error *err);
+
+/* Window of a layer (0 = none), and what RoPE it takes. */
+uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer);
+ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams *hp,
+                                uint32_t layer);
 
 /* Angle of one position step for pair i (0 .. n_rot/2-1), and the factor on cosine and sine;
  * freq_factor is the pair's own divisor (Llama 3's rope_freqs tensor), 1 without one. YaRN: Peng et

@@ -80,6 +80,8 @@ static bool norm_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t a
     in->pre = INGLE_PRE_NORM;
     in->src = last->src;
     in->vector = last->vector;
+    in->bias = last->bias;
+    in->norm = last->norm;
     in->dst = last->dst; /* where the normed rows wait if a weight wants them as floats */
     *last = *in;
     return true;
@@ -110,10 +112,18 @@ static bool glu_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t af
     in->pre = INGLE_PRE_GLU;
     in->src = act->src;
     in->src2 = mul->src2;
+    in->act = act->act;
     in->dst = mul->dst;
     *act = *in;
     --*n;
     return true;
+}
+
+/* A norm of heads that all share their weights. */
+static bool norms_heads(const ingle_instr *in, ingle_buf buf, uint32_t head_dim)
+{
+    return in->op == INGLE_OP_NORM && in->dst == buf && in->norm == INGLE_NORM_RMS && !in->own &&
+           in->head_dim == head_dim;
 }
 
 /* STORE swallows the ROPEs and head NORMs before it. */
@@ -124,9 +134,11 @@ static bool qkv(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
     ingle_instr *rope_k = &p->instr[*n - 1], *rope_q = &p->instr[*n - 2];
     if (rope_k->op != INGLE_OP_ROPE || rope_q->op != INGLE_OP_ROPE) return false;
     in->op = INGLE_OP_QKV;
+    in->rope = rope_q->rope;
+    uint32_t head_dim = rope_q->head_dim;
     *n -= 2;
-    if (*n >= 2 && p->instr[*n - 1].op == INGLE_OP_NORM && p->instr[*n - 1].dst == INGLE_BUF_K &&
-        p->instr[*n - 2].op == INGLE_OP_NORM && p->instr[*n - 2].dst == INGLE_BUF_Q) {
+    if (*n >= 2 && norms_heads(&p->instr[*n - 1], INGLE_BUF_K, head_dim) &&
+        norms_heads(&p->instr[*n - 2], INGLE_BUF_Q, head_dim)) {
         in->vector = p->instr[*n - 2].vector;
         in->vector2 = p->instr[*n - 1].vector;
         *n -= 2;

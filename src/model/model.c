@@ -36,6 +36,7 @@ static void model_free(ingle_model *m)
     ingle_vocab_close(&m->vocab);
     ingle_gguf_close(&m->gguf);
     free(m->rope_freq);
+    free(m->rope_long);
     free(m->name);
     free(m->architecture);
     free(m->chat_template);
@@ -65,27 +66,41 @@ static ingle_status read_names(ingle_model *m, ingle_error *err)
     return INGLE_OK;
 }
 
-/* Llama 3 gives each pair a divisor of its own. */
-static ingle_status read_rope(ingle_model *m, ingle_error *err)
+/* One divisor per pair: Llama 3's rope_freqs, the factors of longrope. NULL name or no tensor: ones. */
+static ingle_status read_freqs(const ingle_model *m, const char *name, const ingle_rope *rope,
+                               double *freq, ingle_error *err)
 {
-    const ingle_rope *rope = &m->hp.rope;
     size_t n = rope->n_rot / 2;
-    const ingle_gguf_tensor *t = ingle_gguf_find_tensor(m->gguf, "rope_freqs.weight");
+    const ingle_gguf_tensor *t = name ? ingle_gguf_find_tensor(m->gguf, name) : NULL;
     if (t && (t->type != INGLE_TYPE_F32 || t->n_elems != n))
-        return ingle_fail(err, INGLE_EFORMAT, "tensor 'rope_freqs.weight' should be F32 [%zu]", n);
-    if (!(m->rope_freq = ingle_new(n, sizeof *m->rope_freq)))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for RoPE frequencies");
+        return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' should be F32 [%zu]", name, n);
     for (size_t i = 0; i < n; i++) {
         float factor = 1;
         ingle_status st = t ? ingle_gguf_read(m->gguf, t, i * 4, &factor, 4, err) : INGLE_OK;
         if (st) return st;
         if (!(factor > 0) || !isfinite(factor))
-            return ingle_fail(err, INGLE_EFORMAT, "tensor 'rope_freqs.weight' entry %zu is %g", i,
+            return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' entry %zu is %g", name, i,
                               (double)factor);
-        m->rope_freq[i] = ingle_rope_frequency(rope, (uint32_t)i, (double)factor);
+        freq[i] = ingle_rope_frequency(rope, (uint32_t)i, (double)factor);
     }
-    m->rope_magnitude = (float)ingle_rope_magnitude(rope);
     return INGLE_OK;
+}
+
+static ingle_status read_rope(ingle_model *m, ingle_error *err)
+{
+    const ingle_rope *rope = &m->hp.rope;
+    size_t n = rope->n_rot / 2;
+    bool lists = rope->scaling == INGLE_SCALING_LONG;
+    m->rope_freq = ingle_new(INGLE_ROPE_SETS * n, sizeof *m->rope_freq);
+    if (lists) m->rope_long = ingle_new(n, sizeof *m->rope_long);
+    if (!m->rope_freq || (lists && !m->rope_long))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for RoPE frequencies");
+    m->rope_magnitude[INGLE_ROPE_GLOBAL] = (float)ingle_rope_magnitude(rope);
+    m->rope_magnitude[INGLE_ROPE_SWA] = (float)ingle_rope_magnitude(&m->hp.rope_swa);
+    const char *name = lists ? "rope_factors_short.weight" : "rope_freqs.weight";
+    ingle_status st = read_freqs(m, name, rope, m->rope_freq, err);
+    if (!st && lists) st = read_freqs(m, "rope_factors_long.weight", rope, m->rope_long, err);
+    return st ? st : read_freqs(m, NULL, &m->hp.rope_swa, m->rope_freq + n, err);
 }
 
 static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, ingle_error *err)

@@ -23,9 +23,17 @@ struct ingle_model {
     ingle_hparams hp;
     ingle_plan plan;
     ingle_weights weights;
-    double *rope_freq; /* [n_rot/2] radians per position */
-    float rope_magnitude;
+    /* [set][n_rot/2] radians per position, by ingle_rope_set; and of contexts longer than
+     * n_ctx_orig in place of the first (longrope), or NULL */
+    double *rope_freq, *rope_long;
+    float rope_magnitude[INGLE_ROPE_SETS];
     int32_t n_vocab; /* rows of the output head */
 };
+
+/* How many of the ingle_rope_sets its layers use. */
+static inline size_t ingle_model_rope_sets(const ingle_model *m)
+{
+    return m->family->rope_swa ? INGLE_ROPE_SETS : 1;
+}
 
 #endif

@@ -14,6 +14,8 @@ typedef struct builder {
     ingle_error *err;
     ingle_status st;
     uint32_t layer;
+    uint32_t attn_norm,
+        attn_norm_bias;  /* the layer's, for a parallel feed-forward without its own */
     bool rows;           /* past the GATHER of the last layer */
     ingle_instr nowhere; /* written to after an error */
 } builder;
@@ -30,6 +32,7 @@ static ingle_instr *emit(builder *b, ingle_op op)
                         .rows = b->rows,
                         .vector = INGLE_NO_VECTOR,
                         .vector2 = INGLE_NO_VECTOR,
+                        .bias = INGLE_NO_VECTOR,
                         .n_heads = 1};
     return in;
 }
@@ -45,40 +48,88 @@ static uint32_t vector(builder *b, const char *part, size_t n)
     char name[96];
     uint32_t i = INGLE_NO_VECTOR;
     if (!b->st)
-        b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, part, name, sizeof name), n, &i,
-                                     b->err);
+        b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, part, name, sizeof name), 0, n, n,
+                                     &i, b->err);
     return i;
 }
 
-static void norm(builder *b, ingle_buf dst, ingle_buf src, const char *part, uint32_t n_heads,
-                 uint32_t head_dim)
+static bool has(builder *b, const char *part)
 {
-    uint32_t v = vector(b, part, head_dim);
-    ingle_instr *in = emit(b, INGLE_OP_NORM);
-    in->dst = dst, in->src = src, in->vector = v;
-    in->n_heads = n_heads, in->head_dim = head_dim;
+    char name[96];
+    return ingle_gguf_find_tensor(b->g, tensor_name(b, part, name, sizeof name)) != NULL;
 }
 
-/* dst = W . src, and the bias if the file has one. `part` is the stem: "attn_q" has attn_q.weight
- * and attn_q.bias. */
-static void linear(builder *b, ingle_buf dst, ingle_buf src, const char *part, size_t n_rows,
-                   size_t n_cols)
+static uint32_t vector_if(builder *b, const char *part, size_t n)
+{
+    return has(b, part) ? vector(b, part, n) : INGLE_NO_VECTOR;
+}
+
+static ingle_instr *norm_with(builder *b, ingle_buf dst, ingle_buf src, uint32_t weight,
+                              uint32_t bias)
+{
+    ingle_instr *in = emit(b, INGLE_OP_NORM);
+    in->dst = dst, in->src = src, in->vector = weight, in->bias = bias;
+    in->norm = b->family->norm;
+    in->head_dim = b->plan->width[src];
+    return in;
+}
+
+/* Of whole rows. `part` is the stem. */
+static void norm(builder *b, ingle_buf dst, ingle_buf src, const char *part)
+{
+    char weight[64], bias[64];
+    size_t n = b->plan->width[src];
+    snprintf(weight, sizeof weight, "%s.weight", part);
+    snprintf(bias, sizeof bias, "%s.bias", part);
+    uint32_t v = vector(b, weight, n);
+    norm_with(b, dst, src, v, vector_if(b, bias, n));
+}
+
+/* Of q or k, as the family does it. */
+static void norm_qk(builder *b, ingle_buf buf, const char *part, uint32_t n_heads,
+                    uint32_t head_dim)
+{
+    ingle_qk_norm kind = b->family->qk_norm;
+    if (kind == INGLE_QK_NONE || (kind == INGLE_QK_OWN && !has(b, part))) return;
+    uint32_t v = INGLE_NO_VECTOR;
+    if (kind == INGLE_QK_OWN) {
+        char name[96];
+        if (!b->st)
+            b->st = ingle_weights_vectors(b->w, b->g, tensor_name(b, part, name, sizeof name),
+                                          head_dim, n_heads, &v, b->err);
+    } else v = vector(b, part, kind == INGLE_QK_ALL ? (size_t)n_heads * head_dim : head_dim);
+    ingle_instr *in = norm_with(b, buf, buf, v, INGLE_NO_VECTOR);
+    in->norm = kind == INGLE_QK_OWN ? INGLE_NORM_LAYER : INGLE_NORM_RMS;
+    in->own = kind == INGLE_QK_OWN;
+    if (kind != INGLE_QK_ALL) in->n_heads = n_heads, in->head_dim = head_dim;
+}
+
+/* dst = rows first .. first + n_rows - 1 of the n_all rows of W . src, and of the bias if the file
+ * has one. `part` is the stem: "attn_q" has attn_q.weight and attn_q.bias. */
+static void linear_part(builder *b, ingle_buf dst, ingle_buf src, const char *part, size_t first,
+                        size_t n_rows, size_t n_all)
 {
     char stem[64], name[96];
-    uint32_t weight = 0;
+    uint32_t weight = 0, bias = INGLE_NO_VECTOR;
     if (b->st) return;
     snprintf(stem, sizeof stem, "%s.weight", part);
-    b->st = ingle_weights_matrix(b->w, b->g, tensor_name(b, stem, name, sizeof name), n_rows,
-                                 n_cols, &weight, b->err);
+    b->st = ingle_weights_matrix(b->w, b->g, tensor_name(b, stem, name, sizeof name), first, n_rows,
+                                 n_all, b->plan->width[src], &weight, b->err);
     ingle_instr *in = emit(b, INGLE_OP_MATMUL);
     in->src = src;
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = dst};
     snprintf(stem, sizeof stem, "%s.bias", part);
-    if (!ingle_gguf_find_tensor(b->g, tensor_name(b, stem, name, sizeof name))) return;
-    uint32_t bias = vector(b, stem, n_rows);
+    if (b->st || !has(b, stem)) return;
+    b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, stem, name, sizeof name), first, n_rows,
+                                 n_all, &bias, b->err);
     in = emit(b, INGLE_OP_BIAS);
     in->dst = in->src = dst, in->vector = bias;
+}
+
+static void linear(builder *b, ingle_buf dst, ingle_buf src, const char *part, size_t n_rows)
+{
+    linear_part(b, dst, src, part, 0, n_rows, n_rows);
 }
 
 static void binary(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, ingle_buf src2)
@@ -94,64 +145,143 @@ static void heads(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, uint32_
     in->dst = dst, in->src = src, in->n_heads = n_heads, in->head_dim = head_dim;
 }
 
+static void scale(builder *b, ingle_buf buf, float by)
+{
+    if (by == 1.0f) return;
+    ingle_instr *in = emit(b, INGLE_OP_SCALE);
+    in->dst = in->src = buf, in->scale = by;
+}
+
+static void turn(builder *b, ingle_buf buf, uint32_t n_heads)
+{
+    ingle_rope_set set = ingle_layer_rope(b->family, b->hp, b->layer);
+    if (set == INGLE_ROPE_NONE) return;
+    heads(b, INGLE_OP_ROPE, buf, buf, n_heads, b->hp->head_dim_k);
+    if (!b->st) b->plan->instr[b->plan->n_instr - 1].rope = set;
+}
+
+static void project_qkv(builder *b, ingle_buf src)
+{
+    const uint32_t *width = b->plan->width;
+    size_t q = width[INGLE_BUF_Q], k = width[INGLE_BUF_K], v = width[INGLE_BUF_V];
+    bool fused = has(b, "attn_qkv.weight");
+    linear_part(b, INGLE_BUF_Q, src, fused ? "attn_qkv" : "attn_q", 0, q, fused ? q + k + v : q);
+    linear_part(b, INGLE_BUF_K, src, fused ? "attn_qkv" : "attn_k", fused ? q : 0, k,
+                fused ? q + k + v : k);
+    linear_part(b, INGLE_BUF_V, src, fused ? "attn_qkv" : "attn_v", fused ? q + k : 0, v,
+                fused ? q + k + v : v);
+}
+
 static void attention(builder *b)
 {
     const ingle_hparams *hp = b->hp;
-    size_t d = hp->n_embd, q = (size_t)hp->n_head * hp->head_dim_k;
-    size_t k = (size_t)hp->n_head_kv * hp->head_dim_k, v = (size_t)hp->n_head_kv * hp->head_dim_v;
-    norm(b, INGLE_BUF_N, INGLE_BUF_X, "attn_norm.weight", 1, hp->n_embd);
-    linear(b, INGLE_BUF_Q, INGLE_BUF_N, "attn_q", q, d);
-    linear(b, INGLE_BUF_K, INGLE_BUF_N, "attn_k", k, d);
-    linear(b, INGLE_BUF_V, INGLE_BUF_N, "attn_v", v, d);
-    if (b->family->qk_norm == INGLE_QK_HEAD) {
-        norm(b, INGLE_BUF_Q, INGLE_BUF_Q, "attn_q_norm.weight", hp->n_head, hp->head_dim_k);
-        norm(b, INGLE_BUF_K, INGLE_BUF_K, "attn_k_norm.weight", hp->n_head_kv, hp->head_dim_k);
+    ingle_buf src = b->family->no_pre_norm ? INGLE_BUF_X : INGLE_BUF_N;
+    if (!b->family->no_pre_norm) {
+        norm(b, INGLE_BUF_N, INGLE_BUF_X, "attn_norm");
+        if (!b->st) {
+            b->attn_norm = b->plan->instr[b->plan->n_instr - 1].vector;
+            b->attn_norm_bias = b->plan->instr[b->plan->n_instr - 1].bias;
+        }
     }
-    heads(b, INGLE_OP_ROPE, INGLE_BUF_Q, INGLE_BUF_Q, hp->n_head, hp->head_dim_k);
-    heads(b, INGLE_OP_ROPE, INGLE_BUF_K, INGLE_BUF_K, hp->n_head_kv, hp->head_dim_k);
+    project_qkv(b, src);
+    norm_qk(b, INGLE_BUF_Q, "attn_q_norm.weight", hp->n_head, hp->head_dim_k);
+    norm_qk(b, INGLE_BUF_K, "attn_k_norm.weight", hp->n_head_kv, hp->head_dim_k);
+    turn(b, INGLE_BUF_Q, hp->n_head);
+    turn(b, INGLE_BUF_K, hp->n_head_kv);
     binary(b, INGLE_OP_STORE, INGLE_BUF_K, INGLE_BUF_K, INGLE_BUF_V);
+    if (hp->temperature > 0.0f) {
+        ingle_instr *in = emit(b, INGLE_OP_TEMPER);
+        in->dst = in->src = INGLE_BUF_Q, in->scale = hp->temperature;
+    }
     heads(b, INGLE_OP_ATTEND, INGLE_BUF_A, INGLE_BUF_Q, hp->n_head, hp->head_dim_k);
+    if (!b->st) b->plan->instr[b->plan->n_instr - 1].window = ingle_layer_window(hp, b->layer);
 }
 
-/* After the last attention only the wanted rows go on. */
-static void layer(builder *b)
+/* x += n, after what the family does to a branch's end. `post` is the stem of its norm. */
+static void join(builder *b, ingle_buf x, const char *post)
+{
+    char weight[64];
+    snprintf(weight, sizeof weight, "%s.weight", post);
+    if (has(b, weight)) norm(b, INGLE_BUF_N, INGLE_BUF_N, post);
+    scale(b, INGLE_BUF_N, b->hp->residual_scale);
+    binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_N);
+}
+
+/* Both in one tensor, the gate first. */
+static bool up_holds_gate(builder *b)
+{
+    char name[96];
+    const ingle_gguf_tensor *up =
+        ingle_gguf_find_tensor(b->g, tensor_name(b, "ffn_up.weight", name, sizeof name));
+    return !has(b, "ffn_gate.weight") && up && up->dims[1] == 2 * (uint64_t)b->hp->n_ff;
+}
+
+static void feed_forward(builder *b, ingle_buf x)
 {
     const ingle_hparams *hp = b->hp;
-    size_t d = hp->n_embd, a = (size_t)hp->n_head * hp->head_dim_v;
-    attention(b);
+    ingle_buf src = b->family->no_pre_norm ? x : INGLE_BUF_N;
+    if (hp->parallel && !has(b, "ffn_norm.weight"))
+        norm_with(b, INGLE_BUF_N, x, b->attn_norm, b->attn_norm_bias);
+    else if (!b->family->no_pre_norm) norm(b, INGLE_BUF_N, x, "ffn_norm");
+    if (b->family->ungated) {
+        linear(b, INGLE_BUF_G, src, "ffn_up", hp->n_ff);
+    } else if (up_holds_gate(b)) {
+        linear_part(b, INGLE_BUF_G, src, "ffn_up", 0, hp->n_ff, 2 * (size_t)hp->n_ff);
+        linear_part(b, INGLE_BUF_U, src, "ffn_up", hp->n_ff, hp->n_ff, 2 * (size_t)hp->n_ff);
+    } else {
+        linear(b, INGLE_BUF_G, src, "ffn_gate", hp->n_ff);
+        linear(b, INGLE_BUF_U, src, "ffn_up", hp->n_ff);
+    }
+    emit(b, INGLE_OP_ACT)->act = b->family->act;
+    if (!b->st) {
+        ingle_instr *in = &b->plan->instr[b->plan->n_instr - 1];
+        in->dst = in->src = in->src2 = INGLE_BUF_G;
+    }
+    if (!b->family->ungated) binary(b, INGLE_OP_MUL, INGLE_BUF_G, INGLE_BUF_G, INGLE_BUF_U);
+    linear(b, INGLE_BUF_N, INGLE_BUF_G, "ffn_down", hp->n_embd);
+    join(b, x, "post_ffw_norm");
+}
+
+/* After the last attention only the wanted rows go on. Where attention and feed-forward are parallel
+ * the feed-forward is added first: attention has read the stream by then. */
+static void layer(builder *b)
+{
     ingle_buf x = INGLE_BUF_X, out = INGLE_BUF_A;
-    if (b->layer + 1 == hp->n_layer) {
+    attention(b);
+    if (b->layer + 1 == b->hp->n_layer) {
         b->rows = true;
         binary(b, INGLE_OP_GATHER, INGLE_BUF_XR, x, x);
         binary(b, INGLE_OP_GATHER, INGLE_BUF_AR, out, out);
         x = INGLE_BUF_XR, out = INGLE_BUF_AR;
     }
-    linear(b, INGLE_BUF_N, out, "attn_output", d, a);
-    binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_N);
-    norm(b, INGLE_BUF_N, x, "ffn_norm.weight", 1, hp->n_embd);
-    linear(b, INGLE_BUF_G, INGLE_BUF_N, "ffn_gate", hp->n_ff, d);
-    linear(b, INGLE_BUF_U, INGLE_BUF_N, "ffn_up", hp->n_ff, d);
-    binary(b, INGLE_OP_ACT, INGLE_BUF_G, INGLE_BUF_G, INGLE_BUF_G);
-    binary(b, INGLE_OP_MUL, INGLE_BUF_G, INGLE_BUF_G, INGLE_BUF_U);
-    linear(b, INGLE_BUF_N, INGLE_BUF_G, "ffn_down", d, hp->n_ff);
-    binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_N);
+    if (b->hp->parallel) feed_forward(b, x);
+    linear(b, INGLE_BUF_N, out, "attn_output", b->hp->n_embd);
+    join(b, x, "post_attention_norm");
+    if (!b->hp->parallel) feed_forward(b, x);
+}
+
+static uint32_t top_vector(builder *b, const char *name, size_t n)
+{
+    uint32_t v = INGLE_NO_VECTOR;
+    if (!b->st && ingle_gguf_find_tensor(b->g, name))
+        b->st = ingle_weights_vector(b->w, b->g, name, 0, n, n, &v, b->err);
+    return v;
 }
 
 static void head(builder *b, size_t n_vocab)
 {
     size_t d = b->hp->n_embd;
     uint32_t v = INGLE_NO_VECTOR, weight = 0; /* matrix 0 is the embedding */
-    if (!b->st) b->st = ingle_weights_vector(b->w, b->g, "output_norm.weight", d, &v, b->err);
+    if (!b->st) b->st = ingle_weights_vector(b->w, b->g, "output_norm.weight", 0, d, d, &v, b->err);
+    norm_with(b, INGLE_BUF_N, INGLE_BUF_XR, v, top_vector(b, "output_norm.bias", d));
     if (!b->st && ingle_gguf_find_tensor(b->g, "output.weight"))
-        b->st = ingle_weights_matrix(b->w, b->g, "output.weight", n_vocab, d, &weight, b->err);
-    ingle_instr *in = emit(b, INGLE_OP_NORM);
-    in->dst = INGLE_BUF_N, in->src = INGLE_BUF_XR, in->vector = v;
-    in->head_dim = b->hp->n_embd;
-    in = emit(b, INGLE_OP_HEAD);
+        b->st = ingle_weights_matrix(b->w, b->g, "output.weight", 0, n_vocab, n_vocab, d, &weight,
+                                     b->err);
+    uint32_t bias = top_vector(b, "output.bias", n_vocab);
+    ingle_instr *in = emit(b, INGLE_OP_HEAD);
     in->src = INGLE_BUF_N;
     in->n_out = 1;
-    in->out[0] =
-        (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_LOGITS};
+    in->out[0] = (ingle_matmul_out){.weight = weight, .bias = bias, .dst = INGLE_BUF_LOGITS};
 }
 
 static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab)
@@ -169,7 +299,8 @@ static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab)
 /* Tensors that files carry and no plan names: RoPE tables are read apart. */
 static bool is_known_extra(const char *name)
 {
-    return !strcmp(name, "rope_freqs.weight") || strstr(name, "attn_rot_embd") != NULL;
+    return !strcmp(name, "rope_freqs.weight") || !strcmp(name, "rope_factors_long.weight") ||
+           !strcmp(name, "rope_factors_short.weight") || strstr(name, "attn_rot_embd") != NULL;
 }
 
 static ingle_status refuse_unused(const builder *b)
@@ -194,11 +325,13 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
         return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' has %zu rows", n_vocab);
     set_widths(plan, hp, n_vocab);
     uint32_t weight;
-    b.st = ingle_weights_matrix(w, g, "token_embd.weight", n_vocab, hp->n_embd, &weight, err);
+    b.st = ingle_weights_matrix(w, g, "token_embd.weight", 0, n_vocab, n_vocab, hp->n_embd, &weight,
+                                err);
     ingle_instr *in = emit(&b, INGLE_OP_EMBED);
     in->dst = INGLE_BUF_X;
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_X};
+    scale(&b, INGLE_BUF_X, hp->embed_scale);
     for (b.layer = 0; b.layer < hp->n_layer && !b.st; b.layer++) layer(&b);
     if (!b.st) head(&b, n_vocab);
     if (!b.st) b.st = refuse_unused(&b);
@@ -222,9 +355,9 @@ const char *ingle_buf_name(ingle_buf buf)
 
 const char *ingle_op_name(ingle_op op)
 {
-    static const char *const names[] = {"EMBED", "NORM",   "MATMUL", "BIAS", "ROPE",
-                                        "STORE", "QKV",    "ATTEND", "ACT",  "MUL",
-                                        "ADD",   "GATHER", "HEAD"};
+    static const char *const names[] = {"EMBED",  "NORM", "MATMUL", "BIAS",   "ROPE",
+                                        "STORE",  "QKV",  "ATTEND", "ACT",    "SCALE",
+                                        "TEMPER", "MUL",  "ADD",    "GATHER", "HEAD"};
     return names[op];
 }
 
@@ -233,14 +366,25 @@ static const char *vector_name(const ingle_weights *w, uint32_t i)
     return i == INGLE_NO_VECTOR ? "1" : w->vector[i].tensor->name;
 }
 
+static const char *norm_prefix(const ingle_instr *in)
+{
+    return in->norm == INGLE_NORM_LAYER ? "layer" : "";
+}
+
+static const char *act_name(ingle_act_fn act)
+{
+    return act == INGLE_ACT_GELU ? "gelu" : "silu";
+}
+
 /* The input side: "n", "norm(x, blk.0.attn_norm.weight)", "silu(g)*u". */
 static int src_text(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap)
 {
     if (in->pre == INGLE_PRE_NORM)
-        return snprintf(out, cap, "norm(%s, %s)", ingle_buf_name(in->src),
+        return snprintf(out, cap, "%snorm(%s, %s)", norm_prefix(in), ingle_buf_name(in->src),
                         vector_name(w, in->vector));
     if (in->pre == INGLE_PRE_GLU)
-        return snprintf(out, cap, "silu(%s)*%s", ingle_buf_name(in->src), ingle_buf_name(in->src2));
+        return snprintf(out, cap, "%s(%s)*%s", act_name(in->act), ingle_buf_name(in->src),
+                        ingle_buf_name(in->src2));
     return snprintf(out, cap, "%s", ingle_buf_name(in->src));
 }
 
@@ -271,17 +415,31 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
                         ingle_type_name(w->matrix[in->out[0].weight].packed.type));
     case INGLE_OP_MATMUL:
     case INGLE_OP_HEAD: return matmul_text(in, w, out, cap);
-    case INGLE_OP_NORM:
     case INGLE_OP_BIAS:
-        return snprintf(out, cap, "%-6s %s, %s -> %s (%u heads of %u)", ingle_op_name(in->op), src,
-                        vector_name(w, in->vector), dst, in->n_heads, in->head_dim);
+        return snprintf(out, cap, "%-6s %s, %s -> %s", ingle_op_name(in->op), src,
+                        vector_name(w, in->vector), dst);
+    case INGLE_OP_NORM:
+        return snprintf(out, cap, "%-6s %snorm(%s, %s) -> %s (%u heads of %u)",
+                        ingle_op_name(in->op), norm_prefix(in), src, vector_name(w, in->vector),
+                        dst, in->n_heads, in->head_dim);
+    case INGLE_OP_ACT:
+        return snprintf(out, cap, "%-6s %s(%s) -> %s", ingle_op_name(in->op), act_name(in->act),
+                        src, dst);
+    case INGLE_OP_SCALE:
+    case INGLE_OP_TEMPER:
+        return snprintf(out, cap, "%-6s %s * %g%s -> %s", ingle_op_name(in->op), src,
+                        (double)in->scale, in->op == INGLE_OP_TEMPER ? " by position" : "", dst);
     case INGLE_OP_QKV:
         return snprintf(out, cap, "%-6s q norm %s, k norm %s, rope q k, store k v",
                         ingle_op_name(in->op), vector_name(w, in->vector),
                         vector_name(w, in->vector2));
     case INGLE_OP_STORE: return snprintf(out, cap, "%-6s k, v -> pages", ingle_op_name(in->op));
-    case INGLE_OP_ROPE:
     case INGLE_OP_ATTEND:
+        if (in->window)
+            return snprintf(out, cap, "%-6s %s -> %s (%u heads of %u, window %u)",
+                            ingle_op_name(in->op), src, dst, in->n_heads, in->head_dim, in->window);
+        /* fallthrough */
+    case INGLE_OP_ROPE:
         return snprintf(out, cap, "%-6s %s -> %s (%u heads of %u)", ingle_op_name(in->op), src, dst,
                         in->n_heads, in->head_dim);
     case INGLE_OP_MUL:

@@ -14,7 +14,7 @@
 
 typedef enum ingle_op {
     INGLE_OP_EMBED,  /* dst = embedding row of the token */
-    INGLE_OP_NORM,   /* dst = rms_norm(src) * vector, per head of head_dim if n_heads > 1 */
+    INGLE_OP_NORM,   /* dst = norm(src) * vector (+ bias), per head of head_dim if n_heads > 1 */
     INGLE_OP_MATMUL, /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
     INGLE_OP_BIAS,   /* dst = src + vector */
     INGLE_OP_ROPE,   /* dst = rotate(src), n_heads heads */
@@ -22,6 +22,8 @@ typedef enum ingle_op {
     INGLE_OP_QKV,    /* fused: norms of q and k heads, ROPE of both, STORE */
     INGLE_OP_ATTEND, /* dst = attention of q heads (src) over the layer's pages */
     INGLE_OP_ACT,    /* dst = act(src) */
+    INGLE_OP_SCALE,  /* dst = src * scale */
+    INGLE_OP_TEMPER, /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
     INGLE_OP_MUL,    /* dst = src * src2 */
     INGLE_OP_ADD,    /* dst = src + src2 */
     INGLE_OP_GATHER, /* dst row r = src row of wanted token r */
@@ -30,7 +32,7 @@ typedef enum ingle_op {
 
 typedef enum ingle_pre {
     INGLE_PRE_NONE,
-    INGLE_PRE_NORM, /* rms_norm(src) * vector */
+    INGLE_PRE_NORM, /* norm(src) * vector (+ bias) */
     INGLE_PRE_GLU   /* act(src) * src2 */
 } ingle_pre;
 
@@ -64,6 +66,13 @@ typedef struct ingle_instr {
     ingle_pre pre;
     ingle_buf src, src2, dst;
     uint32_t vector, vector2; /* NORM, BIAS, pre-NORM; QKV: q and k norms */
+    uint32_t bias;            /* NORM, pre-NORM: of a LayerNorm */
+    ingle_norm_kind norm;     /* NORM, pre-NORM */
+    bool own;                 /* NORM of heads: each has its own weights */
+    ingle_act_fn act;         /* ACT, pre-GLU */
+    ingle_rope_set rope;      /* ROPE, QKV */
+    uint32_t window;          /* ATTEND; 0 = none */
+    float scale;              /* SCALE, TEMPER */
     uint32_t n_heads, head_dim;
     uint32_t n_out;
     ingle_matmul_out out[3];

@@ -65,36 +65,50 @@ static bool place(ingle_weights *w, ingle_matrix *m)
 }
 
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
-                                  size_t n_rows, size_t n_cols, uint32_t *index, ingle_error *err)
+                                  size_t first, size_t n_rows, size_t n_all, size_t n_cols,
+                                  uint32_t *index, ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
-    ingle_status st = claim(w, g, name, (uint64_t[2]){n_cols, n_rows}, &t, err);
+    ingle_status st = claim(w, g, name, (uint64_t[2]){n_cols, n_all}, &t, err);
     if (st) return st;
     if (!ingle_grow(&w->matrix, &w->cap_matrix, w->n_matrix + 1, sizeof *w->matrix))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
     ingle_matrix *m = &w->matrix[w->n_matrix];
-    memset(m, 0, sizeof *m);
-    m->tensor = t;
+    *m = (ingle_matrix){.tensor = t, .first_row = first};
     if (!ingle_packed_init(&m->packed, t->type, n_rows, n_cols) || !place(w, m))
         return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' cannot be laid out", name);
     *index = (uint32_t)w->n_matrix++;
     return INGLE_OK;
 }
 
-ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
-                                  uint32_t *index, ingle_error *err)
+static ingle_status add_vector(ingle_weights *w, const ingle_gguf *g, const char *name,
+                               const uint64_t want[2], size_t first, size_t n, uint32_t *index,
+                               ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
-    ingle_status st = claim(w, g, name, (uint64_t[2]){n, 1}, &t, err);
+    ingle_status st = claim(w, g, name, want, &t, err);
     if (st) return st;
     if (!ingle_grow(&w->vector, &w->cap_vector, w->n_vector + 1, sizeof *w->vector))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
     ingle_vector *v = &w->vector[w->n_vector];
-    *v = (ingle_vector){.tensor = t, .n = n};
+    *v = (ingle_vector){.tensor = t, .first = first, .n = n};
     if (!take(w, n * sizeof(float), &v->offset))
         return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' cannot be laid out", name);
     *index = (uint32_t)w->n_vector++;
     return INGLE_OK;
+}
+
+ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                  size_t first, size_t n, size_t n_all, uint32_t *index,
+                                  ingle_error *err)
+{
+    return add_vector(w, g, name, (uint64_t[2]){n_all, 1}, first, n, index, err);
+}
+
+ingle_status ingle_weights_vectors(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                   size_t n, size_t n_vectors, uint32_t *index, ingle_error *err)
+{
+    return add_vector(w, g, name, (uint64_t[2]){n, n_vectors}, 0, n * n_vectors, index, err);
 }
 
 /* ---- reading and packing ---- */
@@ -138,6 +152,7 @@ static void load_piece(loader *l, size_t i_piece, uint8_t *buffer)
     size_t end = panel + l->panels[m] < p->n_panels ? panel + l->panels[m] : p->n_panels;
     size_t row = panel * 16, n_rows = (end * 16 < p->n_rows ? end * 16 : p->n_rows) - row;
     size_t bytes = p->row_bytes;
+    row += mat->first_row; /* of the tensor */
     ingle_error error;
     ingle_status st =
         ingle_gguf_read(l->g, mat->tensor, row * bytes, buffer, n_rows * bytes, &error);
@@ -174,10 +189,16 @@ static ingle_status load_vector(const ingle_vector *v, uint8_t *mem, const ingle
                                 ingle_error *err)
 {
     const ingle_type_info *info = ingle_type_get(v->tensor->type);
-    uint8_t *raw = malloc(v->tensor->n_bytes ? v->tensor->n_bytes : 1);
-    if (!raw) return ingle_fail(err, INGLE_ENOMEM, "no memory for tensor '%s'", v->tensor->name);
-    ingle_status st = ingle_gguf_read(g, v->tensor, 0, raw, v->tensor->n_bytes, err);
-    if (!st) info->decode(raw, (float *)(void *)(mem + v->offset), v->n / info->block_elems);
+    const ingle_gguf_tensor *t = v->tensor;
+    float *dst = (float *)(void *)(mem + v->offset), *all = dst;
+    uint8_t *raw = malloc(t->n_bytes ? t->n_bytes : 1);
+    if (v->n < t->n_elems) all = ingle_new(t->n_elems, sizeof *all); /* a part */
+    ingle_status st = raw && all
+                          ? ingle_gguf_read(g, t, 0, raw, t->n_bytes, err)
+                          : ingle_fail(err, INGLE_ENOMEM, "no memory for tensor '%s'", t->name);
+    if (!st) info->decode(raw, all, t->n_elems / info->block_elems);
+    if (!st && all != dst) memcpy(dst, all + v->first, v->n * sizeof *dst);
+    if (all != dst) free(all);
     free(raw);
     return st;
 }
@@ -203,7 +224,8 @@ static bool plan_pieces(loader *l)
 static bool is_tight(const ingle_weights *w)
 {
     uint64_t need = w->bytes;
-    for (size_t m = 0; m < w->n_matrix; m++) need += w->matrix[m].tensor->n_bytes;
+    for (size_t m = 0; m < w->n_matrix; m++)
+        need += w->matrix[m].packed.n_rows * w->matrix[m].packed.row_bytes;
     return need > ingle_memory_available("", false);
 }
 
@@ -275,7 +297,8 @@ static ingle_status map_all(ingle_weights *w, const ingle_gguf *g, ingle_error *
     for (size_t m = 0; m < w->n_matrix; m++) {
         const ingle_gguf_tensor *t = w->matrix[m].tensor;
         const ingle_mapping *map = &w->mapping[t->i_file];
-        w->matrix[m].packed.rows = map->data + (t->offset - map->from);
+        w->matrix[m].packed.rows = map->data + (t->offset - map->from) +
+                                   w->matrix[m].first_row * w->matrix[m].packed.row_bytes;
     }
     return INGLE_OK;
 }

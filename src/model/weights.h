@@ -12,12 +12,14 @@
 
 typedef struct ingle_matrix {
     const ingle_gguf_tensor *tensor;
-    size_t offset; /* in the arena, unless in place */
+    size_t first_row; /* of the tensor; a fused tensor is several matrices */
+    size_t offset;    /* in the arena, unless in place */
     ingle_packed packed;
 } ingle_matrix;
 
 typedef struct ingle_vector {
     const ingle_gguf_tensor *tensor;
+    size_t first; /* element of the tensor */
     size_t offset, n;
     const float *data;
 } ingle_vector;
@@ -46,11 +48,18 @@ ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, bool in_p
                                 ingle_error *err);
 void ingle_weights_free(ingle_weights *w);
 
-/* Claim a tensor by name; *index names it from now on. A matrix is [n_cols] fastest by [n_rows]. */
+/* Claim a tensor by name, or a part of it; *index names that from now on. The tensor should be
+ * [n_cols] fastest by [n_all]; the matrix is its rows first .. first + n_rows - 1. */
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
-                                  size_t n_rows, size_t n_cols, uint32_t *index, ingle_error *err);
-ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
+                                  size_t first, size_t n_rows, size_t n_all, size_t n_cols,
                                   uint32_t *index, ingle_error *err);
+/* Elements first .. first + n - 1 of n_all. */
+ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                  size_t first, size_t n, size_t n_all, uint32_t *index,
+                                  ingle_error *err);
+/* A tensor [n] fastest by [n_vectors], as one vector after the other. */
+ingle_status ingle_weights_vectors(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                   size_t n, size_t n_vectors, uint32_t *index, ingle_error *err);
 
 /* Bytes of the files that a model in place maps; 0 otherwise. */
 uint64_t ingle_weights_mapped(const ingle_weights *w);

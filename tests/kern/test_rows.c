@@ -26,18 +26,40 @@ static void assert_same(const float *a, const float *b, size_t n, const char *wh
                      (double)a[i]);
 }
 
-enum { NORM, NORM_PLAIN, ADD, MUL, SCALE, SILU, SILU_MUL, ROPE, ROPE_NEOX, EXP, N_OPS };
-static const char *const names[] = {"norm_rms",  "norm_rms without weight",
-                                    "add",       "mul",
-                                    "scale",     "silu",
-                                    "silu_mul",  "rope",
-                                    "rope neox", "exp"};
+enum {
+    NORM,
+    NORM_PLAIN,
+    LAYER,
+    ADD,
+    MUL,
+    SCALE,
+    SILU,
+    SILU_MUL,
+    GELU,
+    GELU_MUL,
+    SOFTCAP,
+    ROPE,
+    ROPE_NEOX,
+    EXP,
+    N_OPS
+};
+static const char *const names[] = {"norm_rms",   "norm_rms without weight",
+                                    "norm_layer", "add",
+                                    "mul",        "scale",
+                                    "silu",       "silu_mul",
+                                    "gelu",       "gelu_mul",
+                                    "softcap",    "rope",
+                                    "rope neox",  "exp"};
 
 static void apply(const ingle_kern *k, int op, float *dst, const float *a, const float *b, size_t n)
 {
     switch (op) {
     case NORM: k->norm_rms(dst, a, b, n, 1e-5f); break;
     case NORM_PLAIN: k->norm_rms(dst, a, NULL, n, 1e-5f); break;
+    case LAYER: k->norm_layer(dst, a, b, b, n, 1e-5f); break;
+    case GELU: k->gelu(dst, a, n); break;
+    case GELU_MUL: k->gelu_mul(dst, a, b, n); break;
+    case SOFTCAP: k->softcap(dst, a, 3.0f, n); break;
     case ADD: k->add(dst, a, b, n); break;
     case MUL: k->mul(dst, a, b, n); break;
     case SCALE: k->scale(dst, a, b[0], n); break;
@@ -65,6 +87,23 @@ static long double truth(int op, const float *a, const float *b, size_t n, size_
         x /= sqrtl(sum / (long double)n + (long double)1e-5f);
         if (op == NORM) x *= y;
         return *mag = fabsl(x), x;
+    case LAYER: {
+        long double mean = 0, top = 0, var = 0;
+        for (size_t j = 0; j < n; j++) mean += a[j], top = fmaxl(top, fabsl((long double)a[j]));
+        mean /= (long double)n;
+        for (size_t j = 0; j < n; j++) var += (a[j] - mean) * (a[j] - mean);
+        long double s = 1 / sqrtl(var / (long double)n + (long double)1e-5f);
+        *mag =
+            (fabsl(x - mean) + top) * s * fabsl(y) + fabsl(y); /* the mean's error counts fully */
+        return (x - mean) * s * y + y;
+    }
+    case GELU:
+    case GELU_MUL: {
+        long double t = tanhl((long double)0.79788456f * x * (1 + (long double)0.044715f * x * x));
+        if (op == GELU) y = 1;
+        return *mag = fabsl(x * y), x / 2 * (1 + t) * y;
+    }
+    case SOFTCAP: return *mag = 3 * fabsl(tanhl(x / 3)), 3 * tanhl(x / 3);
     case ADD: return *mag = fabsl(x + y), x + y;
     case MUL: return *mag = fabsl(x * y), x * y;
     case SCALE: return *mag = fabsl(x * b[0]), x * b[0];
@@ -90,6 +129,10 @@ static double roundings(int op, size_t n)
     switch (op) {
     case NORM:
     case NORM_PLAIN: return ((double)n / 16 + 4 + 3) / 2 + 4;
+    case LAYER: return ((double)n / 16 + 4 + 3) / 2 + 4 + ((double)n / 16 + 6);
+    case GELU:
+    case GELU_MUL: return 4 + 4; /* tanh 4; its argument's 5 roundings weigh at most 0.45 each */
+    case SOFTCAP: return 4 + 2;
     case SILU: return 4 + 2 + 1;
     case SILU_MUL: return 4 + 3 + 1;
     case EXP: return 4;

@@ -64,7 +64,8 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
         at->acts_bytes[c] = ingle_acts_bytes((ingle_act)c, opt->n_batch, at->max_cols);
         at->acts[c] = take(total, at->acts_bytes[c]);
     }
-    at->rope = take(total, opt->n_batch * m->hp.rope.n_rot * sizeof(float));
+    at->rope =
+        take(total, ingle_model_rope_sets(m) * opt->n_batch * m->hp.rope.n_rot * sizeof(float));
     at->tok_seq = take(total, opt->n_batch * sizeof(uint32_t));
     at->tok_pos = take(total, opt->n_batch * sizeof(uint32_t));
     at->pages = take(total, opt->n_seqs * (opt->n_ctx / INGLE_PAGE) * sizeof(void *));

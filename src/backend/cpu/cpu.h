@@ -66,7 +66,7 @@ struct ingle_backend {
     /* the run in progress */
     const ingle_batch *batch;
     float *buf[INGLE_BUF_COUNT];
-    float *rope;       /* [n_tokens][n_rot/2][2] */
+    float *rope;       /* [ingle_rope_set][n_batch][n_rot/2][2] cosine and sine */
     uint32_t *tok_seq; /* [n_tokens] */
     uint32_t *tok_pos;
     const uint8_t **page; /* page addresses of all sequences */

@@ -66,7 +66,7 @@ static void add_products(const ingle_backend *b, const ingle_instr *in, double m
 {
     for (uint32_t o = 0; o < in->n_out; o++) {
         const ingle_matrix *mat = &b->model->weights.matrix[in->out[o].weight];
-        row->bytes += (double)mat->tensor->n_bytes;
+        row->bytes += (double)mat->packed.n_rows * (double)mat->packed.row_bytes;
         *macs_of(row, mat->packed.type) +=
             m * (double)mat->packed.n_rows * (double)mat->packed.n_cols;
     }
@@ -79,13 +79,13 @@ static double kv_bytes(const ingle_backend *b)
 }
 
 /* Position p sees p + 1, or the window; the keys and values of a sequence are counted once. */
-static void add_attention(const ingle_backend *b, ingle_profile_row *row)
+static void add_attention(const ingle_backend *b, const ingle_instr *in, ingle_profile_row *row)
 {
     const ingle_hparams *hp = &b->model->hp;
     double macs = (double)hp->n_head * (hp->head_dim_k + hp->head_dim_v);
     for (size_t s = 0; s < b->batch->n_seqs; s++) {
         const ingle_batch_seq *seq = &b->batch->seqs[s];
-        size_t n = seq->n, end = seq->pos0 + n, window = hp->window ? hp->window : end;
+        size_t n = seq->n, end = seq->pos0 + n, window = in->window ? in->window : end;
         double seen = 0;
         for (size_t p = seq->pos0; p < end; p++) seen += (double)(p < window ? p + 1 : window);
         *(b->opt.kv_type == INGLE_TYPE_BF16 ? &row->bf16_macs : &row->f32_macs) += macs * seen;
@@ -107,12 +107,12 @@ static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profi
     switch (in->op) {
     case INGLE_OP_MATMUL:
     case INGLE_OP_HEAD: add_products(b, in, m, row); break;
-    case INGLE_OP_ATTEND: add_attention(b, row); break;
+    case INGLE_OP_ATTEND: add_attention(b, in, row); break;
     case INGLE_OP_STORE:
     case INGLE_OP_QKV: row->bytes += m * kv_bytes(b); break;
     case INGLE_OP_EMBED: {
         const ingle_matrix *mat = &b->model->weights.matrix[in->out[0].weight];
-        row->bytes += m * (double)mat->tensor->n_bytes / (double)mat->packed.n_rows;
+        row->bytes += m * (double)mat->packed.row_bytes;
         break;
     }
     default: row->bytes += m * row_bytes(b, in); break;

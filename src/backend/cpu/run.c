@@ -51,38 +51,77 @@ static const float *vec(const worker *w, uint32_t i)
 
 /* ---- the small instructions: rows split between threads ---- */
 
-static void embed(const worker *w, const ingle_instr *in)
+static float *rope_of(const worker *w, ingle_rope_set set, size_t t)
 {
-    ingle_backend *b = w->b;
-    const ingle_rope *rope = &b->model->hp.rope;
-    const ingle_packed *p = &b->model->weights.matrix[in->out[0].weight].packed;
-    size_t from, to;
-    split(w, b->batch->n_tokens, &from, &to);
-    for (size_t t = from; t < to; t++) {
-        ingle_decode_row(p, (size_t)b->batch->tokens[t], row(w, INGLE_BUF_X, t));
-        float *cs = b->rope + t * rope->n_rot;
-        for (size_t i = 0; i < rope->n_rot / 2; i++) {
-            double angle = b->tok_pos[t] * b->model->rope_freq[i];
-            cs[2 * i] = (float)(cos(angle) * (double)b->model->rope_magnitude);
-            cs[2 * i + 1] = (float)(sin(angle) * (double)b->model->rope_magnitude);
-        }
+    const ingle_backend *b = w->b;
+    return b->rope + (set * b->opt.n_batch + t) * b->model->hp.rope.n_rot;
+}
+
+/* Cosine and sine of every pair at token t's position. */
+static void angles(const worker *w, ingle_rope_set set, size_t t)
+{
+    const ingle_backend *b = w->b;
+    const ingle_model *m = b->model;
+    const size_t n = m->hp.rope.n_rot / 2;
+    const bool stretched = m->rope_long && (double)b->opt.n_ctx > m->hp.rope.n_ctx_orig;
+    const double *freq =
+        set == INGLE_ROPE_GLOBAL && stretched ? m->rope_long : m->rope_freq + set * n;
+    float *cs = rope_of(w, set, t);
+    for (size_t i = 0; i < n; i++) {
+        double angle = b->tok_pos[t] * freq[i];
+        cs[2 * i] = (float)(cos(angle) * (double)m->rope_magnitude[set]);
+        cs[2 * i + 1] = (float)(sin(angle) * (double)m->rope_magnitude[set]);
     }
 }
 
-static void norm_heads(const worker *w, float *dst, const float *src, uint32_t vector,
-                       uint32_t n_heads, uint32_t head_dim)
+static void embed(const worker *w, const ingle_instr *in)
+{
+    ingle_backend *b = w->b;
+    const ingle_packed *p = &b->model->weights.matrix[in->out[0].weight].packed;
+    size_t from, to, n_sets = ingle_model_rope_sets(b->model);
+    split(w, b->batch->n_tokens, &from, &to);
+    for (size_t t = from; t < to; t++) {
+        ingle_decode_row(p, (size_t)b->batch->tokens[t], row(w, INGLE_BUF_X, t));
+        for (size_t set = 0; set < n_sets; set++) angles(w, (ingle_rope_set)set, t);
+    }
+}
+
+static void norm_row(const worker *w, const ingle_instr *in, float *dst, const float *src, size_t n,
+                     size_t head)
+{
+    const float *weight = vec(w, in->vector);
+    if (weight && in->own) weight += head * n;
+    if (in->norm == INGLE_NORM_LAYER)
+        w->b->kern.norm_layer(dst, src, weight, vec(w, in->bias), n, w->b->model->hp.eps);
+    else w->b->kern.norm_rms(dst, src, weight, n, w->b->model->hp.eps);
+}
+
+static void norm_heads(const worker *w, float *dst, uint32_t vector, uint32_t n_heads,
+                       uint32_t head_dim)
 {
     for (uint32_t h = 0; h < n_heads; h++)
-        w->b->kern.norm_rms(dst + h * head_dim, src + h * head_dim, vec(w, vector), head_dim,
+        w->b->kern.norm_rms(dst + h * head_dim, dst + h * head_dim, vec(w, vector), head_dim,
                             w->b->model->hp.eps);
 }
 
-static void rope_heads(const worker *w, float *x, size_t t, uint32_t n_heads, uint32_t head_dim)
+static void rope_heads(const worker *w, ingle_rope_set set, float *x, size_t t, uint32_t n_heads,
+                       uint32_t head_dim)
 {
-    const ingle_rope *rope = &w->b->model->hp.rope;
     bool halves = w->b->model->family->rope == INGLE_ROPE_HALVES;
     for (uint32_t h = 0; h < n_heads; h++)
-        w->b->kern.rope(x + h * head_dim, w->b->rope + t * rope->n_rot, rope->n_rot, halves);
+        w->b->kern.rope(x + h * head_dim, rope_of(w, set, t), w->b->model->hp.rope.n_rot, halves);
+}
+
+/* Scores of far positions are made sharper (Mistral 3): as code published with the model does it. */
+static float temper(const worker *w, const ingle_instr *in, size_t t)
+{
+    double far = floor(w->b->tok_pos[t] / w->b->model->hp.rope.n_ctx_orig);
+    return (float)(1 + (double)in->scale * log(far + 1));
+}
+
+static void act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n)
+{
+    (fn == INGLE_ACT_GELU ? w->b->kern.gelu : w->b->kern.silu)(dst, src, n);
 }
 
 static void by_row(const worker *w, const ingle_instr *in)
@@ -94,10 +133,15 @@ static void by_row(const worker *w, const ingle_instr *in)
         float *dst = row(w, in->dst, t);
         const float *src = row(w, in->src, t), *src2 = row(w, in->src2, t);
         switch (in->op) {
-        case INGLE_OP_NORM: norm_heads(w, dst, src, in->vector, in->n_heads, in->head_dim); break;
+        case INGLE_OP_NORM:
+            for (uint32_t h = 0; h < in->n_heads; h++)
+                norm_row(w, in, dst + h * in->head_dim, src + h * in->head_dim, in->head_dim, h);
+            break;
         case INGLE_OP_BIAS: k->add(dst, src, vec(w, in->vector), width); break;
-        case INGLE_OP_ROPE: rope_heads(w, dst, t, in->n_heads, in->head_dim); break;
-        case INGLE_OP_ACT: k->silu(dst, src, width); break;
+        case INGLE_OP_ROPE: rope_heads(w, in->rope, dst, t, in->n_heads, in->head_dim); break;
+        case INGLE_OP_ACT: act(w, in->act, dst, src, width); break;
+        case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
+        case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, t), width); break;
         case INGLE_OP_MUL: k->mul(dst, src, src2, width); break;
         case INGLE_OP_ADD: k->add(dst, src, src2, width); break;
         case INGLE_OP_GATHER:
@@ -128,11 +172,11 @@ static void store_head(const worker *w, const ingle_instr *in, size_t t, uint32_
     if (in->op == INGLE_OP_QKV) {
         float *q = row(w, INGLE_BUF_Q, t) + h * group * dk;
         if (in->vector != INGLE_NO_VECTOR) {
-            norm_heads(w, q, q, in->vector, group, dk);
-            norm_heads(w, k, k, in->vector2, 1, dk);
+            norm_heads(w, q, in->vector, group, dk);
+            norm_heads(w, k, in->vector2, 1, dk);
         }
-        rope_heads(w, q, t, group, dk);
-        rope_heads(w, k, t, 1, dk);
+        rope_heads(w, in->rope, q, t, group, dk);
+        rope_heads(w, in->rope, k, t, 1, dk);
     }
     w->b->kern.kv_store(&w->b->kv, slot(w, t, in->layer, h), w->b->tok_pos[t] % INGLE_PAGE, k, v);
 }
@@ -164,8 +208,9 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
                         .n_tokens = n,
                         .n_group = group,
                         .pos0 = s->pos0 + t0,
-                        .window = hp->window,
+                        .window = in->window,
                         .scale = hp->attn_scale,
+                        .softcap = hp->softcap_scores,
                         .q = row(w, INGLE_BUF_Q, s->first + t0) + h * group * hp->head_dim_k,
                         .ld_q = b->model->plan.width[INGLE_BUF_Q],
                         .out = row(w, INGLE_BUF_A, s->first + t0) + h * group * hp->head_dim_v,
@@ -214,9 +259,10 @@ static const float *input_row(const worker *w, const ingle_instr *in, size_t t, 
     const ingle_kern *k = &w->b->kern;
     size_t width = w->b->model->plan.width[in->src];
     const float *src = row(w, in->src, t);
-    if (in->pre == INGLE_PRE_NORM)
-        k->norm_rms(into, src, vec(w, in->vector), width, w->b->model->hp.eps);
-    else if (in->pre == INGLE_PRE_GLU) k->silu_mul(into, src, row(w, in->src2, t), width);
+    if (in->pre == INGLE_PRE_NORM) norm_row(w, in, into, src, width, 0);
+    else if (in->pre == INGLE_PRE_GLU)
+        (in->act == INGLE_ACT_GELU ? k->gelu_mul : k->silu_mul)(into, src, row(w, in->src2, t),
+                                                                width);
     else return src;
     return into;
 }
@@ -379,15 +425,35 @@ static void slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, s
     }
 }
 
+static bool plain_logits(const ingle_hparams *hp)
+{
+    return hp->logit_scale == 1.0f && hp->softcap_logits == 0.0f;
+}
+
+/* What the family does to logits, to n of them. */
+static void finish_logits(const worker *w, float *dst, const float *src, size_t n)
+{
+    const ingle_hparams *hp = &w->b->model->hp;
+    const ingle_kern *k = &w->b->kern;
+    k->scale(dst, src, hp->logit_scale, n);
+    if (hp->softcap_logits != 0.0f) k->softcap(dst, dst, hp->softcap_logits, n);
+}
+
 /* Logits of the wanted rows, some at a time, and each row to its owner. */
 static void head(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
     const ingle_batch *batch = w->b->batch;
     size_t m = batch->n_rows, n_vocab = w->b->model->plan.width[INGLE_BUF_LOGITS];
+    bool plain = plain_logits(&w->b->model->hp);
     ingle_acts acts[3] = {{0}, {0}, {0}}, part[3];
     prepare(w, in, m, acts);
     if (m == 1) {
+        size_t first, end;
         product(w, in, 1, acts, batch->row_out[0], counter);
+        if (plain) return;
+        barrier(w);
+        split(w, n_vocab, &first, &end);
+        finish_logits(w, batch->row_out[0] + first, batch->row_out[0] + first, end - first);
         return;
     }
     for (size_t at = 0; at < m; at += INGLE_HEAD_ROWS, counter++) {
@@ -396,9 +462,11 @@ static void head(const worker *w, const ingle_instr *in, cpu_counter *counter)
         product(w, in, n, part, w->b->buf[INGLE_BUF_LOGITS], counter);
         barrier(w);
         split(w, n, &from, &to);
-        for (size_t r = from; r < to; r++)
-            memcpy(batch->row_out[at + r], w->b->buf[INGLE_BUF_LOGITS] + r * n_vocab,
-                   n_vocab * sizeof(float));
+        for (size_t r = from; r < to; r++) {
+            const float *src = w->b->buf[INGLE_BUF_LOGITS] + r * n_vocab;
+            if (plain) memcpy(batch->row_out[at + r], src, n_vocab * sizeof *src);
+            else finish_logits(w, batch->row_out[at + r], src, n_vocab);
+        }
         if (at + n < m) barrier(w);
     }
 }
