@@ -54,11 +54,12 @@ function makeModel(shape, recipe, file) {
 
 // ---- jobs: tests that one process can measure ----
 
-// One prompt and one generation of the same depth and K/V go together; several sequences and openings go alone.
+// One prompt and one generation of the same depth and K/V go together; long prompts, several sequences and openings go alone.
 function groupTests(tests) {
     const groups = [];
     for (const test of tests) {
-        const fits = (group) => group.length === 1 && ![test, group[0]].some((one) => one.kind === "open" || one.seqs > 1) &&
+        const alone = (one) => one.kind === "open" || one.seqs > 1 || (one.kind === "pp" && one.n > 1024);
+        const fits = (group) => group.length === 1 && !alone(test) && !alone(group[0]) &&
             group[0].kind !== test.kind && group[0].depth === test.depth && group[0].kv === test.kv;
         const group = groups.find(fits);
         if (group) group.push(test);
@@ -71,9 +72,8 @@ function groupTests(tests) {
 const testFor = (engine, test) => engine === "llama.cpp" ? parseTest(test.peer) : test;
 
 function take(engine, tests, model, threads, round) {
-    const name = [engine, model.label, `${threads} threads`, ...tests.map((test) => test.name)].join(", ");
-    const measured = (test) => journal.get({engine, model: model.label, threads, round, test: test.name});
-    const missing = tests.filter((test) => !measured(test));
+    const missing = tests.filter((test) => !journal.get({engine, model: model.label, threads, round, test: test.name}));
+    const name = [engine, model.label, `${threads} threads`, ...missing.map((test) => test.name)].join(", ");
     if (!missing.length || failed.has(name)) return undefined;
     if (performance.now() + 1e3 * (journal.costs.get(name) ?? 0) > deadline) return void late.add(`${name}, round ${round + 1}`);
     return run(name, engine, missing, model, threads, round);

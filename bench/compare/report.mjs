@@ -7,6 +7,9 @@ import {barChart} from "./plot.mjs";
 
 const MOST_ROUNDS = 1000;
 
+// ingle's limit for arithmetic is that of int8 products; of a file of floats it says nothing.
+const noLimit = (model, test) => /(^|[-._ ])(bf16|f16|f32)$/i.test(model.label) && (test.kind === "pp" || test.seqs > 1);
+
 // All rounds of one test of one model: {values: {engine: [...]}, shares, steps, ratios (of rounds that both have), ...}.
 export function summarise(engines, model, threads, test, find) {
     const all = [];
@@ -24,7 +27,7 @@ export function summarise(engines, model, threads, test, find) {
     for (const engine of engines) {
         const own = all.filter((records) => records[engine]);
         row.values[engine] = own.map((records) => records[engine][field]);
-        row.shares[engine] = median(own.filter((r) => r.ingle?.limit).map((r) => r[engine].tps / r.ingle.limit));
+        row.shares[engine] = median(own.filter((r) => r.ingle?.limit && !noLimit(model, test)).map((r) => r[engine].tps / r.ingle.limit));
         row.steps[engine] = median(own.filter((r) => r[engine].single).map((r) => test.seqs * r[engine].single / r[engine].tps));
     }
     const both = b ? all.filter((records) => records[a] && records[b]) : [];
@@ -106,6 +109,8 @@ function footer(rows, {engines, threads, floor, about, failed, late}) {
         (engines.includes("llama.cpp") ? " llama.cpp by its own clock (as llama-bench), without binding and sampling." : ""));
     if (rows.some((row) => row.depth)) lines.push("@ dN: behind N tokens that are in the context already.");
     if (rows.some((row) => row.seqs > 1)) lines.push("xN: N sequences decode at once, the tokens of all of them per second.");
+    if (rows.some((row) => noLimit(row, row))) lines.push("No share of a limit where floats are multiplied: the limit is of int8 products " +
+        "(ingle bench --profile has the shares of the float peak).");
     if (rows.some((row) => row.test.includes("K/V"))) lines.push("\"K/V\" is ingle's type of keys and values; llama.cpp's is F16 in all rows.");
     if (floor) lines.push(`Binding and sampling by a model of next to no arithmetic (vocabulary 128,256): ` +
         `${(1e3 / floor.wall).toFixed(2)} ms a token, of which llama.cpp counts ${(1e3 / floor.tps).toFixed(2)} ms as its own.`);
