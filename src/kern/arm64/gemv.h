@@ -114,6 +114,7 @@ INLINE void few_k(ingle_type type, int n, const source *s, size_t b, const few *
                 for (int j = 0; j < g.n_parts; j++)
                     start[t][j] = -g.zero * sums[(size_t)t * x->ld_s16 + (size_t)sub_of(g, c, j)];
             chunk_sums(type, n, s, b, c, r0, y, x->ld_q, start, total);
+            __asm__ volatile("" ::: "memory"); /* or the next chunk's loads fill the registers */
 #pragma GCC unroll 4
             for (int v = 0; v < n_vecs; v++)
 #pragma GCC unroll 4
