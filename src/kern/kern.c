@@ -140,6 +140,16 @@ void ingle_kern_init_avx2(ingle_kern *k)
     k->name = "avx2";
 }
 
+/* Its scratch is as large as that of AVX2. */
+void ingle_kern_init_avxvnni(ingle_kern *k)
+{
+    ingle_kern_init_avx2(k);
+    ingle_kern_avxvnni_matmul(k);
+    k->scratch_bytes = scratch_bytes_avx2;
+    k->isa = INGLE_ISA_AVXVNNI;
+    k->name = "avxvnni";
+}
+
 void ingle_kern_init_avx512(ingle_kern *k)
 {
     ingle_kern_init_avx2(k);
@@ -197,7 +207,7 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa)
     switch (isa) {
 #if defined(__x86_64__)
     case INGLE_ISA_AVX512: ingle_kern_init_avx512(k); break;
-    case INGLE_ISA_AVXVNNI: /* the AVX2 kernels, under the name asked for */
+    case INGLE_ISA_AVXVNNI: ingle_kern_init_avxvnni(k); break;
     case INGLE_ISA_AVX2: ingle_kern_init_avx2(k); break;
 #elif defined(__aarch64__)
     case INGLE_ISA_I8MM: ingle_kern_init_i8mm(k); break;

@@ -143,6 +143,7 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa);
 /* Internal: one per level, each overwriting slots upward. */
 void ingle_kern_init_ref(ingle_kern *k);
 void ingle_kern_init_avx2(ingle_kern *k);
+void ingle_kern_init_avxvnni(ingle_kern *k);
 void ingle_kern_init_avx512(ingle_kern *k);
 void ingle_kern_init_neon(ingle_kern *k);
 void ingle_kern_init_dotprod(ingle_kern *k);

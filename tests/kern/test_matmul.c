@@ -13,6 +13,8 @@
 
 static ingle_kern ref, level;
 
+void test_avxvnni_evex(ingle_kern *k);
+
 static const size_t n_tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 18, 25, 37};
 #define M_MAX 37
 
@@ -177,6 +179,19 @@ static void test_slots(void **state)
     assert_true(level.gemm_panels_f >= 1);
 }
 
+static int test_level(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_quantise),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_extremes),
+    };
+    printf("level %s\n", level.name);
+    fflush(stdout);
+    return cmocka_run_group_tests_name(level.name, tests, NULL, NULL);
+}
+
 int main(void)
 {
     int failed = 0;
@@ -184,15 +199,17 @@ int main(void)
     for (int isa = INGLE_ISA_REF; isa <= INGLE_ISA_I8MM; isa++) {
         if (!ingle_isa_runs_here((ingle_isa)isa)) continue;
         ingle_kern_init(&level, (ingle_isa)isa);
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_slots),
-            cmocka_unit_test(test_quantise),
-            cmocka_unit_test(test_shapes),
-            cmocka_unit_test(test_extremes),
-        };
-        printf("level %s\n", level.name);
-        fflush(stdout);
-        failed += cmocka_run_group_tests_name(level.name, tests, NULL, NULL);
+        failed += test_level();
     }
+#if defined(__x86_64__)
+    if (ingle_isa_runs_here(INGLE_ISA_AVX512)) { /* avxvnni_evex.c */
+        ingle_kern_init(&level, INGLE_ISA_AVXVNNI);
+        size_t (*scratch)(size_t, size_t) = level.scratch_bytes; /* of float kernels too */
+        test_avxvnni_evex(&level);
+        level.scratch_bytes = scratch;
+        level.name = "avxvnni in the encoding of avx512";
+        failed += test_level();
+    }
+#endif
     return failed;
 }

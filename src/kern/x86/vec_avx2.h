@@ -1,5 +1,6 @@
 /* vec_avx2.h - the vector words of vec_avx512.h with 8 rows a vector.
- * Depends on AVX2, FMA, F16C. */
+ * Depends on AVX2, FMA, F16C; and where WITH_VNNI is defined on 256-bit vpdpbusd, in the encoding of
+ * AVX-VNNI or of AVX-512. */
 #ifndef INGLE_KERN_X86_VEC_AVX2_H
 #define INGLE_KERN_X86_VEC_AVX2_H
 
@@ -12,9 +13,13 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-#define VL        8  /* rows, or 32-bit lanes */
-#define VB        32 /* bytes */
-#define WIDE_ZERO 0  /* 8-bit weights stay signed: vi_dot_wide() */
+#define VL 8  /* rows, or 32-bit lanes */
+#define VB 32 /* bytes */
+#ifdef WITH_VNNI
+#define WIDE_ZERO 128
+#else
+#define WIDE_ZERO 0 /* 8-bit weights stay signed: vi_dot_wide() */
+#endif
 typedef __m256i vi;
 typedef __m256 vf;
 
@@ -141,6 +146,26 @@ INLINE vi vi_dot16(vi acc, vi a, vi b)
 {
     return vi_add(acc, vi_madd16(a, b));
 }
+#ifdef WITH_VNNI
+INLINE vi vi_dot(vi acc, vi w, vi y)
+{
+#ifdef __AVXVNNI__
+    return _mm256_dpbusd_avx_epi32(acc, w, y);
+#else
+    return _mm256_dpbusd_epi32(acc, w, y);
+#endif
+}
+INLINE vi vi_dot_wide(vi acc, vi w, vi y)
+{
+    return vi_dot(acc, w, y);
+}
+/* Sums are multiplied as they are. */
+INLINE vi vi_narrow(vi scale)
+{
+    return scale;
+}
+#define PAIR_FACTOR(type) 0
+#else
 /* Unsigned w, at most 128, times signed y: neighbours added, 4 sums of 2 a qword. */
 INLINE vi vi_pairs(vi w, vi y)
 {
@@ -169,6 +194,7 @@ INLINE vi vi_narrow(vi scale)
     return vi_or(vi_and(scale, vi_32(0xffff)), vi_sll(scale, 16));
 }
 #define PAIR_FACTOR(type) ((type) == INGLE_TYPE_Q3_K ? -4 : (type) == INGLE_TYPE_Q6_K ? -32 : 0)
+#endif
 /* Scales are not multiplied into weights here: 7 bits would be left of 8. */
 #define FOLDS(type) false
 typedef struct fold {

@@ -9,6 +9,7 @@
 /* Overwrite what the level does with quantised weights: quantise, gemv, gemm, gemm_panels,
  * scratch_bytes. */
 void ingle_kern_avx2_matmul(ingle_kern *k);
+void ingle_kern_avxvnni_matmul(ingle_kern *k);
 void ingle_kern_avx512_matmul(ingle_kern *k);
 
 #endif
