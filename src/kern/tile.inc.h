@@ -48,7 +48,7 @@ typedef void tile_fn(const tile *t);
 #if defined(__clang__)
 #define TILE_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define TILE_UNROLL _Pragma("GCC unroll 16")
+#define TILE_UNROLL _Pragma("GCC unroll 32")
 #endif
 #define TILE_INLINE static inline __attribute__((always_inline))
 

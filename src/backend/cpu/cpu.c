@@ -227,10 +227,12 @@ void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost
         if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD) continue;
         for (uint32_t o = 0; o < in->n_out; o++) {
             const ingle_packed *p = &model->weights.matrix[in->out[o].weight].packed;
-            const ingle_gguf_tensor *t = model->weights.matrix[in->out[o].weight].tensor;
             double macs = (double)p->n_rows * (double)p->n_cols;
-            *(in->op == INGLE_OP_HEAD ? &cost->head_macs : &cost->matmul_macs) += macs;
-            cost->weight_bytes += (double)t->n_bytes;
+            bool head = in->op == INGLE_OP_HEAD;
+            *(head ? &cost->head_macs : &cost->matmul_macs) += macs;
+            if (ingle_type_get(p->type)->act == INGLE_ACT_F32)
+                *(head ? &cost->head_float_macs : &cost->matmul_float_macs) += macs;
+            cost->weight_bytes += (double)p->n_rows * (double)p->row_bytes;
         }
     }
     double heads = (double)hp->n_layer * hp->n_head;
