@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "base/cgroup.h"
 #include "base/cpu.h"
 #include "base/file.h"
 
@@ -177,7 +178,7 @@ static int count_cores(const char *root, const cpu_set *allowed)
 /* ---- quota ---- */
 
 /* Quotas are counted in thousandths of a core. */
-#define NO_QUOTA LLONG_MAX
+#define NO_QUOTA INGLE_CGROUP_NONE
 
 static long long milli_cores(long long quota, long long period)
 {
@@ -212,65 +213,9 @@ static long long quota_v1(const char *folder)
     return milli_cores(quota, period);
 }
 
-/* The least quota from mount/group up to the mount itself. A group named outside our view (another
- * namespace's) simply is not there, and the walk ends at what we can see. */
-static long long least_quota(const char *root, const char *mount, const char *group,
-                             long long (*quota)(const char *folder))
-{
-    char folder[PATH_ROOM];
-    int base = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, mount);
-    if (base < 0 || (size_t)base >= sizeof folder) return NO_QUOTA;
-    if (!strstr(group, "..") && strlen(group) < sizeof folder - (size_t)base)
-        strcpy(folder + base, group);
-    long long least = NO_QUOTA;
-    for (;;) {
-        long long n = quota(folder);
-        if (n < least) least = n;
-        char *slash = strrchr(folder + base, '/');
-        if (!slash) return least;
-        *slash = 0;
-    }
-}
-
-/* One line of /proc/self/cgroup: "hierarchy:controllers:group". */
-static long long quota_of_line(const char *root, char *line)
-{
-    char *controllers = strchr(line, ':');
-    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!group) return NO_QUOTA;
-    *controllers++ = 0;
-    *group++ = 0;
-    if (!*controllers) { /* v2, alone or beside v1 */
-        long long a = least_quota(root, "", group, quota_v2);
-        long long b = least_quota(root, "/unified", group, quota_v2);
-        return a < b ? a : b;
-    }
-    char mount[128], copy[128], *rest = NULL;
-    if (strlen(controllers) + 2 > sizeof mount) return NO_QUOTA;
-    strcpy(copy, controllers);
-    bool cpu = false;
-    for (char *c = strtok_r(copy, ",", &rest); c; c = strtok_r(NULL, ",", &rest))
-        cpu |= !strcmp(c, "cpu");
-    if (!cpu) return NO_QUOTA;
-    snprintf(mount, sizeof mount, "/%s",
-             controllers); /* "cpu,cpuacct"; "cpu" is often a link to it */
-    long long a = least_quota(root, mount, group, quota_v1);
-    long long b = least_quota(root, "/cpu", group, quota_v1);
-    return a < b ? a : b;
-}
-
 static long long quota_of_process(const char *root)
 {
-    char path[PATH_ROOM], text[16384], *rest = NULL;
-    int n = snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    if (n < 0 || (size_t)n >= sizeof path || !ingle_file_read_text(path, text, sizeof text))
-        return NO_QUOTA;
-    long long least = NO_QUOTA;
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        long long n_milli = quota_of_line(root, line);
-        if (n_milli < least) least = n_milli;
-    }
-    return least;
+    return ingle_cgroup_least(root, "cpu", quota_v2, quota_v1);
 }
 
 static int at_most(int n, long long limit)

@@ -1,5 +1,7 @@
 #define _GNU_SOURCE
 #include "base/mem.h"
+
+#include "base/cgroup.h"
 #include "base/file.h"
 
 #include <stdio.h>
@@ -87,5 +89,14 @@ uint64_t ingle_memory_available(const char *root, bool with_swap)
         return UINT64_MAX;
     if (!find_bytes(text, "MemAvailable", &memory)) return UINT64_MAX;
     if (with_swap && !find_bytes(text, "SwapFree", &swap)) swap = 0;
-    return memory + swap;
+    long long group = ingle_cgroup_memory(root);
+    return (uint64_t)group < memory ? (uint64_t)group : memory + swap;
+}
+
+const char *ingle_memory_source(const char *root)
+{
+    long long group = ingle_cgroup_memory(root);
+    bool limits =
+        group != INGLE_CGROUP_NONE && (uint64_t)group <= ingle_memory_available(root, false);
+    return limits ? " to the control group" : "";
 }

@@ -43,8 +43,11 @@ size_t ingle_pages_bytes(size_t bytes);
 /* Takes the memory now that the system would give page by page: fresh pages only, a page's first
  * byte becomes zero. */
 void ingle_pages_touch(void *pages, size_t bytes);
-/* Bytes that could be taken now, caches given up: without swapping, or with it. Read below `root` as
- * in base/cpu.h; UINT64_MAX if the system does not tell. */
+/* Bytes that could be taken now, caches given up: without swapping, or with it; where a control group
+ * sets a lower limit, that, and no swap. Read below `root` as in base/cpu.h; UINT64_MAX if the system
+ * does not tell. */
 uint64_t ingle_memory_available(const char *root, bool with_swap);
+/* " to the control group" where that is what limits; else "". */
+const char *ingle_memory_source(const char *root);
 
 #endif

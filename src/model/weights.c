@@ -309,6 +309,10 @@ ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_thr
                                 bool (*progress)(void *user, double share), void *user,
                                 ingle_error *err)
 {
+    uint64_t available = ingle_memory_available("", true);
+    if (w->bytes > available)
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of weights: %llu are left%s",
+                          w->bytes, (unsigned long long)available, ingle_memory_source(""));
     if (!(w->mem = ingle_pages_new(w->bytes))) return no_memory(w, err);
     for (size_t i = 0; i < w->n_vector; i++) {
         ingle_status st = load_vector(&w->vector[i], w->mem, g, err);

@@ -159,11 +159,82 @@ static void perplexity(void **state)
     free(text);
 }
 
+/* ---- types of keys and values ---- */
+
+#define KV_WINDOWS 12
+
+/* Log-probabilities of rows 256 .. 511 of every window, [rows][n_vocab]. */
+static void log_probs(ingle_type kv, const char *path, const int32_t *tokens, double *out)
+{
+    runner r;
+    ingle_error err;
+    open_tiny(&r, path, kv);
+    for (size_t w = 0; w < KV_WINDOWS; w++) {
+        must(ingle_session_truncate(r.session, 0, &err), &err);
+        must(ingle_session_eval(r.session, tokens + 512 * w, 512, INGLE_ROWS_ALL, &err), &err);
+        for (size_t j = 256; j < 512; j++, out += 2048) {
+            const float *row;
+            must(ingle_session_logits(r.session, j, &row, &err), &err);
+            double max = -INFINITY, sum = 0;
+            for (int i = 0; i < 2048; i++) max = fmax(max, (double)row[i]);
+            for (int i = 0; i < 2048; i++) sum += exp((double)row[i] - max);
+            for (int i = 0; i < 2048; i++) out[i] = (double)row[i] - max - log(sum);
+        }
+    }
+    runner_close(&r);
+}
+
+/* What a rounded cache costs on text the model has not seen: mean divergence from f32 keys and
+ * values. It grows with the square of the rounding error. bf16 has 3 bits less than f16: 64 times the
+ * divergence. q8_0 rounds to 1/254 of a block's largest value, bf16 to 1/512 to 1/256 of each value:
+ * values of a third of the largest (a normal block) lose 2 to 4 times as much, 4 to 16 times the
+ * divergence. A factor of 4 either way is allowed for. */
+static void kv_types(void **state)
+{
+    static const ingle_type types[] = {INGLE_TYPE_F16, INGLE_TYPE_BF16, INGLE_TYPE_Q8_0};
+    char path[600];
+    ingle_error err;
+    ingle_model *model;
+    double kl[3] = {0};
+    size_t len = 0, n, n_values = (size_t)KV_WINDOWS * 256 * 2048;
+    (void)state;
+    if (!tiny_path(path, sizeof path, "f16")) skip();
+    char *text = json_slurp(INGLE_SOURCE_DIR "/tests/golden/data/tiny-heldout.txt", &len);
+    assert_non_null(text);
+    int32_t *tokens = malloc(len * sizeof *tokens);
+    double *exact = malloc(n_values * sizeof *exact), *got = malloc(n_values * sizeof *got);
+    must(ingle_model_open(&model, path, NULL, &err), &err);
+    must(ingle_tokenize(model, text, len, 0, tokens, len, &n, &err), &err);
+    ingle_model_close(&model);
+    assert_true(n >= 512 * KV_WINDOWS);
+    log_probs(INGLE_TYPE_F32, path, tokens, exact);
+    for (size_t k = 0; k < 3; k++) {
+        size_t n_top = 0, n_rows = n_values / 2048;
+        log_probs(types[k], path, tokens, got);
+        for (size_t row = 0; row < n_rows; row++) {
+            size_t a = 0, b = 0;
+            for (size_t i = 0; i < 2048; i++) {
+                const double *e = exact + row * 2048, *g = got + row * 2048;
+                kl[k] += exp(e[i]) * (e[i] - g[i]) / (double)n_rows;
+                if (e[i] > e[a]) a = i;
+                if (g[i] > g[b]) b = i;
+            }
+            n_top += a == b;
+        }
+        print_message("keys and values in %-5s KL to f32 %.3e nats, same best token %.3f %%\n",
+                      ingle_type_name(types[k]), kl[k], 100 * (double)n_top / (double)n_rows);
+    }
+    assert_true(kl[1] > 16 * kl[0] && kl[1] < 256 * kl[0]);
+    assert_true(kl[2] > kl[1] && kl[2] < 64 * kl[1]);
+    free(exact), free(got), free(tokens), free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greedy),
         cmocka_unit_test(perplexity),
+        cmocka_unit_test(kv_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

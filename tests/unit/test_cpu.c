@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "base/cpu.h"
+#include "base/mem.h"
 
 #include <ftw.h>
 #include <setjmp.h>
@@ -400,6 +401,62 @@ static void test_isa_against_kernel(void **state)
 #endif
 }
 
+/* ---- memory of control groups ---- */
+
+static void test_memory_v2(void **state)
+{
+    (void)state;
+    put("proc/meminfo", "MemAvailable: 1000 kB\nSwapFree: 500 kB\n");
+    put("proc/self/cgroup", "0::/outer/inner\n");
+    assert_true(ingle_memory_available(root, true) == 1500 * 1024);
+    put("sys/fs/cgroup/outer/inner/memory.max", "max\n");
+    put("sys/fs/cgroup/outer/inner/memory.current", "1000\n");
+    assert_true(ingle_memory_available(root, true) == 1500 * 1024);
+    assert_string_equal(ingle_memory_source(root), "");
+    put("sys/fs/cgroup/outer/memory.max", "100000\n"); /* the outer group is the tighter */
+    put("sys/fs/cgroup/outer/memory.current", "60000\n");
+    assert_true(ingle_memory_available(root, true) == 40000);
+    assert_string_equal(ingle_memory_source(root), " to the control group");
+    put("sys/fs/cgroup/outer/memory.stat", "anon 20000\ninactive_anon 5\ninactive_file 30000\n");
+    assert_true(ingle_memory_available(root, false) == 70000);
+    put("sys/fs/cgroup/outer/inner/memory.high", "31000\n");
+    assert_true(ingle_memory_available(root, false) == 30000);
+    put("sys/fs/cgroup/outer/inner/memory.current", "31001\n"); /* beyond it */
+    assert_true(ingle_memory_available(root, false) == 0);
+}
+
+static void test_memory_v1(void **state)
+{
+    (void)state;
+    put("proc/meminfo", "MemAvailable: 1000 kB\n");
+    put("proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/box\n");
+    put("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "50000\n");
+    put("sys/fs/cgroup/memory/box/memory.usage_in_bytes", "20000\n");
+    put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"); /* none */
+    put("sys/fs/cgroup/memory/memory.usage_in_bytes", "70000\n");
+    assert_true(ingle_memory_available(root, false) == 30000);
+    put("sys/fs/cgroup/memory/box/memory.stat", "inactive_file 1\ntotal_inactive_file 5000\n");
+    assert_true(ingle_memory_available(root, false) == 35000);
+}
+
+static void test_memory_garbage(void **state)
+{
+    (void)state;
+    put("proc/meminfo", "MemAvailable: 1000 kB\n");
+    put("proc/self/cgroup", "0::/box\n");
+    put("sys/fs/cgroup/box/memory.current", "500\n");
+    const char *texts[] = {"", "-1\n", "lots\n", "\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        put("sys/fs/cgroup/box/memory.max", texts[i]);
+        assert_true(ingle_memory_available(root, false) == 1000 * 1024);
+    }
+    put("sys/fs/cgroup/box/memory.max", "1000");
+    put("sys/fs/cgroup/box/memory.stat", "inactive_file\ninactive_file lots\ninactive_filet 9\n");
+    assert_true(ingle_memory_available(root, false) == 500);
+    put("sys/fs/cgroup/box/memory.current", "rubbish");
+    assert_true(ingle_memory_available(root, false) == 1000 * 1024);
+}
+
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void)
@@ -422,6 +479,9 @@ int main(void)
         IN_TREE(test_v1_quota),
         IN_TREE(test_v1_short_mount),
         IN_TREE(test_garbage_quota),
+        IN_TREE(test_memory_v2),
+        IN_TREE(test_memory_v1),
+        IN_TREE(test_memory_garbage),
         cmocka_unit_test(test_no_files_at_all),
         cmocka_unit_test(test_this_machine),
         cmocka_unit_test(test_isa),

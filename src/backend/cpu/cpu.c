@@ -171,8 +171,9 @@ static ingle_status take_memory(ingle_backend *b, ingle_error *err)
     uint64_t available = ingle_memory_available("", true);
     if (b->pages_bytes > available || b->at.total > available - b->pages_bytes)
         return ingle_fail(err, INGLE_ENOMEM,
-                          "no memory for %zu bytes of KV pages and %zu of scratch: %llu are left",
-                          b->pages_bytes, b->at.total, (unsigned long long)available);
+                          "no memory for %zu bytes of KV pages and %zu of scratch: %llu are left%s",
+                          b->pages_bytes, b->at.total, (unsigned long long)available,
+                          ingle_memory_source(""));
     b->arena = ingle_pages_new(b->at.total);
     b->pages = ingle_pages_new(b->pages_bytes);
     if (b->arena && b->pages) return INGLE_OK;
