@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #define N_TOKENS 300 /* crosses pages of 32, attention groups of 256, and every kernel's tiles */
+#define N_LONG   560 /* and a batch of 512 */
 
 static const char *const models[] = {
     "llama3",     "qwen3",      "llama-F16",    "llama-BF16",   "llama-Q4_0",  "llama-Q4_1",
@@ -40,7 +41,7 @@ static void open_with(runner *r, const golden *g, const setup *s, int n_sessions
     mo.isa = s->isa;
     mo.fuse = !s->plain;
     mo.in_place = s->in_place;
-    eo.n_ctx = 512;
+    eo.n_ctx = 576;
     eo.n_sessions = n_sessions;
     eo.n_batch = s->n_batch;
     eo.n_threads = s->n_threads;
@@ -90,17 +91,19 @@ static void all_finite(const float *a, size_t n)
     for (size_t i = 0; i < n; i++) assert_true(a[i] - a[i] == 0);
 }
 
-/* Every type sees every split and every number of threads; `every` also all pairs of them. */
+/* Every type sees every split and every number of threads; `every` also all pairs of them, every
+ * split at every level, and a prompt longer than any batch. */
 static void check_model(golden *g, size_t turn, bool every)
 {
     static const size_t splits[] = {1, 2, 3, 7, 8, 31, 32, 512};
     static const int32_t threads[] = {1, 2, 3, 8};
-    int32_t tokens[N_TOKENS];
+    const size_t n = every ? N_LONG : N_TOKENS;
+    int32_t tokens[N_LONG];
     char what[96];
-    fill(tokens, N_TOKENS, g->n_vocab, 7);
+    fill(tokens, n, g->n_vocab, 7);
     setup base = {INGLE_ISA_AUTO, false, false, 512, 1, 512, INGLE_TYPE_F16};
-    float *want = logits_of(g, &base, tokens, N_TOKENS);
-    all_finite(want, N_TOKENS * g->n_vocab);
+    float *want = logits_of(g, &base, tokens, n);
+    all_finite(want, n * g->n_vocab);
     for (size_t i = 0; i < 8; i++)
         for (size_t t = 0; t < 4; t++) {
             if (!every && t != (i + turn) % 4) continue;
@@ -108,18 +111,21 @@ static void check_model(golden *g, size_t turn, bool every)
             s.split = splits[i];
             s.n_threads = threads[t];
             if (t % 2) s.n_batch = (int32_t)splits[i], s.split = 512; /* the scheduler splits */
-            float *got = logits_of(g, &s, tokens, N_TOKENS);
+            float *got = logits_of(g, &s, tokens, n);
             snprintf(what, sizeof what, "split %zu, %d threads", splits[i], threads[t]);
-            same(g, what, want, got, N_TOKENS);
+            same(g, what, want, got, n);
             free(got);
         }
     for (ingle_isa isa = INGLE_ISA_REF; isa <= INGLE_ISA_I8MM; isa++) {
         if (!ingle_isa_runs_here(isa)) continue;
-        setup s = {isa, isa == INGLE_ISA_REF, false, 512, 2, 100, INGLE_TYPE_F16};
-        float *got = logits_of(g, &s, tokens, N_TOKENS);
-        snprintf(what, sizeof what, "level %s", ingle_isa_name(isa));
-        same(g, what, want, got, N_TOKENS);
-        free(got);
+        for (size_t i = 0; i < (every ? 8 : 1); i++) {
+            setup s = {isa, isa == INGLE_ISA_REF,    false,         512,
+                       2,   every ? splits[i] : 100, INGLE_TYPE_F16};
+            float *got = logits_of(g, &s, tokens, n);
+            snprintf(what, sizeof what, "level %s, split %zu", ingle_isa_name(isa), s.split);
+            same(g, what, want, got, n);
+            free(got);
+        }
     }
     for (size_t i = 0; i < 4; i++) {
         static const size_t parts[] = {1, 3, 33, 512};
@@ -127,9 +133,9 @@ static void check_model(golden *g, size_t turn, bool every)
         s.in_place = true;
         s.split = parts[i];
         s.n_threads = 1 + (int32_t)(i + turn) % 2;
-        float *got = logits_of(g, &s, tokens, N_TOKENS);
+        float *got = logits_of(g, &s, tokens, n);
         snprintf(what, sizeof what, "in place, split %zu", parts[i]);
-        same(g, what, want, got, N_TOKENS);
+        same(g, what, want, got, n);
         free(got);
     }
     free(want);
