@@ -48,35 +48,74 @@ size_t ingle_packed_bytes(const ingle_packed *p)
 
 /* ---- packing ---- */
 
-/* One run of 16 full rows: src[r] + at -> [n][16] units. Fixed counts, so compilers unroll the
- * rows. */
-static uint8_t *transpose_4(uint8_t *dst, const uint8_t *const *src, size_t at, size_t n)
-{
-    for (size_t u = 0; u < n; u++, dst += 4 * ROWS, at += 4)
-        for (int r = 0; r < ROWS; r++) memcpy(dst + 4 * r, src[r] + at, 4);
-    return dst;
-}
+/* Vectors of what every 64-bit processor has registers for. */
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
+typedef uint16_t u16x8 __attribute__((vector_size(16)));
+typedef uint8_t u8x16 __attribute__((vector_size(16)));
 
-static uint8_t *transpose_2(uint8_t *dst, const uint8_t *const *src, size_t at, size_t n)
-{
-    for (size_t u = 0; u < n; u++, dst += 2 * ROWS, at += 2)
-        for (int r = 0; r < ROWS; r++) memcpy(dst + 2 * r, src[r] + at, 2);
-    return dst;
-}
+#define LOW_4(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define HIGH_4(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define LOW_2(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH_2(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define LOW_1(a, b)                                                                                \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define HIGH_1(a, b)                                                                               \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 
-static uint8_t *transpose_1(uint8_t *dst, const uint8_t *const *src, size_t at, size_t n)
-{
-    for (size_t u = 0; u < n; u++, dst += ROWS, at++)
-        for (int r = 0; r < ROWS; r++) dst[r] = src[r][at];
-    return dst;
-}
+/* transpose_UNIT: one run of n units of 16 full rows, src[r] + at -> [n][16] units; returns the end.
+ * Squares of SIDE units, 16 bytes of so many rows, are turned over in registers: row i is
+ * interleaved with row i + SIDE / 2, as often as it takes. Four squares in a row use up the cache
+ * lines of some rows before those of others: 16 rows of a power of two bytes do not fit one set.
+ * A square may be read past the run, but not past the row's `end`; what is left, and little, is
+ * moved unit by unit. */
+#define TRANSPOSE(UNIT, SIDE, VECTOR)                                                              \
+    static inline void square_##UNIT(uint8_t *dst, const uint8_t *const *src, size_t at, size_t n) \
+    {                                                                                              \
+        VECTOR a[SIDE], b[SIDE];                                                                   \
+        UNROLL for (int r = 0; r < SIDE; r++) memcpy(&a[r], src[r] + at, 16);                      \
+        UNROLL for (int step = SIDE; step > 1; step /= 2)                                          \
+        {                                                                                          \
+            UNROLL for (int r = 0; r < SIDE / 2; r++)                                              \
+            {                                                                                      \
+                b[2 * r] = LOW_##UNIT(a[r], a[r + SIDE / 2]);                                      \
+                b[2 * r + 1] = HIGH_##UNIT(a[r], a[r + SIDE / 2]);                                 \
+            }                                                                                      \
+            UNROLL for (int r = 0; r < SIDE; r++) a[r] = b[r];                                     \
+        }                                                                                          \
+        UNROLL for (size_t u = 0; u < SIDE; u++) if (u < n)                                        \
+            memcpy(dst + u * ROWS * UNIT, &a[u], 16);                                              \
+    }                                                                                              \
+    static uint8_t *transpose_##UNIT(uint8_t *dst, const uint8_t *const *src, size_t at, size_t n, \
+                                     size_t end)                                                   \
+    {                                                                                              \
+        for (; n >= 4 * SIDE; n -= 4 * SIDE, at += 64, dst += ROWS * 64)                           \
+            for (size_t r = 0; r < ROWS; r += SIDE)                                                \
+                for (size_t i = 0; i < 4; i++)                                                     \
+                    square_##UNIT(dst + i * ROWS * 16 + r * UNIT, src + r, at + 16 * i, SIDE);     \
+        for (; n >= SIDE; n -= SIDE, at += 16, dst += ROWS * 16)                                   \
+            for (size_t r = 0; r < ROWS; r += SIDE)                                                \
+                square_##UNIT(dst + r * UNIT, src + r, at, SIDE);                                  \
+        if (n > SIDE / 2 && at + 16 <= end) {                                                      \
+            for (size_t r = 0; r < ROWS; r += SIDE) square_##UNIT(dst + r * UNIT, src + r, at, n); \
+            return dst + n * ROWS * UNIT;                                                          \
+        }                                                                                          \
+        for (; n; n--, at += UNIT, dst += ROWS * UNIT)                                             \
+            for (int r = 0; r < ROWS; r++) memcpy(dst + UNIT * r, src[r] + at, UNIT);              \
+        return dst;                                                                                \
+    }
 
-static void pack_field(uint8_t *dst, const uint8_t *const *src, size_t offset, walk w)
+#define UNROLL _Pragma("GCC unroll 16")
+
+TRANSPOSE(4, 4, u32x4)
+TRANSPOSE(2, 8, u16x8)
+TRANSPOSE(1, 16, u8x16)
+
+static void pack_field(uint8_t *dst, const uint8_t *const *src, size_t offset, walk w, size_t end)
 {
     for (size_t b = 0; b < w.n_runs; b++, offset += w.step) {
-        if (w.unit == 4) dst = transpose_4(dst, src, offset, w.n_units);
-        else if (w.unit == 2) dst = transpose_2(dst, src, offset, w.n_units);
-        else dst = transpose_1(dst, src, offset, w.n_units);
+        if (w.unit == 4) dst = transpose_4(dst, src, offset, w.n_units, end);
+        else if (w.unit == 2) dst = transpose_2(dst, src, offset, w.n_units, end);
+        else dst = transpose_1(dst, src, offset, w.n_units, end);
     }
 }
 
@@ -100,7 +139,7 @@ void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *d
         uint8_t *section = (uint8_t *)dst + p->section[i];
         if (n == ROWS) {
             size_t used = w.n_runs * w.n_units * w.unit * ROWS;
-            pack_field(section, src, f->offset, w);
+            pack_field(section, src, f->offset, w, p->row_bytes);
             memset(section + used, 0, ingle_round_up(used, INGLE_ALIGN) - used);
         } else {
             for (size_t r = 0; r < n; r++)

@@ -109,6 +109,9 @@ typedef struct ingle_packed {
     /* Both NULL while only planned; of a model in place `data` stays so. */
     const uint8_t *data; /* [n_panels][panel_bytes], 64-byte aligned */
     const uint8_t *rows; /* [n_rows][row_bytes] as in the file, aligned to nothing */
+    /* What will be read after this panel, about as large, if that is not the panel behind it: a
+     * kernel may fetch it ahead. Else NULL. */
+    const uint8_t *next;
 } ingle_packed;
 
 /* Fills everything but data and rows. False if n_cols is not a multiple of the block or sizes wrap. */

@@ -11,4 +11,5 @@ check "a small context" "$JUDGE" "$INGLE" "$MODEL" -- -c 32 -b 8
 check "KV in f32, three threads" "$JUDGE" "$INGLE" "$MODEL" -- -c 1024 --kv f32 -t 3
 check "a large batch" "$JUDGE" "$INGLE" "$MODEL" -- -b 4096
 check "a context of 200 MB" "$JUDGE" "$INGLE" "$MODEL" -- -c 80000
+check "in place" "$JUDGE" "$INGLE" "$MODEL" -- --in-place
 finish

@@ -350,10 +350,11 @@ static void multiply(const worker *w, const ingle_matmul *job, size_t first, siz
             ingle_pack_panel(p, p->rows + row * p->row_bytes,
                              p->n_rows - row < 16 ? p->n_rows - row : 16,
                              panels + i * p->panel_bytes);
+        part.data = panels;
+        part.next = first + step < end ? p->rows + row * p->row_bytes : NULL;
+        part.n_panels = step;
         row = first * 16;
         part.n_rows -= row;
-        part.n_panels = step;
-        part.data = panels;
         piece.w = &part;
         piece.out += row;
         if (piece.bias) piece.bias += row;

@@ -15,6 +15,7 @@
 
 typedef struct source {
     const uint8_t *field[INGLE_MAX_FIELDS]; /* the panel's sections */
+    uintptr_t ahead; /* from here to what is read later in place of the panel behind this one */
 } source;
 
 INLINE source source_of(const ingle_packed *p, size_t i_panel)
@@ -22,6 +23,7 @@ INLINE source source_of(const ingle_packed *p, size_t i_panel)
     source s;
     const uint8_t *panel = p->data + i_panel * p->panel_bytes;
     for (int i = 0; i < INGLE_MAX_FIELDS; i++) s.field[i] = panel + p->section[i];
+    s.ahead = p->next ? (uintptr_t)p->next - (uintptr_t)panel : 0;
     return s;
 }
 
@@ -209,9 +211,9 @@ INLINE void prefetch_lines(ingle_type type, const source *s, size_t b, size_t ah
     for (int i = 0; i < MAX_STREAMS; i++) {
         stream f = stream_of(type, i);
         size_t from = f.bytes * (size_t)k / (size_t)n, to = f.bytes * (size_t)(k + 1) / (size_t)n;
-        const char *p = (const char *)s->field[f.field] + (b + ahead) * f.bytes;
+        uintptr_t p = (uintptr_t)s->field[f.field] + (b + ahead) * f.bytes + s->ahead;
         for (size_t at = (from + 63) / 64 * 64; at < to; at += 64)
-            _mm_prefetch(p + at, _MM_HINT_T0);
+            _mm_prefetch((const char *)(p + at), _MM_HINT_T0);
     }
 }
 
