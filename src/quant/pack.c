@@ -69,10 +69,10 @@ typedef uint8_t u8x16 __attribute__((vector_size(16)));
  * A square may be read past the run, but not past the row's `end`; what is left, and little, is
  * moved unit by unit. */
 #define TRANSPOSE(UNIT, SIDE, VECTOR)                                                              \
-    static inline void square_##UNIT(uint8_t *dst, const uint8_t *const *src, size_t at, size_t n) \
+    static inline void square_##UNIT(uint8_t *dst, const uint8_t *src, size_t row, size_t n)       \
     {                                                                                              \
         VECTOR a[SIDE], b[SIDE];                                                                   \
-        UNROLL for (int r = 0; r < SIDE; r++) memcpy(&a[r], src[r] + at, 16);                      \
+        UNROLL for (int r = 0; r < SIDE; r++) memcpy(&a[r], src + (size_t)r * row, 16);            \
         UNROLL for (int step = SIDE; step > 1; step /= 2)                                          \
         {                                                                                          \
             UNROLL for (int r = 0; r < SIDE / 2; r++)                                              \
@@ -85,22 +85,24 @@ typedef uint8_t u8x16 __attribute__((vector_size(16)));
         UNROLL for (size_t u = 0; u < SIDE; u++) if (u < n)                                        \
             memcpy(dst + u * ROWS * UNIT, &a[u], 16);                                              \
     }                                                                                              \
-    static uint8_t *transpose_##UNIT(uint8_t *dst, const uint8_t *const *src, size_t at, size_t n, \
-                                     size_t end)                                                   \
+    static inline uint8_t *transpose_##UNIT(uint8_t *dst, const uint8_t *src, size_t row,          \
+                                            size_t n, bool past)                                   \
     {                                                                                              \
-        for (; n >= 4 * SIDE; n -= 4 * SIDE, at += 64, dst += ROWS * 64)                           \
+        for (; n >= 4 * SIDE; n -= 4 * SIDE, src += 64, dst += ROWS * 64)                          \
             for (size_t r = 0; r < ROWS; r += SIDE)                                                \
                 for (size_t i = 0; i < 4; i++)                                                     \
-                    square_##UNIT(dst + i * ROWS * 16 + r * UNIT, src + r, at + 16 * i, SIDE);     \
-        for (; n >= SIDE; n -= SIDE, at += 16, dst += ROWS * 16)                                   \
+                    square_##UNIT(dst + i * ROWS * 16 + r * UNIT, src + r * row + 16 * i, row,     \
+                                  SIDE);                                                           \
+        for (; n >= SIDE; n -= SIDE, src += 16, dst += ROWS * 16)                                  \
             for (size_t r = 0; r < ROWS; r += SIDE)                                                \
-                square_##UNIT(dst + r * UNIT, src + r, at, SIDE);                                  \
-        if (n > SIDE / 2 && at + 16 <= end) {                                                      \
-            for (size_t r = 0; r < ROWS; r += SIDE) square_##UNIT(dst + r * UNIT, src + r, at, n); \
+                square_##UNIT(dst + r * UNIT, src + r * row, row, SIDE);                           \
+        if (n > SIDE / 2 && past) {                                                                \
+            for (size_t r = 0; r < ROWS; r += SIDE)                                                \
+                square_##UNIT(dst + r * UNIT, src + r * row, row, n);                              \
             return dst + n * ROWS * UNIT;                                                          \
         }                                                                                          \
-        for (; n; n--, at += UNIT, dst += ROWS * UNIT)                                             \
-            for (int r = 0; r < ROWS; r++) memcpy(dst + UNIT * r, src[r] + at, UNIT);              \
+        for (; n; n--, src += UNIT, dst += ROWS * UNIT)                                            \
+            UNROLL for (size_t r = 0; r < ROWS; r++) memcpy(dst + UNIT * r, src + r * row, UNIT);  \
         return dst;                                                                                \
     }
 
@@ -110,12 +112,15 @@ TRANSPOSE(4, 4, u32x4)
 TRANSPOSE(2, 8, u16x8)
 TRANSPOSE(1, 16, u8x16)
 
-static void pack_field(uint8_t *dst, const uint8_t *const *src, size_t offset, walk w, size_t end)
+/* src: of the field in the first row; rows of row bytes. `after`: of the row behind the field's last
+ * run. */
+static void pack_field(uint8_t *dst, const uint8_t *src, size_t row, walk w, size_t after)
 {
-    for (size_t b = 0; b < w.n_runs; b++, offset += w.step) {
-        if (w.unit == 4) dst = transpose_4(dst, src, offset, w.n_units, end);
-        else if (w.unit == 2) dst = transpose_2(dst, src, offset, w.n_units, end);
-        else dst = transpose_1(dst, src, offset, w.n_units, end);
+    for (size_t b = 0; b < w.n_runs; b++, src += w.step) {
+        bool past = after >= 16 || b + 1 < w.n_runs;
+        if (w.unit == 4) dst = transpose_4(dst, src, row, w.n_units, past);
+        else if (w.unit == 2) dst = transpose_2(dst, src, row, w.n_units, past);
+        else dst = transpose_1(dst, src, row, w.n_units, past);
     }
 }
 
@@ -127,24 +132,51 @@ static void pack_field_row(uint8_t *dst, const uint8_t *row, size_t offset, walk
             memcpy(dst, row + offset + u * w.unit, w.unit);
 }
 
+/* n blocks of 16 full rows from block `first` on. */
+static void pack_blocks(const ingle_packed *p, const ingle_type_info *t, const uint8_t *rows,
+                        size_t first, size_t n, uint8_t *dst)
+{
+    size_t left = p->row_bytes - (first + n - 1) * t->block_bytes; /* from the last block on */
+    for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
+        const ingle_field *f = &t->fields[i];
+        size_t bytes = (size_t)f->n * f->unit;
+        pack_field(dst + p->section[i] + first * bytes * ROWS,
+                   rows + first * t->block_bytes + f->offset, p->row_bytes, field_walk(t, f, n),
+                   left - f->offset - bytes);
+    }
+}
+
+/* Fewer rows than 16: the rest of the panel is zero. */
+static void pack_few_rows(const ingle_packed *p, const ingle_type_info *t, const uint8_t *rows,
+                          size_t n, uint8_t *dst)
+{
+    memset(dst, 0, p->panel_bytes);
+    for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
+        const ingle_field *f = &t->fields[i];
+        for (size_t r = 0; r < n; r++)
+            pack_field_row(dst + p->section[i] + r * f->unit, rows + r * p->row_bytes, f->offset,
+                           field_walk(t, f, p->n_blocks));
+    }
+}
+
+/* Bytes of each row that are packed field by field: all 16 stay in the first-level cache from one
+ * field to the next. */
+#define PIECE_BYTES 1024
+
 void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *dst)
 {
     const ingle_type_info *t = ingle_type_get((unsigned)p->type);
-    const uint8_t *src[ROWS] = {NULL};
-    for (size_t r = 0; r < n; r++) src[r] = (const uint8_t *)rows + r * p->row_bytes;
-    if (n < ROWS) memset(dst, 0, p->panel_bytes);
-    for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
-        const ingle_field *f = &t->fields[i];
-        walk w = field_walk(t, f, p->n_blocks);
-        uint8_t *section = (uint8_t *)dst + p->section[i];
-        if (n == ROWS) {
-            size_t used = w.n_runs * w.n_units * w.unit * ROWS;
-            pack_field(section, src, f->offset, w, p->row_bytes);
-            memset(section + used, 0, ingle_round_up(used, INGLE_ALIGN) - used);
-        } else {
-            for (size_t r = 0; r < n; r++)
-                pack_field_row(section + r * f->unit, src[r], f->offset, w);
-        }
+    size_t piece = PIECE_BYTES / t->block_bytes;
+    if (n < ROWS) {
+        pack_few_rows(p, t, rows, n, dst);
+        return;
+    }
+    for (size_t b = 0; b < p->n_blocks; b += piece)
+        pack_blocks(p, t, rows, b, p->n_blocks - b < piece ? p->n_blocks - b : piece, dst);
+    for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n;
+         i++) { /* what aligns the next section */
+        size_t used = p->n_blocks * t->fields[i].n * t->fields[i].unit * ROWS;
+        memset((uint8_t *)dst + p->section[i] + used, 0, ingle_round_up(used, INGLE_ALIGN) - used);
     }
 }
 
