@@ -62,12 +62,12 @@ typedef uint8_t u8x16 __attribute__((vector_size(16)));
 #define HIGH_1(a, b)                                                                               \
     __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 
-/* transpose_UNIT: one run of n units of 16 full rows, src[r] + at -> [n][16] units; returns the end.
- * Squares of SIDE units, 16 bytes of so many rows, are turned over in registers: row i is
+/* transpose_UNIT: one run of n units of 16 full rows, `row` bytes apart -> [n][16] units; returns the
+ * end. Squares of SIDE units, 16 bytes of so many rows, are turned over in registers: row i is
  * interleaved with row i + SIDE / 2, as often as it takes. Four squares in a row use up the cache
  * lines of some rows before those of others: 16 rows of a power of two bytes do not fit one set.
- * A square may be read past the run, but not past the row's `end`; what is left, and little, is
- * moved unit by unit. */
+ * The last square may be read past the run if `past` says that the row goes on; what is left, and
+ * little, is moved unit by unit. */
 #define TRANSPOSE(UNIT, SIDE, VECTOR)                                                              \
     static inline void square_##UNIT(uint8_t *dst, const uint8_t *src, size_t row, size_t n)       \
     {                                                                                              \
