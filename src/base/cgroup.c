@@ -103,11 +103,15 @@ static long long read_stat(const char *folder, const char *key)
     return 0;
 }
 
-/* What of `limit` is not used, or used by pages of files that nobody has touched lately. */
-static long long left_of(long long limit, long long used, long long reclaimable)
+/* What of `limit` is not used, or used by the cache of files: that goes before the group runs out,
+ * also the part of it that was read twice and counts as active. */
+static long long left_of(const char *folder, long long limit, long long used, const char *inactive,
+                         const char *active)
 {
     if (limit == INGLE_CGROUP_NONE || used == INGLE_CGROUP_NONE) return INGLE_CGROUP_NONE;
-    used -= reclaimable < used ? reclaimable : used;
+    long long first = read_stat(folder, inactive), second = read_stat(folder, active);
+    used -= first < used ? first : used;
+    used -= second < used ? second : used;
     return limit > used ? limit - used : 0;
 }
 
@@ -115,15 +119,15 @@ static long long left_of(long long limit, long long used, long long reclaimable)
 static long long memory_v2(const char *folder)
 {
     long long most = read_number(folder, "memory.max"), high = read_number(folder, "memory.high");
-    return left_of(most < high ? most : high, read_number(folder, "memory.current"),
-                   read_stat(folder, "inactive_file"));
+    return left_of(folder, most < high ? most : high, read_number(folder, "memory.current"),
+                   "inactive_file", "active_file");
 }
 
 static long long memory_v1(const char *folder)
 {
-    return left_of(read_number(folder, "memory.limit_in_bytes"),
-                   read_number(folder, "memory.usage_in_bytes"),
-                   read_stat(folder, "total_inactive_file"));
+    return left_of(folder, read_number(folder, "memory.limit_in_bytes"),
+                   read_number(folder, "memory.usage_in_bytes"), "total_inactive_file",
+                   "total_active_file");
 }
 
 long long ingle_cgroup_memory(const char *root)

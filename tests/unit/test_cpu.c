@@ -419,6 +419,11 @@ static void test_memory_v2(void **state)
     assert_string_equal(ingle_memory_source(root), " to the control group");
     put("sys/fs/cgroup/outer/memory.stat", "anon 20000\ninactive_anon 5\ninactive_file 30000\n");
     assert_true(ingle_memory_available(root, false) == 70000);
+    put("sys/fs/cgroup/outer/memory.stat",
+        "active_file 4000\ninactive_file 30000\nactive_anon 9\n");
+    assert_true(ingle_memory_available(root, false) == 74000); /* a file that was read twice */
+    put("sys/fs/cgroup/outer/memory.stat", "inactive_file 50000\nactive_file 50000\n");
+    assert_true(ingle_memory_available(root, false) == 100000); /* read while it changed */
     put("sys/fs/cgroup/outer/inner/memory.high", "31000\n");
     assert_true(ingle_memory_available(root, false) == 30000);
     put("sys/fs/cgroup/outer/inner/memory.current", "31001\n"); /* beyond it */
@@ -435,8 +440,9 @@ static void test_memory_v1(void **state)
     put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"); /* none */
     put("sys/fs/cgroup/memory/memory.usage_in_bytes", "70000\n");
     assert_true(ingle_memory_available(root, false) == 30000);
-    put("sys/fs/cgroup/memory/box/memory.stat", "inactive_file 1\ntotal_inactive_file 5000\n");
-    assert_true(ingle_memory_available(root, false) == 35000);
+    put("sys/fs/cgroup/memory/box/memory.stat",
+        "inactive_file 1\nactive_file 2\ntotal_inactive_file 5000\ntotal_active_file 700\n");
+    assert_true(ingle_memory_available(root, false) == 35700);
 }
 
 static void test_memory_garbage(void **state)
