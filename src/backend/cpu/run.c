@@ -2,51 +2,19 @@
  * work, and waits at its end. A product of one row prepares its input on every thread for itself
  * (no barrier, same bits); of several rows, each thread prepares some. Which thread computes a
  * value never changes the value. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/run.h"
 
 #include "base/clock.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef struct worker {
-    ingle_backend *b;
-    ingle_pool *pool;
-    int i, n;
-    uint8_t *own;     /* private memory */
-    cpu_clock *clock; /* NULL: nobody looks */
-    bool by_head;     /* the product in progress reports q, k, v rows as they are done */
-    size_t n_due;     /* such rows of each kv head up to here */
-} worker;
-
-/* My part [*from, *to) of n equal tasks. */
-static void split(const worker *w, size_t n, size_t *from, size_t *to)
-{
-    *from = n * (size_t)w->i / (size_t)w->n;
-    *to = n * ((size_t)w->i + 1) / (size_t)w->n;
-}
-
-static void barrier(const worker *w)
+void cpu_barrier(const worker *w)
 {
     if (w->n == 1) return;
     double before = w->clock ? ingle_now() : 0;
     ingle_pool_barrier(w->pool, w->i);
     if (w->clock) w->clock->wait += ingle_now() - before;
-}
-
-static size_t n_rows(const worker *w, const ingle_instr *in)
-{
-    return in->rows ? w->b->batch->n_rows : w->b->batch->n_tokens;
-}
-
-static float *row(const worker *w, ingle_buf buf, size_t t)
-{
-    return w->b->buf[buf] + t * w->b->model->plan.width[buf];
-}
-
-static const float *vec(const worker *w, uint32_t i)
-{
-    return i == INGLE_NO_VECTOR ? NULL : w->b->model->weights.vector[i].data;
 }
 
 /* ---- the small instructions: rows split between threads ---- */
@@ -119,9 +87,15 @@ static float temper(const worker *w, const ingle_instr *in, size_t t)
     return (float)(1 + (double)in->scale * log(far + 1));
 }
 
-static void act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n)
+void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n)
 {
     (fn == INGLE_ACT_GELU ? w->b->kern.gelu : w->b->kern.silu)(dst, src, n);
+}
+
+void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
+                 size_t n)
+{
+    (fn == INGLE_ACT_GELU ? w->b->kern.gelu_mul : w->b->kern.silu_mul)(dst, gate, up, n);
 }
 
 static void by_row(const worker *w, const ingle_instr *in)
@@ -139,7 +113,7 @@ static void by_row(const worker *w, const ingle_instr *in)
             break;
         case INGLE_OP_BIAS: k->add(dst, src, vec(w, in->vector), width); break;
         case INGLE_OP_ROPE: rope_heads(w, in->rope, dst, t, in->n_heads, in->head_dim); break;
-        case INGLE_OP_ACT: act(w, in->act, dst, src, width); break;
+        case INGLE_OP_ACT: cpu_act(w, in->act, dst, src, width); break;
         case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
         case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, t), width); break;
         case INGLE_OP_MUL: k->mul(dst, src, src2, width); break;
@@ -256,27 +230,13 @@ static void attend(const worker *w, const ingle_instr *in, const ingle_instr *qk
 /* The input row t after its prologue, as floats; `into` is where it may be computed. */
 static const float *input_row(const worker *w, const ingle_instr *in, size_t t, float *into)
 {
-    const ingle_kern *k = &w->b->kern;
     size_t width = w->b->model->plan.width[in->src];
     const float *src = row(w, in->src, t);
     if (in->pre == INGLE_PRE_NORM) norm_row(w, in, into, src, width, 0);
     else if (in->pre == INGLE_PRE_GLU)
-        (in->act == INGLE_ACT_GELU ? k->gelu_mul : k->silu_mul)(into, src, row(w, in->src2, t),
-                                                                width);
+        cpu_act_mul(w, in->act, into, src, row(w, in->src2, t), width);
     else return src;
     return into;
-}
-
-static ingle_act weight_class(const worker *w, const ingle_matmul_out *o)
-{
-    return ingle_type_get(w->b->model->weights.matrix[o->weight].packed.type)->act;
-}
-
-static bool wants(const worker *w, const ingle_instr *in, ingle_act act)
-{
-    for (uint32_t i = 0; i < in->n_out; i++)
-        if (weight_class(w, &in->out[i]) == act) return true;
-    return false;
 }
 
 /* Fills acts[class] for every class that the weights want. */
@@ -303,12 +263,10 @@ static void prepare(const worker *w, const ingle_instr *in, size_t m, ingle_acts
         for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++)
             if (wants(w, in, (ingle_act)c)) b->kern.quantise(&acts[c], t, x);
     }
-    if (!alone) barrier(w);
+    if (!alone) cpu_barrier(w);
 }
 
-/* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as many
- * as the kernel wants. */
-static size_t unit_of(const worker *w, size_t m, const ingle_packed *p, size_t few)
+size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few)
 {
     const ingle_kern *k = &w->b->kern;
     if (m <= k->gemv_tokens) return few;
@@ -331,7 +289,7 @@ static void report_heads(const worker *w, ingle_buf dst, size_t first, size_t n)
 
 /* Panels [first, first + n) of job. Of a model in place they are packed first, beside the scratch:
  * one by one for few tokens, so that each is still in the cache when it is read. */
-static void multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n)
+void cpu_multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n)
 {
     const ingle_kern *k = &w->b->kern;
     const ingle_packed *p = job->w;
@@ -376,7 +334,7 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
     size_t task = atomic_fetch_add(&counter->next, 1);
     while (o < in->n_out) {
         const ingle_packed *p = &b->model->weights.matrix[in->out[o].weight].packed;
-        size_t unit = unit_of(w, m, p, few), n_tasks = (p->n_panels + unit - 1) / unit;
+        size_t unit = cpu_unit(w, m, p, few), n_tasks = (p->n_panels + unit - 1) / unit;
         if (task >= first + n_tasks) {
             first += n_tasks;
             o++;
@@ -391,7 +349,7 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
                             .ld_out = b->model->plan.width[dst],
                             .bias = vec(w, in->out[o].bias),
                             .add = in->out[o].add};
-        multiply(w, &job, at, n);
+        cpu_multiply(w, &job, at, n);
         if (w->by_head) {
             size_t row = at * 16, end = (at + n) * 16;
             report_heads(w, dst, row, (end < p->n_rows ? end : p->n_rows) - row);
@@ -408,8 +366,7 @@ static void matmul(const worker *w, const ingle_instr *in, cpu_counter *counter)
     product(w, in, m, acts, NULL, counter);
 }
 
-/* Rows [from, from + n) of acts that hold m rows. */
-static void slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size_t n)
+void cpu_slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size_t n)
 {
     for (int c = 0; c < 3; c++) {
         out[c] = in[c];
@@ -452,23 +409,23 @@ static void head(const worker *w, const ingle_instr *in, cpu_counter *counter)
         size_t first, end;
         product(w, in, 1, acts, batch->row_out[0], counter);
         if (plain) return;
-        barrier(w);
+        cpu_barrier(w);
         split(w, n_vocab, &first, &end);
         finish_logits(w, batch->row_out[0] + first, batch->row_out[0] + first, end - first);
         return;
     }
     for (size_t at = 0; at < m; at += INGLE_HEAD_ROWS, counter++) {
         size_t n = m - at < INGLE_HEAD_ROWS ? m - at : INGLE_HEAD_ROWS, from, to;
-        slice_acts(part, acts, at, n);
+        cpu_slice_acts(part, acts, at, n);
         product(w, in, n, part, w->b->buf[INGLE_BUF_LOGITS], counter);
-        barrier(w);
+        cpu_barrier(w);
         split(w, n, &from, &to);
         for (size_t r = from; r < to; r++) {
             const float *src = w->b->buf[INGLE_BUF_LOGITS] + r * n_vocab;
             if (plain) memcpy(batch->row_out[at + r], src, n_vocab * sizeof *src);
             else finish_logits(w, batch->row_out[at + r], src, n_vocab);
         }
-        if (at + n < m) barrier(w);
+        if (at + n < m) cpu_barrier(w);
     }
 }
 
@@ -533,7 +490,7 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         case INGLE_OP_ATTEND: attend(&w, in, qkv, &b->counter[i]); break;
         default: by_row(&w, in); break;
         }
-        if (!w.by_head) barrier(&w);
+        if (!w.by_head) cpu_barrier(&w);
         if (w.clock) lap(w.clock, i);
     }
 }

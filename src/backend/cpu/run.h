@@ -1,0 +1,68 @@
+/* run.h - what the files that execute instructions share: a thread's place in the walk, its share of
+ * the work, rows of buffers, and the pieces of a product.
+ * run.c walks the plan; experts.c runs the mixtures of experts. */
+#ifndef INGLE_BACKEND_CPU_RUN_H
+#define INGLE_BACKEND_CPU_RUN_H
+
+#include "backend/cpu/cpu.h"
+
+typedef struct worker {
+    ingle_backend *b;
+    ingle_pool *pool;
+    int i, n;
+    uint8_t *own;     /* private memory */
+    cpu_clock *clock; /* NULL: nobody looks */
+    bool by_head;     /* the product in progress reports q, k, v rows as they are done */
+    size_t n_due;     /* such rows of each kv head up to here */
+} worker;
+
+/* My part [*from, *to) of n equal tasks. */
+static inline void split(const worker *w, size_t n, size_t *from, size_t *to)
+{
+    *from = n * (size_t)w->i / (size_t)w->n;
+    *to = n * ((size_t)w->i + 1) / (size_t)w->n;
+}
+
+static inline size_t n_rows(const worker *w, const ingle_instr *in)
+{
+    return in->rows ? w->b->batch->n_rows : w->b->batch->n_tokens;
+}
+
+static inline float *row(const worker *w, ingle_buf buf, size_t t)
+{
+    return w->b->buf[buf] + t * w->b->model->plan.width[buf];
+}
+
+static inline const float *vec(const worker *w, uint32_t i)
+{
+    return i == INGLE_NO_VECTOR ? NULL : w->b->model->weights.vector[i].data;
+}
+
+/* The class of activations that the weights of output o want, and whether any output wants `act`. */
+static inline ingle_act weight_class(const worker *w, const ingle_matmul_out *o)
+{
+    return ingle_type_get(w->b->model->weights.matrix[o->weight].packed.type)->act;
+}
+
+static inline bool wants(const worker *w, const ingle_instr *in, ingle_act act)
+{
+    for (uint32_t i = 0; i < in->n_out; i++)
+        if (weight_class(w, &in->out[i]) == act) return true;
+    return false;
+}
+
+/* All threads meet. */
+void cpu_barrier(const worker *w);
+/* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as many
+ * as the kernel wants. */
+size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few);
+/* Panels [first, first + n) of job. */
+void cpu_multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n);
+/* Rows [from, from + n) of acts that hold more. */
+void cpu_slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size_t n);
+/* dst = act(src); act(gate) * up. */
+void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n);
+void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
+                 size_t n);
+
+#endif
