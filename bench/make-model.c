@@ -31,6 +31,7 @@ typedef struct shape {
     float rope_factor;
     bool qkv_bias, qk_norm;
     vocab_kind vocab;
+    uint32_t n_expert, n_expert_used, n_ff_expert; /* 0: dense */
 } shape;
 
 static const shape SHAPES[] = {
@@ -48,6 +49,13 @@ static const shape SHAPES[] = {
      1e-6f, .tied = true, .qk_norm = true, .vocab = VOCAB_QWEN2},
     {"qwen3-8b", "Qwen3 8B shape", "qwen3", 36, 4096, 32, 8, 128, 12288, 151936, 40960, 1000000,
      1e-6f, .qk_norm = true, .vocab = VOCAB_QWEN2},
+    /* A mixture of experts, cut to as many layers as 24 GiB hold twice. */
+    {"qwen3-30b-a3b-12", "Qwen3 30B-A3B shape, 12 of 48 layers", "qwen3moe", 12, 2048, 32, 4, 128,
+     6144, 151936, 40960, 1000000, 1e-6f, .qk_norm = true, .vocab = VOCAB_QWEN2, .n_expert = 128,
+     .n_expert_used = 8, .n_ff_expert = 768},
+    {"tiny-qwen3moe", "Tiny Qwen3 MoE shape", "qwen3moe", 2, 256, 4, 2, 64, 512, 1024, 2048, 10000,
+     1e-6f, .qk_norm = true, .vocab = VOCAB_QWEN2, .n_expert = 8, .n_expert_used = 2,
+     .n_ff_expert = 256},
     /* For tests and for what a token costs apart from its weights: next to no arithmetic, all else
        as above. */
     {"tiny-llama", "Tiny Llama shape", "llama", 2, 256, 4, 2, 64, 512, 1024, 2048, 10000, 1e-5f,
@@ -368,7 +376,7 @@ typedef enum tensor_content { MATRIX, NORM, BIAS, ROPE_FACTORS } tensor_content;
 typedef struct tensor {
     char name[64];
     ingle_type type;
-    uint64_t n_cols, n_rows; /* n_rows 0: a vector */
+    uint64_t n_cols, n_rows; /* n_rows 0: a vector; of all experts */
     tensor_content content;
 } tensor;
 
@@ -384,8 +392,10 @@ typedef struct maker {
 } maker;
 
 static bool add(maker *m, const char *name, tensor_content content, ingle_type type,
-                uint64_t n_cols, uint64_t n_rows)
+                uint64_t n_cols, uint64_t n_rows, uint64_t n_experts)
 {
+    const uint64_t dims[] = {n_cols, n_rows, n_experts};
+    n_rows *= n_experts;
     if (!ingle_grow(&m->tensors, &m->cap_tensors, m->n_tensors + 1, sizeof *m->tensors))
         return false;
     tensor *t = &m->tensors[m->n_tensors++];
@@ -393,8 +403,11 @@ static bool add(maker *m, const char *name, tensor_content content, ingle_type t
     snprintf(t->name, sizeof t->name, "%s", name);
     const ingle_type_info *info = ingle_type_get(type);
     m->n_bytes += n_cols / info->block_elems * info->block_bytes * (n_rows ? n_rows : 1);
-    return ingle_gguf_add_tensor(m->w, name, type, n_rows ? 2 : 1, (uint64_t[]){n_cols, n_rows},
-                                 &m->err) == INGLE_OK;
+    return ingle_gguf_add_tensor(m->w, name, type,
+                                 n_experts > 1 ? 3
+                                 : n_rows      ? 2
+                                               : 1,
+                                 dims, &m->err) == INGLE_OK;
 }
 
 static bool add_matrix(maker *m, tensor_role role, uint32_t i, const char *name, uint64_t n_cols,
@@ -403,14 +416,35 @@ static bool add_matrix(maker *m, tensor_role role, uint32_t i, const char *name,
     char full[64];
     if (role > ROLE_HEAD) snprintf(full, sizeof full, "blk.%u.%s.weight", i, name);
     else snprintf(full, sizeof full, "%s.weight", name);
-    return add(m, full, MATRIX, choose_type(m->shape, m->recipe, role, i, n_cols), n_cols, n_rows);
+    return add(m, full, MATRIX, choose_type(m->shape, m->recipe, role, i, n_cols), n_cols, n_rows,
+               1);
 }
 
 static bool add_vector(maker *m, uint32_t i, const char *name, tensor_content content, uint64_t n)
 {
     char full[64];
     snprintf(full, sizeof full, "blk.%u.%s", i, name);
-    return add(m, full, content, INGLE_TYPE_F32, n, 0);
+    return add(m, full, content, INGLE_TYPE_F32, n, 0, 1);
+}
+
+static bool add_expert(maker *m, tensor_role role, uint32_t i, const char *name, uint64_t n_cols,
+                       uint64_t n_rows)
+{
+    char full[64];
+    snprintf(full, sizeof full, "blk.%u.%s.weight", i, name);
+    return add(m, full, MATRIX, choose_type(m->shape, m->recipe, role, i, n_cols), n_cols, n_rows,
+               m->shape->n_expert);
+}
+
+static bool add_experts(maker *m, uint32_t i)
+{
+    const shape *s = m->shape;
+    char router[64];
+    snprintf(router, sizeof router, "blk.%u.ffn_gate_inp.weight", i);
+    return add(m, router, MATRIX, INGLE_TYPE_F32, s->n_embd, s->n_expert, 1) &&
+           add_expert(m, ROLE_GATE, i, "ffn_gate_exps", s->n_embd, s->n_ff_expert) &&
+           add_expert(m, ROLE_UP, i, "ffn_up_exps", s->n_embd, s->n_ff_expert) &&
+           add_expert(m, ROLE_DOWN, i, "ffn_down_exps", s->n_ff_expert, s->n_embd);
 }
 
 static bool add_layer(maker *m, uint32_t i)
@@ -427,9 +461,10 @@ static bool add_layer(maker *m, uint32_t i)
     if (ok && s->qk_norm)
         ok = add_vector(m, i, "attn_q_norm.weight", NORM, s->head_dim) &&
              add_vector(m, i, "attn_k_norm.weight", NORM, s->head_dim);
-    return ok && add_matrix(m, ROLE_O, i, "attn_output", q, d) &&
-           add_vector(m, i, "ffn_norm.weight", NORM, d) &&
-           add_matrix(m, ROLE_GATE, i, "ffn_gate", d, s->n_ff) &&
+    ok = ok && add_matrix(m, ROLE_O, i, "attn_output", q, d) &&
+         add_vector(m, i, "ffn_norm.weight", NORM, d);
+    if (s->n_expert) return ok && add_experts(m, i);
+    return ok && add_matrix(m, ROLE_GATE, i, "ffn_gate", d, s->n_ff) &&
            add_matrix(m, ROLE_UP, i, "ffn_up", d, s->n_ff) &&
            add_matrix(m, ROLE_DOWN, i, "ffn_down", s->n_ff, d);
 }
@@ -439,9 +474,9 @@ static bool add_tensors(maker *m)
     const shape *s = m->shape;
     bool ok = add_matrix(m, ROLE_EMBD, 0, "token_embd", s->n_embd, s->n_vocab);
     if (ok && s->rope_factors)
-        ok = add(m, "rope_freqs.weight", ROPE_FACTORS, INGLE_TYPE_F32, s->head_dim / 2, 0);
+        ok = add(m, "rope_freqs.weight", ROPE_FACTORS, INGLE_TYPE_F32, s->head_dim / 2, 0, 1);
     for (uint32_t i = 0; i < s->n_layer && ok; i++) ok = add_layer(m, i);
-    ok = ok && add(m, "output_norm.weight", NORM, INGLE_TYPE_F32, s->n_embd, 0);
+    ok = ok && add(m, "output_norm.weight", NORM, INGLE_TYPE_F32, s->n_embd, 0, 1);
     if (ok && !s->tied) ok = add_matrix(m, ROLE_HEAD, 0, "output", s->n_embd, s->n_vocab);
     return ok;
 }
@@ -661,6 +696,10 @@ static bool put_keys(maker *m)
               put_arch_u32(m, "attention.value_length", s->head_dim) &&
               put_arch_u32(m, "rope.dimension_count", s->head_dim) &&
               put_arch_u32(m, "vocab_size", s->n_vocab);
+    if (ok && s->n_expert)
+        ok = put_arch_u32(m, "expert_count", s->n_expert) &&
+             put_arch_u32(m, "expert_used_count", s->n_expert_used) &&
+             put_arch_u32(m, "expert_feed_forward_length", s->n_ff_expert);
     return ok && !ingle_gguf_put_u32(m->w, "general.file_type", m->recipe->file_type, &m->err) &&
            !ingle_gguf_put_u32(m->w, "general.quantization_version", 2, &m->err) && put_vocab(m);
 }

@@ -131,6 +131,9 @@ typedef struct ingle_model_options {
      * looks at what is gone. Nobody should write to it either: the model becomes what is written.
      * Replacing the file by another one of its name is harmless. */
     bool in_place;
+    /* true: only the experts of a mixture stay in the mapped file, as with in_place, so that a model
+     * larger than memory runs: the system reads those that tokens choose. */
+    bool map_experts;
     /* Called on the opening thread with the share of weights packed, 0..1; return false to stop
      * (INGLE_ECANCELLED). Not called in place. May be NULL. */
     bool (*progress)(void *user, double share);

@@ -247,7 +247,7 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
     print_component("kv", mem.kv);
     print_component("scratch", mem.scratch);
     print_component("total", mem.total);
-    if (opt->open.in_place) print_component("mapped", mem.mapped);
+    if (opt->open.in_place || mem.mapped) print_component("mapped", mem.mapped);
     return status;
 }
 

@@ -18,6 +18,9 @@ static const arg_choice ISA_LEVELS[] = {
     {"avxvnni", INGLE_ISA_AVXVNNI}, {"avx512", INGLE_ISA_AVX512}, {"neon", INGLE_ISA_NEON},
     {"dotprod", INGLE_ISA_DOTPROD}, {"i8mm", INGLE_ISA_I8MM},     {NULL, 0}};
 
+enum { EXPERTS_PACKED, EXPERTS_MMAP };
+static const arg_choice EXPERTS[] = {{"packed", EXPERTS_PACKED}, {"mmap", EXPERTS_MMAP}, {NULL, 0}};
+
 #define AT(field) offsetof(open_options, field)
 
 const arg_option open_rows_model[1] = {
@@ -25,7 +28,7 @@ const arg_option open_rows_model[1] = {
      "GGUF file; of a split model any one part (default: the bundled tiny model)"},
 };
 
-const arg_option open_rows_compute[8] = {
+const arg_option open_rows_compute[9] = {
     {"-c --ctx-size", "N", ARG_INT, AT(n_ctx), 0, ARG_MAX, NULL,
      "context size in tokens; 0 is the model's own (default: the smaller of the model's and 8192)"},
     {"-b --batch --batch-size", "N", ARG_INT, AT(n_batch), 1, 65536, NULL,
@@ -44,6 +47,9 @@ const arg_option open_rows_compute[8] = {
     {"--in-place", NULL, ARG_FLAG, AT(in_place), 0, 0, NULL,
      "leave the weights in the mapped file: opens at once, takes no memory but the file cache, "
      "computes the same bits more slowly; nobody may shorten the file meanwhile"},
+    {"--experts", "HOW", ARG_CHOICE, AT(experts), 0, 0, EXPERTS,
+     "packed: in memory (default); mmap: the experts of a mixture stay in the mapped file, so that "
+     "a model larger than memory runs"},
 };
 
 int open_failed(const char *what, ingle_status status, const ingle_error *err)
@@ -115,6 +121,7 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
     model.isa = (ingle_isa)opt->isa;
     model.n_threads = opt->n_threads;
     model.in_place = opt->in_place;
+    model.map_experts = opt->experts == EXPERTS_MMAP;
     model.progress = show_loading;
     model.user = &progress;
     ingle_status status = ingle_model_open(&h->model, h->path, &model, &err);

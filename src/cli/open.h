@@ -16,6 +16,7 @@ typedef struct open_options {
     int kv, kv_k, kv_v; /* ingle_type; -1 = not given */
     int isa;            /* ingle_isa */
     bool in_place;
+    int experts;        /* EXPERTS_PACKED */
     int32_t n_sessions; /* the KV pool is sized for; 0 = one */
 } open_options;
 
@@ -24,8 +25,9 @@ typedef struct open_options {
         .n_ctx = -1, .kv = -1, .kv_k = -1, .kv_v = -1                                              \
     }
 
-extern const arg_option open_rows_model[1];   /* -m */
-extern const arg_option open_rows_compute[8]; /* -c -b -t --kv -ctk -ctv --isa --in-place */
+extern const arg_option open_rows_model[1]; /* -m */
+extern const arg_option
+    open_rows_compute[9]; /* -c -b -t --kv -ctk -ctv --isa --in-place --experts */
 
 /* Everything a verb opens; close with open_close(), also after a failure. */
 typedef struct open_handles {

@@ -346,6 +346,16 @@ static void attend_merge(attend_block *b, size_t r)
     b->max[r] = max;
 }
 
+/* The sink takes its share of the sum. */
+static void attend_sink(attend_block *b, size_t r, float sink)
+{
+    const size_t dims = ingle_round_up(b->job->kv->head_dim_v, 16);
+    float *out = b->out + r * b->ld_o, max = b->max[r] > sink ? b->max[r] : sink;
+    v16 keep = v_exp(v_set(b->max[r] - max)), take = v_exp(v_set(sink - max));
+    for (size_t d = 0; d < dims; d += 16) v_store(out + d, v_mul(v_load(out + d), keep));
+    b->sum[r] = v_first(v_fma(v_set(b->sum[r]), keep, take));
+}
+
 static void attend_group(attend_block *b, size_t group)
 {
     int from, to;
@@ -369,6 +379,7 @@ static void attend(const ingle_attend *job, void *scratch)
              at += ATTEND_GROUP)
             attend_group(b, at);
         for (size_t r = 0; r < n; r++) {
+            if (job->sinks) attend_sink(b, r, job->sinks[(row + r) % job->n_group]);
             v16 sum = v_set(b->sum[r]);
             for (size_t d = 0; d < dims; d += 16)
                 v_store_n(b->dst[r] + d, v_div(v_load(b->out + r * b->ld_o + d), sum), dims - d);

@@ -3,6 +3,9 @@
  * Depends on the levels' own files. A level starts as the one below it and overwrites what it does
  * better. */
 #include "kern/kern.h"
+
+#include <string.h>
+
 #include "kern/kern_float.h"
 #include "kern/ref/ref.h"
 #if defined(__x86_64__)
@@ -69,6 +72,17 @@ void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, voi
         a->sum16 = (int16_t *)p;
         a->ld_s16 = l.sum16 / sizeof(int16_t);
     }
+}
+
+void ingle_acts_copy(const ingle_acts *a, size_t to, size_t from)
+{
+    if (a->q) memcpy(a->q + to * a->ld_q, a->q + from * a->ld_q, a->n_cols);
+    if (a->d) memcpy(a->d + to * a->ld_d, a->d + from * a->ld_d, a->ld_d * sizeof *a->d);
+    if (a->s) memcpy(a->s + to * a->ld_d, a->s + from * a->ld_d, a->ld_d * sizeof *a->s);
+    if (a->sum32)
+        memcpy(a->sum32 + to * a->ld_s32, a->sum32 + from * a->ld_s32, a->ld_s32 * sizeof *a->sum32);
+    if (a->sum16)
+        memcpy(a->sum16 + to * a->ld_s16, a->sum16 + from * a->ld_s16, a->ld_s16 * sizeof *a->sum16);
 }
 
 /* ---- KV pages ---- */

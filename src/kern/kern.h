@@ -34,6 +34,8 @@ typedef struct ingle_acts {
 /* Bytes of the arrays of m rows and n_cols columns behind a class (all but x), 64-byte multiples; and laying them out. */
 size_t ingle_acts_bytes(ingle_act act, size_t m, size_t n_cols);
 void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, void *mem);
+/* Quantised row `from` once more, as row `to`. */
+void ingle_acts_copy(const ingle_acts *a, size_t to, size_t from);
 
 /* out[t][r] = w[r] . x[t] (+ bias[r]) (+ old out[t][r] if add), in that order, for rows of panels first..first+n-1. */
 typedef struct ingle_matmul {
@@ -79,6 +81,8 @@ typedef struct ingle_attend {
     size_t pos0, window;
     float scale;
     float softcap; /* 0 = none; else s = softcap * tanh(s / softcap) */
+    const float *sinks; /* [n_group] or NULL: one more score per query head, which has no value:
+                         * after the groups M' = max(M, sink), o = o*exp(M-M'), l = fma(l, exp(M-M'), exp(sink-M')) */
     const float *q;
     size_t ld_q;
     float *out;
@@ -99,7 +103,11 @@ typedef struct ingle_kern {
     void (*add)(float *dst, const float *a, const float *b, size_t n);
     void (*mul)(float *dst, const float *a, const float *b, size_t n);
     void (*scale)(float *dst, const float *a, float s, size_t n);
+    void (*add_scaled)(float *dst, const float *a, float s, size_t n); /* fma(a, s, dst) */
     void (*silu)(float *dst, const float *a, size_t n); /* a / (1 + exp(-a)) */
+    /* GPT-OSS: x = min(a, 7): x / (1 + exp(-1.702 x)); and of its other half: min(7, max(-7, a)) + 1 */
+    void (*swiglu_gate)(float *dst, const float *a, size_t n);
+    void (*swiglu_up)(float *dst, const float *a, size_t n);
     void (*silu_mul)(float *dst, const float *gate, const float *up,
                      size_t n);                         /* silu(gate) * up */
     void (*gelu)(float *dst, const float *a, size_t n); /* the tanh form */

@@ -104,6 +104,31 @@ static void row_scale(float *dst, const float *a, float s, size_t n)
         v_store_n(dst + i, v_mul(v_load_n(a + i, n - i), v_set(s)), n - i);
 }
 
+static void row_add_scaled(float *dst, const float *a, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_fma(v_load_n(a + i, n - i), v_set(s), v_load_n(dst + i, n - i)),
+                  n - i);
+}
+
+static void row_swiglu_gate(float *dst, const float *a, size_t n)
+{
+    const v16 one = v_set(1.0f), limit = v_set(7.0f), slope = v_set(-1.702f);
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_min(limit, v_load_n(a + i, n - i)); /* in this order a NaN stays */
+        v_store_n(dst + i, v_div(x, v_add(one, v_exp(v_mul(slope, x)))), n - i);
+    }
+}
+
+static void row_swiglu_up(float *dst, const float *a, size_t n)
+{
+    const v16 one = v_set(1.0f), limit = v_set(7.0f), least = v_set(-7.0f);
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_min(limit, v_max(least, v_load_n(a + i, n - i)));
+        v_store_n(dst + i, v_add(x, one), n - i);
+    }
+}
+
 static void row_silu(float *dst, const float *a, size_t n)
 {
     for (size_t i = 0; i < n; i += 16) v_store_n(dst + i, v_silu(v_load_n(a + i, n - i)), n - i);
@@ -190,6 +215,9 @@ static void rows_init(ingle_kern *k)
     k->add = row_add;
     k->mul = row_mul;
     k->scale = row_scale;
+    k->add_scaled = row_add_scaled;
+    k->swiglu_gate = row_swiglu_gate;
+    k->swiglu_up = row_swiglu_up;
     k->silu = row_silu;
     k->silu_mul = row_silu_mul;
     k->rope = rope;

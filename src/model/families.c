@@ -6,7 +6,7 @@
 
 /* Facts of a family that its files do not tell, from the published model code. */
 static const ingle_family families[] = {
-    {.name = "llama"},
+    {.name = "llama", .keys = INGLE_KEY_EXPERTS, .norm_experts = true},
     {.name = "mistral3", .keys = INGLE_KEY_TEMPERATURE | INGLE_KEY_YARN},
     {.name = "qwen2", .rope = INGLE_ROPE_HALVES},
     {.name = "qwen3", .rope = INGLE_ROPE_HALVES, .qk_norm = INGLE_QK_HEAD},
@@ -69,6 +69,39 @@ static const ingle_family families[] = {
      .residual = INGLE_RESIDUAL_PARALLEL,
      .window_period = 4,
      .keys = INGLE_KEY_LOGIT_SCALE},
+    {.name = "qwen2moe", .rope = INGLE_ROPE_HALVES, .keys = INGLE_KEY_EXPERTS},
+    {.name = "qwen3moe",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .keys = INGLE_KEY_EXPERTS,
+     .norm_experts = true},
+    {.name = "granitemoe",
+     .rope_where = INGLE_ROPE_IF_FINETUNED,
+     .keys = INGLE_KEY_SCALES | INGLE_KEY_EXPERTS,
+     .norm_experts = true},
+    {.name = "olmoe",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_ALL,
+     .keys = INGLE_KEY_EXPERTS},
+    {.name = "phimoe",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .ignore_window = true,
+     .keys = INGLE_KEY_EXPERTS,
+     .norm_experts = true},
+    {.name = "gpt-oss",
+     .rope = INGLE_ROPE_HALVES,
+     .act = INGLE_ACT_SWIGLU,
+     .window_period = 2,
+     .keys = INGLE_KEY_EXPERTS,
+     .gating = INGLE_GATING_CHOSEN,
+     .late_ffn_norm = true},
+    {.name = "glm4moe",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD_IF,
+     .keys = INGLE_KEY_EXPERTS | INGLE_KEY_GATING,
+     .gating = INGLE_GATING_SIGMOID,
+     .late_ffn_norm = true},
 };
 
 const ingle_family *ingle_family_find(ingle_str architecture)
@@ -84,7 +117,8 @@ const ingle_family *ingle_family_find(ingle_str architecture)
 const char *ingle_family_list(void)
 {
     return "llama, mistral3, qwen2, qwen3, gemma, gemma2, gemma3, phi2, phi3, glm4, minicpm, "
-           "granite, olmo2, smollm3, stablelm, starcoder2, command-r, cohere2";
+           "granite, olmo2, smollm3, stablelm, starcoder2, command-r, cohere2, qwen2moe, qwen3moe, "
+           "granitemoe, olmoe, phimoe, gpt-oss, glm4moe";
 }
 
 /* Keys that change the arithmetic: refused rather than ignored where a family does not read them.
@@ -94,7 +128,7 @@ static const struct {
     double neutral;
     unsigned read_by; /* INGLE_KEY_* */
 } special_keys[] = {
-    {"expert_count", 0, 0},
+    {"expert_count", 0, INGLE_KEY_EXPERTS},
     {"attention.clamp_kqv", 0, 0},
     {"attention.max_alibi_bias", 0, 0},
     {"attn_logit_softcapping", 0, INGLE_KEY_SOFTCAPS},
@@ -311,6 +345,64 @@ static ingle_status read_window(reader *r, const ingle_family *f, ingle_hparams 
     return INGLE_OK;
 }
 
+static ingle_status read_gating(reader *r, ingle_moe *moe)
+{
+    static const char *const names[] = {"softmax", "sigmoid", "softmax over the chosen"};
+    uint32_t func = (uint32_t)moe->gating + 1, n_group = 1, n_used = 1;
+    ingle_status st;
+    _Static_assert(INGLE_GATING_CHOSEN == 2, "the key counts them from 1");
+    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "expert_gating_func"));
+    int64_t given;
+    if (kv && ingle_gguf_item_i64(kv, 0, &given) && given != 0) /* 0: the family's own */
+        if ((st = read_u32(r, "expert_gating_func", false, 1, sizeof names / sizeof *names, &func)))
+            return st;
+    moe->gating = (ingle_gating)(func - 1);
+    if ((st = read_bool(r, "expert_weights_norm", &moe->norm))) return st;
+    if ((st = read_u32(r, "expert_group_count", false, 0, moe->n_expert, &n_group))) return st;
+    if (n_group < 2) return INGLE_OK;
+    if ((st = read_u32(r, "expert_group_used_count", true, 1, n_group, &n_used))) return st;
+    if (moe->n_expert % n_group || moe->n_expert / n_group * n_used < moe->n_used ||
+        moe->n_expert / n_group < 2)
+        return ingle_fail(r->err, INGLE_EFORMAT,
+                          "key '%s.expert_group_count' is %u: %u experts in such groups, %u of "
+                          "them used, do not give %u per token",
+                          r->prefix, n_group, moe->n_expert, n_used, moe->n_used);
+    moe->n_group = n_group;
+    moe->n_group_used = n_used;
+    return INGLE_OK;
+}
+
+/* Of the experts; the feed-forward length has been read. */
+static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    ingle_moe *moe = &hp->moe;
+    uint32_t n_shared = 0;
+    double by = 1;
+    ingle_status st;
+    if (!(f->keys & INGLE_KEY_EXPERTS)) return INGLE_OK;
+    if ((st = read_u32(r, "nextn_predict_layers", false, 0, hp->n_layer - 1, &hp->n_next)))
+        return st;
+    hp->n_layer -= hp->n_next;
+    if ((st = read_u32(r, "expert_count", false, 0, 4096, &moe->n_expert)) || !moe->n_expert)
+        return st;
+    moe->n_ff = hp->n_ff;
+    moe->n_group = moe->n_group_used = 1;
+    moe->gating = f->gating;
+    moe->norm = f->norm_experts;
+    if ((st = read_u32(r, "expert_used_count", true, 1, moe->n_expert, &moe->n_used))) return st;
+    if ((st = read_u32(r, "expert_feed_forward_length", false, 1, 1u << 22, &moe->n_ff))) return st;
+    if ((st = read_u32(r, "leading_dense_block_count", false, 0, hp->n_layer, &moe->n_dense)))
+        return st;
+    if ((st = read_u32(r, "expert_shared_count", false, 0, 256, &n_shared))) return st;
+    moe->n_ff_shared = n_shared * moe->n_ff; /* at most 2^30 */
+    if ((st = read_u32(r, "expert_shared_feed_forward_length", false, 0, 1u << 22,
+                       &moe->n_ff_shared)))
+        return st;
+    if ((st = read_f64(r, "expert_weights_scale", false, 0, 1e6, &by))) return st;
+    moe->scale = by == 0 ? 1 : (float)by; /* 0: as if the key were not there */
+    return f->keys & INGLE_KEY_GATING ? read_gating(r, moe) : INGLE_OK;
+}
+
 ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g,
                                 ingle_error *err)
 {
@@ -336,8 +428,9 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
                           r.prefix, hp->n_head_kv, hp->n_head);
     if ((st = read_head_dim(&r, "attention.key_length", hp, &hp->head_dim_k))) return st;
     if ((st = read_head_dim(&r, "attention.value_length", hp, &hp->head_dim_v))) return st;
-    const char *eps_key = family->norm == INGLE_NORM_LAYER ? "attention.layer_norm_epsilon"
-                                                           : "attention.layer_norm_rms_epsilon";
+    const char *eps_key = "attention.layer_norm_rms_epsilon";
+    if (family->norm == INGLE_NORM_LAYER && !ingle_gguf_find(g, full_key(&r, eps_key)))
+        eps_key = "attention.layer_norm_epsilon";
     if ((st = read_f64(&r, eps_key, true, 0, 1, &eps))) return st;
     hp->eps = (float)eps;
     hp->rope.n_rot = hp->head_dim_k;
@@ -352,6 +445,7 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     double scale = 1.0 / sqrt(wide ? (double)hp->n_embd / hp->n_head : (double)hp->head_dim_k);
     if ((st = read_f64(&r, "attention.scale", false, 1e-9, 1e9, &scale))) return st;
     hp->attn_scale = (float)scale;
+    if ((st = read_experts(&r, family, hp))) return st;
     if ((st = read_special(&r, family, hp))) return st;
     if ((st = read_scaling(&r, family->keys, hp))) return st;
     return read_window(&r, family, hp);

@@ -21,12 +21,25 @@ typedef enum ingle_norm_kind {
 /* Norm of q and k before RoPE; tensors attn_q_norm, attn_k_norm. */
 typedef enum ingle_qk_norm {
     INGLE_QK_NONE,
-    INGLE_QK_HEAD, /* RMS of every head, all with the same weights */
-    INGLE_QK_ALL,  /* RMS over all heads together */
-    INGLE_QK_OWN   /* LayerNorm of every head, each with its own weights; where the file has them */
+    INGLE_QK_HEAD,    /* RMS of every head, all with the same weights */
+    INGLE_QK_HEAD_IF, /* likewise, where the file has them */
+    INGLE_QK_ALL,     /* RMS over all heads together */
+    INGLE_QK_OWN /* LayerNorm of every head, each with its own weights; where the file has them */
 } ingle_qk_norm;
 
-typedef enum ingle_act_fn { INGLE_ACT_SILU, INGLE_ACT_GELU } ingle_act_fn;
+typedef enum ingle_act_fn {
+    INGLE_ACT_SILU,
+    INGLE_ACT_GELU,
+    INGLE_ACT_SWIGLU, /* GPT-OSS's: kern.h's swiglu_gate of the gate, swiglu_up of the other half */
+    INGLE_ACT_SWIGLU_UP
+} ingle_act_fn;
+
+/* What the logits of a router become. */
+typedef enum ingle_gating {
+    INGLE_GATING_SOFTMAX,
+    INGLE_GATING_SIGMOID,
+    INGLE_GATING_CHOSEN /* softmax over the chosen experts only */
+} ingle_gating;
 
 typedef enum ingle_residual {
     INGLE_RESIDUAL_SERIAL,
@@ -49,7 +62,9 @@ enum {
     INGLE_KEY_SOFTCAPS = 4,
     INGLE_KEY_TEMPERATURE = 8, /* attention.temperature_scale */
     INGLE_KEY_PARALLEL = 16,   /* use_parallel_residual */
-    INGLE_KEY_YARN = 32        /* rope.scaling.yarn_beta_*, yarn_log_multiplier */
+    INGLE_KEY_YARN = 32,       /* rope.scaling.yarn_beta_*, yarn_log_multiplier */
+    INGLE_KEY_EXPERTS = 64,    /* expert_count and what belongs to it */
+    INGLE_KEY_GATING = 128     /* expert_gating_func, expert_weights_norm, expert_group_* */
 };
 
 /* What is 0 in a row is the common case: serial residual, RMS norms before attention and
@@ -76,6 +91,9 @@ typedef struct ingle_family {
         wide_scale_layers; /* with so many layers scores are scaled by 1 / sqrt(n_embd / n_head) */
     unsigned keys;         /* INGLE_KEY_* */
     double softcap_scores, softcap_logits; /* defaults of INGLE_KEY_SOFTCAPS */
+    ingle_gating gating;                   /* of experts; the default of INGLE_KEY_GATING */
+    bool norm_experts;   /* the weights of a token's experts are made to sum to 1; a default too */
+    bool late_ffn_norm;  /* the norm before the feed-forward is called post_attention_norm */
     bool minicpm_scales; /* defaults of INGLE_KEY_SCALES: 12, 1.4 / sqrt(layers), n_embd / 256 */
 } ingle_family;
 
@@ -108,6 +126,17 @@ typedef struct ingle_rope {
     double log_multiplier;       /* yarn: how much of the magnitude is taken back */
 } ingle_rope;
 
+/* Mixture of experts; n_expert 0: none. */
+typedef struct ingle_moe {
+    uint32_t n_expert, n_used, n_ff;
+    uint32_t n_ff_shared;           /* of what every token goes through as well; 0: none */
+    uint32_t n_dense;               /* so many layers at the start have no experts */
+    uint32_t n_group, n_group_used; /* experts are chosen from the best groups; 1, 1: from all */
+    ingle_gating gating;
+    bool norm;
+    float scale; /* of the weights */
+} ingle_moe;
+
 typedef struct ingle_hparams {
     uint32_t n_embd, n_layer, n_ff, n_ctx;
     uint32_t n_head, n_head_kv; /* n_head is a multiple of n_head_kv */
@@ -120,6 +149,8 @@ typedef struct ingle_hparams {
     float temperature;                                /* of scores by position; 0 = none */
     bool parallel, turns;                             /* residual; RoPE anywhere at all */
     ingle_rope rope, rope_swa;
+    ingle_moe moe;
+    uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
 } ingle_hparams;
 
 ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g,

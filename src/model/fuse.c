@@ -13,7 +13,8 @@ static bool read_later(const ingle_plan *p, size_t from, ingle_buf buf)
 {
     for (size_t i = from; i < p->n_instr; i++) {
         const ingle_instr *in = &p->instr[i];
-        bool two = in->op == INGLE_OP_MUL || in->op == INGLE_OP_ADD || in->op == INGLE_OP_STORE;
+        bool two = in->op == INGLE_OP_MUL || in->op == INGLE_OP_ADD || in->op == INGLE_OP_STORE ||
+                   in->op == INGLE_OP_GATE || in->op == INGLE_OP_REDUCE;
         if (in->op != INGLE_OP_EMBED && in->src == buf) return true;
         if (two && in->src2 == buf) return true;
         ingle_buf dst = in->n_out ? in->out[0].dst : in->dst;
@@ -105,7 +106,7 @@ static bool matmul_into_group(ingle_plan *p, size_t *n, ingle_instr *in, size_t 
 
 static bool glu_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
 {
-    if (*n < 2 || in->op != INGLE_OP_MATMUL) return false;
+    if (*n < 2 || (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_EXPERTS)) return false;
     ingle_instr *mul = &p->instr[*n - 1], *act = &p->instr[*n - 2];
     if (mul->op != INGLE_OP_MUL || act->op != INGLE_OP_ACT || act->dst != mul->src) return false;
     if (!feeds(mul, in) || read_later(p, after, mul->dst)) return false;

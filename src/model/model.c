@@ -112,7 +112,8 @@ static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, in
         return ingle_fail(err, INGLE_EUNSUPPORTED, "architecture '%s' is not supported (%s are)",
                           m->architecture, ingle_family_list());
     if ((st = ingle_hparams_read(&m->hp, m->family, m->gguf, err))) return st;
-    if ((st = ingle_weights_init(&m->weights, m->gguf, opt->in_place, err))) return st;
+    if ((st = ingle_weights_init(&m->weights, m->gguf, opt->in_place, opt->map_experts, err)))
+        return st;
     if ((st = ingle_plan_build(&m->plan, &m->weights, m->family, &m->hp, m->gguf, err))) return st;
     m->n_vocab = (int32_t)m->plan.width[INGLE_BUF_LOGITS];
     if (opt->fuse) ingle_plan_fuse(&m->plan);

@@ -33,6 +33,7 @@ static ingle_instr *emit(builder *b, ingle_op op)
                         .vector = INGLE_NO_VECTOR,
                         .vector2 = INGLE_NO_VECTOR,
                         .bias = INGLE_NO_VECTOR,
+                        .sinks = INGLE_NO_VECTOR,
                         .n_heads = 1};
     return in;
 }
@@ -90,7 +91,8 @@ static void norm_qk(builder *b, ingle_buf buf, const char *part, uint32_t n_head
                     uint32_t head_dim)
 {
     ingle_qk_norm kind = b->family->qk_norm;
-    if (kind == INGLE_QK_NONE || (kind == INGLE_QK_OWN && !has(b, part))) return;
+    bool optional = kind == INGLE_QK_OWN || kind == INGLE_QK_HEAD_IF;
+    if (kind == INGLE_QK_NONE || (optional && !has(b, part))) return;
     uint32_t v = INGLE_NO_VECTOR;
     if (kind == INGLE_QK_OWN) {
         char name[96];
@@ -194,15 +196,19 @@ static void attention(builder *b)
         in->dst = in->src = INGLE_BUF_Q, in->scale = hp->temperature;
     }
     heads(b, INGLE_OP_ATTEND, INGLE_BUF_A, INGLE_BUF_Q, hp->n_head, hp->head_dim_k);
-    if (!b->st) b->plan->instr[b->plan->n_instr - 1].window = ingle_layer_window(hp, b->layer);
+    uint32_t sinks = vector_if(b, "attn_sinks.weight", hp->n_head);
+    if (b->st) return;
+    ingle_instr *in = &b->plan->instr[b->plan->n_instr - 1];
+    in->window = ingle_layer_window(hp, b->layer);
+    in->sinks = sinks;
 }
 
-/* x += n, after what the family does to a branch's end. `post` is the stem of its norm. */
+/* x += n, after what the family does to a branch's end. `post` is the stem of its norm, or NULL. */
 static void join(builder *b, ingle_buf x, const char *post)
 {
     char weight[64];
-    snprintf(weight, sizeof weight, "%s.weight", post);
-    if (has(b, weight)) norm(b, INGLE_BUF_N, INGLE_BUF_N, post);
+    snprintf(weight, sizeof weight, "%s.weight", post ? post : "");
+    if (post && has(b, weight)) norm(b, INGLE_BUF_N, INGLE_BUF_N, post);
     scale(b, INGLE_BUF_N, b->hp->residual_scale);
     binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_N);
 }
@@ -216,29 +222,101 @@ static bool up_holds_gate(builder *b)
     return !has(b, "ffn_gate.weight") && up && up->dims[1] == 2 * (uint64_t)b->hp->n_ff;
 }
 
+/* g = act(g) * u, or act(g). */
+static void activate(builder *b, ingle_buf g, ingle_buf u, bool gated)
+{
+    ingle_act_fn act = b->family->act;
+    ingle_instr *in = emit(b, INGLE_OP_ACT);
+    in->act = act, in->dst = in->src = in->src2 = g;
+    if (act == INGLE_ACT_SWIGLU) {
+        in = emit(b, INGLE_OP_ACT);
+        in->act = INGLE_ACT_SWIGLU_UP, in->dst = in->src = in->src2 = u;
+    }
+    if (gated) binary(b, INGLE_OP_MUL, g, g, u);
+}
+
+/* N = down(act(gate(src)) * up(src)) */
+static void dense(builder *b, ingle_buf src)
+{
+    size_t n_ff = b->hp->n_ff;
+    if (b->family->ungated) {
+        linear(b, INGLE_BUF_G, src, "ffn_up", n_ff);
+    } else if (up_holds_gate(b)) {
+        linear_part(b, INGLE_BUF_G, src, "ffn_up", 0, n_ff, 2 * n_ff);
+        linear_part(b, INGLE_BUF_U, src, "ffn_up", n_ff, n_ff, 2 * n_ff);
+    } else {
+        linear(b, INGLE_BUF_G, src, "ffn_gate", n_ff);
+        linear(b, INGLE_BUF_U, src, "ffn_up", n_ff);
+    }
+    activate(b, INGLE_BUF_G, INGLE_BUF_U, !b->family->ungated);
+    linear(b, INGLE_BUF_N, INGLE_BUF_G, "ffn_down", b->hp->n_embd);
+}
+
+/* out[i].dst of an EXPERTS = the matrices of all experts in one tensor. */
+static void expert_out(builder *b, ingle_instr *in, ingle_buf dst, const char *part, size_t n_rows,
+                       size_t n_cols)
+{
+    char stem[64], name[96];
+    ingle_matmul_out out = {.bias = INGLE_NO_VECTOR, .dst = dst};
+    size_t n = b->hp->moe.n_expert;
+    snprintf(stem, sizeof stem, "%s.weight", part);
+    if (!b->st)
+        b->st = ingle_weights_experts(b->w, b->g, tensor_name(b, stem, name, sizeof name), n,
+                                      n_rows, n_cols, &out.weight, b->err);
+    snprintf(stem, sizeof stem, "%s.bias", part);
+    if (!b->st && has(b, stem))
+        b->st = ingle_weights_vectors(b->w, b->g, tensor_name(b, stem, name, sizeof name), n_rows,
+                                      n, &out.bias, b->err);
+    in->out[in->n_out++] = out;
+}
+
+/* N = what the shared experts make of src = N. */
+static void shared_experts(builder *b, ingle_buf src)
+{
+    const ingle_moe *moe = &b->hp->moe;
+    bool gated = has(b, "ffn_gate_inp_shexp.weight");
+    linear(b, INGLE_BUF_SG, src, "ffn_gate_shexp", moe->n_ff_shared);
+    linear(b, INGLE_BUF_SU, src, "ffn_up_shexp", moe->n_ff_shared);
+    if (gated) linear(b, INGLE_BUF_S, src, "ffn_gate_inp_shexp", 1);
+    activate(b, INGLE_BUF_SG, INGLE_BUF_SU, true);
+    linear(b, INGLE_BUF_N, INGLE_BUF_SG, "ffn_down_shexp", b->hp->n_embd);
+    if (gated) binary(b, INGLE_OP_GATE, INGLE_BUF_N, INGLE_BUF_N, INGLE_BUF_S);
+}
+
+/* N = the weighted sum of the token's experts of src = N (+ the shared ones). */
+static void experts(builder *b, ingle_buf src)
+{
+    const ingle_moe *moe = &b->hp->moe;
+    size_t d = b->hp->n_embd;
+    linear(b, INGLE_BUF_R, src, "ffn_gate_inp", moe->n_expert);
+    uint32_t bias = vector_if(b, "exp_probs_b.bias", moe->n_expert),
+             factors = vector_if(b, "ffn_down_exps.scale", moe->n_expert);
+    ingle_instr *in = emit(b, INGLE_OP_ROUTE);
+    in->dst = INGLE_BUF_C, in->src = INGLE_BUF_R, in->vector = bias, in->vector2 = factors;
+    in = emit(b, INGLE_OP_EXPERTS);
+    in->src = src, in->dst = INGLE_BUF_EY; /* where float rows wait for their expert */
+    expert_out(b, in, INGLE_BUF_EG, "ffn_gate_exps", moe->n_ff, d);
+    expert_out(b, in, INGLE_BUF_EU, "ffn_up_exps", moe->n_ff, d);
+    activate(b, INGLE_BUF_EG, INGLE_BUF_EU, true);
+    in = emit(b, INGLE_OP_EXPERTS);
+    in->src = in->dst = INGLE_BUF_EG, in->pairs = true;
+    expert_out(b, in, INGLE_BUF_EY, "ffn_down_exps", d, moe->n_ff);
+    binary(b, INGLE_OP_REDUCE, moe->n_ff_shared ? INGLE_BUF_M : INGLE_BUF_N, INGLE_BUF_EY,
+           INGLE_BUF_C);
+    if (!moe->n_ff_shared) return;
+    shared_experts(b, src);
+    binary(b, INGLE_OP_ADD, INGLE_BUF_N, INGLE_BUF_N, INGLE_BUF_M);
+}
+
 static void feed_forward(builder *b, ingle_buf x)
 {
     const ingle_hparams *hp = b->hp;
-    ingle_buf src = b->family->no_pre_norm ? x : INGLE_BUF_N;
+    const char *before = b->family->late_ffn_norm ? "post_attention_norm" : "ffn_norm";
     if (hp->parallel && !has(b, "ffn_norm.weight"))
         norm_with(b, INGLE_BUF_N, x, b->attn_norm, b->attn_norm_bias);
-    else if (!b->family->no_pre_norm) norm(b, INGLE_BUF_N, x, "ffn_norm");
-    if (b->family->ungated) {
-        linear(b, INGLE_BUF_G, src, "ffn_up", hp->n_ff);
-    } else if (up_holds_gate(b)) {
-        linear_part(b, INGLE_BUF_G, src, "ffn_up", 0, hp->n_ff, 2 * (size_t)hp->n_ff);
-        linear_part(b, INGLE_BUF_U, src, "ffn_up", hp->n_ff, hp->n_ff, 2 * (size_t)hp->n_ff);
-    } else {
-        linear(b, INGLE_BUF_G, src, "ffn_gate", hp->n_ff);
-        linear(b, INGLE_BUF_U, src, "ffn_up", hp->n_ff);
-    }
-    emit(b, INGLE_OP_ACT)->act = b->family->act;
-    if (!b->st) {
-        ingle_instr *in = &b->plan->instr[b->plan->n_instr - 1];
-        in->dst = in->src = in->src2 = INGLE_BUF_G;
-    }
-    if (!b->family->ungated) binary(b, INGLE_OP_MUL, INGLE_BUF_G, INGLE_BUF_G, INGLE_BUF_U);
-    linear(b, INGLE_BUF_N, INGLE_BUF_G, "ffn_down", hp->n_embd);
+    else if (!b->family->no_pre_norm) norm(b, INGLE_BUF_N, x, before);
+    (hp->moe.n_expert && b->layer >= hp->moe.n_dense ? experts : dense)(
+        b, b->family->no_pre_norm ? x : INGLE_BUF_N);
     join(b, x, "post_ffw_norm");
 }
 
@@ -256,7 +334,7 @@ static void layer(builder *b)
     }
     if (b->hp->parallel) feed_forward(b, x);
     linear(b, INGLE_BUF_N, out, "attn_output", b->hp->n_embd);
-    join(b, x, "post_attention_norm");
+    join(b, x, b->family->late_ffn_norm ? NULL : "post_attention_norm");
     if (!b->hp->parallel) feed_forward(b, x);
 }
 
@@ -292,13 +370,27 @@ static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab)
     p->width[INGLE_BUF_K] = hp->n_head_kv * hp->head_dim_k;
     p->width[INGLE_BUF_V] = hp->n_head_kv * hp->head_dim_v;
     p->width[INGLE_BUF_A] = p->width[INGLE_BUF_AR] = a;
-    p->width[INGLE_BUF_G] = p->width[INGLE_BUF_U] = hp->n_ff;
+    uint32_t shared = hp->moe.n_ff_shared;
+    if (!hp->moe.n_expert || hp->moe.n_dense)
+        p->width[INGLE_BUF_G] = p->width[INGLE_BUF_U] = hp->n_ff;
+    if (hp->moe.n_expert) {
+        p->width[INGLE_BUF_R] = hp->moe.n_expert;
+        p->width[INGLE_BUF_C] = hp->moe.n_used * (sizeof(ingle_choice) / sizeof(float));
+        p->width[INGLE_BUF_EG] = p->width[INGLE_BUF_EU] = hp->moe.n_used * hp->moe.n_ff;
+        p->width[INGLE_BUF_EY] = hp->moe.n_used * hp->n_embd;
+        p->width[INGLE_BUF_M] = shared ? hp->n_embd : 0;
+        p->width[INGLE_BUF_SG] = p->width[INGLE_BUF_SU] = shared;
+        p->width[INGLE_BUF_S] = shared ? 1 : 0;
+    }
     p->width[INGLE_BUF_LOGITS] = (uint32_t)n_vocab;
 }
 
-/* Tensors that files carry and no plan names: RoPE tables are read apart. */
-static bool is_known_extra(const char *name)
+/* Tensors that files carry and no plan names: RoPE tables are read apart, drafting layers not run. */
+static bool is_known_extra(const ingle_hparams *hp, const char *name)
 {
+    char *end;
+    unsigned long layer = strncmp(name, "blk.", 4) ? 0 : strtoul(name + 4, &end, 10);
+    if (layer >= hp->n_layer && layer < (unsigned long)hp->n_layer + hp->n_next) return true;
     return !strcmp(name, "rope_freqs.weight") || !strcmp(name, "rope_factors_long.weight") ||
            !strcmp(name, "rope_factors_short.weight") || strstr(name, "attn_rot_embd") != NULL;
 }
@@ -306,7 +398,7 @@ static bool is_known_extra(const char *name)
 static ingle_status refuse_unused(const builder *b)
 {
     for (size_t i = 0; i < b->g->n_tensors; i++)
-        if (!b->w->used[i] && !is_known_extra(b->g->tensors[i].name))
+        if (!b->w->used[i] && !is_known_extra(b->hp, b->g->tensors[i].name))
             return ingle_fail(b->err, INGLE_EUNSUPPORTED,
                               "tensor '%s' has no place in family '%s' as it is known here",
                               b->g->tensors[i].name, b->family->name);
@@ -348,16 +440,17 @@ void ingle_plan_free(ingle_plan *plan)
 
 const char *ingle_buf_name(ingle_buf buf)
 {
-    static const char *const names[INGLE_BUF_COUNT] = {"x", "n", "q",  "k",  "v",     "a",
-                                                       "g", "u", "xr", "ar", "logits"};
+    static const char *const names[INGLE_BUF_COUNT] = {"x",  "n",  "q", "k",  "v",  "a",     "g",
+                                                       "u",  "r",  "c", "eg", "eu", "ey",    "m",
+                                                       "sg", "su", "s", "xr", "ar", "logits"};
     return names[buf];
 }
 
 const char *ingle_op_name(ingle_op op)
 {
-    static const char *const names[] = {"EMBED",  "NORM", "MATMUL", "BIAS",   "ROPE",
-                                        "STORE",  "QKV",  "ATTEND", "ACT",    "SCALE",
-                                        "TEMPER", "MUL",  "ADD",    "GATHER", "HEAD"};
+    static const char *const names[] = {
+        "EMBED",  "NORM", "MATMUL", "BIAS", "ROPE",  "STORE",   "QKV",    "ATTEND", "ACT", "SCALE",
+        "TEMPER", "MUL",  "ADD",    "GATE", "ROUTE", "EXPERTS", "REDUCE", "GATHER", "HEAD"};
     return names[op];
 }
 
@@ -373,7 +466,8 @@ static const char *norm_prefix(const ingle_instr *in)
 
 static const char *act_name(ingle_act_fn act)
 {
-    return act == INGLE_ACT_GELU ? "gelu" : "silu";
+    static const char *const names[] = {"silu", "gelu", "swiglu", "swiglu_up"};
+    return names[act];
 }
 
 /* The input side: "n", "norm(x, blk.0.attn_norm.weight)", "silu(g)*u". */
@@ -414,6 +508,7 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
                         w->matrix[in->out[0].weight].tensor->name,
                         ingle_type_name(w->matrix[in->out[0].weight].packed.type));
     case INGLE_OP_MATMUL:
+    case INGLE_OP_EXPERTS:
     case INGLE_OP_HEAD: return matmul_text(in, w, out, cap);
     case INGLE_OP_BIAS:
         return snprintf(out, cap, "%-6s %s, %s -> %s", ingle_op_name(in->op), src,
@@ -443,6 +538,8 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
         return snprintf(out, cap, "%-6s %s -> %s (%u heads of %u)", ingle_op_name(in->op), src, dst,
                         in->n_heads, in->head_dim);
     case INGLE_OP_MUL:
+    case INGLE_OP_GATE:
+    case INGLE_OP_REDUCE:
     case INGLE_OP_ADD:
         return snprintf(out, cap, "%-6s %s, %s -> %s", ingle_op_name(in->op), src,
                         ingle_buf_name(in->src2), dst);
@@ -487,7 +584,8 @@ void ingle_instr_brief(const ingle_instr *in, const ingle_weights *w, char *out,
     if (in->op == INGLE_OP_QKV)
         snprintf(out, cap, in->vector == INGLE_NO_VECTOR ? "rope, store" : "norm, rope, store");
     else if (in->op == INGLE_OP_NORM) snprintf(out, cap, "%s", ingle_buf_name(in->src));
-    else if (in->op == INGLE_OP_EMBED || in->op == INGLE_OP_MATMUL || in->op == INGLE_OP_HEAD)
+    else if (in->op == INGLE_OP_EMBED || in->op == INGLE_OP_MATMUL || in->op == INGLE_OP_HEAD ||
+             in->op == INGLE_OP_EXPERTS)
         matrices_brief(in, w, out, cap);
     else if (in->op != INGLE_OP_STORE && in->op != INGLE_OP_ATTEND)
         snprintf(out, cap, "%s", ingle_buf_name(in->dst));

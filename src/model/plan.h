@@ -13,21 +13,25 @@
 #include "model/weights.h"
 
 typedef enum ingle_op {
-    INGLE_OP_EMBED,  /* dst = embedding row of the token */
-    INGLE_OP_NORM,   /* dst = norm(src) * vector (+ bias), per head of head_dim if n_heads > 1 */
-    INGLE_OP_MATMUL, /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
-    INGLE_OP_BIAS,   /* dst = src + vector */
-    INGLE_OP_ROPE,   /* dst = rotate(src), n_heads heads */
-    INGLE_OP_STORE,  /* K (src) and V (src2) into the layer's pages */
-    INGLE_OP_QKV,    /* fused: norms of q and k heads, ROPE of both, STORE */
-    INGLE_OP_ATTEND, /* dst = attention of q heads (src) over the layer's pages */
-    INGLE_OP_ACT,    /* dst = act(src) */
-    INGLE_OP_SCALE,  /* dst = src * scale */
-    INGLE_OP_TEMPER, /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
-    INGLE_OP_MUL,    /* dst = src * src2 */
-    INGLE_OP_ADD,    /* dst = src + src2 */
-    INGLE_OP_GATHER, /* dst row r = src row of wanted token r */
-    INGLE_OP_HEAD    /* logits row r = weight . pre(src row r) */
+    INGLE_OP_EMBED,   /* dst = embedding row of the token */
+    INGLE_OP_NORM,    /* dst = norm(src) * vector (+ bias), per head of head_dim if n_heads > 1 */
+    INGLE_OP_MATMUL,  /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
+    INGLE_OP_BIAS,    /* dst = src + vector */
+    INGLE_OP_ROPE,    /* dst = rotate(src), n_heads heads */
+    INGLE_OP_STORE,   /* K (src) and V (src2) into the layer's pages */
+    INGLE_OP_QKV,     /* fused: norms of q and k heads, ROPE of both, STORE */
+    INGLE_OP_ATTEND,  /* dst = attention of q heads (src) over the layer's pages */
+    INGLE_OP_ACT,     /* dst = act(src) */
+    INGLE_OP_SCALE,   /* dst = src * scale */
+    INGLE_OP_TEMPER,  /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
+    INGLE_OP_MUL,     /* dst = src * src2 */
+    INGLE_OP_ADD,     /* dst = src + src2 */
+    INGLE_OP_GATE,    /* dst = src * sigmoid(the one value of src2) */
+    INGLE_OP_ROUTE,   /* dst = the experts of the token, by the logits in src, and their weights */
+    INGLE_OP_EXPERTS, /* out[i].dst = weight . pre(src) (+ bias), by each expert of the token */
+    INGLE_OP_REDUCE,  /* dst = weighted sum of what the token's experts made (src) */
+    INGLE_OP_GATHER,  /* dst row r = src row of wanted token r */
+    INGLE_OP_HEAD     /* logits row r = weight . pre(src row r) */
 } ingle_op;
 
 typedef enum ingle_pre {
@@ -45,6 +49,15 @@ typedef enum ingle_buf {
     INGLE_BUF_A,  /* attention out */
     INGLE_BUF_G,  /* gate */
     INGLE_BUF_U,  /* up */
+    INGLE_BUF_R,  /* router logits */
+    INGLE_BUF_C,  /* the token's experts: of each number, place among its tokens, weight */
+    INGLE_BUF_EG, /* gate, up and result of each of the token's experts, sorted by expert */
+    INGLE_BUF_EU,
+    INGLE_BUF_EY,
+    INGLE_BUF_M,  /* of all experts together */
+    INGLE_BUF_SG, /* gate and up of the shared experts, logit of their own gate */
+    INGLE_BUF_SU,
+    INGLE_BUF_S,
     INGLE_BUF_XR, /* X and A of the wanted rows */
     INGLE_BUF_AR,
     INGLE_BUF_LOGITS,
@@ -54,7 +67,8 @@ typedef enum ingle_buf {
 #define INGLE_NO_VECTOR UINT32_MAX
 
 typedef struct ingle_matmul_out {
-    uint32_t weight, bias; /* index of a matrix; of a vector or INGLE_NO_VECTOR */
+    uint32_t weight, bias; /* index of a matrix; of a vector or INGLE_NO_VECTOR; EXPERTS: of the
+                            * first expert's matrix, and of a vector with the biases of all */
     ingle_buf dst;
     bool add;
 } ingle_matmul_out;
@@ -65,9 +79,12 @@ typedef struct ingle_instr {
     bool rows; /* works on wanted rows, not on tokens */
     ingle_pre pre;
     ingle_buf src, src2, dst;
-    uint32_t vector, vector2; /* NORM, BIAS, pre-NORM; QKV: q and k norms */
+    uint32_t vector, vector2; /* NORM, BIAS, pre-NORM; QKV: q and k norms; ROUTE: added to the
+                               * scores for choosing, and factors on the weights */
     uint32_t bias;            /* NORM, pre-NORM: of a LayerNorm */
     ingle_norm_kind norm;     /* NORM, pre-NORM */
+    bool pairs;               /* EXPERTS: src has a row for each expert of a token */
+    uint32_t sinks;           /* ATTEND: a vector with one score per head, or INGLE_NO_VECTOR */
     bool own;                 /* NORM of heads: each has its own weights */
     ingle_act_fn act;         /* ACT, pre-GLU */
     ingle_rope_set rope;      /* ROPE, QKV */
@@ -83,6 +100,13 @@ typedef struct ingle_plan {
     size_t n_instr, cap;
     uint32_t width[INGLE_BUF_COUNT]; /* floats per row */
 } ingle_plan;
+
+/* What ROUTE writes. */
+typedef struct ingle_choice {
+    uint32_t expert;
+    uint32_t place; /* among the expert's tokens; any order gives the same bits */
+    float weight;
+} ingle_choice;
 
 /* Builds the plain list and names every weight it needs; missing or misshapen tensors are errors,
  * so are tensors nobody uses. */

@@ -5,18 +5,22 @@
 #include <string.h>
 
 ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, bool in_place,
-                                ingle_error *err)
+                                bool map_experts, ingle_error *err)
 {
-    *w = (ingle_weights){.in_place = in_place, .n_tensors = g->n_tensors, .n_files = g->n_files};
+    bool maps = in_place || map_experts;
+    *w = (ingle_weights){.in_place = in_place,
+                         .map_experts = map_experts,
+                         .n_tensors = g->n_tensors,
+                         .n_files = g->n_files};
     w->used = ingle_new(g->n_tensors, sizeof *w->used);
-    w->mapping = ingle_new(in_place ? g->n_files : 0, sizeof *w->mapping);
+    w->mapping = ingle_new(maps ? g->n_files : 0, sizeof *w->mapping);
     return w->used && w->mapping ? INGLE_OK
                                  : ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
 }
 
 void ingle_weights_free(ingle_weights *w)
 {
-    for (size_t i = 0; w->in_place && w->mapping && i < w->n_files; i++)
+    for (size_t i = 0; w->mapping && (w->in_place || w->map_experts) && i < w->n_files; i++)
         ingle_file_unmap(w->mapping[i].data, w->mapping[i].end - w->mapping[i].from);
     ingle_pages_free(w->mem, w->bytes);
     free(w->mapping);
@@ -27,16 +31,17 @@ void ingle_weights_free(ingle_weights *w)
 }
 
 static ingle_status claim(ingle_weights *w, const ingle_gguf *g, const char *name,
-                          const uint64_t want[2], const ingle_gguf_tensor **out, ingle_error *err)
+                          const uint64_t want[3], const ingle_gguf_tensor **out, ingle_error *err)
 {
     const ingle_gguf_tensor *t = ingle_gguf_find_tensor(g, name);
     if (!t) return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' is missing", name);
-    if (t->dims[0] != want[0] || t->dims[1] != want[1] || t->dims[2] != 1 || t->dims[3] != 1)
+    if (t->dims[0] != want[0] || t->dims[1] != want[1] || t->dims[2] != want[2] || t->dims[3] != 1)
         return ingle_fail(err, INGLE_EFORMAT,
-                          "tensor '%s' is [%llu, %llu, %llu, %llu], should be [%llu, %llu]", name,
-                          (unsigned long long)t->dims[0], (unsigned long long)t->dims[1],
+                          "tensor '%s' is [%llu, %llu, %llu, %llu], should be [%llu, %llu, %llu]",
+                          name, (unsigned long long)t->dims[0], (unsigned long long)t->dims[1],
                           (unsigned long long)t->dims[2], (unsigned long long)t->dims[3],
-                          (unsigned long long)want[0], (unsigned long long)want[1]);
+                          (unsigned long long)want[0], (unsigned long long)want[1],
+                          (unsigned long long)want[2]);
     w->used[t - g->tensors] = true;
     *out = t;
     return INGLE_OK;
@@ -55,7 +60,7 @@ static bool take(ingle_weights *w, size_t n, size_t *offset)
 /* Plans where the matrix lies: in the arena, or in what is mapped of its file. */
 static bool place(ingle_weights *w, ingle_matrix *m)
 {
-    if (!w->in_place) return take(w, ingle_packed_bytes(&m->packed), &m->offset);
+    if (!m->mapped) return take(w, ingle_packed_bytes(&m->packed), &m->offset);
     const ingle_gguf_tensor *t = m->tensor;
     ingle_mapping *map = &w->mapping[t->i_file];
     uint64_t from = t->offset & ~(uint64_t)(INGLE_MAP_ALIGN - 1), end = t->offset + t->n_bytes;
@@ -64,25 +69,43 @@ static bool place(ingle_weights *w, ingle_matrix *m)
     return true;
 }
 
+static ingle_status add_matrix(ingle_weights *w, const ingle_gguf_tensor *t, size_t first,
+                               size_t n_rows, size_t n_cols, bool mapped, ingle_error *err)
+{
+    if (!ingle_grow(&w->matrix, &w->cap_matrix, w->n_matrix + 1, sizeof *w->matrix))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
+    ingle_matrix *m = &w->matrix[w->n_matrix];
+    *m = (ingle_matrix){.tensor = t, .first_row = first, .mapped = mapped};
+    if (!ingle_packed_init(&m->packed, t->type, n_rows, n_cols) || !place(w, m))
+        return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' cannot be laid out", t->name);
+    w->n_matrix++;
+    return INGLE_OK;
+}
+
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t first, size_t n_rows, size_t n_all, size_t n_cols,
                                   uint32_t *index, ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
-    ingle_status st = claim(w, g, name, (uint64_t[2]){n_cols, n_all}, &t, err);
-    if (st) return st;
-    if (!ingle_grow(&w->matrix, &w->cap_matrix, w->n_matrix + 1, sizeof *w->matrix))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
-    ingle_matrix *m = &w->matrix[w->n_matrix];
-    *m = (ingle_matrix){.tensor = t, .first_row = first};
-    if (!ingle_packed_init(&m->packed, t->type, n_rows, n_cols) || !place(w, m))
-        return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' cannot be laid out", name);
-    *index = (uint32_t)w->n_matrix++;
-    return INGLE_OK;
+    ingle_status st = claim(w, g, name, (uint64_t[3]){n_cols, n_all, 1}, &t, err);
+    *index = (uint32_t)w->n_matrix;
+    return st ? st : add_matrix(w, t, first, n_rows, n_cols, w->in_place, err);
+}
+
+ingle_status ingle_weights_experts(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                   size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
+                                   ingle_error *err)
+{
+    const ingle_gguf_tensor *t = NULL;
+    ingle_status st = claim(w, g, name, (uint64_t[3]){n_cols, n_rows, n}, &t, err);
+    *index = (uint32_t)w->n_matrix;
+    for (size_t i = 0; i < n && !st; i++)
+        st = add_matrix(w, t, i * n_rows, n_rows, n_cols, w->in_place || w->map_experts, err);
+    return st;
 }
 
 static ingle_status add_vector(ingle_weights *w, const ingle_gguf *g, const char *name,
-                               const uint64_t want[2], size_t first, size_t n, uint32_t *index,
+                               const uint64_t want[3], size_t first, size_t n, uint32_t *index,
                                ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
@@ -102,13 +125,13 @@ ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const c
                                   size_t first, size_t n, size_t n_all, uint32_t *index,
                                   ingle_error *err)
 {
-    return add_vector(w, g, name, (uint64_t[2]){n_all, 1}, first, n, index, err);
+    return add_vector(w, g, name, (uint64_t[3]){n_all, 1, 1}, first, n, index, err);
 }
 
 ingle_status ingle_weights_vectors(ingle_weights *w, const ingle_gguf *g, const char *name,
                                    size_t n, size_t n_vectors, uint32_t *index, ingle_error *err)
 {
-    return add_vector(w, g, name, (uint64_t[2]){n, n_vectors}, 0, n * n_vectors, index, err);
+    return add_vector(w, g, name, (uint64_t[3]){n, n_vectors, 1}, 0, n * n_vectors, index, err);
 }
 
 /* ---- reading and packing ---- */
@@ -144,8 +167,12 @@ static void give_up(loader *l, ingle_status st, const ingle_error *error)
 
 static void load_piece(loader *l, size_t i_piece, uint8_t *buffer)
 {
-    size_t m = 0;
-    while (l->first_piece[m + 1] <= i_piece) m++;
+    size_t m = 0, end_m = l->w->n_matrix; /* the piece lies in one of [m, end_m) */
+    while (end_m - m > 1) {
+        size_t middle = (m + end_m) / 2;
+        if (l->first_piece[middle] <= i_piece) m = middle;
+        else end_m = middle;
+    }
     const ingle_matrix *mat = &l->w->matrix[m];
     const ingle_packed *p = &mat->packed;
     size_t panel = (i_piece - l->first_piece[m]) * l->panels[m];
@@ -214,7 +241,9 @@ static bool plan_pieces(loader *l)
         if (!ingle_mul_ok(n, panel_bytes, &bytes)) return false;
         if (bytes > l->buffer_bytes) l->buffer_bytes = bytes;
         l->panels[m] = n;
-        l->first_piece[m + 1] = l->first_piece[m] + (w->matrix[m].packed.n_panels + n - 1) / n;
+        l->first_piece[m + 1] = l->first_piece[m];
+        if (w->matrix[m].mapped) continue;
+        l->first_piece[m + 1] += (w->matrix[m].packed.n_panels + n - 1) / n;
     }
     return true;
 }
@@ -225,7 +254,8 @@ static bool is_tight(const ingle_weights *w)
 {
     uint64_t need = w->bytes;
     for (size_t m = 0; m < w->n_matrix; m++)
-        need += w->matrix[m].packed.n_rows * w->matrix[m].packed.row_bytes;
+        if (!w->matrix[m].mapped)
+            need += w->matrix[m].packed.n_rows * w->matrix[m].packed.row_bytes;
     return need > ingle_memory_available("", false);
 }
 
@@ -260,10 +290,10 @@ static ingle_status pack_all(ingle_weights *w, const ingle_gguf *g, int n_thread
     for (int i = 0; i < n_threads; i++)
         if (!(l.buffer[i] = malloc(l.buffer_bytes ? l.buffer_bytes : 1))) goto no_memory;
     if ((st = run_loader(&l, n_threads, err))) goto done;
-    for (size_t i = 0; l.forget && i < g->n_files; i++) /* what pieces shared stayed */
+    for (size_t i = 0; l.forget && !w->map_experts && i < g->n_files; i++) /* what pieces shared */
         ingle_file_forget(&g->files[i], 0, g->files[i].size);
     for (size_t m = 0; m < w->n_matrix; m++)
-        w->matrix[m].packed.data = w->mem + w->matrix[m].offset;
+        if (!w->matrix[m].mapped) w->matrix[m].packed.data = w->mem + w->matrix[m].offset;
     goto done;
 no_memory:
     st = no_memory(w, err);
@@ -280,7 +310,7 @@ done:
 uint64_t ingle_weights_mapped(const ingle_weights *w)
 {
     uint64_t n = 0;
-    for (size_t i = 0; w->in_place && i < w->n_files; i++)
+    for (size_t i = 0; (w->in_place || w->map_experts) && i < w->n_files; i++)
         n += ingle_round_up(w->mapping[i].end - w->mapping[i].from, INGLE_PAGE_BYTES);
     return n;
 }
@@ -296,6 +326,7 @@ static ingle_status map_all(ingle_weights *w, const ingle_gguf *g, ingle_error *
     }
     for (size_t m = 0; m < w->n_matrix; m++) {
         const ingle_gguf_tensor *t = w->matrix[m].tensor;
+        if (!w->matrix[m].mapped) continue;
         const ingle_mapping *map = &w->mapping[t->i_file];
         w->matrix[m].packed.rows = map->data + (t->offset - map->from) +
                                    w->matrix[m].first_row * w->matrix[m].packed.row_bytes;
@@ -319,5 +350,7 @@ ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_thr
         if (st) return st;
         w->vector[i].data = (const float *)(void *)(w->mem + w->vector[i].offset);
     }
-    return w->in_place ? map_all(w, g, err) : pack_all(w, g, n_threads, progress, user, err);
+    ingle_status st = w->in_place || w->map_experts ? map_all(w, g, err) : INGLE_OK;
+    if (st || w->in_place) return st;
+    return pack_all(w, g, n_threads, progress, user, err);
 }

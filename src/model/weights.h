@@ -1,7 +1,7 @@
 /* weights.h - the tensors of a model: matrices packed for the kernels, vectors as f32.
- * Owns       one arena with all of them; in place, one with the vectors, and the mapped files.
+ * Owns       one arena with all of them but those that are mapped, and the mapped files.
  * Depends on gguf/gguf.h, quant/quant.h, base/pool.h.
- * Invariant  offsets are planned before anything is allocated: `bytes` is exact. In place every row
+ * Invariant  offsets are planned before anything is allocated: `bytes` is exact. Every mapped row
  *            lies within a mapping, which the checks of gguf.h found to lie within its file. */
 #ifndef INGLE_MODEL_WEIGHTS_H
 #define INGLE_MODEL_WEIGHTS_H
@@ -13,7 +13,8 @@
 typedef struct ingle_matrix {
     const ingle_gguf_tensor *tensor;
     size_t first_row; /* of the tensor; a fused tensor is several matrices */
-    size_t offset;    /* in the arena, unless in place */
+    bool mapped;      /* stays rows of the file */
+    size_t offset;    /* in the arena, unless mapped */
     ingle_packed packed;
 } ingle_matrix;
 
@@ -31,7 +32,8 @@ typedef struct ingle_mapping {
 } ingle_mapping;
 
 typedef struct ingle_weights {
-    bool in_place; /* matrices stay rows of the file */
+    bool in_place;    /* all matrices are mapped */
+    bool map_experts; /* those of experts are */
     ingle_matrix *matrix;
     size_t n_matrix, cap_matrix;
     ingle_vector *vector;
@@ -40,12 +42,12 @@ typedef struct ingle_weights {
     size_t n_tensors; /* by index in the GGUF: claimed by the plan */
     size_t bytes;
     uint8_t *mem;
-    ingle_mapping *mapping; /* in place: [n_files] */
+    ingle_mapping *mapping; /* [n_files] if anything is mapped */
     size_t n_files;
 } ingle_weights;
 
 ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, bool in_place,
-                                ingle_error *err);
+                                bool map_experts, ingle_error *err);
 void ingle_weights_free(ingle_weights *w);
 
 /* Claim a tensor by name, or a part of it; *index names that from now on. The tensor should be
@@ -53,6 +55,10 @@ void ingle_weights_free(ingle_weights *w);
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t first, size_t n_rows, size_t n_all, size_t n_cols,
                                   uint32_t *index, ingle_error *err);
+/* The experts of a tensor [n_cols] fastest by [n_rows] by [n]: n matrices, indices *index and on. */
+ingle_status ingle_weights_experts(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                   size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
+                                   ingle_error *err);
 /* Elements first .. first + n - 1 of n_all. */
 ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t first, size_t n, size_t n_all, uint32_t *index,
@@ -61,10 +67,10 @@ ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const c
 ingle_status ingle_weights_vectors(ingle_weights *w, const ingle_gguf *g, const char *name,
                                    size_t n, size_t n_vectors, uint32_t *index, ingle_error *err);
 
-/* Bytes of the files that a model in place maps; 0 otherwise. */
+/* Bytes of the files that are mapped. */
 uint64_t ingle_weights_mapped(const ingle_weights *w);
 
-/* In place: reads the vectors and maps the rest. Else: reads and packs everything with n_threads threads. progress may be NULL; it runs on the calling
+/* Reads the vectors, maps what is mapped, reads and packs the rest with n_threads threads. progress may be NULL; it runs on the calling
  * thread, not in place. */
 ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_threads,
                                 bool (*progress)(void *user, double share), void *user,

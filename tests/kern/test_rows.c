@@ -35,6 +35,9 @@ enum {
     SCALE,
     SILU,
     SILU_MUL,
+    ADD_SCALED,
+    SWIGLU_GATE,
+    SWIGLU_UP,
     GELU,
     GELU_MUL,
     SOFTCAP,
@@ -47,9 +50,11 @@ static const char *const names[] = {"norm_rms",   "norm_rms without weight",
                                     "norm_layer", "add",
                                     "mul",        "scale",
                                     "silu",       "silu_mul",
-                                    "gelu",       "gelu_mul",
-                                    "softcap",    "rope",
-                                    "rope neox",  "exp"};
+                                    "add_scaled", "swiglu_gate",
+                                    "swiglu_up",  "gelu",
+                                    "gelu_mul",   "softcap",
+                                    "rope",       "rope neox",
+                                    "exp"};
 
 static void apply(const ingle_kern *k, int op, float *dst, const float *a, const float *b, size_t n)
 {
@@ -65,6 +70,12 @@ static void apply(const ingle_kern *k, int op, float *dst, const float *a, const
     case SCALE: k->scale(dst, a, b[0], n); break;
     case SILU: k->silu(dst, a, n); break;
     case SILU_MUL: k->silu_mul(dst, a, b, n); break;
+    case SWIGLU_GATE: k->swiglu_gate(dst, a, n); break;
+    case SWIGLU_UP: k->swiglu_up(dst, a, n); break;
+    case ADD_SCALED:
+        if (dst != a) memcpy(dst, a, n * sizeof *a);
+        k->add_scaled(dst, b, 0.7f, n);
+        break;
     case EXP: k->exp(dst, a, n); break;
     case ROPE:
     case ROPE_NEOX:
@@ -109,6 +120,12 @@ static long double truth(int op, const float *a, const float *b, size_t n, size_
     case SCALE: return *mag = fabsl(x * b[0]), x * b[0];
     case SILU: return *mag = fabsl(x / (1 + expl(-x))), x / (1 + expl(-x));
     case SILU_MUL: return *mag = fabsl(x / (1 + expl(-x)) * y), x / (1 + expl(-x)) * y;
+    case ADD_SCALED: return *mag = fabsl(x + y * 0.7f), x + y * 0.7f;
+    case SWIGLU_GATE:
+        x = fminl(x, 7);
+        x /= 1 + expl(-(long double)1.702f * x);
+        return *mag = fabsl(x), x;
+    case SWIGLU_UP: x = fminl(7, fmaxl(-7, x)) + 1; return *mag = fabsl(x), x;
     case EXP: return *mag = expl(x), expl(x);
     default: break;
     }
@@ -135,6 +152,7 @@ static double roundings(int op, size_t n)
     case SOFTCAP: return 4 + 2;
     case SILU: return 4 + 2 + 1;
     case SILU_MUL: return 4 + 3 + 1;
+    case SWIGLU_GATE: return 4 + 14 + 2 + 1; /* exp's argument, up to 13.6, is rounded */
     case EXP: return 4;
     case ROPE:
     case ROPE_NEOX: return 2;

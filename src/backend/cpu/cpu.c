@@ -33,12 +33,13 @@ static size_t attend_scratch(const ingle_kern *k, const ingle_hparams *hp)
     return k->attend_scratch_bytes(hp->head_dim_k, hp->head_dim_v, hp->n_head / hp->n_head_kv);
 }
 
-/* Bytes of the panels that one task packs of a model in place. */
+/* Bytes of the panels that one task packs of what is mapped. */
 static size_t task_panels(const ingle_model *m, const ingle_kern *k, size_t n_batch)
 {
     size_t most = 0;
-    for (size_t i = 0; m->weights.in_place && i < m->weights.n_matrix; i++) {
+    for (size_t i = 0; i < m->weights.n_matrix; i++) {
         const ingle_packed *p = &m->weights.matrix[i].packed;
+        if (!m->weights.matrix[i].mapped) continue;
         bool floats = ingle_type_get(p->type)->act == INGLE_ACT_F32;
         size_t n = floats ? k->gemm_panels_f : k->gemm_panels;
         if (n_batch <= k->gemv_tokens) n = 1;
@@ -53,6 +54,7 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
 {
     memset(at, 0, sizeof *at);
     size_t *total = &at->total;
+    const ingle_moe *moe = &m->hp.moe;
     at->max_cols = max_cols(m);
     for (int i = 0; i < INGLE_BUF_COUNT; i++) {
         size_t rows = i == INGLE_BUF_LOGITS ? INGLE_HEAD_ROWS : opt->n_batch;
@@ -63,6 +65,8 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
         if (!uses_class(m, (ingle_act)c)) continue;
         at->acts_bytes[c] = ingle_acts_bytes((ingle_act)c, opt->n_batch, at->max_cols);
         at->acts[c] = take(total, at->acts_bytes[c]);
+        at->pair_acts[c] =
+            take(total, ingle_acts_bytes((ingle_act)c, opt->n_batch * moe->n_used, at->max_cols));
     }
     at->rope =
         take(total, ingle_model_rope_sets(m) * opt->n_batch * m->hp.rope.n_rot * sizeof(float));
@@ -73,6 +77,8 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     at->n_counters = m->plan.n_instr + opt->n_batch / INGLE_HEAD_ROWS + 1;
     at->counters = take(total, at->n_counters * sizeof(cpu_counter));
     at->heads = take(total, m->hp.n_head_kv * sizeof(cpu_counter));
+    at->n_chosen = (size_t)m->hp.n_layer * moe->n_expert;
+    at->chosen = take(total, at->n_chosen * sizeof(atomic_uint));
 
     size_t own = 0;
     at->t_row = take(&own, at->max_cols * sizeof(float));
@@ -83,6 +89,8 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     size_t attend = attend_scratch(k, &m->hp);
     at->t_scratch = take(&own, scratch > attend ? scratch : attend);
     at->t_panels = take(&own, task_panels(m, k, opt->n_batch));
+    if (moe->n_expert) /* three floats and a byte each; or a number each and one more */
+        at->t_route = take(&own, (3 * sizeof(float) + 1) * moe->n_expert + sizeof(uint32_t));
     at->thread_bytes = ingle_round_up(own, 4096);
     *total = ingle_round_up(*total, 4096);
     at->thread = take(total, at->thread_bytes * (size_t)opt->n_threads);
@@ -147,6 +155,7 @@ static void place(ingle_backend *b)
     b->page_first = (size_t *)(void *)(b->arena + b->at.page_first);
     b->counter = (cpu_counter *)(void *)(b->arena + b->at.counters);
     b->heads = (cpu_counter *)(void *)(b->arena + b->at.heads);
+    b->chosen = (atomic_uint *)(void *)(b->arena + b->at.chosen);
 }
 
 static void touch_part(void *mem, size_t bytes, size_t i, size_t n)
@@ -225,15 +234,17 @@ void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost
     memset(cost, 0, sizeof *cost);
     for (size_t i = 0; i < model->plan.n_instr; i++) {
         const ingle_instr *in = &model->plan.instr[i];
-        if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD) continue;
+        bool experts = in->op == INGLE_OP_EXPERTS;
+        double times = experts ? hp->moe.n_used : 1; /* of one token */
+        if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD && !experts) continue;
         for (uint32_t o = 0; o < in->n_out; o++) {
             const ingle_packed *p = &model->weights.matrix[in->out[o].weight].packed;
-            double macs = (double)p->n_rows * (double)p->n_cols;
+            double macs = times * (double)p->n_rows * (double)p->n_cols;
             bool head = in->op == INGLE_OP_HEAD;
             *(head ? &cost->head_macs : &cost->matmul_macs) += macs;
             if (ingle_type_get(p->type)->act == INGLE_ACT_F32)
                 *(head ? &cost->head_float_macs : &cost->matmul_float_macs) += macs;
-            cost->weight_bytes += (double)p->n_rows * (double)p->row_bytes;
+            cost->weight_bytes += times * (double)p->n_rows * (double)p->row_bytes;
         }
     }
     double heads = (double)hp->n_layer * hp->n_head;

@@ -16,11 +16,13 @@
 typedef struct cpu_layout {
     size_t buf[INGLE_BUF_COUNT];
     size_t acts[3], acts_bytes[3]; /* shared activations by class, n_batch rows */
-    size_t rope, tok_seq, tok_pos, pages, page_first, counters, heads;
+    size_t pair_acts[3];           /* a row for each expert of a token */
+    size_t rope, tok_seq, tok_pos, pages, page_first, counters, heads, chosen;
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
     size_t t_panels;                    /* of a model in place: a task's panels */
-    size_t n_counters, max_cols;
+    size_t t_route;                     /* of ROUTE and what follows it: scores, or first rows */
+    size_t n_counters, n_chosen, max_cols;
     size_t total;
 } cpu_layout;
 
@@ -75,6 +77,7 @@ struct ingle_backend {
     cpu_counter
         *heads;  /* [n_head_kv] rows of q, k and v computed so far, where nobody waits for all */
     bool single; /* one token of each sequence */
+    atomic_uint *chosen; /* [n_layer][n_expert] tokens that go to an expert, so far */
 };
 
 void cpu_run(ingle_backend *b, const ingle_batch *batch);

@@ -72,6 +72,19 @@ static void add_products(const ingle_backend *b, const ingle_instr *in, double m
     }
 }
 
+/* Of the experts as many as tokens can choose: more than are read where tokens agree. */
+static void add_experts(const ingle_backend *b, const ingle_instr *in, double m,
+                        ingle_profile_row *row)
+{
+    const ingle_moe *moe = &b->model->hp.moe;
+    double pairs = m * moe->n_used, read = pairs < moe->n_expert ? pairs : moe->n_expert;
+    for (uint32_t o = 0; o < in->n_out; o++) {
+        const ingle_packed *p = &b->model->weights.matrix[in->out[o].weight].packed;
+        row->bytes += read * (double)p->n_rows * (double)p->row_bytes;
+        *macs_of(row, p->type) += pairs * (double)p->n_rows * (double)p->n_cols;
+    }
+}
+
 /* Keys and values of one layer, per position. */
 static double kv_bytes(const ingle_backend *b)
 {
@@ -107,6 +120,7 @@ static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profi
     switch (in->op) {
     case INGLE_OP_MATMUL:
     case INGLE_OP_HEAD: add_products(b, in, m, row); break;
+    case INGLE_OP_EXPERTS: add_experts(b, in, m, row); break;
     case INGLE_OP_ATTEND: add_attention(b, in, row); break;
     case INGLE_OP_STORE:
     case INGLE_OP_QKV: row->bytes += m * kv_bytes(b); break;

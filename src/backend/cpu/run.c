@@ -89,7 +89,13 @@ static float temper(const worker *w, const ingle_instr *in, size_t t)
 
 void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n)
 {
-    (fn == INGLE_ACT_GELU ? w->b->kern.gelu : w->b->kern.silu)(dst, src, n);
+    const ingle_kern *k = &w->b->kern;
+    switch (fn) {
+    case INGLE_ACT_SILU: k->silu(dst, src, n); break;
+    case INGLE_ACT_GELU: k->gelu(dst, src, n); break;
+    case INGLE_ACT_SWIGLU: k->swiglu_gate(dst, src, n); break;
+    case INGLE_ACT_SWIGLU_UP: k->swiglu_up(dst, src, n); break;
+    }
 }
 
 void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
@@ -116,6 +122,7 @@ static void by_row(const worker *w, const ingle_instr *in)
         case INGLE_OP_ACT: cpu_act(w, in->act, dst, src, width); break;
         case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
         case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, t), width); break;
+        case INGLE_OP_GATE: cpu_gate(w, in, t); break;
         case INGLE_OP_MUL: k->mul(dst, src, src2, width); break;
         case INGLE_OP_ADD: k->add(dst, src, src2, width); break;
         case INGLE_OP_GATHER:
@@ -185,6 +192,8 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
                         .window = in->window,
                         .scale = hp->attn_scale,
                         .softcap = hp->softcap_scores,
+                        .sinks =
+                            in->sinks == INGLE_NO_VECTOR ? NULL : vec(w, in->sinks) + h * group,
                         .q = row(w, INGLE_BUF_Q, s->first + t0) + h * group * hp->head_dim_k,
                         .ld_q = b->model->plan.width[INGLE_BUF_Q],
                         .out = row(w, INGLE_BUF_A, s->first + t0) + h * group * hp->head_dim_v,
@@ -487,6 +496,9 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         case INGLE_OP_HEAD: head(&w, in, &b->counter[i]); break;
         case INGLE_OP_STORE:
         case INGLE_OP_QKV: store(&w, in); break;
+        case INGLE_OP_ROUTE: cpu_route(&w, in); break;
+        case INGLE_OP_EXPERTS: cpu_experts(&w, in, &b->counter[i]); break;
+        case INGLE_OP_REDUCE: cpu_reduce(&w, in); break;
         case INGLE_OP_ATTEND: attend(&w, in, qkv, &b->counter[i]); break;
         default: by_row(&w, in); break;
         }
@@ -514,6 +526,7 @@ void cpu_run(ingle_backend *b, const ingle_batch *batch)
     }
     for (size_t i = 0; i < b->at.n_counters; i++) atomic_init(&b->counter[i].next, 0);
     for (size_t h = 0; h < b->model->hp.n_head_kv; h++) atomic_init(&b->heads[h].next, 0);
+    for (size_t i = 0; i < b->at.n_chosen; i++) atomic_init(&b->chosen[i], 0);
     ingle_pool_run(b->pool, walk, b);
     if (b->profile.on) cpu_profile_add(b, begun);
     b->batch = NULL;

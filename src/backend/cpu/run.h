@@ -65,4 +65,10 @@ void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, siz
 void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
                  size_t n);
 
+/* experts.c: ROUTE, EXPERTS, REDUCE, one row of GATE */
+void cpu_route(const worker *w, const ingle_instr *in);
+void cpu_experts(const worker *w, const ingle_instr *in, cpu_counter *counter);
+void cpu_reduce(const worker *w, const ingle_instr *in);
+void cpu_gate(const worker *w, const ingle_instr *in, size_t t);
+
 #endif
