@@ -103,6 +103,32 @@ static inline void vb_write(gguf_bytes *b, const vocab_spec *s)
                   s->keys[i].type == INGLE_GGUF_BOOL ? 1 : 4);
 }
 
+/* A kind that looks whole tokens up, with the bytes "a" to "z" (behind a space mark too) and some
+ * more: bert, t5 or rwkv. Token 0 is unknown, 1 and 2 begin and end. */
+static inline void vb_words(vocab_spec *s, const char *model)
+{
+    bool rwkv = !strcmp(model, "rwkv");
+    *s = (vocab_spec){.model = model};
+    vb_token(s, "[UNK]", VB_UNKNOWN, 0);
+    vb_token(s, "[CLS]", VB_CONTROL, 0);
+    vb_token(s, "[SEP]", VB_CONTROL, 0);
+    for (char c = 'a'; c <= 'z'; c++) {
+        char text[8] = {c, 0};
+        vb_token(s, text, VB_NORMAL, -5 - (float)(c - 'a') / 16);
+        snprintf(text, sizeof text, rwkv ? "\\x%02x" : "\xe2\x96\x81%c", rwkv ? c - 64 : c);
+        vb_token(s, text, VB_NORMAL, -6 - (float)(c - 'a') / 16);
+    }
+    vb_token(s, "ab", VB_NORMAL, -7);
+    vb_token(s, "abc", VB_NORMAL, -7.5f);
+    vb_token(s, "cab", VB_NORMAL, -8.25f);
+    vb_token(s, rwkv ? "\\n" : "\xe2\x96\x81", VB_NORMAL, -3);
+    vb_token(s, rwkv ? "\\xe4\\xb8\\xad" : "\xe2\x96\x81\xe4\xb8\xad", VB_NORMAL, -4);
+    vb_key(s, "tokenizer.ggml.unknown_token_id", INGLE_GGUF_U32, 0);
+    vb_key(s, "tokenizer.ggml.bos_token_id", INGLE_GGUF_U32, 1);
+    vb_key(s, "tokenizer.ggml.eos_token_id", INGLE_GGUF_U32, 2);
+    vb_key(s, "tokenizer.ggml.seperator_token_id", INGLE_GGUF_U32, 2);
+}
+
 /* Opens the bytes as a file and the file's vocabulary. */
 static inline ingle_status vb_open_bytes(ingle_vocab **v, const uint8_t *p, size_t n,
                                          ingle_error *err)

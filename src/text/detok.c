@@ -148,6 +148,7 @@ ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens,
     tokens += bos;
     n -= bos;
     if (ends && v->info.add_eos && n && tokens[n - 1] == v->info.eos) n--;
+    if (ends && v->info.add_sep && n && tokens[n - 1] == v->info.sep) n--;
     plan how = make_plan(v, flags, bos);
     out o = {text, cap, 0};
     if (flags & INGLE_CLEAN_SPACES && v->clean) st = write_clean(v, tokens, n, how, &o, err);

@@ -14,11 +14,14 @@ static int compare(const void *a, const void *b)
     return x->id < y->id ? -1 : 1;
 }
 
-static bool wanted(const ingle_vocab *v, uint32_t id, int i_set)
+static bool is_user(const ingle_vocab *v, uint32_t id)
 {
-    unsigned a = v->attrs[id];
-    bool in = i_set ? a & INGLE_TOK_SPECIAL : a & INGLE_TOK_USER && !(a & INGLE_TOK_HIDDEN);
-    return in && v->text.at[id + 1] > v->text.at[id];
+    return v->attrs[id] & INGLE_TOK_USER && !(v->attrs[id] & INGLE_TOK_HIDDEN);
+}
+
+static bool is_special(const ingle_vocab *v, uint32_t id)
+{
+    return v->attrs[id] & INGLE_TOK_SPECIAL;
 }
 
 static bool begins_with(const ingle_special *e, const ingle_special *with)
@@ -43,19 +46,19 @@ static void link_entries(ingle_special_set *set)
     set->n = n;
 }
 
-static bool build_set(ingle_vocab *v, int i_set)
+bool ingle_special_set_build(ingle_special_set *set, const ingle_vocab *v, const ingle_strings *s,
+                             ingle_special_wanted *wanted)
 {
-    ingle_special_set *set = &v->specials[i_set];
     size_t n = 0;
-    for (uint32_t id = 0; id < v->n_tokens; id++) n += wanted(v, id, i_set);
+    for (uint32_t id = 0; id < v->n_tokens; id++) n += s->at[id + 1] > s->at[id] && wanted(v, id);
+    set->n = 0;
     set->entries = ingle_new(n, sizeof *set->entries);
     if (!set->entries) return false;
-    v->info.heap_bytes += (n ? n : 1) * sizeof *set->entries;
+    set->heap_bytes = (n ? n : 1) * sizeof *set->entries;
     for (uint32_t id = 0; id < v->n_tokens; id++) {
-        if (!wanted(v, id, i_set)) continue;
-        uint32_t at = v->text.at[id];
-        set->entries[set->n++] =
-            (ingle_special){.text = v->text.data + at, .len = v->text.at[id + 1] - at, .id = id};
+        uint32_t at = s->at[id], len = s->at[id + 1] - at;
+        if (!len || !wanted(v, id)) continue;
+        set->entries[set->n++] = (ingle_special){.text = s->data + at, .len = len, .id = id};
     }
     qsort(set->entries, set->n, sizeof *set->entries, compare);
     link_entries(set);
@@ -75,8 +78,10 @@ ingle_status ingle_specials_build(ingle_vocab *v, ingle_error *err)
                               "tokenizer.ggml.tokens[%u]: a special token of %zu bytes; at most %d",
                               id, len, INGLE_SPECIAL_MAX);
     }
-    if (!build_set(v, 0) || !build_set(v, 1))
+    if (!ingle_special_set_build(&v->specials[0], v, &v->text, is_user) ||
+        !ingle_special_set_build(&v->specials[1], v, &v->text, is_special))
         return ingle_fail(err, INGLE_ENOMEM, "vocabulary: no memory");
+    v->info.heap_bytes += v->specials[0].heap_bytes + v->specials[1].heap_bytes;
     return INGLE_OK;
 }
 

@@ -17,7 +17,7 @@ void ingle_vocab_close(ingle_vocab **v);
 typedef struct ingle_vocab_info {
     int32_t n_tokens;
     int32_t bos, eos, eot, eom, unk, pad, sep, nl; /* -1 when absent */
-    bool add_bos, add_eos;
+    bool add_bos, add_eos, add_sep;
     size_t heap_bytes;
 } ingle_vocab_info;
 void ingle_vocab_info_get(const ingle_vocab *v, ingle_vocab_info *info);

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "text/merge.h"
+#include "text/words.h"
 
 #include <stdlib.h>
 
@@ -153,8 +154,11 @@ static ingle_status plain(job *j, size_t end, unsigned next_attr)
     if (next_attr & INGLE_TOK_LSTRIP)
         while (from < end && is_space(j->text[end - 1])) end--;
     if (from == end) return INGLE_OK;
-    ingle_status st = j->v->kind == INGLE_VOCAB_BPE ? plain_bpe(j, j->text + from, end - from)
-                                                    : plain_spm(j, j->text + from, end - from);
+    const char *p = j->text + from;
+    ingle_status st;
+    if (j->v->kind == INGLE_VOCAB_BPE) st = plain_bpe(j, p, end - from);
+    else if (j->v->kind == INGLE_VOCAB_SPM) st = plain_spm(j, p, end - from);
+    else st = ingle_words_run(j->v, p, end - from, j->after_special, &j->sink, j->err);
     j->after_special = false;
     return st;
 }
@@ -252,12 +256,14 @@ static ingle_status partition(job *j)
 static ingle_status run(job *j, unsigned flags)
 {
     const ingle_vocab_info *info = &j->v->info;
-    if (!ingle_merger_open(&j->merger, j->v, &j->sink, j->len)) return no_memory(j);
+    bool merges = ingle_vocab_merges(j->v->kind);
+    if (merges && !ingle_merger_open(&j->merger, j->v, &j->sink, j->len)) return no_memory(j);
     if (j->v->kind == INGLE_VOCAB_BPE && !(j->match = ingle_splitter_match(&j->v->splitter)))
         return no_memory(j);
     if (flags & INGLE_ADD_SPECIAL && info->add_bos) push(j, info->bos);
     ingle_status st = j->set->n ? partition(j) : INGLE_OK;
     if (!st) st = plain(j, j->len, 0);
+    if (!st && flags & INGLE_ADD_SPECIAL && info->add_sep) push(j, info->sep);
     if (!st && flags & INGLE_ADD_SPECIAL && info->add_eos) push(j, info->eos);
     return st;
 }

@@ -1,6 +1,7 @@
 /* vocab.c - builds a vocabulary from tokenizer.ggml.* and answers questions about it. */
 #include "text/vocab.h"
 #include "base/mem.h"
+#include "text/words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,21 +25,29 @@ static bool is(ingle_str s, const char *text)
 /* ---- strings -----------------------------------------------------------------------------------
  */
 
+static const struct {
+    const char *name;
+    ingle_vocab_kind kind;
+} kinds[] = {{"gpt2", INGLE_VOCAB_BPE},
+             {"llama", INGLE_VOCAB_SPM},
+             {"bert", INGLE_VOCAB_WORDPIECE},
+             {"t5", INGLE_VOCAB_UNIGRAM},
+             {"rwkv", INGLE_VOCAB_RWKV}};
+
 static ingle_status read_model(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
 {
     ingle_str model, pre = {"default", 7};
     ingle_status st = ingle_gguf_get_str(g, key_model, true, &model, err);
     if (st) return st;
-    if (is(model, "llama")) {
-        v->kind = INGLE_VOCAB_SPM;
-        return INGLE_OK;
-    }
-    v->kind = INGLE_VOCAB_BPE;
-    if (!is(model, "gpt2"))
-        return ingle_fail(
-            err, INGLE_EUNSUPPORTED,
-            "key '%s': tokenizers of kind '%.*s' are not supported (gpt2 and llama are)", key_model,
-            model.len > 64 ? 64 : (int)model.len, model.ptr);
+    size_t i = 0, n_kinds = sizeof kinds / sizeof kinds[0];
+    while (i < n_kinds && !is(model, kinds[i].name)) i++;
+    if (i == n_kinds)
+        return ingle_fail(err, INGLE_EUNSUPPORTED,
+                          "key '%s': tokenizers of kind '%.*s' are not supported (gpt2, llama, "
+                          "bert, t5 and rwkv are)",
+                          key_model, model.len > 64 ? 64 : (int)model.len, model.ptr);
+    v->kind = kinds[i].kind;
+    if (v->kind != INGLE_VOCAB_BPE) return INGLE_OK;
     if ((st = ingle_gguf_get_str(g, key_pre, false, &pre, err))) return st;
     v->pretok = ingle_pretok_find(pre.ptr, pre.len);
     if (!v->pretok)
@@ -167,21 +176,65 @@ static ingle_status read_id(const ingle_vocab *v, const ingle_gguf *g, const cha
     return INGLE_OK;
 }
 
+/* What files without these keys rely on. */
+static void default_ids(ingle_vocab *v)
+{
+    static const struct {
+        int32_t bos, eos, unk, pad, sep;
+    } ids[] = {[INGLE_VOCAB_BPE] = {11, 11, -1, -1, -1},
+               [INGLE_VOCAB_SPM] = {1, 2, 0, -1, -1},
+               [INGLE_VOCAB_WORDPIECE] = {101, -1, 100, 0, 102},
+               [INGLE_VOCAB_UNIGRAM] = {-1, 1, 2, 0, -1},
+               [INGLE_VOCAB_RWKV] = {-1, -1, -1, -1, -1}};
+    ingle_vocab_info *f = &v->info;
+    unsigned flags = v->kind == INGLE_VOCAB_BPE ? v->pretok->flags : 0;
+    f->bos = flags & INGLE_PRETOK_NO_BOS ? -1 : ids[v->kind].bos;
+    f->eos = ids[v->kind].eos, f->unk = ids[v->kind].unk, f->pad = ids[v->kind].pad;
+    f->sep = ids[v->kind].sep;
+    f->eot = f->eom = f->nl = -1;
+    f->add_bos =
+        v->kind == INGLE_VOCAB_SPM || v->kind == INGLE_VOCAB_WORDPIECE || flags & INGLE_PRETOK_BOS;
+    f->add_eos = v->kind == INGLE_VOCAB_UNIGRAM;
+    v->add_sep = v->kind == INGLE_VOCAB_WORDPIECE;
+    v->clean = flags & INGLE_PRETOK_CLEAN || v->kind == INGLE_VOCAB_WORDPIECE;
+    v->add_space = v->kind == INGLE_VOCAB_SPM;
+}
+
+static ingle_status read_adds(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    const struct {
+        const char *key;
+        bool *value;
+        const int32_t *id; /* the token that is added */
+        const char *name;
+    } adds[] = {{"tokenizer.ggml.add_bos_token", &v->info.add_bos, &v->info.bos, "BOS"},
+                {"tokenizer.ggml.add_eos_token", &v->info.add_eos, &v->info.eos, "EOS"},
+                {"tokenizer.ggml.add_sep_token", &v->add_sep, &v->info.sep, "SEP"}};
+    for (size_t i = 0; i < sizeof adds / sizeof adds[0]; i++) {
+        ingle_status st = ingle_gguf_get_bool(g, adds[i].key, false, adds[i].value, err);
+        if (st) return st;
+        if (*adds[i].value && *adds[i].id < 0)
+            return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no %s token",
+                              adds[i].key, adds[i].name);
+    }
+    /* Elsewhere the key speaks of pairs of texts, not of a text. */
+    v->info.add_sep = v->add_sep = v->add_sep && v->kind == INGLE_VOCAB_WORDPIECE;
+    /* Byte-level BPE and RWKV have no prefix: there the key says nothing. */
+    bool space = v->add_space;
+    ingle_status st = ingle_gguf_get_bool(g, "tokenizer.ggml.add_space_prefix", false, &space, err);
+    v->add_space = space && (v->kind == INGLE_VOCAB_SPM || v->kind == INGLE_VOCAB_UNIGRAM);
+    return st;
+}
+
 static ingle_status read_ids(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
 {
     ingle_vocab_info *f = &v->info;
-    bool spm = v->kind == INGLE_VOCAB_SPM;
-    unsigned flags = spm ? 0 : v->pretok->flags;
-    f->bos = spm                           ? 1
-             : flags & INGLE_PRETOK_NO_BOS ? -1
-                                           : 11; /* what files without these keys rely on */
-    f->eos = spm ? 2 : 11;
-    f->unk = spm ? 0 : -1;
-    f->eot = f->eom = f->pad = f->sep = f->nl = -1;
+    default_ids(v);
     const struct {
         const char *key;
         int32_t *id;
     } ids[] = {
+        {"tokenizer.ggml.cls_token_id", v->kind == INGLE_VOCAB_WORDPIECE ? &f->bos : NULL},
         {"tokenizer.ggml.bos_token_id", &f->bos},
         {"tokenizer.ggml.eos_token_id", &f->eos},
         {"tokenizer.ggml.eot_token_id", &f->eot},
@@ -191,29 +244,10 @@ static ingle_status read_ids(ingle_vocab *v, const ingle_gguf *g, ingle_error *e
         {"tokenizer.ggml.seperator_token_id", &f->sep}, /* the key's own spelling */
     };
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
-        ingle_status st = read_id(v, g, ids[i].key, ids[i].id, err);
+        ingle_status st = ids[i].id ? read_id(v, g, ids[i].key, ids[i].id, err) : INGLE_OK;
         if (st) return st;
     }
-    f->add_bos = spm || flags & INGLE_PRETOK_BOS;
-    f->add_eos = false;
-    v->clean = flags & INGLE_PRETOK_CLEAN;
-    v->add_space = spm;
-    static const char add_bos[] = "tokenizer.ggml.add_bos_token",
-                      add_eos[] = "tokenizer.ggml.add_eos_token",
-                      add_space[] = "tokenizer.ggml.add_space_prefix";
-    bool space = spm;
-    ingle_status st = ingle_gguf_get_bool(g, add_bos, false, &f->add_bos, err);
-    if (!st) st = ingle_gguf_get_bool(g, add_eos, false, &f->add_eos, err);
-    if (!st) st = ingle_gguf_get_bool(g, add_space, false, &space, err);
-    if (st) return st;
-    v->add_space = spm && space; /* byte-level BPE has no prefix: there the key says nothing */
-    if (f->add_bos && f->bos < 0)
-        return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no BOS token",
-                          add_bos);
-    if (f->add_eos && f->eos < 0)
-        return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no EOS token",
-                          add_eos);
-    return INGLE_OK;
+    return read_adds(v, g, err);
 }
 
 /* ---- pieces and the map ------------------------------------------------------------------------
@@ -231,13 +265,15 @@ static size_t make_piece(const ingle_vocab *v, uint32_t id, char *out)
         return 1;
     }
     if (!(v->attrs[id] & INGLE_TOK_SPECIAL)) {
+        bool marks = ingle_vocab_marks_spaces(v->kind);
         if (v->kind == INGLE_VOCAB_BPE && ingle_bytes_decode(p, len, out, &n)) return n;
-        for (size_t i = 0; v->kind == INGLE_VOCAB_SPM && i < len;) {
+        if (v->kind == INGLE_VOCAB_RWKV && ingle_rwkv_unescape(p, len, out, &n)) return n;
+        for (size_t i = 0; marks && i < len;) {
             bool mark = len - i >= 3 && memcmp(p + i, SPACE_MARK, 3) == 0;
             out[n++] = mark ? ' ' : p[i];
             i += mark ? 3 : 1;
         }
-        if (v->kind == INGLE_VOCAB_SPM) return n;
+        if (marks) return n;
     }
     memcpy(out, p, len);
     return len;
@@ -273,6 +309,7 @@ static ingle_status build_map(ingle_vocab *v, ingle_error *err)
         at += (uint32_t)make_piece(v, id, v->pieces.data + at);
     }
     v->pieces.at[v->n_tokens] = at;
+    if (!ingle_vocab_merges(v->kind)) return INGLE_OK; /* looked up by ingle_vocab.words */
 
     const ingle_strings *s = v->kind == INGLE_VOCAB_BPE ? &v->pieces : &v->text;
     uint64_t seed = ingle_hash(v->text.data, v->text.at[v->n_tokens], v->n_tokens);
@@ -318,6 +355,10 @@ static ingle_status build_bytes(ingle_vocab *v, ingle_error *err)
         int b = v->attrs[id] & INGLE_TOK_BYTE ? byte_of(v, id) : -1;
         if (b >= 0 && v->byte_tokens[b] < 0) v->byte_tokens[b] = (int32_t)id;
     }
+    if (!ingle_vocab_merges(v->kind)) {
+        ingle_words_bytes(v);
+        return INGLE_OK;
+    }
     for (int b = 0; b < 256; b++) {
         static const char digits[] = "0123456789ABCDEF";
         const char name[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'}, c[1] = {(char)b};
@@ -357,7 +398,7 @@ static ingle_status find_newline(ingle_vocab *v, ingle_error *err)
 {
     int32_t id = v->byte_tokens['\n'];
     size_t n = 0;
-    if (v->kind == INGLE_VOCAB_BPE) {
+    if (v->kind != INGLE_VOCAB_SPM) {
         ingle_status st = ingle_vocab_tokenize(v, "\n", 1, 0, &id, 1, &n, err);
         if (st && st != INGLE_ERANGE) return st;
         if (!n) id = -1;
@@ -376,8 +417,10 @@ static ingle_status build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
     if (st) return st;
     ingle_vocab_find_known(v, g);
     st = build_map(v, err);
+    if (!st && !ingle_vocab_merges(v->kind)) st = ingle_words_build(v, g, err);
     if (!st) st = build_bytes(v, err);
-    if (!st) st = v->kind == INGLE_VOCAB_BPE ? ingle_pairs_build(v, g, err) : build_joints(v, err);
+    if (!st && v->kind == INGLE_VOCAB_BPE) st = ingle_pairs_build(v, g, err);
+    if (!st && v->kind == INGLE_VOCAB_SPM) st = build_joints(v, err);
     if (!st) st = ingle_specials_build(v, err);
     if (!st) st = find_newline(v, err);
     if (st) return st;
@@ -413,6 +456,7 @@ void ingle_vocab_close(ingle_vocab **vocab)
     free(v->joints);
     ingle_strmap_close(&v->map);
     ingle_specials_free(v);
+    ingle_words_free(v);
     ingle_splitter_close(&v->splitter);
     free(v);
 }
@@ -436,7 +480,7 @@ ingle_status ingle_vocab_token(const ingle_vocab *v, int32_t id, ingle_token_inf
         .score = v->scores[id],
         .control = attr & INGLE_TOK_CONTROL,
         .byte = attr & INGLE_TOK_BYTE ||
-                (v->kind == INGLE_VOCAB_BPE && n == 1 && v->pieces.data[at] & 0x80),
+                (!ingle_vocab_marks_spaces(v->kind) && n == 1 && v->pieces.data[at] & 0x80),
         .eog = attr & INGLE_TOK_EOG,
     };
     return INGLE_OK;

@@ -25,7 +25,25 @@ enum { /* attributes of a token */
 #define INGLE_TOK_SPECIAL                                                                          \
     (INGLE_TOK_HIDDEN | INGLE_TOK_USER) /* found in text before anything else */
 
-typedef enum ingle_vocab_kind { INGLE_VOCAB_BPE, INGLE_VOCAB_SPM } ingle_vocab_kind;
+typedef enum ingle_vocab_kind {
+    INGLE_VOCAB_BPE,
+    INGLE_VOCAB_SPM,
+    INGLE_VOCAB_WORDPIECE, /* the longest token first, word by word */
+    INGLE_VOCAB_UNIGRAM,   /* the tokens of the highest score together */
+    INGLE_VOCAB_RWKV       /* the longest token first */
+} ingle_vocab_kind;
+
+/* Whether tokens are merged from pairs; the other kinds look whole tokens up (words.h). */
+static inline bool ingle_vocab_merges(ingle_vocab_kind kind)
+{
+    return kind == INGLE_VOCAB_BPE || kind == INGLE_VOCAB_SPM;
+}
+
+/* Whether U+2581 in a token's text is a space. */
+static inline bool ingle_vocab_marks_spaces(ingle_vocab_kind kind)
+{
+    return kind != INGLE_VOCAB_BPE && kind != INGLE_VOCAB_RWKV;
+}
 
 /* One merge: left symbol, right symbol -> merged symbol; the lowest rank goes first. */
 typedef struct ingle_pair {
@@ -44,6 +62,7 @@ typedef struct ingle_special_set {
     ingle_special *entries;
     uint32_t n;
     uint32_t first[257];
+    size_t heap_bytes;
 } ingle_special_set;
 enum { INGLE_SPECIAL_MAX = 1024 }; /* bytes of such a token: bounds the time of the search */
 
@@ -74,6 +93,17 @@ struct ingle_vocab {
     uint32_t max_text; /* longest token in bytes */
     uint8_t *joints;   /* [65536 / 8] bit (last byte of a character, first byte of the next): some
                           token has them */
+
+    /* WordPiece, Unigram, RWKV */
+    ingle_special_set words; /* what plain text may become */
+    bool add_sep;            /* SEP ends what starts with BOS (WordPiece) */
+    bool lower, strip_marks; /* WordPiece */
+    bool merge_spaces;       /* Unigram: runs of spaces are one, none at the end */
+    double unknown_score;    /* Unigram: of a character without a token */
+    uint32_t *charsmap;      /* [n_charsmap] Unigram: what is replaced (unigram.c), or NULL */
+    size_t n_charsmap;
+    char *replacements; /* [n_replacements] NUL-terminated, one after the other */
+    size_t n_replacements;
 };
 
 /* known.c: finds end tokens and the like by their text, and corrects attributes (some files type
@@ -85,6 +115,10 @@ void ingle_vocab_find_known(ingle_vocab *v, const ingle_gguf *g);
 uint32_t ingle_vocab_add_symbol(ingle_vocab *v, const char *bytes, size_t len);
 
 /* special.c */
+typedef bool ingle_special_wanted(const ingle_vocab *v, uint32_t id);
+/* The tokens that are wanted, by their strings in s; false without memory. */
+bool ingle_special_set_build(ingle_special_set *set, const ingle_vocab *v, const ingle_strings *s,
+                             ingle_special_wanted *wanted);
 ingle_status ingle_specials_build(ingle_vocab *v, ingle_error *err);
 void ingle_specials_free(ingle_vocab *v);
 /* The longest token of the set that text[0..len) starts with, or NULL. */

@@ -10,15 +10,16 @@
 static void use(const ingle_vocab *v, const char *text, size_t len, unsigned flags, bool exact)
 {
     ingle_error err = {""};
-    size_t n, n_again, n_back, cap = 4 * len + 8;
-    int32_t *ids = malloc(cap * sizeof *ids);
+    size_t n, n_again, n_back, cap;
     char *back;
-    ingle_status st = ingle_vocab_tokenize(v, text, len, flags, ids, cap, &n, &err);
-    if (st || n > cap) abort();
+    ingle_status st = ingle_vocab_tokenize(v, text, len, flags, NULL, 0, &cap, &err);
+    if (st != (cap ? INGLE_ERANGE : INGLE_OK)) abort();
+    if (v->kind != INGLE_VOCAB_UNIGRAM && cap > 4 * len + 8) abort();
+    int32_t *ids = malloc((cap + 1) * sizeof *ids);
+    st = ingle_vocab_tokenize(v, text, len, flags, ids, cap, &n_again, &err);
+    if (st || n_again != (n = cap)) abort();
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= v->info.n_tokens) abort();
-    st = ingle_vocab_tokenize(v, text, len, flags, NULL, 0, &n_again, &err);
-    if (n_again != n || st != (n ? INGLE_ERANGE : INGLE_OK)) abort();
     for (unsigned f = 0; f < 32; f++) {
         st = ingle_vocab_detokenize(v, ids, n, f, NULL, 0, &n_back, &err);
         if (st != (n_back ? INGLE_ERANGE : INGLE_OK)) abort();
@@ -94,8 +95,9 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
         "ab abb  <|x|>|x|x|> \xe4\xb8\xad\xff\xe4\xb8 'Ll 12345\r\n  </s>\xe2\x96\x81  x\xcc\x81!";
     static vocab_spec s;
     static gguf_bytes b;
-    if (i >= 4) return 0;
-    spec(&s, i & 1);
+    if (i >= 7) return 0;
+    if (i < 4) spec(&s, i & 1);
+    else vb_words(&s, i == 4 ? "bert" : i == 5 ? "t5" : "rwkv");
     if (i == 2) s.name = "phi-3", vb_token(&s, "<|end|>", VB_NORMAL, 0);
     if (i == 3)
         s.pre = "deepseek-llm", vb_key(&s, "tokenizer.ggml.eos_token_id", INGLE_GGUF_U32, 3);

@@ -810,8 +810,8 @@ static void test_refusals(void **arg)
     static vocab_spec s;
     vb_spm(&s), s.model = NULL;
     expect_refused(&s, INGLE_ENOTFOUND, "tokenizer.ggml.model");
-    vb_spm(&s), s.model = "rwkv";
-    expect_refused(&s, INGLE_EUNSUPPORTED, "'rwkv'");
+    vb_spm(&s), s.model = "plamo2";
+    expect_refused(&s, INGLE_EUNSUPPORTED, "'plamo2'");
     vb_bpe(&s, "no-such-pre");
     expect_refused(&s, INGLE_EUNSUPPORTED, "'no-such-pre'");
     vb_bpe(&s, "gpt-2"), s.no_merges = true;
