@@ -2,7 +2,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 /* Facts of a family that its files do not tell, from the published model code. */
 static const ingle_family families[] = {
@@ -180,27 +183,77 @@ static ingle_status read_f64(reader *r, const char *key, bool required, double m
     return INGLE_OK;
 }
 
-/* head_count may be an array with one entry per layer; here all must agree. */
-static ingle_status read_uniform(reader *r, const char *key, bool required, uint32_t n_layer,
-                                 uint32_t max, uint32_t *out)
+typedef uint32_t *layer_field(ingle_layer *layer);
+
+static uint32_t *field_n_head(ingle_layer *layer)
+{
+    return &layer->n_head;
+}
+
+static uint32_t *field_n_head_kv(ingle_layer *layer)
+{
+    return &layer->n_head_kv;
+}
+
+static uint32_t *field_n_ff(ingle_layer *layer)
+{
+    return &layer->n_ff;
+}
+
+/* One number for all layers, or an array with one per layer. *out: the most of any; the default
+ * where nothing is required. */
+static ingle_status read_layers(reader *r, const char *key, bool required, uint32_t min,
+                                uint32_t max, const ingle_hparams *hp, layer_field *field,
+                                uint32_t *out)
 {
     const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, key));
-    if (!kv || kv->type != INGLE_GGUF_ARRAY) return read_u32(r, key, required, 1, max, out);
-    int64_t first = 0, value;
-    if (kv->n < n_layer)
-        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
-                          kv->n, n_layer);
-    for (size_t i = 0; i < n_layer; i++) {
-        if (!ingle_gguf_item_i64(kv, i, &value) || value < 1 || value > max)
-            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %zu should be 1 to %u", r->key,
-                              i, max);
-        if (i == 0) first = value;
-        if (value != first)
-            return ingle_fail(r->err, INGLE_EUNSUPPORTED,
-                              "key '%s' differs between layers, which this family cannot do yet",
-                              r->key);
+    int64_t value;
+    if (!kv || kv->type != INGLE_GGUF_ARRAY) {
+        ingle_status st = read_u32(r, key, required, min, max, out);
+        for (uint32_t l = 0; !st && l < hp->n_layer; l++) *field(&hp->layer[l]) = *out;
+        return st;
     }
-    *out = (uint32_t)first;
+    if (kv->n < hp->n_layer)
+        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
+                          kv->n, hp->n_layer);
+    *out = 0;
+    for (uint32_t l = 0; l < hp->n_layer; l++) {
+        if (!ingle_gguf_item_i64(kv, l, &value) || value < min || value > max)
+            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be %u to %u", r->key,
+                              l, min, max);
+        *field(&hp->layer[l]) = (uint32_t)value;
+        if (value > *out) *out = (uint32_t)value;
+    }
+    return INGLE_OK;
+}
+
+/* Heads and widths of every layer, and the most of each. */
+static ingle_status read_counts(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    uint32_t min = f->bare_layers ? 0 : 1;
+    bool own_kv = ingle_gguf_find(r->g, full_key(r, "attention.head_count_kv")) != NULL;
+    ingle_status st;
+    if (!(hp->layer = ingle_new(hp->n_layer, sizeof *hp->layer)))
+        return ingle_fail(r->err, INGLE_ENOMEM, "no memory for %u layers", hp->n_layer);
+    if ((st =
+             read_layers(r, "feed_forward_length", true, min, 1u << 22, hp, field_n_ff, &hp->n_ff)))
+        return st;
+    if ((st = read_layers(r, "attention.head_count", true, min, 65536, hp, field_n_head,
+                          &hp->n_head)))
+        return st;
+    hp->n_head_kv = hp->n_head;
+    if (own_kv && (st = read_layers(r, "attention.head_count_kv", false, min, 65536, hp,
+                                    field_n_head_kv, &hp->n_head_kv)))
+        return st;
+    for (uint32_t l = 0; l < hp->n_layer; l++) {
+        ingle_layer *layer = &hp->layer[l];
+        if (!own_kv) layer->n_head_kv = layer->n_head;
+        if (!layer->n_head || !layer->n_head_kv) layer->n_head = layer->n_head_kv = 0;
+        else if (layer->n_head % layer->n_head_kv)
+            return ingle_fail(r->err, INGLE_EFORMAT,
+                              "key '%s.attention.head_count_kv' is %u, should divide head_count %u",
+                              r->prefix, layer->n_head_kv, layer->n_head);
+    }
     return INGLE_OK;
 }
 
@@ -208,6 +261,7 @@ static ingle_status read_uniform(reader *r, const char *key, bool required, uint
 static ingle_status read_head_dim(reader *r, const char *key, const ingle_hparams *hp,
                                   uint32_t *out)
 {
+    if (!hp->n_head) return INGLE_OK; /* no attention anywhere */
     if (!ingle_gguf_find(r->g, full_key(r, key)) && hp->n_embd % hp->n_head)
         return ingle_fail(r->err, INGLE_EFORMAT,
                           "key '%s.attention.head_count' is %u, should divide embedding_length %u",
@@ -322,6 +376,28 @@ static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
     return read_f64(r, "rope.scaling.yarn_log_multiplier", false, 0, 1e3, &rope->log_multiplier);
 }
 
+/* Which layers are windowed: as the key lists them, or all but the last of each period. */
+static ingle_status read_local(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    uint32_t period = hp->window_period;
+    const ingle_gguf_kv *kv =
+        ingle_gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
+    bool list = f->window_list && kv && kv->type == INGLE_GGUF_ARRAY;
+    if (list && kv->n < hp->n_layer)
+        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
+                          kv->n, hp->n_layer);
+    for (uint32_t l = 0; l < hp->n_layer; l++) {
+        ingle_layer *layer = &hp->layer[l];
+        int64_t value = period && l % period != period - 1;
+        if (list && (!ingle_gguf_item_i64(kv, l, &value) || value < 0 || value > 1))
+            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be 0 or 1", r->key,
+                              l);
+        layer->local = value == 1;
+        layer->window = layer->local || (!list && !period) ? hp->window : 0;
+    }
+    return INGLE_OK;
+}
+
 /* The window and its pattern, and what windowed layers turn by. */
 static ingle_status read_window(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
@@ -335,6 +411,7 @@ static ingle_status read_window(reader *r, const ingle_family *f, ingle_hparams 
         if ((st = read_u32(r, "attention.sliding_window_pattern", false, 1, 4096,
                            &hp->window_period)))
             return st;
+    if ((st = read_local(r, f, hp))) return st;
     hp->rope_swa = hp->rope;
     if (!f->rope_swa) return INGLE_OK;
     double base = f->base_swa > 0 ? f->base_swa : hp->rope.base;
@@ -403,6 +480,30 @@ static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams
     return f->keys & INGLE_KEY_GATING ? read_gating(r, moe) : INGLE_OK;
 }
 
+/* Heads of windowed layers may have dimensions of their own (_swa), and turn as many of them. */
+static ingle_status read_swa_dims(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    uint32_t k = hp->head_dim_k, v = hp->head_dim_v, *n_rot = &hp->rope_swa.n_rot;
+    ingle_status st;
+    if (f->window_list) {
+        if ((st = read_u32(r, "attention.key_length_swa", false, 1, 4096, &k))) return st;
+        if ((st = read_u32(r, "attention.value_length_swa", false, 1, 4096, &v))) return st;
+        if (*n_rot > k) *n_rot = k;
+        if ((st = read_u32(r, "rope.dimension_count_swa", false, 2, k, n_rot))) return st;
+        if (*n_rot % 2)
+            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' is %u, should be even", r->key,
+                              *n_rot);
+    }
+    for (uint32_t l = 0; l < hp->n_layer; l++) {
+        ingle_layer *layer = &hp->layer[l];
+        layer->head_dim_k = layer->local ? k : hp->head_dim_k;
+        layer->head_dim_v = layer->local ? v : hp->head_dim_v;
+    }
+    if (k > hp->head_dim_k) hp->head_dim_k = k;
+    if (v > hp->head_dim_v) hp->head_dim_v = v;
+    return INGLE_OK;
+}
+
 ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g,
                                 ingle_error *err)
 {
@@ -414,18 +515,7 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     if ((st = read_u32(&r, "block_count", true, 1, 4096, &hp->n_layer))) return st;
     if ((st = read_u32(&r, "embedding_length", true, 1, 1u << 20, &hp->n_embd))) return st;
     if ((st = read_u32(&r, "context_length", true, 1, 1u << 30, &hp->n_ctx))) return st;
-    if ((st = read_uniform(&r, "feed_forward_length", true, hp->n_layer, 1u << 22, &hp->n_ff)))
-        return st;
-    if ((st = read_uniform(&r, "attention.head_count", true, hp->n_layer, 65536, &hp->n_head)))
-        return st;
-    hp->n_head_kv = hp->n_head;
-    if ((st = read_uniform(&r, "attention.head_count_kv", false, hp->n_layer, 65536,
-                           &hp->n_head_kv)))
-        return st;
-    if (hp->n_head % hp->n_head_kv)
-        return ingle_fail(err, INGLE_EFORMAT,
-                          "key '%s.attention.head_count_kv' is %u, should divide head_count %u",
-                          r.prefix, hp->n_head_kv, hp->n_head);
+    if ((st = read_counts(&r, family, hp))) return st;
     if ((st = read_head_dim(&r, "attention.key_length", hp, &hp->head_dim_k))) return st;
     if ((st = read_head_dim(&r, "attention.value_length", hp, &hp->head_dim_v))) return st;
     const char *eps_key = "attention.layer_norm_rms_epsilon";
@@ -434,33 +524,46 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     if ((st = read_f64(&r, eps_key, true, 0, 1, &eps))) return st;
     hp->eps = (float)eps;
     hp->rope.n_rot = hp->head_dim_k;
-    if ((st = read_u32(&r, "rope.dimension_count", false, 2, hp->head_dim_k, &hp->rope.n_rot)))
-        return st;
+    if (hp->n_head) /* else nothing turns */
+        if ((st = read_u32(&r, "rope.dimension_count", false, 2, hp->head_dim_k, &hp->rope.n_rot)))
+            return st;
     if (hp->rope.n_rot % 2)
         return ingle_fail(err, INGLE_EFORMAT, "key '%s.rope.dimension_count' is %u, should be even",
                           r.prefix, hp->rope.n_rot);
     if ((st = read_f64(&r, "rope.freq_base", false, 1, 1e12, &base))) return st;
     hp->rope.base = base;
     bool wide = family->wide_scale_layers && hp->n_layer == family->wide_scale_layers;
-    double scale = 1.0 / sqrt(wide ? (double)hp->n_embd / hp->n_head : (double)hp->head_dim_k);
-    if ((st = read_f64(&r, "attention.scale", false, 1e-9, 1e9, &scale))) return st;
+    double scale = wide ? 1.0 / sqrt((double)hp->n_embd / hp->n_head) : 0;
+    if (ingle_gguf_find(g, full_key(&r, "attention.scale")))
+        if ((st = read_f64(&r, "attention.scale", true, 1e-9, 1e9, &scale))) return st;
     hp->attn_scale = (float)scale;
     if ((st = read_experts(&r, family, hp))) return st;
     if ((st = read_special(&r, family, hp))) return st;
     if ((st = read_scaling(&r, family->keys, hp))) return st;
-    return read_window(&r, family, hp);
+    if ((st = read_window(&r, family, hp))) return st;
+    return read_swa_dims(&r, family, hp);
+}
+
+void ingle_hparams_free(ingle_hparams *hp)
+{
+    free(hp->layer);
+    hp->layer = NULL;
+}
+
+float ingle_layer_attn_scale(const ingle_hparams *hp, uint32_t layer)
+{
+    if (hp->attn_scale > 0) return hp->attn_scale;
+    return (float)(1.0 / sqrt((double)hp->layer[layer].head_dim_k));
 }
 
 uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer)
 {
-    bool none = hp->window_period && layer % hp->window_period == hp->window_period - 1;
-    return none ? 0 : hp->window;
+    return hp->layer[layer].window;
 }
 
 ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams *hp, uint32_t layer)
 {
-    /* By its place in the pattern, even where the file names no window. */
-    bool windowed = hp->window_period && layer % hp->window_period != hp->window_period - 1;
+    bool windowed = hp->layer[layer].local;
     if (!hp->turns || (family->rope_where == INGLE_ROPE_NOT_FOURTH && layer % 4 == 3) ||
         (family->rope_where == INGLE_ROPE_WINDOWED && !windowed))
         return INGLE_ROPE_NONE;

@@ -87,6 +87,8 @@ typedef struct ingle_family {
     /* Windowed layers turn by rope.freq_base_swa (default: this; 0: as the others), unscaled. */
     bool rope_swa;
     double base_swa;
+    bool window_list; /* key sliding_window_pattern lists the windowed layers */
+    bool bare_layers; /* head counts and widths of 0 mark layers without that part */
     uint32_t
         wide_scale_layers; /* with so many layers scores are scaled by 1 / sqrt(n_embd / n_head) */
     unsigned keys;         /* INGLE_KEY_* */
@@ -137,26 +139,40 @@ typedef struct ingle_moe {
     float scale; /* of the weights */
 } ingle_moe;
 
-typedef struct ingle_hparams {
-    uint32_t n_embd, n_layer, n_ff, n_ctx;
-    uint32_t n_head, n_head_kv; /* n_head is a multiple of n_head_kv */
+/* What may differ between layers. */
+typedef struct ingle_layer {
+    uint32_t n_head, n_head_kv; /* n_head is a multiple of n_head_kv; both 0: no attention */
     uint32_t head_dim_k, head_dim_v;
-    uint32_t window; /* of layers that have one; 0 = every earlier position is seen */
+    uint32_t n_ff;   /* 0: no feed-forward */
+    uint32_t window; /* 0 = every earlier position is seen */
+    bool local;      /* windowed by its place, even where the file names no window */
+} ingle_layer;
+
+typedef struct ingle_hparams {
+    uint32_t n_embd, n_layer, n_ctx;
+    ingle_layer *layer; /* [n_layer] */
+    /* the most of any layer */
+    uint32_t n_head, n_head_kv, head_dim_k, head_dim_v, n_ff;
+    uint32_t window; /* of layers that have one */
     uint32_t window_period;
     float eps;
-    float attn_scale, softcap_scores, softcap_logits; /* 0 = no cap */
-    float embed_scale, residual_scale, logit_scale;   /* factors, 1 = none */
-    float temperature;                                /* of scores by position; 0 = none */
-    bool parallel, turns;                             /* residual; RoPE anywhere at all */
+    float attn_scale;                               /* 0: 1 / sqrt(head_dim_k) of the layer */
+    float softcap_scores, softcap_logits;           /* 0 = no cap */
+    float embed_scale, residual_scale, logit_scale; /* factors, 1 = none */
+    float temperature;                              /* of scores by position; 0 = none */
+    bool parallel, turns;                           /* residual; RoPE anywhere at all */
     ingle_rope rope, rope_swa;
     ingle_moe moe;
     uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
 } ingle_hparams;
 
+/* ingle_hparams_free() after it, whatever it returned. */
 ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g,
                                 ingle_error *err);
+void ingle_hparams_free(ingle_hparams *hp);
 
-/* Window of a layer (0 = none), and what RoPE it takes. */
+/* The factor of a layer's scores, its window (0 = none), and what RoPE it takes. */
+float ingle_layer_attn_scale(const ingle_hparams *hp, uint32_t layer);
 uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer);
 ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams *hp,
                                 uint32_t layer);

@@ -134,9 +134,12 @@ static bool qkv(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
     if (in->op != INGLE_OP_STORE || *n < 2) return false;
     ingle_instr *rope_k = &p->instr[*n - 1], *rope_q = &p->instr[*n - 2];
     if (rope_k->op != INGLE_OP_ROPE || rope_q->op != INGLE_OP_ROPE) return false;
+    if (rope_k->dst != INGLE_BUF_K || rope_q->dst != INGLE_BUF_Q || rope_k->rope != rope_q->rope)
+        return false;
+    uint32_t head_dim = rope_q->head_dim;
     in->op = INGLE_OP_QKV;
     in->rope = rope_q->rope;
-    uint32_t head_dim = rope_q->head_dim;
+    in->n_heads = rope_q->n_heads, in->head_dim = head_dim;
     *n -= 2;
     if (*n >= 2 && norms_heads(&p->instr[*n - 1], INGLE_BUF_K, head_dim) &&
         norms_heads(&p->instr[*n - 2], INGLE_BUF_Q, head_dim)) {

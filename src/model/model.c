@@ -32,6 +32,7 @@ static void model_free(ingle_model *m)
 {
     if (!m) return;
     ingle_plan_free(&m->plan);
+    ingle_hparams_free(&m->hp);
     ingle_weights_free(&m->weights);
     ingle_vocab_close(&m->vocab);
     ingle_gguf_close(&m->gguf);
@@ -89,9 +90,9 @@ static ingle_status read_freqs(const ingle_model *m, const char *name, const ing
 static ingle_status read_rope(ingle_model *m, ingle_error *err)
 {
     const ingle_rope *rope = &m->hp.rope;
-    size_t n = rope->n_rot / 2;
+    size_t n = rope->n_rot / 2, n_swa = m->hp.rope_swa.n_rot / 2;
     bool lists = rope->scaling == INGLE_SCALING_LONG;
-    m->rope_freq = ingle_new(INGLE_ROPE_SETS * n, sizeof *m->rope_freq);
+    m->rope_freq = ingle_new(INGLE_ROPE_SETS * (n > n_swa ? n : n_swa), sizeof *m->rope_freq);
     if (lists) m->rope_long = ingle_new(n, sizeof *m->rope_long);
     if (!m->rope_freq || (lists && !m->rope_long))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for RoPE frequencies");
@@ -100,7 +101,8 @@ static ingle_status read_rope(ingle_model *m, ingle_error *err)
     const char *name = lists ? "rope_factors_short.weight" : "rope_freqs.weight";
     ingle_status st = read_freqs(m, name, rope, m->rope_freq, err);
     if (!st && lists) st = read_freqs(m, "rope_factors_long.weight", rope, m->rope_long, err);
-    return st ? st : read_freqs(m, NULL, &m->hp.rope_swa, m->rope_freq + n, err);
+    return st ? st
+              : read_freqs(m, NULL, &m->hp.rope_swa, m->rope_freq + (n > n_swa ? n : n_swa), err);
 }
 
 static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, ingle_error *err)

@@ -23,7 +23,7 @@ struct ingle_model {
     ingle_hparams hp;
     ingle_plan plan;
     ingle_weights weights;
-    /* [set][n_rot/2] radians per position, by ingle_rope_set; and of contexts longer than
+    /* [set][n_rot/2, the most of any set] radians per position, by ingle_rope_set; and of contexts longer than
      * n_ctx_orig in place of the first (longrope), or NULL */
     double *rope_freq, *rope_long;
     float rope_magnitude[INGLE_ROPE_SETS];

@@ -1,90 +1,8 @@
-#include "model/plan.h"
+#include "model/build.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Everything a step of the building needs; the first error sticks and later steps do nothing. */
-typedef struct builder {
-    ingle_plan *plan;
-    ingle_weights *w;
-    const ingle_family *family;
-    const ingle_hparams *hp;
-    const ingle_gguf *g;
-    ingle_error *err;
-    ingle_status st;
-    uint32_t layer;
-    uint32_t attn_norm,
-        attn_norm_bias;  /* the layer's, for a parallel feed-forward without its own */
-    bool rows;           /* past the GATHER of the last layer */
-    ingle_instr nowhere; /* written to after an error */
-} builder;
-
-static ingle_instr *emit(builder *b, ingle_op op)
-{
-    ingle_plan *p = b->plan;
-    if (!b->st && !ingle_grow(&p->instr, &p->cap, p->n_instr + 1, sizeof *p->instr))
-        b->st = ingle_fail(b->err, INGLE_ENOMEM, "no memory for the plan");
-    if (b->st) return &b->nowhere;
-    ingle_instr *in = &p->instr[p->n_instr++];
-    *in = (ingle_instr){.op = op,
-                        .layer = b->layer,
-                        .rows = b->rows,
-                        .vector = INGLE_NO_VECTOR,
-                        .vector2 = INGLE_NO_VECTOR,
-                        .bias = INGLE_NO_VECTOR,
-                        .sinks = INGLE_NO_VECTOR,
-                        .n_heads = 1};
-    return in;
-}
-
-static const char *tensor_name(builder *b, const char *part, char *name, size_t cap)
-{
-    snprintf(name, cap, "blk.%u.%s", b->layer, part);
-    return name;
-}
-
-static uint32_t vector(builder *b, const char *part, size_t n)
-{
-    char name[96];
-    uint32_t i = INGLE_NO_VECTOR;
-    if (!b->st)
-        b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, part, name, sizeof name), 0, n, n,
-                                     &i, b->err);
-    return i;
-}
-
-static bool has(builder *b, const char *part)
-{
-    char name[96];
-    return ingle_gguf_find_tensor(b->g, tensor_name(b, part, name, sizeof name)) != NULL;
-}
-
-static uint32_t vector_if(builder *b, const char *part, size_t n)
-{
-    return has(b, part) ? vector(b, part, n) : INGLE_NO_VECTOR;
-}
-
-static ingle_instr *norm_with(builder *b, ingle_buf dst, ingle_buf src, uint32_t weight,
-                              uint32_t bias)
-{
-    ingle_instr *in = emit(b, INGLE_OP_NORM);
-    in->dst = dst, in->src = src, in->vector = weight, in->bias = bias;
-    in->norm = b->family->norm;
-    in->head_dim = b->plan->width[src];
-    return in;
-}
-
-/* Of whole rows. `part` is the stem. */
-static void norm(builder *b, ingle_buf dst, ingle_buf src, const char *part)
-{
-    char weight[64], bias[64];
-    size_t n = b->plan->width[src];
-    snprintf(weight, sizeof weight, "%s.weight", part);
-    snprintf(bias, sizeof bias, "%s.bias", part);
-    uint32_t v = vector(b, weight, n);
-    norm_with(b, dst, src, v, vector_if(b, bias, n));
-}
 
 /* Of q or k, as the family does it. */
 static void norm_qk(builder *b, ingle_buf buf, const char *part, uint32_t n_heads,
@@ -106,65 +24,17 @@ static void norm_qk(builder *b, ingle_buf buf, const char *part, uint32_t n_head
     if (kind != INGLE_QK_ALL) in->n_heads = n_heads, in->head_dim = head_dim;
 }
 
-/* dst = rows first .. first + n_rows - 1 of the n_all rows of W . src, and of the bias if the file
- * has one. `part` is the stem: "attn_q" has attn_q.weight and attn_q.bias. */
-static void linear_part(builder *b, ingle_buf dst, ingle_buf src, const char *part, size_t first,
-                        size_t n_rows, size_t n_all)
-{
-    char stem[64], name[96];
-    uint32_t weight = 0, bias = INGLE_NO_VECTOR;
-    if (b->st) return;
-    snprintf(stem, sizeof stem, "%s.weight", part);
-    b->st = ingle_weights_matrix(b->w, b->g, tensor_name(b, stem, name, sizeof name), first, n_rows,
-                                 n_all, b->plan->width[src], &weight, b->err);
-    ingle_instr *in = emit(b, INGLE_OP_MATMUL);
-    in->src = src;
-    in->n_out = 1;
-    in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = dst};
-    snprintf(stem, sizeof stem, "%s.bias", part);
-    if (b->st || !has(b, stem)) return;
-    b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, stem, name, sizeof name), first, n_rows,
-                                 n_all, &bias, b->err);
-    in = emit(b, INGLE_OP_BIAS);
-    in->dst = in->src = dst, in->vector = bias;
-}
-
-static void linear(builder *b, ingle_buf dst, ingle_buf src, const char *part, size_t n_rows)
-{
-    linear_part(b, dst, src, part, 0, n_rows, n_rows);
-}
-
-static void binary(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, ingle_buf src2)
-{
-    ingle_instr *in = emit(b, op);
-    in->dst = dst, in->src = src, in->src2 = src2;
-}
-
-static void heads(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, uint32_t n_heads,
-                  uint32_t head_dim)
-{
-    ingle_instr *in = emit(b, op);
-    in->dst = dst, in->src = src, in->n_heads = n_heads, in->head_dim = head_dim;
-}
-
-static void scale(builder *b, ingle_buf buf, float by)
-{
-    if (by == 1.0f) return;
-    ingle_instr *in = emit(b, INGLE_OP_SCALE);
-    in->dst = in->src = buf, in->scale = by;
-}
-
-static void turn(builder *b, ingle_buf buf, uint32_t n_heads)
+void ingle_build_turn(builder *b, ingle_buf buf, uint32_t n_heads)
 {
     ingle_rope_set set = ingle_layer_rope(b->family, b->hp, b->layer);
     if (set == INGLE_ROPE_NONE) return;
-    heads(b, INGLE_OP_ROPE, buf, buf, n_heads, b->hp->head_dim_k);
+    heads(b, INGLE_OP_ROPE, buf, buf, n_heads, b->hp->layer[b->layer].head_dim_k);
     if (!b->st) b->plan->instr[b->plan->n_instr - 1].rope = set;
 }
 
 static void project_qkv(builder *b, ingle_buf src)
 {
-    const uint32_t *width = b->plan->width;
+    const uint32_t *width = b->width;
     size_t q = width[INGLE_BUF_Q], k = width[INGLE_BUF_K], v = width[INGLE_BUF_V];
     bool fused = has(b, "attn_qkv.weight");
     linear_part(b, INGLE_BUF_Q, src, fused ? "attn_qkv" : "attn_q", 0, q, fused ? q + k + v : q);
@@ -174,9 +44,50 @@ static void project_qkv(builder *b, ingle_buf src)
                 fused ? q + k + v : v);
 }
 
+uint32_t ingle_build_cache(builder *b, const ingle_cache *cache)
+{
+    ingle_plan *p = b->plan;
+    if (!b->st && !ingle_grow(&p->cache, &p->cap_cache, p->n_cache + 1, sizeof *p->cache))
+        b->st = ingle_fail(b->err, INGLE_ENOMEM, "no memory for the plan");
+    if (b->st) return 0;
+    p->cache[p->n_cache] = *cache;
+    return (uint32_t)p->n_cache++;
+}
+
+/* K and V of the layer into a cache of its own. */
+static uint32_t store(builder *b)
+{
+    const ingle_layer *l = &b->hp->layer[b->layer];
+    uint32_t cache = ingle_build_cache(b, &(ingle_cache){.head_dim_k = l->head_dim_k,
+                                                         .head_dim_v = l->head_dim_v,
+                                                         .n_head_kv = l->n_head_kv,
+                                                         .window = l->window});
+    ingle_instr *in = emit(b, INGLE_OP_STORE);
+    in->dst = in->src = INGLE_BUF_K, in->src2 = INGLE_BUF_V;
+    in->cache = cache, in->n_heads = l->n_head_kv, in->head_dim = l->head_dim_k;
+    return cache;
+}
+
+void ingle_build_attend(builder *b, uint32_t cache)
+{
+    const ingle_layer *l = &b->hp->layer[b->layer];
+    if (b->hp->temperature > 0.0f) {
+        ingle_instr *in = emit(b, INGLE_OP_TEMPER);
+        in->dst = in->src = INGLE_BUF_Q, in->scale = b->hp->temperature;
+        in->width = b->width[INGLE_BUF_Q];
+    }
+    uint32_t sinks = vector_if(b, "attn_sinks.weight", l->n_head);
+    ingle_instr *in = emit(b, INGLE_OP_ATTEND);
+    in->dst = INGLE_BUF_A, in->src = INGLE_BUF_Q;
+    in->n_heads = l->n_head, in->head_dim = l->head_dim_k;
+    in->cache = cache, in->window = l->window;
+    in->scale = ingle_layer_attn_scale(b->hp, b->layer);
+    in->sinks = sinks;
+}
+
 static void attention(builder *b)
 {
-    const ingle_hparams *hp = b->hp;
+    const ingle_layer *l = &b->hp->layer[b->layer];
     ingle_buf src = b->family->no_pre_norm ? INGLE_BUF_X : INGLE_BUF_N;
     if (!b->family->no_pre_norm) {
         norm(b, INGLE_BUF_N, INGLE_BUF_X, "attn_norm");
@@ -186,21 +97,11 @@ static void attention(builder *b)
         }
     }
     project_qkv(b, src);
-    norm_qk(b, INGLE_BUF_Q, "attn_q_norm.weight", hp->n_head, hp->head_dim_k);
-    norm_qk(b, INGLE_BUF_K, "attn_k_norm.weight", hp->n_head_kv, hp->head_dim_k);
-    turn(b, INGLE_BUF_Q, hp->n_head);
-    turn(b, INGLE_BUF_K, hp->n_head_kv);
-    binary(b, INGLE_OP_STORE, INGLE_BUF_K, INGLE_BUF_K, INGLE_BUF_V);
-    if (hp->temperature > 0.0f) {
-        ingle_instr *in = emit(b, INGLE_OP_TEMPER);
-        in->dst = in->src = INGLE_BUF_Q, in->scale = hp->temperature;
-    }
-    heads(b, INGLE_OP_ATTEND, INGLE_BUF_A, INGLE_BUF_Q, hp->n_head, hp->head_dim_k);
-    uint32_t sinks = vector_if(b, "attn_sinks.weight", hp->n_head);
-    if (b->st) return;
-    ingle_instr *in = &b->plan->instr[b->plan->n_instr - 1];
-    in->window = ingle_layer_window(hp, b->layer);
-    in->sinks = sinks;
+    norm_qk(b, INGLE_BUF_Q, "attn_q_norm.weight", l->n_head, l->head_dim_k);
+    norm_qk(b, INGLE_BUF_K, "attn_k_norm.weight", l->n_head_kv, l->head_dim_k);
+    ingle_build_turn(b, INGLE_BUF_Q, l->n_head);
+    ingle_build_turn(b, INGLE_BUF_K, l->n_head_kv);
+    ingle_build_attend(b, store(b));
 }
 
 /* x += n, after what the family does to a branch's end. `post` is the stem of its norm, or NULL. */
@@ -219,7 +120,7 @@ static bool up_holds_gate(builder *b)
     char name[96];
     const ingle_gguf_tensor *up =
         ingle_gguf_find_tensor(b->g, tensor_name(b, "ffn_up.weight", name, sizeof name));
-    return !has(b, "ffn_gate.weight") && up && up->dims[1] == 2 * (uint64_t)b->hp->n_ff;
+    return !has(b, "ffn_gate.weight") && up && up->dims[1] == 2 * (uint64_t)b->width[INGLE_BUF_G];
 }
 
 /* g = act(g) * u, or act(g). */
@@ -228,9 +129,11 @@ static void activate(builder *b, ingle_buf g, ingle_buf u, bool gated)
     ingle_act_fn act = b->family->act;
     ingle_instr *in = emit(b, INGLE_OP_ACT);
     in->act = act, in->dst = in->src = in->src2 = g;
+    in->width = b->width[g];
     if (act == INGLE_ACT_SWIGLU) {
         in = emit(b, INGLE_OP_ACT);
         in->act = INGLE_ACT_SWIGLU_UP, in->dst = in->src = in->src2 = u;
+        in->width = b->width[u];
     }
     if (gated) binary(b, INGLE_OP_MUL, g, g, u);
 }
@@ -238,7 +141,7 @@ static void activate(builder *b, ingle_buf g, ingle_buf u, bool gated)
 /* N = down(act(gate(src)) * up(src)) */
 static void dense(builder *b, ingle_buf src)
 {
-    size_t n_ff = b->hp->n_ff;
+    size_t n_ff = b->width[INGLE_BUF_G];
     if (b->family->ungated) {
         linear(b, INGLE_BUF_G, src, "ffn_up", n_ff);
     } else if (up_holds_gate(b)) {
@@ -362,25 +265,36 @@ static void head(builder *b, size_t n_vocab)
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = bias, .dst = INGLE_BUF_LOGITS};
 }
 
+/* Floats of the rows of a layer. */
+static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t layer)
+{
+    const ingle_layer *l = &hp->layer[layer];
+    const ingle_moe *moe = &hp->moe;
+    width[INGLE_BUF_X] = width[INGLE_BUF_N] = width[INGLE_BUF_XR] = hp->n_embd;
+    width[INGLE_BUF_Q] = l->n_head * l->head_dim_k;
+    width[INGLE_BUF_K] = l->n_head_kv * l->head_dim_k;
+    width[INGLE_BUF_V] = l->n_head_kv * l->head_dim_v;
+    width[INGLE_BUF_A] = width[INGLE_BUF_AR] = l->n_head * l->head_dim_v;
+    bool experts = moe->n_expert && layer >= moe->n_dense;
+    width[INGLE_BUF_G] = width[INGLE_BUF_U] = experts ? 0 : l->n_ff;
+    if (!experts) return;
+    width[INGLE_BUF_R] = moe->n_expert;
+    width[INGLE_BUF_C] = moe->n_used * (sizeof(ingle_choice) / sizeof(float));
+    width[INGLE_BUF_EG] = width[INGLE_BUF_EU] = moe->n_used * moe->n_ff;
+    width[INGLE_BUF_EY] = moe->n_used * hp->n_embd;
+    width[INGLE_BUF_M] = moe->n_ff_shared ? hp->n_embd : 0;
+    width[INGLE_BUF_SG] = width[INGLE_BUF_SU] = moe->n_ff_shared;
+    width[INGLE_BUF_S] = moe->n_ff_shared ? 1 : 0;
+}
+
+/* Buffers hold the widest row of any layer. */
 static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab)
 {
-    uint32_t a = hp->n_head * hp->head_dim_v;
-    p->width[INGLE_BUF_X] = p->width[INGLE_BUF_N] = p->width[INGLE_BUF_XR] = hp->n_embd;
-    p->width[INGLE_BUF_Q] = hp->n_head * hp->head_dim_k;
-    p->width[INGLE_BUF_K] = hp->n_head_kv * hp->head_dim_k;
-    p->width[INGLE_BUF_V] = hp->n_head_kv * hp->head_dim_v;
-    p->width[INGLE_BUF_A] = p->width[INGLE_BUF_AR] = a;
-    uint32_t shared = hp->moe.n_ff_shared;
-    if (!hp->moe.n_expert || hp->moe.n_dense)
-        p->width[INGLE_BUF_G] = p->width[INGLE_BUF_U] = hp->n_ff;
-    if (hp->moe.n_expert) {
-        p->width[INGLE_BUF_R] = hp->moe.n_expert;
-        p->width[INGLE_BUF_C] = hp->moe.n_used * (sizeof(ingle_choice) / sizeof(float));
-        p->width[INGLE_BUF_EG] = p->width[INGLE_BUF_EU] = hp->moe.n_used * hp->moe.n_ff;
-        p->width[INGLE_BUF_EY] = hp->moe.n_used * hp->n_embd;
-        p->width[INGLE_BUF_M] = shared ? hp->n_embd : 0;
-        p->width[INGLE_BUF_SG] = p->width[INGLE_BUF_SU] = shared;
-        p->width[INGLE_BUF_S] = shared ? 1 : 0;
+    uint32_t width[INGLE_BUF_COUNT] = {0};
+    for (uint32_t l = 0; l < hp->n_layer; l++) {
+        set_layer_widths(width, hp, l);
+        for (int i = 0; i < INGLE_BUF_COUNT; i++)
+            if (width[i] > p->width[i]) p->width[i] = width[i];
     }
     p->width[INGLE_BUF_LOGITS] = (uint32_t)n_vocab;
 }
@@ -416,6 +330,7 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
     if (n_vocab == 0 || n_vocab > INT32_MAX / 2)
         return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' has %zu rows", n_vocab);
     set_widths(plan, hp, n_vocab);
+    memcpy(b.width, plan->width, sizeof b.width);
     uint32_t weight;
     b.st = ingle_weights_matrix(w, g, "token_embd.weight", 0, n_vocab, n_vocab, hp->n_embd, &weight,
                                 err);
@@ -424,15 +339,21 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_X};
     scale(&b, INGLE_BUF_X, hp->embed_scale);
-    for (b.layer = 0; b.layer < hp->n_layer && !b.st; b.layer++) layer(&b);
+    for (b.layer = 0; b.layer < hp->n_layer && !b.st; b.layer++) {
+        set_layer_widths(b.width, hp, b.layer);
+        layer(&b);
+    }
     if (!b.st) head(&b, n_vocab);
     if (!b.st) b.st = refuse_unused(&b);
+    for (size_t i = 0; i < plan->n_instr; i++) /* whole rows, where nothing else was said */
+        if (!plan->instr[i].width) plan->instr[i].width = plan->width[plan->instr[i].dst];
     return b.st;
 }
 
 void ingle_plan_free(ingle_plan *plan)
 {
     free(plan->instr);
+    free(plan->cache);
     memset(plan, 0, sizeof *plan);
 }
 

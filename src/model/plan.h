@@ -18,9 +18,9 @@ typedef enum ingle_op {
     INGLE_OP_MATMUL,  /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
     INGLE_OP_BIAS,    /* dst = src + vector */
     INGLE_OP_ROPE,    /* dst = rotate(src), n_heads heads */
-    INGLE_OP_STORE,   /* K (src) and V (src2) into the layer's pages */
+    INGLE_OP_STORE,   /* K (src) and V (src2) into pages of a cache */
     INGLE_OP_QKV,     /* fused: norms of q and k heads, ROPE of both, STORE */
-    INGLE_OP_ATTEND,  /* dst = attention of q heads (src) over the layer's pages */
+    INGLE_OP_ATTEND,  /* dst = attention of n_heads q heads (src) over pages of a cache */
     INGLE_OP_ACT,     /* dst = act(src) */
     INGLE_OP_SCALE,   /* dst = src * scale */
     INGLE_OP_TEMPER,  /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
@@ -79,26 +79,36 @@ typedef struct ingle_instr {
     bool rows; /* works on wanted rows, not on tokens */
     ingle_pre pre;
     ingle_buf src, src2, dst;
-    uint32_t vector, vector2; /* NORM, BIAS, pre-NORM; QKV: q and k norms; ROUTE: added to the
+    uint32_t vector, vector2;   /* NORM, BIAS, pre-NORM; QKV: q and k norms; ROUTE: added to the
                                * scores for choosing, and factors on the weights */
-    uint32_t bias;            /* NORM, pre-NORM: of a LayerNorm */
-    ingle_norm_kind norm;     /* NORM, pre-NORM */
-    bool pairs;               /* EXPERTS: src has a row for each expert of a token */
-    uint32_t sinks;           /* ATTEND: a vector with one score per head, or INGLE_NO_VECTOR */
-    bool own;                 /* NORM of heads: each has its own weights */
-    ingle_act_fn act;         /* ACT, pre-GLU */
-    ingle_rope_set rope;      /* ROPE, QKV */
-    uint32_t window;          /* ATTEND; 0 = none */
-    float scale;              /* SCALE, TEMPER */
-    uint32_t n_heads, head_dim;
+    uint32_t bias;              /* NORM, pre-NORM: of a LayerNorm */
+    ingle_norm_kind norm;       /* NORM, pre-NORM */
+    bool pairs;                 /* EXPERTS: src has a row for each expert of a token */
+    uint32_t sinks;             /* ATTEND: a vector with one score per head, or INGLE_NO_VECTOR */
+    bool own;                   /* NORM of heads: each has its own weights */
+    ingle_act_fn act;           /* ACT, pre-GLU */
+    ingle_rope_set rope;        /* ROPE, QKV */
+    uint32_t cache;             /* STORE, QKV, ATTEND */
+    uint32_t window;            /* ATTEND; 0 = none */
+    float scale;                /* SCALE, TEMPER; ATTEND: of scores */
+    uint32_t width;             /* floats of a row that the small instructions work on */
+    uint32_t n_heads, head_dim; /* QKV: of q */
     uint32_t n_out;
     ingle_matmul_out out[3];
 } ingle_instr;
 
+/* What attention keeps of every position: keys and values of n_head_kv heads. Several layers may
+ * read one cache; `window`: no reader looks further back (0: all of it is read). */
+typedef struct ingle_cache {
+    uint32_t head_dim_k, head_dim_v, n_head_kv, window;
+} ingle_cache;
+
 typedef struct ingle_plan {
     ingle_instr *instr;
     size_t n_instr, cap;
-    uint32_t width[INGLE_BUF_COUNT]; /* floats per row */
+    ingle_cache *cache;
+    size_t n_cache, cap_cache;
+    uint32_t width[INGLE_BUF_COUNT]; /* floats per row, the most of any layer */
 } ingle_plan;
 
 /* What ROUTE writes. */

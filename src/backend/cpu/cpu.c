@@ -28,9 +28,28 @@ static bool uses_class(const ingle_model *m, ingle_act act)
     return false;
 }
 
-static size_t attend_scratch(const ingle_kern *k, const ingle_hparams *hp)
+static size_t attend_scratch(const ingle_model *m, const ingle_kern *k)
 {
-    return k->attend_scratch_bytes(hp->head_dim_k, hp->head_dim_v, hp->n_head / hp->n_head_kv);
+    size_t most = 0;
+    for (size_t i = 0; i < m->plan.n_instr; i++) {
+        const ingle_instr *in = &m->plan.instr[i];
+        if (in->op != INGLE_OP_ATTEND) continue;
+        const ingle_cache *c = &m->plan.cache[in->cache];
+        size_t n =
+            k->attend_scratch_bytes(c->head_dim_k, c->head_dim_v, in->n_heads / c->n_head_kv);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+/* Which counters a number of kv heads has; CPU_DUES: none. */
+static uint32_t due_of(cpu_layout *at, size_t n_heads)
+{
+    for (uint32_t i = 0; i < CPU_DUES; i++) {
+        if (!at->n_heads[i]) at->n_heads[i] = n_heads;
+        if (at->n_heads[i] == n_heads) return i;
+    }
+    return CPU_DUES;
 }
 
 /* Bytes of the panels that one task packs of what is mapped. */
@@ -68,15 +87,17 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
         at->pair_acts[c] =
             take(total, ingle_acts_bytes((ingle_act)c, opt->n_batch * moe->n_used, at->max_cols));
     }
-    at->rope =
-        take(total, ingle_model_rope_sets(m) * opt->n_batch * m->hp.rope.n_rot * sizeof(float));
+    at->n_rot = m->hp.rope.n_rot > m->hp.rope_swa.n_rot ? m->hp.rope.n_rot : m->hp.rope_swa.n_rot;
+    at->rope = take(total, ingle_model_rope_sets(m) * opt->n_batch * at->n_rot * sizeof(float));
     at->tok_seq = take(total, opt->n_batch * sizeof(uint32_t));
     at->tok_pos = take(total, opt->n_batch * sizeof(uint32_t));
     at->pages = take(total, opt->n_seqs * (opt->n_ctx / INGLE_PAGE) * sizeof(void *));
     at->page_first = take(total, opt->n_seqs * sizeof(size_t));
     at->n_counters = m->plan.n_instr + opt->n_batch / INGLE_HEAD_ROWS + 1;
     at->counters = take(total, at->n_counters * sizeof(cpu_counter));
-    at->heads = take(total, m->hp.n_head_kv * sizeof(cpu_counter));
+    for (size_t i = 0; i < m->plan.n_cache; i++) due_of(at, m->plan.cache[i].n_head_kv);
+    for (int i = 0; i < CPU_DUES; i++)
+        at->heads[i] = take(total, at->n_heads[i] * sizeof(cpu_counter));
     at->n_chosen = (size_t)m->hp.n_layer * moe->n_expert;
     at->chosen = take(total, at->n_chosen * sizeof(atomic_uint));
 
@@ -86,7 +107,7 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
         if (at->acts_bytes[c])
             at->t_acts[c] = take(&own, ingle_acts_bytes((ingle_act)c, 1, at->max_cols));
     size_t scratch = k->scratch_bytes(opt->n_batch, at->max_cols);
-    size_t attend = attend_scratch(k, &m->hp);
+    size_t attend = attend_scratch(m, k);
     at->t_scratch = take(&own, scratch > attend ? scratch : attend);
     at->t_panels = take(&own, task_panels(m, k, opt->n_batch));
     if (moe->n_expert) /* three floats and a byte each; or a number each and one more */
@@ -96,17 +117,26 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     at->thread = take(total, at->thread_bytes * (size_t)opt->n_threads);
 }
 
-static ingle_status shape(const ingle_model *m, const ingle_backend_options *opt,
-                          ingle_kv_shape *kv, size_t *page_bytes, size_t *pool_bytes,
-                          ingle_error *err)
+/* A page holds 32 positions of every cache, one after the other. cache may be NULL. Sizes were
+ * bounded by the checks on hyper-parameters: 4,096 caches of 65,536 heads of 1 MiB fit. */
+static ingle_status lay_page(const ingle_model *m, const ingle_backend_options *opt,
+                             cpu_cache *cache, size_t *page_bytes, size_t *pool_bytes,
+                             ingle_error *err)
 {
-    if (!ingle_kv_shape_init(kv, opt->kv_type, m->hp.head_dim_k, m->hp.head_dim_v)) {
+    ingle_kv_shape kv;
+    *page_bytes = 0;
+    if (!ingle_kv_shape_init(&kv, opt->kv_type, 1, 1)) {
         const char *name = ingle_type_known_name((unsigned)opt->kv_type);
         return ingle_fail(err, INGLE_EUNSUPPORTED,
                           "option 'kv_type': %s is not supported (F32, F16, BF16, Q8_0 are)",
                           name ? name : "an unknown type");
     }
-    *page_bytes = kv->bytes * m->hp.n_head_kv * m->hp.n_layer;
+    for (size_t i = 0; i < m->plan.n_cache; i++) {
+        const ingle_cache *c = &m->plan.cache[i];
+        ingle_kv_shape_init(&kv, opt->kv_type, c->head_dim_k, c->head_dim_v);
+        if (cache) cache[i] = (cpu_cache){.kv = kv, .at = *page_bytes, .n_heads = c->n_head_kv};
+        *page_bytes += kv.bytes * c->n_head_kv;
+    }
     if (!ingle_mul_ok(*page_bytes, opt->n_pages, pool_bytes))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu KV pages of %zu bytes",
                           opt->n_pages, *page_bytes);
@@ -118,9 +148,8 @@ static ingle_status cpu_memory(const ingle_model *m, const ingle_backend_options
 {
     ingle_kern k;
     cpu_layout at;
-    ingle_kv_shape s;
     size_t page_bytes;
-    ingle_status st = shape(m, opt, &s, &page_bytes, kv, err);
+    ingle_status st = lay_page(m, opt, NULL, &page_bytes, kv, err);
     if (st) return st;
     ingle_kern_init(&k, m->isa);
     layout(&at, m, opt, &k);
@@ -134,6 +163,7 @@ static void cpu_close(ingle_backend *b)
     if (!b) return;
     ingle_pool_close(&b->pool);
     free(b->profile.block);
+    free(b->cache);
     ingle_pages_free(b->pages, b->pages_bytes);
     ingle_pages_free(b->arena, b->at.total);
     free(b);
@@ -154,7 +184,8 @@ static void place(ingle_backend *b)
     b->page = (const uint8_t **)(void *)(b->arena + b->at.pages);
     b->page_first = (size_t *)(void *)(b->arena + b->at.page_first);
     b->counter = (cpu_counter *)(void *)(b->arena + b->at.counters);
-    b->heads = (cpu_counter *)(void *)(b->arena + b->at.heads);
+    for (int i = 0; i < CPU_DUES; i++)
+        b->heads[i] = (cpu_counter *)(void *)(b->arena + b->at.heads[i]);
     b->chosen = (atomic_uint *)(void *)(b->arena + b->at.chosen);
 }
 
@@ -199,10 +230,16 @@ static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
     b->model = model;
     b->opt = *opt;
     ingle_kern_init(&b->kern, model->isa);
-    ingle_status st = shape(model, opt, &b->kv, &b->page_bytes, &b->pages_bytes, err);
+    ingle_status st = INGLE_ENOMEM;
+    if (!(b->cache = ingle_new(model->plan.n_cache, sizeof *b->cache))) {
+        ingle_fail(err, st, "no memory for the CPU backend");
+        goto fail;
+    }
+    st = lay_page(model, opt, b->cache, &b->page_bytes, &b->pages_bytes, err);
     if (st) goto fail;
-    b->layer_bytes = b->kv.bytes * model->hp.n_head_kv;
     layout(&b->at, model, opt, &b->kern);
+    for (size_t i = 0; i < model->plan.n_cache; i++)
+        b->cache[i].due = due_of(&b->at, b->cache[i].n_heads);
     if ((st = take_memory(b, err))) goto fail;
     if ((st = ingle_pool_open(&b->pool, opt->n_threads, err))) goto fail;
     ingle_pool_run(b->pool, touch, b);
@@ -227,15 +264,24 @@ const ingle_backend_ops ingle_backend_cpu = {
     .profile_row = cpu_profile_row,
 };
 
+static void add_attention(const ingle_model *model, const ingle_instr *in, ingle_type kv_type,
+                          ingle_cost *cost)
+{
+    const ingle_cache *c = &model->plan.cache[in->cache];
+    ingle_kv_shape kv;
+    cost->attend_macs += (double)in->n_heads * (c->head_dim_k + c->head_dim_v);
+    if (ingle_kv_shape_init(&kv, kv_type, c->head_dim_k, c->head_dim_v))
+        cost->kv_bytes += (double)kv.bytes / INGLE_PAGE * c->n_head_kv;
+}
+
 void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost *cost)
 {
-    const ingle_hparams *hp = &model->hp;
-    ingle_kv_shape kv;
     memset(cost, 0, sizeof *cost);
     for (size_t i = 0; i < model->plan.n_instr; i++) {
         const ingle_instr *in = &model->plan.instr[i];
+        if (in->op == INGLE_OP_ATTEND) add_attention(model, in, kv_type, cost);
         bool experts = in->op == INGLE_OP_EXPERTS;
-        double times = experts ? hp->moe.n_used : 1; /* of one token */
+        double times = experts ? model->hp.moe.n_used : 1; /* of one token */
         if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD && !experts) continue;
         for (uint32_t o = 0; o < in->n_out; o++) {
             const ingle_packed *p = &model->weights.matrix[in->out[o].weight].packed;
@@ -247,8 +293,4 @@ void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost
             cost->weight_bytes += times * (double)p->n_rows * (double)p->row_bytes;
         }
     }
-    double heads = (double)hp->n_layer * hp->n_head;
-    cost->attend_macs = heads * (hp->head_dim_k + hp->head_dim_v);
-    if (ingle_kv_shape_init(&kv, kv_type, hp->head_dim_k, hp->head_dim_v))
-        cost->kv_bytes = (double)kv.bytes / INGLE_PAGE * hp->n_head_kv * hp->n_layer;
 }

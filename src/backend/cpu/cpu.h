@@ -12,19 +12,31 @@
 
 #define INGLE_HEAD_ROWS 32 /* logits rows computed at once */
 
+/* Head counts that have counters; layers of a further one wait at the barrier. */
+#define CPU_DUES 4
+
 /* Byte offsets in the arena; a pure function of model, options and level. */
 typedef struct cpu_layout {
     size_t buf[INGLE_BUF_COUNT];
     size_t acts[3], acts_bytes[3]; /* shared activations by class, n_batch rows */
     size_t pair_acts[3];           /* a row for each expert of a token */
-    size_t rope, tok_seq, tok_pos, pages, page_first, counters, heads, chosen;
+    size_t rope, tok_seq, tok_pos, pages, page_first, counters, heads[CPU_DUES], chosen;
+    size_t n_heads[CPU_DUES];           /* 0: unused */
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
     size_t t_panels;                    /* of a model in place: a task's panels */
     size_t t_route;                     /* of ROUTE and what follows it: scores, or first rows */
-    size_t n_counters, n_chosen, max_cols;
+    size_t n_counters, n_chosen, max_cols, n_rot;
     size_t total;
 } cpu_layout;
+
+/* A cache in a page: its heads' slots follow one another from `at` on. */
+typedef struct cpu_cache {
+    ingle_kv_shape kv;
+    size_t at;
+    uint32_t n_heads;
+    uint32_t due; /* which of the counters below its heads have: those of its head count */
+} cpu_cache;
 
 /* One task counter of an instruction, alone on its cache line. */
 typedef struct cpu_counter {
@@ -56,8 +68,8 @@ struct ingle_backend {
     ingle_backend_options opt;
     ingle_kern kern;
     ingle_pool *pool;
-    ingle_kv_shape kv;
-    size_t layer_bytes, page_bytes;
+    cpu_cache *cache; /* [n_cache of the plan] */
+    size_t page_bytes;
     uint8_t *pages;
     size_t pages_bytes;
     cpu_layout at;
@@ -68,16 +80,16 @@ struct ingle_backend {
     /* the run in progress */
     const ingle_batch *batch;
     float *buf[INGLE_BUF_COUNT];
-    float *rope;       /* [ingle_rope_set][n_batch][n_rot/2][2] cosine and sine */
+    float *rope;       /* [ingle_rope_set][n_batch][n_rot/2 of any][2] cosine and sine */
     uint32_t *tok_seq; /* [n_tokens] */
     uint32_t *tok_pos;
     const uint8_t **page; /* page addresses of all sequences */
     size_t *page_first;   /* [n_seqs] into page */
     cpu_counter *counter;
-    cpu_counter
-        *heads;  /* [n_head_kv] rows of q, k and v computed so far, where nobody waits for all */
-    bool single; /* one token of each sequence */
-    atomic_uint *chosen; /* [n_layer][n_expert] tokens that go to an expert, so far */
+    cpu_counter *heads[CPU_DUES]; /* [n_heads] rows of q, k and v computed so far of each kv head,
+                                   * where nobody waits for all */
+    bool single;                  /* one token of each sequence */
+    atomic_uint *chosen;          /* [n_layer][n_expert] tokens that go to an expert, so far */
 };
 
 void cpu_run(ingle_backend *b, const ingle_batch *batch);

@@ -85,24 +85,25 @@ static void add_experts(const ingle_backend *b, const ingle_instr *in, double m,
     }
 }
 
-/* Keys and values of one layer, per position. */
-static double kv_bytes(const ingle_backend *b)
+/* Keys and values of a layer, per position. */
+static double kv_bytes(const ingle_backend *b, const ingle_instr *in)
 {
-    return (double)b->layer_bytes / INGLE_PAGE;
+    const cpu_cache *c = &b->cache[in->cache];
+    return (double)(c->kv.bytes * c->n_heads) / INGLE_PAGE;
 }
 
 /* Position p sees p + 1, or the window; the keys and values of a sequence are counted once. */
 static void add_attention(const ingle_backend *b, const ingle_instr *in, ingle_profile_row *row)
 {
-    const ingle_hparams *hp = &b->model->hp;
-    double macs = (double)hp->n_head * (hp->head_dim_k + hp->head_dim_v);
+    const ingle_kv_shape *kv = &b->cache[in->cache].kv;
+    double macs = (double)in->n_heads * (double)(kv->head_dim_k + kv->head_dim_v);
     for (size_t s = 0; s < b->batch->n_seqs; s++) {
         const ingle_batch_seq *seq = &b->batch->seqs[s];
         size_t n = seq->n, end = seq->pos0 + n, window = in->window ? in->window : end;
         double seen = 0;
         for (size_t p = seq->pos0; p < end; p++) seen += (double)(p < window ? p + 1 : window);
         *(b->opt.kv_type == INGLE_TYPE_BF16 ? &row->bf16_macs : &row->f32_macs) += macs * seen;
-        row->bytes += kv_bytes(b) * (double)(end < window + n ? end : window + n);
+        row->bytes += kv_bytes(b, in) * (double)(end < window + n ? end : window + n);
     }
 }
 
@@ -123,7 +124,7 @@ static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profi
     case INGLE_OP_EXPERTS: add_experts(b, in, m, row); break;
     case INGLE_OP_ATTEND: add_attention(b, in, row); break;
     case INGLE_OP_STORE:
-    case INGLE_OP_QKV: row->bytes += m * kv_bytes(b); break;
+    case INGLE_OP_QKV: row->bytes += m * kv_bytes(b, in); break;
     case INGLE_OP_EMBED: {
         const ingle_matrix *mat = &b->model->weights.matrix[in->out[0].weight];
         row->bytes += m * (double)mat->packed.row_bytes;

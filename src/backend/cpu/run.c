@@ -22,7 +22,12 @@ void cpu_barrier(const worker *w)
 static float *rope_of(const worker *w, ingle_rope_set set, size_t t)
 {
     const ingle_backend *b = w->b;
-    return b->rope + (set * b->opt.n_batch + t) * b->model->hp.rope.n_rot;
+    return b->rope + (set * b->opt.n_batch + t) * b->at.n_rot;
+}
+
+static size_t rope_pairs(const ingle_model *m, ingle_rope_set set)
+{
+    return (set == INGLE_ROPE_SWA ? m->hp.rope_swa.n_rot : m->hp.rope.n_rot) / 2;
 }
 
 /* Cosine and sine of every pair at token t's position. */
@@ -30,10 +35,11 @@ static void angles(const worker *w, ingle_rope_set set, size_t t)
 {
     const ingle_backend *b = w->b;
     const ingle_model *m = b->model;
-    const size_t n = m->hp.rope.n_rot / 2;
+    const size_t n = rope_pairs(m, set);
     const bool stretched = m->rope_long && (double)b->opt.n_ctx > m->hp.rope.n_ctx_orig;
-    const double *freq =
-        set == INGLE_ROPE_GLOBAL && stretched ? m->rope_long : m->rope_freq + set * n;
+    const double *freq = set == INGLE_ROPE_GLOBAL && stretched
+                             ? m->rope_long
+                             : m->rope_freq + set * (b->at.n_rot / 2);
     float *cs = rope_of(w, set, t);
     for (size_t i = 0; i < n; i++) {
         double angle = b->tok_pos[t] * freq[i];
@@ -77,7 +83,8 @@ static void rope_heads(const worker *w, ingle_rope_set set, float *x, size_t t, 
 {
     bool halves = w->b->model->family->rope == INGLE_ROPE_HALVES;
     for (uint32_t h = 0; h < n_heads; h++)
-        w->b->kern.rope(x + h * head_dim, rope_of(w, set, t), w->b->model->hp.rope.n_rot, halves);
+        w->b->kern.rope(x + h * head_dim, rope_of(w, set, t), 2 * rope_pairs(w->b->model, set),
+                        halves);
 }
 
 /* Scores of far positions are made sharper (Mistral 3): as code published with the model does it. */
@@ -107,7 +114,7 @@ void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate
 static void by_row(const worker *w, const ingle_instr *in)
 {
     const ingle_kern *k = &w->b->kern;
-    size_t width = w->b->model->plan.width[in->dst], from, to;
+    size_t width = in->width, from, to;
     split(w, n_rows(w, in), &from, &to);
     for (size_t t = from; t < to; t++) {
         float *dst = row(w, in->dst, t);
@@ -135,22 +142,23 @@ static void by_row(const worker *w, const ingle_instr *in)
 
 /* ---- keys, values, attention ---- */
 
-static uint8_t *slot(const worker *w, size_t t, uint32_t layer, size_t head)
+static uint8_t *slot(const worker *w, size_t t, const cpu_cache *cache, size_t head)
 {
     const ingle_backend *b = w->b;
     size_t pos = b->tok_pos[t];
     const uint8_t *page = b->page[b->page_first[b->tok_seq[t]] + pos / INGLE_PAGE];
-    return b->pages + (page - b->pages) + layer * b->layer_bytes + head * b->kv.bytes;
+    return b->pages + (page - b->pages) + cache->at + head * cache->kv.bytes;
 }
 
 /* One kv head of one token: (norm, rope), store; fused also its query heads. */
 static void store_head(const worker *w, const ingle_instr *in, size_t t, uint32_t h)
 {
-    const ingle_hparams *hp = &w->b->model->hp;
-    uint32_t dk = hp->head_dim_k, group = hp->n_head / hp->n_head_kv;
+    const cpu_cache *cache = &w->b->cache[in->cache];
+    uint32_t dk = in->head_dim;
     float *k = row(w, INGLE_BUF_K, t) + h * dk;
-    const float *v = row(w, INGLE_BUF_V, t) + h * hp->head_dim_v;
+    const float *v = row(w, INGLE_BUF_V, t) + h * cache->kv.head_dim_v;
     if (in->op == INGLE_OP_QKV) {
+        uint32_t group = in->n_heads / cache->n_heads;
         float *q = row(w, INGLE_BUF_Q, t) + h * group * dk;
         if (in->vector != INGLE_NO_VECTOR) {
             norm_heads(w, q, in->vector, group, dk);
@@ -159,20 +167,20 @@ static void store_head(const worker *w, const ingle_instr *in, size_t t, uint32_
         rope_heads(w, in->rope, q, t, group, dk);
         rope_heads(w, in->rope, k, t, 1, dk);
     }
-    w->b->kern.kv_store(&w->b->kv, slot(w, t, in->layer, h), w->b->tok_pos[t] % INGLE_PAGE, k, v);
+    w->b->kern.kv_store(&cache->kv, slot(w, t, cache, h), w->b->tok_pos[t] % INGLE_PAGE, k, v);
 }
 
 static void store(const worker *w, const ingle_instr *in)
 {
     size_t n = w->b->batch->n_tokens, from, to;
-    split(w, n * w->b->model->hp.n_head_kv, &from, &to);
+    split(w, n * w->b->cache[in->cache].n_heads, &from, &to);
     for (size_t i = from; i < to; i++) store_head(w, in, i % n, (uint32_t)(i / n));
 }
 
 /* Tokens of one task. */
-static size_t attend_tokens(const ingle_backend *b)
+static size_t attend_tokens(const ingle_backend *b, const ingle_instr *in)
 {
-    size_t n = b->kern.attend_rows * b->model->hp.n_head_kv / b->model->hp.n_head;
+    size_t n = b->kern.attend_rows * b->cache[in->cache].n_heads / in->n_heads;
     return n ? n : 1;
 }
 
@@ -180,23 +188,24 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
                         size_t i_seq, size_t tile, uint32_t h)
 {
     ingle_backend *b = w->b;
-    const ingle_hparams *hp = &b->model->hp;
-    size_t group = hp->n_head / hp->n_head_kv;
-    size_t most = attend_tokens(b), t0 = tile * most, n = s->n - t0 < most ? s->n - t0 : most;
-    ingle_attend job = {.kv = &b->kv,
+    const cpu_cache *cache = &b->cache[in->cache];
+    const ingle_kv_shape *kv = &cache->kv;
+    size_t group = in->n_heads / cache->n_heads;
+    size_t most = attend_tokens(b, in), t0 = tile * most, n = s->n - t0 < most ? s->n - t0 : most;
+    ingle_attend job = {.kv = kv,
                         .pages = b->page + b->page_first[i_seq],
-                        .slot = in->layer * b->layer_bytes + h * b->kv.bytes,
+                        .slot = cache->at + h * kv->bytes,
                         .n_tokens = n,
                         .n_group = group,
                         .pos0 = s->pos0 + t0,
                         .window = in->window,
-                        .scale = hp->attn_scale,
-                        .softcap = hp->softcap_scores,
+                        .scale = in->scale,
+                        .softcap = b->model->hp.softcap_scores,
                         .sinks =
                             in->sinks == INGLE_NO_VECTOR ? NULL : vec(w, in->sinks) + h * group,
-                        .q = row(w, INGLE_BUF_Q, s->first + t0) + h * group * hp->head_dim_k,
+                        .q = row(w, INGLE_BUF_Q, s->first + t0) + h * group * kv->head_dim_k,
                         .ld_q = b->model->plan.width[INGLE_BUF_Q],
-                        .out = row(w, INGLE_BUF_A, s->first + t0) + h * group * hp->head_dim_v,
+                        .out = row(w, INGLE_BUF_A, s->first + t0) + h * group * kv->head_dim_v,
                         .ld_out = b->model->plan.width[INGLE_BUF_A]};
     b->kern.attend(&job, w->own + b->at.t_scratch);
 }
@@ -206,7 +215,8 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
 static void store_first(const worker *w, const ingle_instr *qkv, size_t t, uint32_t h)
 {
     double before = w->clock ? ingle_now() : 0;
-    ingle_pool_await(w->pool, &w->b->heads[h].next, w->n_due);
+    uint32_t due = w->b->cache[qkv->cache].due;
+    ingle_pool_await(w->pool, &w->b->heads[due][h].next, w->n_due[due]);
     if (w->clock) w->clock->wait += ingle_now() - before;
     store_head(w, qkv, t, h);
 }
@@ -216,7 +226,7 @@ static void attend(const worker *w, const ingle_instr *in, const ingle_instr *qk
                    cpu_counter *counter)
 {
     const ingle_batch *batch = w->b->batch;
-    size_t n_heads = w->b->model->hp.n_head_kv, most = attend_tokens(w->b), n_done = 0, i;
+    size_t n_heads = w->b->cache[in->cache].n_heads, most = attend_tokens(w->b, in), n_done = 0, i;
     size_t i_seq = 0;
     i = atomic_fetch_add(&counter->next, 1);
     while (i_seq < batch->n_seqs) {
@@ -237,9 +247,9 @@ static void attend(const worker *w, const ingle_instr *in, const ingle_instr *qk
 /* ---- products ---- */
 
 /* The input row t after its prologue, as floats; `into` is where it may be computed. */
-static const float *input_row(const worker *w, const ingle_instr *in, size_t t, float *into)
+static const float *input_row(const worker *w, const ingle_instr *in, size_t t, size_t width,
+                              float *into)
 {
-    size_t width = w->b->model->plan.width[in->src];
     const float *src = row(w, in->src, t);
     if (in->pre == INGLE_PRE_NORM) norm_row(w, in, into, src, width, 0);
     else if (in->pre == INGLE_PRE_GLU)
@@ -253,7 +263,7 @@ static void prepare(const worker *w, const ingle_instr *in, size_t m, ingle_acts
 {
     ingle_backend *b = w->b;
     bool alone = m == 1, as_float = wants(w, in, INGLE_ACT_F32);
-    size_t n_cols = b->model->plan.width[in->src], from = 0, to = 1;
+    size_t n_cols = b->model->weights.matrix[in->out[0].weight].packed.n_cols, from = 0, to = 1;
     float *own_row = (float *)(void *)(w->own + b->at.t_row);
     ingle_buf waits = in->pre == INGLE_PRE_NONE ? in->src : in->dst;
     for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++)
@@ -267,7 +277,8 @@ static void prepare(const worker *w, const ingle_instr *in, size_t m, ingle_acts
                                        .ld_x = b->model->plan.width[waits]};
     if (!alone) split(w, m, &from, &to);
     for (size_t t = from; t < to; t++) {
-        const float *x = input_row(w, in, t, alone || !as_float ? own_row : row(w, waits, t));
+        const float *x =
+            input_row(w, in, t, n_cols, alone || !as_float ? own_row : row(w, waits, t));
         if (alone) acts[INGLE_ACT_F32].x = x;
         for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++)
             if (wants(w, in, (ingle_act)c)) b->kern.quantise(&acts[c], t, x);
@@ -285,14 +296,16 @@ size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few)
 /* Rows first .. first + n - 1 of q, k or v are there. */
 static void report_heads(const worker *w, ingle_buf dst, size_t first, size_t n)
 {
-    const ingle_hparams *hp = &w->b->model->hp;
-    size_t each = dst == INGLE_BUF_V   ? hp->head_dim_v
-                  : dst == INGLE_BUF_K ? hp->head_dim_k
-                                       : hp->head_dim_k * (hp->n_head / hp->n_head_kv);
+    const cpu_cache *cache = &w->b->cache[w->by_head->cache];
+    const ingle_kv_shape *kv = &cache->kv;
+    size_t each = dst == INGLE_BUF_V   ? kv->head_dim_v
+                  : dst == INGLE_BUF_K ? kv->head_dim_k
+                                       : kv->head_dim_k * (w->by_head->n_heads / cache->n_heads);
     for (size_t end = first + n, next; first < end; first = next) {
         size_t h = first / each;
         next = (h + 1) * each < end ? (h + 1) * each : end;
-        atomic_fetch_add_explicit(&w->b->heads[h].next, next - first, memory_order_release);
+        atomic_fetch_add_explicit(&w->b->heads[cache->due][h].next, next - first,
+                                  memory_order_release);
     }
 }
 
@@ -454,19 +467,22 @@ static void lap(cpu_clock *c, size_t i_instr)
     c->wait = 0;
 }
 
-static size_t rows_of_head(const ingle_hparams *hp)
+static size_t rows_of_head(const cpu_cache *cache, const ingle_instr *qkv)
 {
-    return hp->head_dim_k * (hp->n_head / hp->n_head_kv + 1) + hp->head_dim_v;
+    return cache->kv.head_dim_k * (qkv->n_heads / cache->n_heads + 1) + cache->kv.head_dim_v;
 }
 
 /* A batch of single tokens goes from the product that makes q, k and v to attention without a
- * barrier, head by head. Whether `in` is that product: */
-static bool feeds_heads(const ingle_backend *b, const ingle_instr *in)
+ * barrier, head by head. What stores what `in` makes, if `in` is that product; else NULL. */
+static const ingle_instr *feeds_heads(const ingle_backend *b, const ingle_instr *in)
 {
-    if (!b->single || in->op != INGLE_OP_MATMUL || in->n_out != 3 || in[1].op != INGLE_OP_QKV)
-        return false;
-    return in->out[0].dst == INGLE_BUF_Q && in->out[1].dst == INGLE_BUF_K &&
-           in->out[2].dst == INGLE_BUF_V && in[2].op == INGLE_OP_ATTEND;
+    const ingle_instr *qkv = in + 1, *attention = in + 2;
+    if (!b->single || in->op != INGLE_OP_MATMUL || in->n_out != 3 || qkv->op != INGLE_OP_QKV)
+        return NULL;
+    bool all = in->out[0].dst == INGLE_BUF_Q && in->out[1].dst == INGLE_BUF_K &&
+               in->out[2].dst == INGLE_BUF_V && attention->op == INGLE_OP_ATTEND &&
+               attention->cache == qkv->cache && b->cache[qkv->cache].due < CPU_DUES;
+    return all ? qkv : NULL;
 }
 
 static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
@@ -483,8 +499,9 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         const ingle_instr *in = &b->model->plan.instr[i], *qkv = NULL;
         if (in->rows && !b->batch->n_rows) break; /* nothing behind the last attention is wanted */
         if (w.by_head) { /* the one before was the product; this is QKV: ATTEND does its work */
-            w.by_head = false;
-            w.n_due += rows_of_head(&b->model->hp);
+            const cpu_cache *cache = &b->cache[w.by_head->cache];
+            w.n_due[cache->due] += rows_of_head(cache, w.by_head);
+            w.by_head = NULL;
             if (w.clock) lap(w.clock, i);
             i++;
             qkv = in++;
@@ -525,7 +542,8 @@ void cpu_run(ingle_backend *b, const ingle_batch *batch)
             b->page[n_pages++] = b->pages + seq->pages[p] * b->page_bytes;
     }
     for (size_t i = 0; i < b->at.n_counters; i++) atomic_init(&b->counter[i].next, 0);
-    for (size_t h = 0; h < b->model->hp.n_head_kv; h++) atomic_init(&b->heads[h].next, 0);
+    for (int i = 0; i < CPU_DUES; i++)
+        for (size_t h = 0; h < b->at.n_heads[i]; h++) atomic_init(&b->heads[i][h].next, 0);
     for (size_t i = 0; i < b->at.n_chosen; i++) atomic_init(&b->chosen[i], 0);
     ingle_pool_run(b->pool, walk, b);
     if (b->profile.on) cpu_profile_add(b, begun);

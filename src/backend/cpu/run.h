@@ -10,10 +10,11 @@ typedef struct worker {
     ingle_backend *b;
     ingle_pool *pool;
     int i, n;
-    uint8_t *own;     /* private memory */
-    cpu_clock *clock; /* NULL: nobody looks */
-    bool by_head;     /* the product in progress reports q, k, v rows as they are done */
-    size_t n_due;     /* such rows of each kv head up to here */
+    uint8_t *own;               /* private memory */
+    cpu_clock *clock;           /* NULL: nobody looks */
+    const ingle_instr *by_head; /* the product in progress reports rows of q, k and v as they are
+                                 * done; what stores them */
+    size_t n_due[CPU_DUES];     /* such rows of each kv head up to here */
 } worker;
 
 /* My part [*from, *to) of n equal tasks. */
