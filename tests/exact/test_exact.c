@@ -9,10 +9,10 @@
 #define N_LONG   560 /* and a batch of 512 */
 
 static const char *const models[] = {
-    "llama3",     "qwen3",      "llama-F16",    "llama-BF16",   "llama-Q4_0",  "llama-Q4_1",
-    "llama-Q5_0", "llama-Q5_1", "llama-Q8_0",   "llama-Q2_K",   "llama-Q3_K",  "llama-Q4_K",
-    "llama-Q5_K", "llama-Q6_K", "llama-IQ4_NL", "llama-IQ4_XS", "llama-MXFP4",
-    "qwen2moe",   "qwen3moe",     "gpt-oss",
+    "llama3",       "qwen3",       "llama-F16",  "llama-BF16", "llama-Q4_0",
+    "llama-Q4_1",   "llama-Q5_0",  "llama-Q5_1", "llama-Q8_0", "llama-Q2_K",
+    "llama-Q3_K",   "llama-Q4_K",  "llama-Q5_K", "llama-Q6_K", "llama-IQ4_NL",
+    "llama-IQ4_XS", "llama-MXFP4", "qwen2moe",   "qwen3moe",   "gpt-oss",
 };
 
 typedef struct setup {
