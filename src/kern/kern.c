@@ -80,9 +80,11 @@ void ingle_acts_copy(const ingle_acts *a, size_t to, size_t from)
     if (a->d) memcpy(a->d + to * a->ld_d, a->d + from * a->ld_d, a->ld_d * sizeof *a->d);
     if (a->s) memcpy(a->s + to * a->ld_d, a->s + from * a->ld_d, a->ld_d * sizeof *a->s);
     if (a->sum32)
-        memcpy(a->sum32 + to * a->ld_s32, a->sum32 + from * a->ld_s32, a->ld_s32 * sizeof *a->sum32);
+        memcpy(a->sum32 + to * a->ld_s32, a->sum32 + from * a->ld_s32,
+               a->ld_s32 * sizeof *a->sum32);
     if (a->sum16)
-        memcpy(a->sum16 + to * a->ld_s16, a->sum16 + from * a->ld_s16, a->ld_s16 * sizeof *a->sum16);
+        memcpy(a->sum16 + to * a->ld_s16, a->sum16 + from * a->ld_s16,
+               a->ld_s16 * sizeof *a->sum16);
 }
 
 /* ---- KV pages ---- */
