@@ -187,6 +187,26 @@ typedef struct ingle_tensor_info {
 INGLE_API ingle_status ingle_model_tensor(const ingle_model *model, size_t i,
                                           ingle_tensor_info *info, ingle_error *err);
 
+/* What the engine makes of the architecture of a file; also of one it cannot run, opened with
+ * INGLE_PARTS_META. Nothing is read but names and keys. */
+typedef struct ingle_family_info {
+    const char
+        *name;  /* the family; of an unknown architecture the nearest one; NULL: none is near */
+    bool known; /* the architecture is this family's */
+    char features
+        [512]; /* of the family, of an opened plan with the file's numbers: "RMS norm, ..." */
+    size_t
+        n_unknown; /* tensor names that mean nothing to the family, those of layers counted once */
+    char unknown[512]; /* as many of them as fit: "blk.*.attn_gate.weight, ..." */
+} ingle_family_info;
+INGLE_API ingle_status ingle_model_family(const ingle_model *model, ingle_family_info *info,
+                                          ingle_error *err);
+
+/* The families this build runs: name (general.architecture) and features of family i, from 0;
+ * INGLE_ENOTFOUND past the end. features is cut to cap bytes, NUL included. */
+INGLE_API ingle_status ingle_family_get(size_t i, const char **name, char *features, size_t cap,
+                                        ingle_error *err);
+
 /* The plan as text, one instruction a line, NUL-terminated. *len is the size needed without NUL;
  * INGLE_ERANGE if cap is not larger than that. */
 INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, size_t cap,

@@ -37,6 +37,12 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
     if ((st = in_range("n_threads", o->n_threads, 0, 1024, err))) return st;
     if (!o->n_ctx)
         o->n_ctx = model->hp.n_ctx < DEFAULT_CTX ? (int32_t)model->hp.n_ctx : DEFAULT_CTX;
+    uint32_t most = model->plan.n_positions;
+    if (most && (uint32_t)o->n_ctx > most)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "option 'n_ctx' is %d, should be at most %u: the model has learned no "
+                          "further positions",
+                          o->n_ctx, most);
     if (!o->n_threads) o->n_threads = ingle_default_threads();
     size_t n_ctx = ingle_round_up((size_t)o->n_ctx, INGLE_PAGE);
     *b = (ingle_backend_options){.n_batch = (size_t)o->n_batch,

@@ -32,6 +32,7 @@ typedef struct attend_block {
     size_t ld_q, ld_o;         /* of the arrays below */
     size_t first[ATTEND_ROWS]; /* row sees positions first .. end - 1; both ascend with the row */
     size_t end[ATTEND_ROWS];
+    float slope[ATTEND_ROWS];
     bool seen[ATTEND_ROWS]; /* there is something to merge into: */
     float max[ATTEND_ROWS], sum[ATTEND_ROWS];
     float *dst[ATTEND_ROWS]; /* where the row's result goes */
@@ -87,6 +88,7 @@ static void attend_rows(attend_block *b, size_t row0, size_t n)
         b->end[r] = job->pos0 + t + 1;
         b->first[r] = job->window && b->end[r] > job->window ? b->end[r] - job->window : 0;
         b->seen[r] = false;
+        b->slope[r] = job->slopes ? job->slopes[g] : 0.0f;
         if (++g == job->n_group) g = 0, t++;
     }
 }
@@ -220,6 +222,15 @@ static bool attend_sees(const attend_block *b, size_t r, int *from, int *to)
     return first < end;
 }
 
+/* How far position j of the group and the 15 behind it are from row r's own: at most 0 where it
+ * sees them. Exact. */
+static v16 attend_distance(const attend_block *b, size_t r, int j)
+{
+    static const float steps[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    int64_t from = (int64_t)b->group + j - (int64_t)(b->end[r] - 1);
+    return v_add(v_load(steps), v_set((float)from));
+}
+
 /* Row r: q k to scores and their max. */
 static void attend_max(attend_block *b, size_t r, int from, int to)
 {
@@ -230,6 +241,7 @@ static void attend_max(attend_block *b, size_t r, int from, int to)
     for (int j = from & ~15; j < to; j += 16) {
         v16 x = v_mul(v_load(s + j), scale);
         if (job->softcap != 0.0f) x = v_mul(cap, v_tanh(v_div(x, cap)));
+        if (job->slopes) x = v_fma(v_set(b->slope[r]), attend_distance(b, r, j), x);
         if (j < from || j + 16 > to) x = v_keep(x, from - j, to - j, -INFINITY);
         max = v_max(x, max);
         v_store(s + j, x);

@@ -83,6 +83,7 @@ typedef struct ingle_attend {
     float softcap; /* 0 = none; else s = softcap * tanh(s / softcap) */
     const float *sinks; /* [n_group] or NULL: one more score per query head, which has no value:
                          * after the groups M' = max(M, sink), o = o*exp(M-M'), l = fma(l, exp(M-M'), exp(sink-M')) */
+    const float *slopes; /* [n_group] or NULL: after that s = fma(slope, position of k - position of q, s) */
     const float *q;
     size_t ld_q;
     float *out;
@@ -112,6 +113,11 @@ typedef struct ingle_kern {
                      size_t n);                         /* silu(gate) * up */
     void (*gelu)(float *dst, const float *a, size_t n); /* the tanh form */
     void (*gelu_mul)(float *dst, const float *gate, const float *up, size_t n);
+    void (*gelu_erf)(float *dst, const float *a, size_t n); /* the exact form */
+    void (*relu2)(float *dst, const float *a, size_t n);    /* max(a, 0)^2 */
+    /* p: alpha_p, alpha_n, beta, eps. Above 0 alpha_p a^2 + beta a, else (e^min(a, eps) - 1 - a) alpha_n + beta a */
+    void (*xielu)(float *dst, const float *a, const float p[4], size_t n);
+    void (*clamp)(float *dst, const float *a, float most, size_t n); /* into [-most, most] */
     void (*softcap)(float *dst, const float *a, float cap, size_t n); /* cap * tanh(a / cap) */
     /* x: one head. cs: [n_rot/2][2] cosine, sine. pairs: (2i, 2i+1) if !neox, (i, i + n_rot/2) if neox. */
     void (*rope)(float *x, const float *cs, size_t n_rot, bool neox);

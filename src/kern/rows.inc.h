@@ -2,6 +2,15 @@
  * Included once per level after a lanes_*.h; defines statics only. Tails load and store only what
  * is in the row. */
 
+/* q of e^r = 1 + r + r^2 q(r), |r| <= ln 2 / 2. */
+static inline v16 v_exp_tail(v16 r)
+{
+    v16 q = v_fma(v_set(0x1.6a23ccp-10f), r, v_set(0x1.123a2p-7f));
+    q = v_fma(q, r, v_set(0x1.5558f2p-5f));
+    q = v_fma(q, r, v_set(0x1.555492p-3f));
+    return v_fma(q, r, v_set(0x1.fffffcp-2f));
+}
+
 /* e^x: n = rint(x / ln 2), r = x - n ln 2 in two parts, 1 + r + r^2 q(r) with a minimax q of degree
  * 4 (relative error 3.1e-9 over |r| <= ln 2 / 2), then 2^n exactly. At most 1.01 ulp from the true
  * value; 0 below -104, infinity above 88.73. */
@@ -12,11 +21,7 @@ static inline v16 v_exp(v16 x)
     v16 n = v_sub(v_fma(x, v_set(0x1.715476p0f), magic), magic);
     v16 r = v_fma(n, v_set(-0x1.62e43p-1f), x);
     r = v_fma(n, v_set(0x1.05c61p-29f), r);
-    v16 q = v_fma(v_set(0x1.6a23ccp-10f), r, v_set(0x1.123a2p-7f));
-    q = v_fma(q, r, v_set(0x1.5558f2p-5f));
-    q = v_fma(q, r, v_set(0x1.555492p-3f));
-    q = v_fma(q, r, v_set(0x1.fffffcp-2f));
-    v16 p = v_fma(v_fma(q, r, v_set(1.0f)), r, v_set(1.0f));
+    v16 p = v_fma(v_fma(v_exp_tail(r), r, v_set(1.0f)), r, v_set(1.0f));
     return v_pow2(p, n);
 }
 
@@ -45,6 +50,40 @@ static inline v16 v_gelu(v16 x)
     v16 one = v_set(1.0f), inner = v_fma(v_mul(v_set(0.044715f), x), x, one);
     v16 t = v_tanh(v_mul(v_mul(v_set(0.79788456f), x), inner));
     return v_mul(v_mul(v_set(0.5f), x), v_add(one, t));
+}
+
+/* x / 2 (1 + erf(t)), t = x / sqrt(2). Below |t| = 1 erf is odd: t times a polynomial in t^2; above
+ * ln(erfc(|t|)) is nearly a parabola, here of degree 9 around 1, and from 5 on nothing is left. */
+static inline v16 v_gelu_erf(v16 x)
+{
+    static const float near[] = {0x1.4a569p-14f,  -0x1.a45088p-11f, 0x1.541272p-8f, -0x1.b7fabap-6f,
+                                 0x1.ce2d1p-4f, -0x1.81273ep-2f,  0x1.20dd74p+0f},
+                       far[] = {-0x1.eb0b16p-24f, 0x1.ab6ba2p-19f, -0x1.5dcdfcp-15f,
+                                0x1.6bc4eep-12f,  -0x1.13814p-9f,  0x1.4be02ep-7f,
+                                -0x1.54d592p-5f,  -0x1.afaa3cp-1f, -0x1.51c9bap+1f,
+                                -0x1.d97fbep+0f};
+    const v16 one = v_set(1.0f), zero = v_set(0.0f);
+    v16 t = v_mul(v_abs(x), v_set(0x1.6a09e6p-1f)), z = v_mul(t, t), u = v_sub(t, one);
+    v16 p = v_set(near[0]), q = v_set(far[0]);
+    for (int i = 1; i < 7; i++) p = v_fma(p, z, v_set(near[i]));
+    for (int i = 1; i < 10; i++) q = v_fma(q, u, v_set(far[i]));
+    p = v_fma(p, v_copysign(t, x), one);
+    q = v_pick_lt(t, v_set(5.0f), v_exp(q), zero);
+    q = v_pick_lt(x, zero, q, v_sub(v_set(2.0f), q));
+    return v_mul(v_mul(v_set(0.5f), x), v_pick_lt(t, one, p, q));
+}
+
+/* Huang & Schlag 2024 (arXiv 2411.13010): a quadratic above zero, an exponential below; p: alpha_p,
+ * alpha_n, beta, eps as used there (after softplus). In this order of min a NaN stays. */
+static inline v16 v_xielu(v16 x, const float p[4])
+{
+    const v16 one = v_set(1.0f), straight = v_mul(v_set(p[2]), x);
+    v16 m = v_min(v_set(p[3]), x);
+    v16 bend = v_pick_lt(v_set(-0.34f), m, v_mul(v_mul(m, m), v_exp_tail(m)),
+                         v_sub(v_sub(v_exp(m), one), m)); /* e^m - 1 - m */
+    bend = v_add(bend, v_sub(m, x));
+    v16 up = v_fma(v_mul(v_set(p[0]), x), x, straight);
+    return v_pick_lt(v_set(0.0f), x, up, v_fma(bend, v_set(p[1]), straight));
 }
 
 static inline size_t min_left(size_t n)
@@ -153,6 +192,34 @@ static void row_gelu_mul(float *dst, const float *gate, const float *up, size_t 
                   n - i);
 }
 
+static void row_gelu_erf(float *dst, const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_gelu_erf(v_load_n(a + i, n - i)), n - i);
+}
+
+static void row_relu2(float *dst, const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_max(v_set(0.0f), v_load_n(a + i, n - i)); /* in this order a NaN stays */
+        v_store_n(dst + i, v_mul(x, x), n - i);
+    }
+}
+
+static void row_xielu(float *dst, const float *a, const float p[4], size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_xielu(v_load_n(a + i, n - i), p), n - i);
+}
+
+static void row_clamp(float *dst, const float *a, float most, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_max(v_set(-most), v_load_n(a + i, n - i));
+        v_store_n(dst + i, v_min(v_set(most), x), n - i);
+    }
+}
+
 static void row_softcap(float *dst, const float *a, float cap, size_t n)
 {
     v16 c = v_set(cap);
@@ -211,6 +278,10 @@ static void rows_init(ingle_kern *k)
     k->norm_layer = norm_layer;
     k->gelu = row_gelu;
     k->gelu_mul = row_gelu_mul;
+    k->gelu_erf = row_gelu_erf;
+    k->relu2 = row_relu2;
+    k->xielu = row_xielu;
+    k->clamp = row_clamp;
     k->softcap = row_softcap;
     k->add = row_add;
     k->mul = row_mul;

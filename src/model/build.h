@@ -85,6 +85,10 @@ static inline void norm(builder *b, ingle_buf dst, ingle_buf src, const char *pa
 {
     char weight[64], bias[64];
     size_t n = b->width[src];
+    if (b->family->bare_norms) {
+        norm_with(b, dst, src, INGLE_NO_VECTOR, INGLE_NO_VECTOR);
+        return;
+    }
     snprintf(weight, sizeof weight, "%s.weight", part);
     snprintf(bias, sizeof bias, "%s.bias", part);
     uint32_t v = vector(b, weight, n);

@@ -105,6 +105,88 @@ static const ingle_family families[] = {
      .keys = INGLE_KEY_EXPERTS | INGLE_KEY_GATING,
      .gating = INGLE_GATING_SIGMOID,
      .late_ffn_norm = true},
+
+    {.name = "qwen2vl", .rope = INGLE_ROPE_HALVES, .keys = INGLE_KEY_SECTIONS},
+    {.name = "qwen3vl",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .keys = INGLE_KEY_SECTIONS},
+    {.name = "internlm2"},
+    {.name = "xverse"},
+    {.name = "ernie4_5"},
+    {.name = "chatglm"},
+    {.name = "baichuan", .alibi_bias = 8, .alibi_layers = 40},
+    {.name = "arcee", .act = INGLE_ACT_RELU2, .ungated = true},
+    {.name = "orion", .rope = INGLE_ROPE_HALVES, .norm = INGLE_NORM_LAYER},
+    {.name = "olmo", .norm = INGLE_NORM_LAYER, .bare_norms = true, .keys = INGLE_KEY_CLAMP},
+    {.name = "exaone", .rope = INGLE_ROPE_HALVES},
+    {.name = "exaone4",
+     .rope = INGLE_ROPE_HALVES,
+     .rope_where = INGLE_ROPE_WINDOWED_IF,
+     .qk_norm = INGLE_QK_HEAD,
+     .no_pre_norm = true,
+     .window_period = 4},
+    {.name = "seed_oss", .rope = INGLE_ROPE_HALVES, .late_ffn_norm = true},
+    {.name = "hunyuan-dense",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .late_qk_norm = true},
+    {.name = "apertus",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .act = INGLE_ACT_XIELU,
+     .ungated = true},
+    {.name = "nemotron",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_RELU2,
+     .ungated = true},
+    {.name = "plamo", .rope = INGLE_ROPE_HALVES, .residual = INGLE_RESIDUAL_PARALLEL},
+    {.name = "falcon",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU_ERF,
+     .residual = INGLE_RESIDUAL_PARALLEL,
+     .ungated = true},
+    {.name = "gptneox",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU_ERF,
+     .residual = INGLE_RESIDUAL_KEY,
+     .ungated = true,
+     .keys = INGLE_KEY_PARALLEL},
+    {.name = "codeshell",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU,
+     .ungated = true},
+    {.name = "gpt2",
+     .rope_where = INGLE_ROPE_NOWHERE,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU,
+     .ungated = true,
+     .positions = true},
+    {.name = "starcoder",
+     .rope_where = INGLE_ROPE_NOWHERE,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU,
+     .ungated = true,
+     .positions = true},
+    {.name = "bloom",
+     .rope_where = INGLE_ROPE_NOWHERE,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU,
+     .ungated = true,
+     .embed_norm = true,
+     .alibi_bias = 8,
+     .keys = INGLE_KEY_ALIBI},
+    {.name = "mpt",
+     .rope_where = INGLE_ROPE_NOWHERE,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU_ERF,
+     .ungated = true,
+     .keys = INGLE_KEY_ALIBI | INGLE_KEY_CLAMP},
+    {.name = "refact", .rope_where = INGLE_ROPE_NOWHERE, .alibi_bias = 8},
 };
 
 const ingle_family *ingle_family_find(ingle_str architecture)
@@ -117,11 +199,9 @@ const ingle_family *ingle_family_find(ingle_str architecture)
     return NULL;
 }
 
-const char *ingle_family_list(void)
+const ingle_family *ingle_family_at(size_t i)
 {
-    return "llama, mistral3, qwen2, qwen3, gemma, gemma2, gemma3, phi2, phi3, glm4, minicpm, "
-           "granite, olmo2, smollm3, stablelm, starcoder2, command-r, cohere2, qwen2moe, qwen3moe, "
-           "granitemoe, olmoe, phimoe, gpt-oss, glm4moe";
+    return i < sizeof families / sizeof families[0] ? &families[i] : NULL;
 }
 
 /* Keys that change the arithmetic: refused rather than ignored where a family does not read them.
@@ -132,8 +212,8 @@ static const struct {
     unsigned read_by; /* INGLE_KEY_* */
 } special_keys[] = {
     {"expert_count", 0, INGLE_KEY_EXPERTS},
-    {"attention.clamp_kqv", 0, 0},
-    {"attention.max_alibi_bias", 0, 0},
+    {"attention.clamp_kqv", 0, INGLE_KEY_CLAMP},
+    {"attention.max_alibi_bias", 0, INGLE_KEY_ALIBI},
     {"attn_logit_softcapping", 0, INGLE_KEY_SOFTCAPS},
     {"final_logit_softcapping", 0, INGLE_KEY_SOFTCAPS},
     {"logit_scale", 0, INGLE_KEY_SCALES | INGLE_KEY_LOGIT_SCALE},
@@ -333,6 +413,30 @@ static ingle_status read_special(reader *r, const ingle_family *f, ingle_hparams
     if (f->rope_where == INGLE_ROPE_IF_FINETUNED)
         st = read_bool(r, "rope.scaling.finetuned", &hp->turns);
     return st;
+}
+
+/* What else may happen to q, k and scores. */
+static ingle_status read_attention(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    bool alibi = !f->alibi_layers || f->alibi_layers == hp->n_layer;
+    double clamp = 0, bias = alibi ? f->alibi_bias : 0;
+    ingle_status st = INGLE_OK;
+    if (f->keys & INGLE_KEY_CLAMP)
+        if ((st = read_f64(r, "attention.clamp_kqv", false, 0, 1e9, &clamp))) return st;
+    if (f->keys & INGLE_KEY_ALIBI)
+        if ((st = read_f64(r, "attention.max_alibi_bias", false, 0, 1e3, &bias))) return st;
+    if (f->rope_where == INGLE_ROPE_NOWHERE || (f->alibi_layers && alibi)) hp->turns = false;
+    hp->clamp_qkv = (float)clamp;
+    hp->alibi_bias = (float)bias;
+    if (!(f->keys & INGLE_KEY_SECTIONS)) return INGLE_OK;
+    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "rope.dimension_sections"));
+    int64_t n_other = 0;
+    /* time, height and width are all the position of a text's token; a fourth would be 0 */
+    if (kv && kv->type == INGLE_GGUF_ARRAY && kv->n > 3) ingle_gguf_item_i64(kv, 3, &n_other);
+    if (n_other)
+        return ingle_fail(r->err, INGLE_EUNSUPPORTED,
+                          "key '%s': a fourth section is not supported yet", r->key);
+    return INGLE_OK;
 }
 
 static bool str_is(ingle_str s, const char *text)
@@ -539,6 +643,7 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     hp->attn_scale = (float)scale;
     if ((st = read_experts(&r, family, hp))) return st;
     if ((st = read_special(&r, family, hp))) return st;
+    if ((st = read_attention(&r, family, hp))) return st;
     if ((st = read_scaling(&r, family->keys, hp))) return st;
     if ((st = read_window(&r, family, hp))) return st;
     return read_swa_dims(&r, family, hp);
@@ -565,9 +670,18 @@ ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams 
 {
     bool windowed = hp->layer[layer].local;
     if (!hp->turns || (family->rope_where == INGLE_ROPE_NOT_FOURTH && layer % 4 == 3) ||
-        (family->rope_where == INGLE_ROPE_WINDOWED && !windowed))
+        (family->rope_where == INGLE_ROPE_WINDOWED && !windowed) ||
+        (family->rope_where == INGLE_ROPE_WINDOWED_IF && hp->window && !windowed))
         return INGLE_ROPE_NONE;
     return family->rope_swa && windowed && hp->window ? INGLE_ROPE_SWA : INGLE_ROPE_GLOBAL;
+}
+
+double ingle_alibi_slope(double bias, uint32_t n_head, uint32_t head)
+{
+    uint32_t n = 1; /* the power of two up to n_head; heads behind it lie between the others */
+    while (n * 2 <= n_head) n *= 2;
+    double exponent = head < n ? bias / n * (head + 1) : bias / (2 * n) * (2 * (head - n) + 1);
+    return exp2(-exponent);
 }
 
 static double yarn_dimension(const ingle_rope *rope, double n_turns)

@@ -29,7 +29,10 @@ typedef enum ingle_qk_norm {
 
 typedef enum ingle_act_fn {
     INGLE_ACT_SILU,
-    INGLE_ACT_GELU,
+    INGLE_ACT_GELU,     /* the tanh form */
+    INGLE_ACT_GELU_ERF, /* the exact one */
+    INGLE_ACT_RELU2,    /* max(x, 0)^2 */
+    INGLE_ACT_XIELU,    /* with four numbers per layer, keys xielu.* */
     INGLE_ACT_SWIGLU, /* GPT-OSS's: kern.h's swiglu_gate of the gate, swiglu_up of the other half */
     INGLE_ACT_SWIGLU_UP
 } ingle_act_fn;
@@ -51,6 +54,8 @@ typedef enum ingle_residual {
 typedef enum ingle_rope_where {
     INGLE_ROPE_EVERY,
     INGLE_ROPE_WINDOWED,    /* only layers with a window */
+    INGLE_ROPE_WINDOWED_IF, /* likewise, every layer if the file names no window */
+    INGLE_ROPE_NOWHERE,     /* positions are learned, or distances lower the scores */
     INGLE_ROPE_NOT_FOURTH,  /* all but every fourth */
     INGLE_ROPE_IF_FINETUNED /* none if key rope.scaling.finetuned is false */
 } ingle_rope_where;
@@ -64,7 +69,10 @@ enum {
     INGLE_KEY_PARALLEL = 16,   /* use_parallel_residual */
     INGLE_KEY_YARN = 32,       /* rope.scaling.yarn_beta_*, yarn_log_multiplier */
     INGLE_KEY_EXPERTS = 64,    /* expert_count and what belongs to it */
-    INGLE_KEY_GATING = 128     /* expert_gating_func, expert_weights_norm, expert_group_* */
+    INGLE_KEY_GATING = 128,    /* expert_gating_func, expert_weights_norm, expert_group_* */
+    INGLE_KEY_CLAMP = 256,     /* attention.clamp_kqv */
+    INGLE_KEY_ALIBI = 512,     /* attention.max_alibi_bias */
+    INGLE_KEY_SECTIONS = 1024  /* rope.dimension_sections: for text all turn by the position */
 };
 
 /* What is 0 in a row is the common case: serial residual, RMS norms before attention and
@@ -82,6 +90,14 @@ typedef struct ingle_family {
     bool no_pre_norm;   /* norms only behind attention and feed-forward */
     bool ignore_window; /* what the file says of a window means nothing */
     bool embed_root;    /* embeddings times sqrt(n_embd) */
+    bool embed_norm;    /* embeddings are normed: token_embd_norm */
+    bool positions;     /* learned positions are added to embeddings: position_embd */
+    bool bare_norms;    /* norms have no weights */
+    bool late_qk_norm;  /* q and k are normed after RoPE */
+    /* ALiBi: scores are lowered with the distance, by up to 2^(-bias / heads) per position; the
+     * default of INGLE_KEY_ALIBI. With layers given: only of models with so many, without RoPE. */
+    double alibi_bias;
+    uint32_t alibi_layers;
     /* Of `window_period` layers the last has no window; 0: the window holds everywhere. */
     uint32_t window_period;
     /* Windowed layers turn by rope.freq_base_swa (default: this; 0: as the others), unscaled. */
@@ -100,7 +116,7 @@ typedef struct ingle_family {
 } ingle_family;
 
 const ingle_family *ingle_family_find(ingle_str architecture); /* NULL if unknown */
-const char *ingle_family_list(void);                           /* "llama, qwen2, ..." */
+const ingle_family *ingle_family_at(size_t i);                 /* NULL past the end */
 
 typedef enum ingle_rope_scaling {
     INGLE_SCALING_NONE,
@@ -160,6 +176,7 @@ typedef struct ingle_hparams {
     float softcap_scores, softcap_logits;           /* 0 = no cap */
     float embed_scale, residual_scale, logit_scale; /* factors, 1 = none */
     float temperature;                              /* of scores by position; 0 = none */
+    float clamp_qkv, alibi_bias;                    /* 0 = none */
     bool parallel, turns;                           /* residual; RoPE anywhere at all */
     ingle_rope rope, rope_swa;
     ingle_moe moe;
@@ -176,6 +193,10 @@ float ingle_layer_attn_scale(const ingle_hparams *hp, uint32_t layer);
 uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer);
 ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams *hp,
                                 uint32_t layer);
+
+/* What a query head's scores lose per position of distance (Press et al. 2022, arXiv 2108.12409;
+ * for numbers of heads that are no power of two as BLOOM and MPT do it). */
+double ingle_alibi_slope(double bias, uint32_t n_head, uint32_t head);
 
 /* Angle of one position step for pair i (0 .. n_rot/2-1), and the factor on cosine and sine;
  * freq_factor is the pair's own divisor (Llama 3's rope_freqs tensor), 1 without one. YaRN: Peng et

@@ -109,6 +109,7 @@ static bool glu_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t af
     if (*n < 2 || (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_EXPERTS)) return false;
     ingle_instr *mul = &p->instr[*n - 1], *act = &p->instr[*n - 2];
     if (mul->op != INGLE_OP_MUL || act->op != INGLE_OP_ACT || act->dst != mul->src) return false;
+    if (act->act != INGLE_ACT_SILU && act->act != INGLE_ACT_GELU) return false;
     if (!feeds(mul, in) || read_later(p, after, mul->dst)) return false;
     in->pre = INGLE_PRE_GLU;
     in->src = act->src;

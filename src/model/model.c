@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/cpu.h"
+#include "model/support.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ static void model_free(ingle_model *m)
     ingle_gguf_close(&m->gguf);
     free(m->rope_freq);
     free(m->rope_long);
+    free(m->alibi);
     free(m->name);
     free(m->architecture);
     free(m->chat_template);
@@ -105,20 +107,42 @@ static ingle_status read_rope(ingle_model *m, ingle_error *err)
               : read_freqs(m, NULL, &m->hp.rope_swa, m->rope_freq + (n > n_swa ? n : n_swa), err);
 }
 
+static ingle_status make_alibi(ingle_model *m, ingle_error *err)
+{
+    const ingle_hparams *hp = &m->hp;
+    if (hp->alibi_bias == 0.0f) return INGLE_OK;
+    if (!(m->alibi = ingle_new(hp->n_head, sizeof *m->alibi)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for ALiBi slopes");
+    for (uint32_t h = 0; h < hp->n_head; h++)
+        m->alibi[h] = (float)ingle_alibi_slope((double)hp->alibi_bias, hp->n_head, h);
+    return INGLE_OK;
+}
+
+static ingle_status refuse_architecture(const ingle_model *m, ingle_error *err)
+{
+    ingle_fit fit = {0};
+    if (ingle_fit_nearest(&fit, m->gguf, NULL) || !fit.family)
+        return ingle_fail(err, INGLE_EUNSUPPORTED, "architecture '%.100s' is not supported",
+                          m->architecture);
+    return ingle_fail(err, INGLE_EUNSUPPORTED,
+                      "architecture '%.60s' is not supported; the nearest that is: '%s'%s%.100s",
+                      m->architecture, fit.family->name,
+                      fit.unknown[0] ? ", which does not know " : "", fit.unknown);
+}
+
 static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, ingle_error *err)
 {
     ingle_status st;
     ingle_str arch = {"", 0};
     if ((st = ingle_gguf_get_str(m->gguf, "general.architecture", true, &arch, err))) return st;
-    if (!(m->family = ingle_family_find(arch)))
-        return ingle_fail(err, INGLE_EUNSUPPORTED, "architecture '%s' is not supported (%s are)",
-                          m->architecture, ingle_family_list());
+    if (!(m->family = ingle_family_find(arch))) return refuse_architecture(m, err);
     if ((st = ingle_hparams_read(&m->hp, m->family, m->gguf, err))) return st;
     if ((st = ingle_weights_init(&m->weights, m->gguf, opt->in_place, opt->map_experts, err)))
         return st;
     if ((st = ingle_plan_build(&m->plan, &m->weights, m->family, &m->hp, m->gguf, err))) return st;
     m->n_vocab = (int32_t)m->plan.width[INGLE_BUF_LOGITS];
     if (opt->fuse) ingle_plan_fuse(&m->plan);
+    if ((st = make_alibi(m, err))) return st;
     return read_rope(m, err);
 }
 

@@ -27,6 +27,7 @@ struct ingle_model {
      * n_ctx_orig in place of the first (longrope), or NULL */
     double *rope_freq, *rope_long;
     float rope_magnitude[INGLE_ROPE_SETS];
+    float *alibi;    /* [n_head] ingle_alibi_slope(), or NULL */
     int32_t n_vocab; /* rows of the output head */
 };
 

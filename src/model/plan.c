@@ -1,5 +1,6 @@
 #include "model/build.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,22 +86,52 @@ void ingle_build_attend(builder *b, uint32_t cache)
     in->sinks = sinks;
 }
 
-static void attention(builder *b)
+/* Q and K: normed and turned, in the family's order. */
+static void prepare_qk(builder *b)
 {
     const ingle_layer *l = &b->hp->layer[b->layer];
-    ingle_buf src = b->family->no_pre_norm ? INGLE_BUF_X : INGLE_BUF_N;
-    if (!b->family->no_pre_norm) {
-        norm(b, INGLE_BUF_N, INGLE_BUF_X, "attn_norm");
-        if (!b->st) {
-            b->attn_norm = b->plan->instr[b->plan->n_instr - 1].vector;
-            b->attn_norm_bias = b->plan->instr[b->plan->n_instr - 1].bias;
+    bool late = b->family->late_qk_norm;
+    for (int step = 0; step < 2; step++) {
+        if (late == (step == 1)) {
+            norm_qk(b, INGLE_BUF_Q, "attn_q_norm.weight", l->n_head, l->head_dim_k);
+            norm_qk(b, INGLE_BUF_K, "attn_k_norm.weight", l->n_head_kv, l->head_dim_k);
+        } else {
+            ingle_build_turn(b, INGLE_BUF_Q, l->n_head);
+            ingle_build_turn(b, INGLE_BUF_K, l->n_head_kv);
         }
     }
+}
+
+static void clamp(builder *b, ingle_buf buf)
+{
+    if (b->hp->clamp_qkv == 0.0f) return;
+    binary(b, INGLE_OP_CLAMP, buf, buf, buf);
+    if (!b->st) b->plan->instr[b->plan->n_instr - 1].scale = b->hp->clamp_qkv;
+}
+
+/* The layer's norm before attention; where it has two, the other one is the feed-forward's. */
+static void attention_norm(builder *b)
+{
+    bool two = has(b, "attn_norm_2.weight");
+    size_t n = b->width[INGLE_BUF_X];
+    norm(b, INGLE_BUF_N, INGLE_BUF_X, two ? "attn_norm_2" : "attn_norm");
+    if (b->st) return;
+    b->attn_norm = b->plan->instr[b->plan->n_instr - 1].vector;
+    b->attn_norm_bias = b->plan->instr[b->plan->n_instr - 1].bias;
+    if (!two) return;
+    b->attn_norm = vector(b, "attn_norm.weight", n);
+    b->attn_norm_bias = vector_if(b, "attn_norm.bias", n);
+}
+
+static void attention(builder *b)
+{
+    ingle_buf src = b->family->no_pre_norm ? INGLE_BUF_X : INGLE_BUF_N;
+    if (!b->family->no_pre_norm) attention_norm(b);
     project_qkv(b, src);
-    norm_qk(b, INGLE_BUF_Q, "attn_q_norm.weight", l->n_head, l->head_dim_k);
-    norm_qk(b, INGLE_BUF_K, "attn_k_norm.weight", l->n_head_kv, l->head_dim_k);
-    ingle_build_turn(b, INGLE_BUF_Q, l->n_head);
-    ingle_build_turn(b, INGLE_BUF_K, l->n_head_kv);
+    clamp(b, INGLE_BUF_Q);
+    clamp(b, INGLE_BUF_K);
+    clamp(b, INGLE_BUF_V);
+    prepare_qk(b);
     ingle_build_attend(b, store(b));
 }
 
@@ -123,6 +154,24 @@ static bool up_holds_gate(builder *b)
     return !has(b, "ffn_gate.weight") && up && up->dims[1] == 2 * (uint64_t)b->width[INGLE_BUF_G];
 }
 
+static float softplus(double x)
+{
+    return (float)(x > 30 ? x : log1p(exp(x)));
+}
+
+/* One number for all layers or one for each. */
+static double layer_number(builder *b, const char *key)
+{
+    const ingle_gguf_kv *kv = ingle_gguf_find(b->g, key);
+    double value = NAN;
+    if (kv) ingle_gguf_item_f64(kv, kv->type == INGLE_GGUF_ARRAY ? b->layer : 0, &value);
+    if (!b->st && !(fabs(value) <= 1e6))
+        b->st =
+            ingle_fail(b->err, INGLE_EFORMAT,
+                       "key '%s': layer %u should have a number there, at most 1e6", key, b->layer);
+    return value;
+}
+
 /* g = act(g) * u, or act(g). */
 static void activate(builder *b, ingle_buf g, ingle_buf u, bool gated)
 {
@@ -130,6 +179,13 @@ static void activate(builder *b, ingle_buf g, ingle_buf u, bool gated)
     ingle_instr *in = emit(b, INGLE_OP_ACT);
     in->act = act, in->dst = in->src = in->src2 = g;
     in->width = b->width[g];
+    if (act == INGLE_ACT_XIELU) {
+        double beta = layer_number(b, "xielu.beta");
+        in->bend[0] = softplus(layer_number(b, "xielu.alpha_p"));
+        in->bend[1] = (float)beta + softplus(layer_number(b, "xielu.alpha_n"));
+        in->bend[2] = (float)beta;
+        in->bend[3] = (float)layer_number(b, "xielu.eps");
+    }
     if (act == INGLE_ACT_SWIGLU) {
         in = emit(b, INGLE_OP_ACT);
         in->act = INGLE_ACT_SWIGLU_UP, in->dst = in->src = in->src2 = u;
@@ -253,7 +309,8 @@ static void head(builder *b, size_t n_vocab)
 {
     size_t d = b->hp->n_embd;
     uint32_t v = INGLE_NO_VECTOR, weight = 0; /* matrix 0 is the embedding */
-    if (!b->st) b->st = ingle_weights_vector(b->w, b->g, "output_norm.weight", 0, d, d, &v, b->err);
+    if (!b->st && !b->family->bare_norms)
+        b->st = ingle_weights_vector(b->w, b->g, "output_norm.weight", 0, d, d, &v, b->err);
     norm_with(b, INGLE_BUF_N, INGLE_BUF_XR, v, top_vector(b, "output_norm.bias", d));
     if (!b->st && ingle_gguf_find_tensor(b->g, "output.weight"))
         b->st = ingle_weights_matrix(b->w, b->g, "output.weight", 0, n_vocab, n_vocab, d, &weight,
@@ -263,6 +320,30 @@ static void head(builder *b, size_t n_vocab)
     in->src = INGLE_BUF_N;
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = bias, .dst = INGLE_BUF_LOGITS};
+}
+
+/* What becomes of an embedding before the first layer. */
+static void place(builder *b)
+{
+    uint32_t n = b->hp->n_ctx, weight = 0, v = INGLE_NO_VECTOR;
+    size_t d = b->hp->n_embd;
+    scale(b, INGLE_BUF_X, b->hp->embed_scale);
+    if (b->family->positions || ingle_gguf_find_tensor(b->g, "position_embd.weight")) {
+        if (!b->st)
+            b->st = ingle_weights_matrix(b->w, b->g, "position_embd.weight", 0, n, n, d, &weight,
+                                         b->err);
+        ingle_instr *in = emit(b, INGLE_OP_PLACE);
+        in->src = in->dst = INGLE_BUF_X;
+        in->n_out = 1;
+        in->width = b->width[INGLE_BUF_X];
+        in->out[0] =
+            (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_X};
+        b->plan->n_positions = n;
+    }
+    if (!b->family->embed_norm) return;
+    if (!b->st)
+        b->st = ingle_weights_vector(b->w, b->g, "token_embd_norm.weight", 0, d, d, &v, b->err);
+    norm_with(b, INGLE_BUF_X, INGLE_BUF_X, v, top_vector(b, "token_embd_norm.bias", d));
 }
 
 /* Floats of the rows of a layer. */
@@ -299,8 +380,7 @@ static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab)
     p->width[INGLE_BUF_LOGITS] = (uint32_t)n_vocab;
 }
 
-/* Tensors that files carry and no plan names: RoPE tables are read apart, drafting layers not run. */
-static bool is_known_extra(const ingle_hparams *hp, const char *name)
+bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name)
 {
     char *end;
     unsigned long layer = strncmp(name, "blk.", 4) ? 0 : strtoul(name + 4, &end, 10);
@@ -312,7 +392,7 @@ static bool is_known_extra(const ingle_hparams *hp, const char *name)
 static ingle_status refuse_unused(const builder *b)
 {
     for (size_t i = 0; i < b->g->n_tensors; i++)
-        if (!b->w->used[i] && !is_known_extra(b->hp, b->g->tensors[i].name))
+        if (!b->w->used[i] && !ingle_plan_knows_extra(b->hp, b->g->tensors[i].name))
             return ingle_fail(b->err, INGLE_EUNSUPPORTED,
                               "tensor '%s' has no place in family '%s' as it is known here",
                               b->g->tensors[i].name, b->family->name);
@@ -338,7 +418,7 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
     in->dst = INGLE_BUF_X;
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_X};
-    scale(&b, INGLE_BUF_X, hp->embed_scale);
+    place(&b);
     for (b.layer = 0; b.layer < hp->n_layer && !b.st; b.layer++) {
         set_layer_widths(b.width, hp, b.layer);
         layer(&b);
@@ -369,9 +449,10 @@ const char *ingle_buf_name(ingle_buf buf)
 
 const char *ingle_op_name(ingle_op op)
 {
-    static const char *const names[] = {
-        "EMBED",  "NORM", "MATMUL", "BIAS", "ROPE",  "STORE",   "QKV",    "ATTEND", "ACT", "SCALE",
-        "TEMPER", "MUL",  "ADD",    "GATE", "ROUTE", "EXPERTS", "REDUCE", "GATHER", "HEAD"};
+    static const char *const names[] = {"EMBED",  "PLACE",  "NORM", "MATMUL", "BIAS",  "CLAMP",
+                                        "ROPE",   "STORE",  "QKV",  "ATTEND", "ACT",   "SCALE",
+                                        "TEMPER", "MUL",    "ADD",  "GATE",   "ROUTE", "EXPERTS",
+                                        "REDUCE", "GATHER", "HEAD"};
     return names[op];
 }
 
@@ -387,7 +468,8 @@ static const char *norm_prefix(const ingle_instr *in)
 
 static const char *act_name(ingle_act_fn act)
 {
-    static const char *const names[] = {"silu", "gelu", "swiglu", "swiglu_up"};
+    static const char *const names[] = {"silu",  "gelu",   "gelu_erf", "relu2",
+                                        "xielu", "swiglu", "swiglu_up"};
     return names[act];
 }
 
@@ -428,6 +510,13 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
         return snprintf(out, cap, "%-6s token -> %s = %s %s", ingle_op_name(in->op), dst,
                         w->matrix[in->out[0].weight].tensor->name,
                         ingle_type_name(w->matrix[in->out[0].weight].packed.type));
+    case INGLE_OP_PLACE:
+        return snprintf(out, cap, "%-6s %s + %s %s -> %s", ingle_op_name(in->op), src,
+                        w->matrix[in->out[0].weight].tensor->name,
+                        ingle_type_name(w->matrix[in->out[0].weight].packed.type), dst);
+    case INGLE_OP_CLAMP:
+        return snprintf(out, cap, "%-6s %s within %g -> %s", ingle_op_name(in->op), src,
+                        (double)in->scale, dst);
     case INGLE_OP_MATMUL:
     case INGLE_OP_EXPERTS:
     case INGLE_OP_HEAD: return matmul_text(in, w, out, cap);
@@ -505,8 +594,8 @@ void ingle_instr_brief(const ingle_instr *in, const ingle_weights *w, char *out,
     if (in->op == INGLE_OP_QKV)
         snprintf(out, cap, in->vector == INGLE_NO_VECTOR ? "rope, store" : "norm, rope, store");
     else if (in->op == INGLE_OP_NORM) snprintf(out, cap, "%s", ingle_buf_name(in->src));
-    else if (in->op == INGLE_OP_EMBED || in->op == INGLE_OP_MATMUL || in->op == INGLE_OP_HEAD ||
-             in->op == INGLE_OP_EXPERTS)
+    else if (in->op == INGLE_OP_EMBED || in->op == INGLE_OP_PLACE || in->op == INGLE_OP_MATMUL ||
+             in->op == INGLE_OP_HEAD || in->op == INGLE_OP_EXPERTS)
         matrices_brief(in, w, out, cap);
     else if (in->op != INGLE_OP_STORE && in->op != INGLE_OP_ATTEND)
         snprintf(out, cap, "%s", ingle_buf_name(in->dst));

@@ -14,9 +14,11 @@
 
 typedef enum ingle_op {
     INGLE_OP_EMBED,   /* dst = embedding row of the token */
+    INGLE_OP_PLACE,   /* dst = src + embedding row of the position */
     INGLE_OP_NORM,    /* dst = norm(src) * vector (+ bias), per head of head_dim if n_heads > 1 */
     INGLE_OP_MATMUL,  /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
     INGLE_OP_BIAS,    /* dst = src + vector */
+    INGLE_OP_CLAMP,   /* dst = src, within [-scale, scale] */
     INGLE_OP_ROPE,    /* dst = rotate(src), n_heads heads */
     INGLE_OP_STORE,   /* K (src) and V (src2) into pages of a cache */
     INGLE_OP_QKV,     /* fused: norms of q and k heads, ROPE of both, STORE */
@@ -90,7 +92,8 @@ typedef struct ingle_instr {
     ingle_rope_set rope;        /* ROPE, QKV */
     uint32_t cache;             /* STORE, QKV, ATTEND */
     uint32_t window;            /* ATTEND; 0 = none */
-    float scale;                /* SCALE, TEMPER; ATTEND: of scores */
+    float scale;                /* SCALE, TEMPER, CLAMP; ATTEND: of scores */
+    float bend[4];              /* ACT of xIELU: alpha_p, alpha_n, beta, eps (kern.h) */
     uint32_t width;             /* floats of a row that the small instructions work on */
     uint32_t n_heads, head_dim; /* QKV: of q */
     uint32_t n_out;
@@ -109,6 +112,7 @@ typedef struct ingle_plan {
     ingle_cache *cache;
     size_t n_cache, cap_cache;
     uint32_t width[INGLE_BUF_COUNT]; /* floats per row, the most of any layer */
+    uint32_t n_positions;            /* that PLACE knows; 0: there is no end */
 } ingle_plan;
 
 /* What ROUTE writes. */
@@ -125,6 +129,8 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
 /* Joins instructions as the CPU backend runs them (fuse.c). In place. */
 void ingle_plan_fuse(ingle_plan *plan);
 void ingle_plan_free(ingle_plan *plan);
+/* Tensors that files carry and no plan names: RoPE tables are read apart, drafting layers not run. */
+bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name);
 
 const char *ingle_buf_name(ingle_buf buf);
 const char *ingle_op_name(ingle_op op); /* "MATMUL" */

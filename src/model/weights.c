@@ -47,6 +47,17 @@ static ingle_status claim(ingle_weights *w, const ingle_gguf *g, const char *nam
     return INGLE_OK;
 }
 
+/* See ingle_weights.probe. */
+static ingle_status only_count(ingle_weights *w, const ingle_gguf *g, const char *name,
+                               uint32_t *index)
+{
+    const ingle_gguf_tensor *t = ingle_gguf_find_tensor(g, name);
+    if (t) w->used[t - g->tensors] = true;
+    else if (strncmp(name, "blk.", 4) != 0 || !strncmp(name, "blk.0.", 6)) w->n_missing++;
+    *index = 0;
+    return INGLE_OK;
+}
+
 /* Takes n bytes of the arena, 64-byte aligned. */
 static bool take(ingle_weights *w, size_t n, size_t *offset)
 {
@@ -87,6 +98,7 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
                                   uint32_t *index, ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
+    if (w->probe) return only_count(w, g, name, index);
     ingle_status st = claim(w, g, name, (uint64_t[3]){n_cols, n_all, 1}, &t, err);
     *index = (uint32_t)w->n_matrix;
     return st ? st : add_matrix(w, t, first, n_rows, n_cols, w->in_place, err);
@@ -97,6 +109,7 @@ ingle_status ingle_weights_experts(ingle_weights *w, const ingle_gguf *g, const 
                                    ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
+    if (w->probe) return only_count(w, g, name, index);
     ingle_status st = claim(w, g, name, (uint64_t[3]){n_cols, n_rows, n}, &t, err);
     *index = (uint32_t)w->n_matrix;
     for (size_t i = 0; i < n && !st; i++)
@@ -109,6 +122,7 @@ static ingle_status add_vector(ingle_weights *w, const ingle_gguf *g, const char
                                ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
+    if (w->probe) return only_count(w, g, name, index);
     ingle_status st = claim(w, g, name, want, &t, err);
     if (st) return st;
     if (!ingle_grow(&w->vector, &w->cap_vector, w->n_vector + 1, sizeof *w->vector))

@@ -34,6 +34,8 @@ typedef struct ingle_mapping {
 typedef struct ingle_weights {
     bool in_place;    /* all matrices are mapped */
     bool map_experts; /* those of experts are */
+    bool probe;       /* claims of any name and shape succeed and take nothing: only counted */
+    size_t n_missing; /* of them: names the file lacks, those of the first layer for all */
     ingle_matrix *matrix;
     size_t n_matrix, cap_matrix;
     ingle_vector *vector;

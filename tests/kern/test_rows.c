@@ -40,6 +40,10 @@ enum {
     SWIGLU_UP,
     GELU,
     GELU_MUL,
+    GELU_ERF,
+    RELU2,
+    XIELU,
+    CLAMP,
     SOFTCAP,
     ROPE,
     ROPE_NEOX,
@@ -52,9 +56,13 @@ static const char *const names[] = {"norm_rms",   "norm_rms without weight",
                                     "silu",       "silu_mul",
                                     "add_scaled", "swiglu_gate",
                                     "swiglu_up",  "gelu",
-                                    "gelu_mul",   "softcap",
+                                    "gelu_mul",   "gelu_erf",
+                                    "relu2",      "xielu",
+                                    "clamp",      "softcap",
                                     "rope",       "rope neox",
                                     "exp"};
+
+static const float xielu[4] = {0.9f, 1.2f, 0.5f, -1e-6f};
 
 static void apply(const ingle_kern *k, int op, float *dst, const float *a, const float *b, size_t n)
 {
@@ -64,6 +72,10 @@ static void apply(const ingle_kern *k, int op, float *dst, const float *a, const
     case LAYER: k->norm_layer(dst, a, b, b, n, 1e-5f); break;
     case GELU: k->gelu(dst, a, n); break;
     case GELU_MUL: k->gelu_mul(dst, a, b, n); break;
+    case GELU_ERF: k->gelu_erf(dst, a, n); break;
+    case RELU2: k->relu2(dst, a, n); break;
+    case XIELU: k->xielu(dst, a, xielu, n); break;
+    case CLAMP: k->clamp(dst, a, 3.0f, n); break;
     case SOFTCAP: k->softcap(dst, a, 3.0f, n); break;
     case ADD: k->add(dst, a, b, n); break;
     case MUL: k->mul(dst, a, b, n); break;
@@ -114,6 +126,15 @@ static long double truth(int op, const float *a, const float *b, size_t n, size_
         if (op == GELU) y = 1;
         return *mag = fabsl(x * y), x / 2 * (1 + t) * y;
     }
+    case GELU_ERF: return *mag = fabsl(x), x / 2 * erfcl(-x / sqrtl(2)); /* of x (1 + erf) */
+    case RELU2: return *mag = x * x, x > 0 ? x * x : 0;
+    case XIELU: {
+        long double above = xielu[0], q = xielu[1], beta = xielu[2], m = fminl(x, xielu[3]);
+        if (x > 0) return *mag = above * x * x + beta * x, *mag;
+        *mag = q * (1 + fabsl(x)) + beta * fabsl(x);
+        return (expm1l(m) - x) * q + beta * x;
+    }
+    case CLAMP: return *mag = 0, fmaxl(-3, fminl(3, x));
     case SOFTCAP: return *mag = 3 * fabsl(tanhl(x / 3)), 3 * tanhl(x / 3);
     case ADD: return *mag = fabsl(x + y), x + y;
     case MUL: return *mag = fabsl(x * y), x * y;
@@ -149,6 +170,8 @@ static double roundings(int op, size_t n)
     case LAYER: return ((double)n / 16 + 4 + 3) / 2 + 4 + ((double)n / 16 + 6);
     case GELU:
     case GELU_MUL: return 4 + 4; /* tanh 4; its argument's 5 roundings weigh at most 0.45 each */
+    case GELU_ERF: return 4 + 2; /* 1 + erf, which is at most 2, halved; the product */
+    case XIELU: return 4 + 5;
     case SOFTCAP: return 4 + 2;
     case SILU: return 4 + 2 + 1;
     case SILU_MUL: return 4 + 3 + 1;
@@ -294,6 +317,47 @@ static void exp_agrees_everywhere(void **state)
     }
 }
 
+/* Far outside, and everywhere between: no cliff where a formula ends. */
+static void activations_everywhere(void **state)
+{
+    (void)state;
+    ingle_kern levels[TEST_MAX_LEVELS + 1];
+    ingle_kern_init(&levels[0], INGLE_ISA_REF);
+    int n_levels = 1 + test_levels(levels + 1);
+    enum { N = 4096 };
+    static float x[N], y[N], z[N];
+    double worst = 0;
+    for (int part = 0; part < 40; part++) {
+        for (int i = 0; i < N; i++) x[i] = (float)(part - 20) + (float)i / N;
+        for (int op = GELU_ERF; op <= XIELU; op++) {
+            apply(&levels[0], op, y, x, x, N);
+            for (int i = 0; i < N; i++) {
+                long double mag, want = truth(op, x, x, N, (size_t)i, &mag);
+                double off = (double)fabsl(want - y[i]);
+                if (op == GELU_ERF) worst = fmax(worst, off / fabs((double)x[i]));
+                if (!(off <= (double)mag * roundings(op, N) * EPS * 1.001 + 0x1p-149))
+                    fail_msg("%s(%a) = %a", names[op], (double)x[i], (double)y[i]);
+            }
+            for (int l = 1; l < n_levels; l++) {
+                apply(&levels[l], op, z, x, x, N);
+                assert_same(y, z, N, names[op], levels[l].name);
+            }
+        }
+    }
+    print_message("gelu_erf: at most %.2g of its argument off\n", worst);
+    static const float far[] = {-1e30f, -300, 300, NAN};
+    for (int l = 0; l < n_levels; l++) {
+        levels[l].gelu_erf(z, far, 4);
+        assert_true(z[0] == 0 && z[1] == 0 && z[2] == 300 && isnan(z[3]));
+        levels[l].relu2(z, far, 4);
+        assert_true(z[0] == 0 && z[1] == 0 && z[2] == 90000 && isnan(z[3]));
+        levels[l].clamp(z, far, 2, 4);
+        assert_true(z[0] == -2 && z[1] == -2 && z[2] == 2 && isnan(z[3]));
+        levels[l].xielu(z, far, xielu, 4);
+        assert_true(z[0] > 0 && z[1] > 0 && z[2] > 0 && isnan(z[3]));
+    }
+}
+
 /* A NaN in a row reaches what depends on it and nothing else. */
 static void nan_stays_visible(void **state)
 {
@@ -373,8 +437,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ref_is_right),          cmocka_unit_test(levels_agree),
         cmocka_unit_test(exp_is_within_two_ulp), cmocka_unit_test(exp_at_the_edges),
-        cmocka_unit_test(exp_agrees_everywhere), cmocka_unit_test(nan_stays_visible),
-        cmocka_unit_test(acts_are_laid_out),     cmocka_unit_test(limits_count),
+        cmocka_unit_test(exp_agrees_everywhere), cmocka_unit_test(activations_everywhere),
+        cmocka_unit_test(nan_stays_visible),     cmocka_unit_test(acts_are_laid_out),
+        cmocka_unit_test(limits_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

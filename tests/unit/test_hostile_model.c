@@ -213,7 +213,7 @@ static const struct {
     KEY_F32(EU, L "attn_logit_softcapping", 50, "'llama.attn_logit_softcapping'"),
     KEY_F32(EU, L "final_logit_softcapping", NAN, "'llama.final_logit_softcapping'"),
 
-    KEY_STR(EU, T "model", "bert", "'tokenizer.ggml.model'"),
+    KEY_STR(EU, T "model", "plamo2", "'tokenizer.ggml.model'"),
     KEY_INT(EF, T "model", U32, 1, "'tokenizer.ggml.model'"),
     DROP(EN, T "tokens", "'tokenizer.ggml.tokens'"),
     KEY_LIST(EF, T "tokens", 1, 2, "'tokenizer.ggml.tokens'"),

@@ -125,6 +125,7 @@ static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profi
     case INGLE_OP_ATTEND: add_attention(b, in, row); break;
     case INGLE_OP_STORE:
     case INGLE_OP_QKV: row->bytes += m * kv_bytes(b, in); break;
+    case INGLE_OP_PLACE:
     case INGLE_OP_EMBED: {
         const ingle_matrix *mat = &b->model->weights.matrix[in->out[0].weight];
         row->bytes += m * (double)mat->packed.row_bytes;

@@ -101,6 +101,9 @@ void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, siz
     case INGLE_ACT_SILU: k->silu(dst, src, n); break;
     case INGLE_ACT_GELU: k->gelu(dst, src, n); break;
     case INGLE_ACT_SWIGLU: k->swiglu_gate(dst, src, n); break;
+    case INGLE_ACT_GELU_ERF: k->gelu_erf(dst, src, n); break;
+    case INGLE_ACT_RELU2: k->relu2(dst, src, n); break;
+    case INGLE_ACT_XIELU: break; /* has numbers of its own: by_row() */
     case INGLE_ACT_SWIGLU_UP: k->swiglu_up(dst, src, n); break;
     }
 }
@@ -109,6 +112,15 @@ void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate
                  size_t n)
 {
     (fn == INGLE_ACT_GELU ? w->b->kern.gelu_mul : w->b->kern.silu_mul)(dst, gate, up, n);
+}
+
+/* The engine lets no session grow beyond the positions there are. */
+static void add_position(const worker *w, const ingle_instr *in, size_t t)
+{
+    float *dst = row(w, in->dst, t), *place = (float *)(void *)(w->own + w->b->at.t_row);
+    ingle_decode_row(&w->b->model->weights.matrix[in->out[0].weight].packed, w->b->tok_pos[t],
+                     place);
+    w->b->kern.add(dst, row(w, in->src, t), place, w->b->model->plan.width[in->dst]);
 }
 
 static void by_row(const worker *w, const ingle_instr *in)
@@ -126,7 +138,12 @@ static void by_row(const worker *w, const ingle_instr *in)
             break;
         case INGLE_OP_BIAS: k->add(dst, src, vec(w, in->vector), width); break;
         case INGLE_OP_ROPE: rope_heads(w, in->rope, dst, t, in->n_heads, in->head_dim); break;
-        case INGLE_OP_ACT: cpu_act(w, in->act, dst, src, width); break;
+        case INGLE_OP_PLACE: add_position(w, in, t); break;
+        case INGLE_OP_CLAMP: k->clamp(dst, src, in->scale, width); break;
+        case INGLE_OP_ACT:
+            if (in->act == INGLE_ACT_XIELU) k->xielu(dst, src, in->bend, width);
+            else cpu_act(w, in->act, dst, src, width);
+            break;
         case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
         case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, t), width); break;
         case INGLE_OP_GATE: cpu_gate(w, in, t); break;
@@ -203,6 +220,7 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
                         .softcap = b->model->hp.softcap_scores,
                         .sinks =
                             in->sinks == INGLE_NO_VECTOR ? NULL : vec(w, in->sinks) + h * group,
+                        .slopes = b->model->alibi ? b->model->alibi + h * group : NULL,
                         .q = row(w, INGLE_BUF_Q, s->first + t0) + h * group * kv->head_dim_k,
                         .ld_q = b->model->plan.width[INGLE_BUF_Q],
                         .out = row(w, INGLE_BUF_A, s->first + t0) + h * group * kv->head_dim_v,

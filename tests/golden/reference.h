@@ -1,0 +1,365 @@
+/* reference.h - transformers once more, in plain double arithmetic, for tests.
+ * Owns       a model's tensors as doubles and the forward pass over them: one token after the other,
+ *            every product a loop, nothing blocked, nothing fused.
+ * Depends on the GGUF reader only: no kernel, no plan, no table of families. What a family does
+ *            stands in a ref_family, which the test writes down from the published model code.
+ * Tensor names are those of GGUF files; a bias that the file has is added. */
+#ifndef INGLE_TESTS_GOLDEN_REFERENCE_H
+#define INGLE_TESTS_GOLDEN_REFERENCE_H
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gguf/gguf.h"
+
+typedef enum ref_rope { REF_PAIRS, REF_HALVES, REF_NOWHERE } ref_rope;
+typedef enum ref_act { REF_SILU, REF_GELU_TANH, REF_GELU_ERF, REF_RELU_SQUARED, REF_XIELU } ref_act;
+typedef enum ref_qk { REF_QK_NONE, REF_QK_HEAD, REF_QK_HEAD_AFTER_ROPE, REF_QK_ALL } ref_qk;
+
+typedef struct ref_family {
+    const char *arch;
+    bool layer_norm; /* mean and variance; else root mean square */
+    bool bare_norm;  /* without weights */
+    ref_rope rope;
+    ref_act act;
+    ref_qk qk;
+    bool gated;
+    bool parallel;      /* x + attention(x) + feed_forward(x) */
+    const char *norm1;  /* before attention; NULL: none */
+    const char *norm2;  /* before the feed-forward, also of one shared by both; NULL: none */
+    const char *after1; /* of attention's output, before it is added; NULL: none */
+    const char *after2; /* of the feed-forward's */
+    bool learned_positions, embed_norm;
+    int window_period;       /* of so many layers the last sees everything; 0: no windows */
+    bool rope_windowed_only; /* RoPE in windowed layers only, if there is a window at all */
+    double alibi;            /* of this family if the file names none; 0: no ALiBi */
+    bool logit_scale;        /* logits are multiplied by the key's value */
+} ref_family;
+
+typedef struct ref_model {
+    const ref_family *f;
+    ingle_gguf *g;
+    double **data; /* by tensor index, NULL until wanted */
+    size_t d, ff, layers, heads, heads_kv, dk, dv, vocab, n_rot, window;
+    double eps, base, alibi, clamp, logit_scale;
+} ref_model;
+
+/* ---- the file ---- */
+
+static inline double ref_key(const ref_model *m, const char *key, double otherwise)
+{
+    char name[128];
+    double value = otherwise;
+    snprintf(name, sizeof name, "%s.%s", m->f->arch, key);
+    const ingle_gguf_kv *kv = ingle_gguf_find(m->g, name);
+    int64_t whole;
+    if (kv && kv->type == INGLE_GGUF_BOOL) return kv->data[0];
+    if (kv && ingle_gguf_item_i64(kv, 0, &whole)) return (double)whole;
+    if (kv) ingle_gguf_item_f64(kv, 0, &value);
+    return value;
+}
+
+/* The tensor of a layer as doubles, row after row; NULL if the file has none. */
+static inline const double *ref_tensor(const ref_model *m, size_t layer, const char *part,
+                                       const char *end)
+{
+    char name[128];
+    if (layer == SIZE_MAX) snprintf(name, sizeof name, "%s.%s", part, end);
+    else snprintf(name, sizeof name, "blk.%zu.%s.%s", layer, part, end);
+    const ingle_gguf_tensor *t = ingle_gguf_find_tensor(m->g, name);
+    if (!t) return NULL;
+    size_t i = (size_t)(t - m->g->tensors);
+    if (m->data[i]) return m->data[i];
+    float *raw = malloc(t->n_elems * sizeof *raw);
+    if (t->type != INGLE_TYPE_F32 || ingle_gguf_read(m->g, t, 0, raw, t->n_bytes, NULL)) abort();
+    m->data[i] = malloc(t->n_elems * sizeof *m->data[i]);
+    for (size_t k = 0; k < t->n_elems; k++) m->data[i][k] = (double)raw[k];
+    free(raw);
+    return m->data[i];
+}
+
+static inline ref_model ref_open(const ref_family *f, const char *path)
+{
+    ref_model m = {.f = f};
+    if (ingle_gguf_open(&m.g, path, true, NULL)) abort();
+    m.data = calloc(m.g->n_tensors, sizeof *m.data);
+    m.d = (size_t)ref_key(&m, "embedding_length", 0);
+    m.ff = (size_t)ref_key(&m, "feed_forward_length", 0);
+    m.layers = (size_t)ref_key(&m, "block_count", 0);
+    m.heads = (size_t)ref_key(&m, "attention.head_count", 0);
+    m.heads_kv = (size_t)ref_key(&m, "attention.head_count_kv", (double)m.heads);
+    m.dk = (size_t)ref_key(&m, "attention.key_length", (double)(m.d / m.heads));
+    m.dv = (size_t)ref_key(&m, "attention.value_length", (double)(m.d / m.heads));
+    m.n_rot = (size_t)ref_key(&m, "rope.dimension_count", (double)m.dk);
+    m.base = ref_key(&m, "rope.freq_base", 10000);
+    m.window = f->window_period ? (size_t)ref_key(&m, "attention.sliding_window", 0) : 0;
+    m.eps = ref_key(&m, "attention.layer_norm_rms_epsilon",
+                    ref_key(&m, "attention.layer_norm_epsilon", 0));
+    m.alibi = ref_key(&m, "attention.max_alibi_bias", f->alibi);
+    m.clamp = ref_key(&m, "attention.clamp_kqv", 0);
+    m.logit_scale = f->logit_scale ? ref_key(&m, "logit_scale", 1) : 1;
+    m.vocab = ingle_gguf_find_tensor(m.g, "token_embd.weight")->dims[1];
+    return m;
+}
+
+static inline void ref_close(ref_model *m)
+{
+    for (size_t i = 0; i < m->g->n_tensors; i++) free(m->data[i]);
+    free(m->data);
+    ingle_gguf_close(&m->g);
+}
+
+/* ---- parts ---- */
+
+/* dst = rows first .. first + n - 1 of (W src + b). */
+static inline void ref_linear(const ref_model *m, size_t layer, const char *part, size_t first,
+                              size_t n, const double *src, size_t n_cols, double *dst)
+{
+    const double *w = ref_tensor(m, layer, part, "weight"), *b = ref_tensor(m, layer, part, "bias");
+    if (!w) abort();
+    for (size_t r = 0; r < n; r++) {
+        double sum = b ? b[first + r] : 0;
+        for (size_t c = 0; c < n_cols; c++) sum += w[(first + r) * n_cols + c] * src[c];
+        dst[r] = sum;
+    }
+}
+
+static inline void ref_norm(bool layer_norm, double eps, const double *w, const double *b,
+                            const double *src, size_t n, double *dst)
+{
+    double mean = 0, square = 0;
+    for (size_t i = 0; layer_norm && i < n; i++) mean += src[i] / (double)n;
+    for (size_t i = 0; i < n; i++) square += (src[i] - mean) * (src[i] - mean) / (double)n;
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (src[i] - mean) / sqrt(square + eps) * (w ? w[i] : 1) + (b ? b[i] : 0);
+}
+
+/* The family's norm with the named weights; no name: a copy. */
+static inline void ref_norm_named(const ref_model *m, size_t layer, const char *part,
+                                  const double *src, double *dst)
+{
+    if (!part) {
+        memmove(dst, src, m->d * sizeof *dst);
+        return;
+    }
+    const double *w = ref_tensor(m, layer, part, "weight");
+    if (!w != m->f->bare_norm) abort();
+    ref_norm(m->f->layer_norm, m->eps, w, ref_tensor(m, layer, part, "bias"), src, m->d, dst);
+}
+
+static inline void ref_rotate(const ref_model *m, double *head, size_t pos)
+{
+    size_t half = m->n_rot / 2;
+    const double *slower = ref_tensor(m, SIZE_MAX, "rope_freqs", "weight"); /* Llama 3 */
+    for (size_t i = 0; i < half; i++) {
+        double angle = (double)pos * pow(m->base, -2.0 * (double)i / (double)m->n_rot);
+        if (slower) angle /= slower[i];
+        size_t a = m->f->rope == REF_PAIRS ? 2 * i : i,
+               b = m->f->rope == REF_PAIRS ? a + 1 : i + half;
+        double x = head[a], y = head[b];
+        head[a] = x * cos(angle) - y * sin(angle);
+        head[b] = x * sin(angle) + y * cos(angle);
+    }
+}
+
+static inline double ref_softplus(double x)
+{
+    return log(1 + exp(x));
+}
+
+static inline double ref_layer_key(const ref_model *m, const char *key, size_t layer)
+{
+    double value = NAN;
+    const ingle_gguf_kv *kv = ingle_gguf_find(m->g, key);
+    ingle_gguf_item_f64(kv, kv->type == INGLE_GGUF_ARRAY ? layer : 0, &value);
+    return value;
+}
+
+static inline double ref_activate(const ref_model *m, size_t layer, double x)
+{
+    const double pi = 3.14159265358979323846;
+    switch (m->f->act) {
+    case REF_SILU: return x / (1 + exp(-x));
+    case REF_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)));
+    case REF_GELU_ERF: return 0.5 * x * (1 + erf(x / sqrt(2)));
+    case REF_RELU_SQUARED: return x > 0 ? x * x : 0;
+    default: {
+        double beta = ref_layer_key(m, "xielu.beta", layer),
+               eps = ref_layer_key(m, "xielu.eps", layer),
+               p = ref_softplus(ref_layer_key(m, "xielu.alpha_p", layer)),
+               n = beta + ref_softplus(ref_layer_key(m, "xielu.alpha_n", layer));
+        return x > 0 ? p * x * x + beta * x : (expm1(fmin(x, eps)) - x) * n + beta * x;
+    }
+    }
+}
+
+/* As BLOOM's build_alibi_tensor() and MPT's gen_slopes() list them. */
+static inline double ref_slope(const ref_model *m, size_t h)
+{
+    size_t closest = (size_t)1 << (size_t)floor(log2((double)m->heads));
+    double base = pow(2, -m->alibi / (double)closest),
+           extra = pow(2, -m->alibi / (2 * (double)closest));
+    return h < closest ? pow(base, (double)h + 1) : pow(extra, (double)(2 * (h - closest) + 1));
+}
+
+/* ---- the pass ---- */
+
+typedef struct ref_state {
+    const ref_model *m;
+    size_t n;          /* tokens */
+    double *k, *v;     /* [n][heads_kv][dk], of the layer in progress */
+    double *q, *a, *h; /* one token's */
+    double *up, *gate, *y;
+} ref_state;
+
+static inline bool ref_windowed(const ref_model *m, size_t layer)
+{
+    size_t period = (size_t)m->f->window_period;
+    return m->window && layer % period != period - 1;
+}
+
+/* q, k and v of one token from the normed h. */
+static inline void ref_project(ref_state *s, size_t layer, size_t pos)
+{
+    const ref_model *m = s->m;
+    size_t nq = m->heads * m->dk, nk = m->heads_kv * m->dk, nv = m->heads_kv * m->dv;
+    double *k = s->k + pos * nk, *v = s->v + pos * nv, *part[3] = {s->q, k, v};
+    size_t n[3] = {nq, nk, nv};
+    const char *const names[3] = {"attn_q", "attn_k", "attn_v"};
+    bool fused = ref_tensor(m, layer, "attn_qkv", "weight") != NULL;
+    for (size_t i = 0, first = 0; i < 3; first += n[i++]) {
+        ref_linear(m, layer, fused ? "attn_qkv" : names[i], fused ? first : 0, n[i], s->h, m->d,
+                   part[i]);
+        for (size_t j = 0; m->clamp > 0 && j < n[i]; j++)
+            part[i][j] = fmax(-m->clamp, fmin(m->clamp, part[i][j]));
+    }
+}
+
+static inline void ref_norm_qk(const ref_model *m, size_t layer, const char *part, double *x,
+                               size_t heads)
+{
+    const double *w = ref_tensor(m, layer, part, "weight");
+    if (m->f->qk == REF_QK_ALL) ref_norm(false, m->eps, w, NULL, x, heads * m->dk, x);
+    else
+        for (size_t h = 0; h < heads; h++)
+            ref_norm(false, m->eps, w, NULL, x + h * m->dk, m->dk, x + h * m->dk);
+}
+
+static inline void ref_place(ref_state *s, size_t layer, size_t pos)
+{
+    const ref_model *m = s->m;
+    double *k = s->k + pos * m->heads_kv * m->dk;
+    ref_qk qk = m->f->qk;
+    bool turns = m->f->rope != REF_NOWHERE &&
+                 !(m->f->rope_windowed_only && m->window && !ref_windowed(m, layer));
+    for (int after = 0; after < 2; after++) {
+        if (qk != REF_QK_NONE && (qk == REF_QK_HEAD_AFTER_ROPE) == (after == 1)) {
+            ref_norm_qk(m, layer, "attn_q_norm", s->q, m->heads);
+            ref_norm_qk(m, layer, "attn_k_norm", k, m->heads_kv);
+        }
+        if (after || !turns) continue;
+        for (size_t h = 0; h < m->heads; h++) ref_rotate(m, s->q + h * m->dk, pos);
+        for (size_t h = 0; h < m->heads_kv; h++) ref_rotate(m, k + h * m->dk, pos);
+    }
+}
+
+static inline void ref_attend(ref_state *s, size_t layer, size_t pos)
+{
+    const ref_model *m = s->m;
+    size_t window = ref_windowed(m, layer) ? m->window : pos + 1,
+           first = pos + 1 > window ? pos + 1 - window : 0;
+    double *p = malloc((pos + 1) * sizeof *p);
+    for (size_t h = 0; h < m->heads; h++) {
+        size_t g = h / (m->heads / m->heads_kv);
+        double max = -INFINITY, sum = 0;
+        for (size_t j = first; j <= pos; j++) {
+            const double *k = s->k + (j * m->heads_kv + g) * m->dk;
+            double dot = 0;
+            for (size_t i = 0; i < m->dk; i++) dot += s->q[h * m->dk + i] * k[i];
+            p[j] = dot / sqrt((double)m->dk);
+            if (m->alibi > 0) p[j] -= ref_slope(m, h) * (double)(pos - j);
+            max = fmax(max, p[j]);
+        }
+        for (size_t j = first; j <= pos; j++) sum += p[j] = exp(p[j] - max);
+        for (size_t i = 0; i < m->dv; i++) {
+            double out = 0;
+            for (size_t j = first; j <= pos; j++)
+                out += p[j] / sum * s->v[(j * m->heads_kv + g) * m->dv + i];
+            s->a[h * m->dv + i] = out;
+        }
+    }
+    free(p);
+}
+
+/* s->y = feed-forward of s->h. Where one tensor holds gate and up, the gate is its first half. */
+static inline void ref_feed_forward(ref_state *s, size_t layer)
+{
+    const ref_model *m = s->m;
+    bool own_gate = ref_tensor(m, layer, "ffn_gate", "weight") != NULL;
+    if (m->f->gated && own_gate) ref_linear(m, layer, "ffn_gate", 0, m->ff, s->h, m->d, s->gate);
+    else ref_linear(m, layer, "ffn_up", 0, m->ff, s->h, m->d, s->gate);
+    if (m->f->gated) ref_linear(m, layer, "ffn_up", own_gate ? 0 : m->ff, m->ff, s->h, m->d, s->up);
+    for (size_t i = 0; i < m->ff; i++)
+        s->gate[i] = ref_activate(m, layer, s->gate[i]) * (m->f->gated ? s->up[i] : 1);
+    ref_linear(m, layer, "ffn_down", 0, m->d, s->gate, m->ff, s->y);
+}
+
+static inline void ref_layer(ref_state *s, size_t layer, double *x, size_t pos)
+{
+    const ref_model *m = s->m;
+    double *before = malloc(m->d * sizeof *before);
+    memcpy(before, x, m->d * sizeof *x);
+    ref_norm_named(m, layer, m->f->norm1, x, s->h);
+    ref_project(s, layer, pos);
+    ref_place(s, layer, pos);
+    ref_attend(s, layer, pos);
+    ref_linear(m, layer, "attn_output", 0, m->d, s->a, m->heads * m->dv, s->y);
+    ref_norm_named(m, layer, m->f->after1, s->y, s->y);
+    for (size_t i = 0; i < m->d; i++) x[i] += s->y[i];
+    ref_norm_named(m, layer, m->f->norm2, m->f->parallel ? before : x, s->h);
+    ref_feed_forward(s, layer);
+    ref_norm_named(m, layer, m->f->after2, s->y, s->y);
+    for (size_t i = 0; i < m->d; i++) x[i] += s->y[i];
+    free(before);
+}
+
+static inline void ref_embed(const ref_model *m, int32_t token, size_t pos, double *x)
+{
+    const double *e = ref_tensor(m, SIZE_MAX, "token_embd", "weight");
+    memcpy(x, e + (size_t)token * m->d, m->d * sizeof *x);
+    if (m->f->learned_positions) {
+        const double *p = ref_tensor(m, SIZE_MAX, "position_embd", "weight");
+        for (size_t i = 0; i < m->d; i++) x[i] += p[pos * m->d + i];
+    }
+    if (m->f->embed_norm) ref_norm_named(m, SIZE_MAX, "token_embd_norm", x, x);
+}
+
+/* Logits of every token, [n][vocab]; the caller frees them. */
+static inline double *ref_logits(const ref_model *m, const int32_t *tokens, size_t n)
+{
+    double *x = malloc(n * m->d * sizeof *x), *out = malloc(n * m->vocab * sizeof *out);
+    size_t kv = n * m->heads_kv;
+    ref_state s = {.m = m, .n = n};
+    s.k = malloc(kv * m->dk * sizeof *s.k), s.v = malloc(kv * m->dv * sizeof *s.v);
+    s.q = malloc(m->heads * m->dk * sizeof *s.q), s.a = malloc(m->heads * m->dv * sizeof *s.a);
+    s.h = malloc(m->d * sizeof *s.h), s.y = malloc(m->d * sizeof *s.y);
+    s.up = malloc(m->ff * sizeof *s.up), s.gate = malloc(m->ff * sizeof *s.gate);
+    for (size_t t = 0; t < n; t++) ref_embed(m, tokens[t], t, x + t * m->d);
+    for (size_t l = 0; l < m->layers; l++)
+        for (size_t t = 0; t < n; t++) ref_layer(&s, l, x + t * m->d, t);
+    bool tied = ref_tensor(m, SIZE_MAX, "output", "weight") == NULL;
+    for (size_t t = 0; t < n; t++) {
+        ref_norm_named(m, SIZE_MAX, "output_norm", x + t * m->d, s.h);
+        ref_linear(m, SIZE_MAX, tied ? "token_embd" : "output", 0, m->vocab, s.h, m->d,
+                   out + t * m->vocab);
+        for (size_t i = 0; i < m->vocab; i++) out[t * m->vocab + i] *= m->logit_scale;
+    }
+    free(x), free(s.k), free(s.v), free(s.q), free(s.a), free(s.h), free(s.y), free(s.up);
+    free(s.gate);
+    return out;
+}
+
+#endif
