@@ -81,10 +81,22 @@ typedef enum ingle_type {
     INGLE_TYPE_Q4_K = 12,
     INGLE_TYPE_Q5_K = 13,
     INGLE_TYPE_Q6_K = 14,
+    INGLE_TYPE_IQ2_XXS = 16,
+    INGLE_TYPE_IQ2_XS = 17,
+    INGLE_TYPE_IQ3_XXS = 18,
+    INGLE_TYPE_IQ1_S = 19,
     INGLE_TYPE_IQ4_NL = 20,
+    INGLE_TYPE_IQ3_S = 21,
+    INGLE_TYPE_IQ2_S = 22,
     INGLE_TYPE_IQ4_XS = 23,
+    INGLE_TYPE_IQ1_M = 29,
     INGLE_TYPE_BF16 = 30,
+    INGLE_TYPE_TQ1_0 = 34,
+    INGLE_TYPE_TQ2_0 = 35,
     INGLE_TYPE_MXFP4 = 39,
+    INGLE_TYPE_NVFP4 = 40,
+    INGLE_TYPE_Q1_0 = 41,
+    INGLE_TYPE_Q2_0 = 42,
     INGLE_TYPE_COUNT = 64 /* exclusive bound of type numbers, for tables */
 } ingle_type;
 

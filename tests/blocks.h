@@ -61,6 +61,69 @@ static inline void scale_min_6bit(const uint8_t *s, unsigned i, double *sc, doub
     *mn = i < 4 ? s[i + 4] & 63 : s[i + 4] >> 4 | (s[i] >> 6) << 4;
 }
 
+/* Sign of weight k of those that 7 bits at bit `at` give: the eighth makes their product 1. */
+static inline double even_sign(const uint8_t *p, unsigned at, unsigned k)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < 7; i++) n += bit(p, at + i);
+    return (k < 7 ? bit(p, at + k) : n % 2) ? -1 : 1;
+}
+
+static inline unsigned bits(const uint8_t *p, unsigned at, unsigned n)
+{
+    unsigned v = 0;
+    for (unsigned i = 0; i < n; i++) v |= bit(p, at + i) << i;
+    return v;
+}
+
+/* Weight k of a codebook's entry: 0, 1, 2 of eight; or the byte of four. */
+static inline unsigned digit_of(uint32_t entry, unsigned k)
+{
+    return entry >> (8 * (k % 4) + (k < 4 ? 0 : 4)) & 15;
+}
+
+static inline double e4m3(uint8_t b)
+{
+    unsigned e = b >> 3 & 15, m = b & 7;
+    return b == 0x7f ? 0 : e ? ldexp(8 + m, (int)e - 10) : ldexp(m, -9);
+}
+
+/* d of a block, or of its run with several; as the file has it. */
+static inline double scale_at(unsigned type, const uint8_t *p, unsigned run)
+{
+    uint8_t d[2];
+    switch (type) {
+    case INGLE_TYPE_MXFP4: return ldexp(1, p[0] - 127);
+    case INGLE_TYPE_NVFP4: return e4m3(p[run]);
+    case INGLE_TYPE_IQ1_M:
+        d[0] = (uint8_t)(p[49] >> 4 | (p[51] & 0xf0));
+        d[1] = (uint8_t)(p[53] >> 4 | (p[55] & 0xf0));
+        return half_at(d);
+    case INGLE_TYPE_TQ1_0: return half_at(p + 52);
+    case INGLE_TYPE_TQ2_0: return half_at(p + 64);
+    case INGLE_TYPE_Q2_K: return half_at(p + 80);
+    case INGLE_TYPE_Q3_K: return half_at(p + 108);
+    case INGLE_TYPE_Q6_K: return half_at(p + 208);
+    default: return half_at(p);
+    }
+}
+
+/* Weights of a block whose d is 1 are multiples of one over this. */
+static inline unsigned parts_of_one(unsigned type)
+{
+    switch (type) {
+    case INGLE_TYPE_MXFP4:
+    case INGLE_TYPE_NVFP4: return 2;
+    case INGLE_TYPE_IQ3_XXS: return 4;
+    case INGLE_TYPE_IQ1_S:
+    case INGLE_TYPE_IQ1_M:
+    case INGLE_TYPE_IQ2_XXS:
+    case INGLE_TYPE_IQ2_XS:
+    case INGLE_TYPE_IQ2_S: return 8;
+    default: return 1;
+    }
+}
+
 typedef struct value {
     double scaled; /* d * sc * w, exact */
     double offset; /* what is added: the min, exact */
@@ -70,7 +133,7 @@ static inline value value_at(unsigned type, const uint8_t *p, unsigned k)
 {
     static const double iq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                    1,    13,   25,  38,  53,  69,  89,  113};
-    static const double e2m1[8] = {0, .5, 1, 1.5, 2, 3, 4, 6};
+    static const double e2m1[8] = {0, .5, 1, 1.5, 2, 3, 4, 6}, iq2[3] = {8, 25, 43};
     unsigned h = k / 128, l = k % 32, q;
     double sc, mn;
     switch (type) {
@@ -127,6 +190,54 @@ static inline value value_at(unsigned type, const uint8_t *p, unsigned k)
         return (value){half_at(p) * ((int)(low + 16 * high) - 32) * iq4[nib32(p + 8 + 16 * i, l)],
                        0};
     }
+    case INGLE_TYPE_Q1_0: return (value){half_at(p) * (bit(p + 2, k) ? 1 : -1), 0};
+    case INGLE_TYPE_Q2_0: return (value){half_at(p) * ((int)bits(p + 2, 2 * k, 2) - 1), 0};
+    case INGLE_TYPE_NVFP4:
+        q = p[4 + k / 16 * 8 + k % 8] >> (k % 16 < 8 ? 0 : 4) & 15;
+        return (value){e4m3(p[k / 16]) * (q & 8 ? -e2m1[q & 7] : e2m1[q & 7]) + 0.0, 0};
+    case INGLE_TYPE_TQ1_0: {
+        unsigned byte = k < 160 ? k % 32 : k < 240 ? 32 + k % 16 : 48 + k % 4;
+        unsigned trit = k < 160 ? k / 32 : k < 240 ? (k - 160) / 16 : (k - 240) / 4;
+        for (q = p[byte]; trit; trit--) q = q * 3 % 256;
+        return (value){half_at(p + 52) * ((int)(q * 3 / 256) - 1), 0};
+    }
+    case INGLE_TYPE_TQ2_0:
+        return (value){half_at(p + 64) * ((int)bits(p, 8 * (32 * h + l) + 2 * (k / 32 % 4), 2) - 1),
+                       0};
+    case INGLE_TYPE_IQ1_S:
+        q = p[2 + k / 8] + 256 * bits(p + 34, 16 * (k / 32) + 3 * (k / 8 % 4), 3);
+        mn = bit(p + 34, 16 * (k / 32) + 15) ? -0.125 : 0.125;
+        sc = 2 * bits(p + 34, 16 * (k / 32) + 12, 3) + 1;
+        return (value){half_at(p) * sc * ((int)digit_of(ingle_grid_iq1s[q], k % 8) - 1 + mn), 0};
+    case INGLE_TYPE_IQ1_M:
+        q = p[k / 8] + 256 * bits(p + 32, 4 * (k / 8), 3);
+        mn = bit(p + 32, 4 * (k / 8) + 3) ? -0.125 : 0.125;
+        sc = 2 * bits(p + 48, 16 * (k / 64) + 3 * (k / 16 % 4), 3) + 1;
+        return (value){
+            scale_at(type, p, 0) * sc * ((int)digit_of(ingle_grid_iq1s[q], k % 8) - 1 + mn), 0};
+    case INGLE_TYPE_IQ2_XXS:
+        q = digit_of(ingle_grid_iq2xxs[p[2 + k / 32 * 8 + k / 8 % 4]], k % 8);
+        sc = (0.5 + bits(p + 6 + k / 32 * 8, 28, 4)) / 4;
+        mn = even_sign(p + 6 + k / 32 * 8, 7 * (k / 8 % 4), k % 8);
+        return (value){half_at(p) * sc * iq2[q] * mn, 0};
+    case INGLE_TYPE_IQ2_XS:
+        q = digit_of(ingle_grid_iq2xs[bits(p + 2, 16 * (k / 8), 9)], k % 8);
+        sc = (0.5 + bits(p + 66, 4 * (k / 16), 4)) / 4;
+        return (value){half_at(p) * sc * iq2[q] * even_sign(p + 2, 16 * (k / 8) + 9, k % 8), 0};
+    case INGLE_TYPE_IQ2_S:
+        q = p[2 + k / 8] + 256 * bits(p + 66, 2 * (k / 8), 2);
+        sc = (0.5 + bits(p + 74, 4 * (k / 16), 4)) / 4;
+        mn = bit(p + 34, k) ? -1 : 1;
+        return (value){half_at(p) * sc * iq2[digit_of(ingle_grid_iq2s[q], k % 8)] * mn, 0};
+    case INGLE_TYPE_IQ3_XXS:
+        q = ingle_grid_iq3xxs[p[2 + k / 4]] >> 8 * (k % 4) & 255;
+        sc = (0.5 + bits(p + 66 + k / 32 * 4, 28, 4)) / 2;
+        return (value){half_at(p) * sc * q * even_sign(p + 66 + k / 32 * 4, 7 * (k / 8 % 4), k % 8),
+                       0};
+    case INGLE_TYPE_IQ3_S:
+        q = ingle_grid_iq3s[p[2 + k / 4] + 256 * bit(p + 66, k / 4)] >> 8 * (k % 4) & 255;
+        sc = 1 + 2 * bits(p + 106, 4 * (k / 32), 4);
+        return (value){half_at(p) * sc * q * (bit(p + 74, k) ? -1 : 1), 0};
     }
     fail_msg("no reading of type %u", type);
     return (value){0, 0};
@@ -140,6 +251,8 @@ static inline void scale_offsets(unsigned type, int *d, int *dmin)
     *d = *dmin = -1;
     switch (type) {
     case INGLE_TYPE_F32:
+    case INGLE_TYPE_IQ1_M:
+    case INGLE_TYPE_NVFP4:
     case INGLE_TYPE_MXFP4: break;
     case INGLE_TYPE_Q4_1:
     case INGLE_TYPE_Q5_1:
@@ -148,6 +261,8 @@ static inline void scale_offsets(unsigned type, int *d, int *dmin)
     case INGLE_TYPE_Q2_K: *d = 80, *dmin = 82; break;
     case INGLE_TYPE_Q3_K: *d = 108; break;
     case INGLE_TYPE_Q6_K: *d = 208; break;
+    case INGLE_TYPE_TQ1_0: *d = 52; break;
+    case INGLE_TYPE_TQ2_0: *d = 64; break;
     default: *d = 0;
     }
 }
@@ -158,13 +273,18 @@ static inline void put_u16(uint8_t *p, unsigned v)
     p[1] = (uint8_t)(v >> 8);
 }
 
-/* Puts one f16 value into all scales of a block; for MXFP4 its exponent, for F32 the value itself.
- */
+/* Puts one f16 value into all scales of a block; for MXFP4 its exponent, for NVFP4 what E4M3 holds
+ * of it, for F32 the value itself. */
 static inline void set_scales(unsigned type, uint8_t *block, unsigned half)
 {
     int d, dmin;
     scale_offsets(type, &d, &dmin);
     if (type == INGLE_TYPE_MXFP4) block[0] = (uint8_t)((half >> 10 & 31) + 112);
+    int narrow = (int)(half >> 7 & 0xff) - (8 << 3);
+    for (int i = 0; type == INGLE_TYPE_NVFP4 && i < 4; i++)
+        block[i] = (uint8_t)(narrow < 0 ? 0 : narrow > 0x7e ? 0x7e : narrow);
+    for (int i = 0; type == INGLE_TYPE_IQ1_M && i < 4; i++)
+        block[49 + 2 * i] = (uint8_t)((block[49 + 2 * i] & 15) | (half >> 4 * i & 15) << 4);
     if (type == INGLE_TYPE_F32) {
         float f = ingle_f16_to_f32((uint16_t)half);
         memcpy(block, &f, 4);
@@ -187,6 +307,8 @@ static inline void random_blocks(unsigned type, uint8_t *dst, size_t n, uint64_t
         int d, dmin;
         scale_offsets(type, &d, &dmin);
         r = random_u32(state);
+        for (int i = 0; type == INGLE_TYPE_NVFP4 && i < 4; i++)
+            dst[i] = (uint8_t)(r >> 8 * i & 0xbf);
         if (dmin >= 0) put_u16(dst + dmin, (6 + r % 8) << 10 | (r >> 8 & 0x83ff));
     }
 }

@@ -6,30 +6,9 @@
  *            rounded, nothing contracted to fma. */
 #include "quant/decode.h"
 
-#include <string.h>
-
 const int8_t ingle_iq4nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                        1,    13,   25,  38,  53,  69,  89,  113};
 const int8_t ingle_mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-
-static uint16_t u16_at(const uint8_t *p)
-{
-    uint16_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static uint32_t u32_at(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static float f16_at(const uint8_t *p)
-{
-    return ingle_f16_to_f32(u16_at(p));
-}
 
 /* ---- floats ---- */
 
@@ -41,20 +20,20 @@ void ingle_decode_f32(const void *src, float *dst, size_t n_blocks)
 void ingle_decode_f16(const void *src, float *dst, size_t n_blocks)
 {
     const uint8_t *p = src;
-    for (size_t i = 0; i < n_blocks; i++) dst[i] = f16_at(p + 2 * i);
+    for (size_t i = 0; i < n_blocks; i++) dst[i] = ingle_f16_at(p + 2 * i);
 }
 
 void ingle_decode_bf16(const void *src, float *dst, size_t n_blocks)
 {
     const uint8_t *p = src;
-    for (size_t i = 0; i < n_blocks; i++) dst[i] = ingle_bf16_to_f32(u16_at(p + 2 * i));
+    for (size_t i = 0; i < n_blocks; i++) dst[i] = ingle_bf16_to_f32(ingle_u16_at(p + 2 * i));
 }
 
 /* ---- blocks of 32. Nibbles: low of byte j is weight j, high is weight j + 16 ---- */
 
 void ingle_plain_q4_0(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
+    out->d = ingle_f16_at(block);
     for (int j = 0; j < 16; j++) {
         out->w[j] = (int8_t)((block[2 + j] & 15) - 8);
         out->w[j + 16] = (int8_t)((block[2 + j] >> 4) - 8);
@@ -63,8 +42,8 @@ void ingle_plain_q4_0(const uint8_t *block, ingle_plain *out)
 
 void ingle_plain_q4_1(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
-    out->dmin = f16_at(block + 2);
+    out->d = ingle_f16_at(block);
+    out->dmin = ingle_f16_at(block + 2);
     for (int j = 0; j < 16; j++) {
         out->w[j] = block[4 + j] & 15;
         out->w[j + 16] = (int8_t)(block[4 + j] >> 4);
@@ -74,7 +53,7 @@ void ingle_plain_q4_1(const uint8_t *block, ingle_plain *out)
 /* Bit j of qh is bit 4 of weight j. */
 static void read_q5(const uint8_t *qh_bytes, const uint8_t *qs, int zero, int8_t *w)
 {
-    uint32_t qh = u32_at(qh_bytes);
+    uint32_t qh = ingle_u32_at(qh_bytes);
     for (int j = 0; j < 16; j++) {
         w[j] = (int8_t)((int)((qs[j] & 15) | (qh >> j & 1) << 4) - zero);
         w[j + 16] = (int8_t)((int)(qs[j] >> 4 | (qh >> (j + 16) & 1) << 4) - zero);
@@ -83,20 +62,20 @@ static void read_q5(const uint8_t *qh_bytes, const uint8_t *qs, int zero, int8_t
 
 void ingle_plain_q5_0(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
+    out->d = ingle_f16_at(block);
     read_q5(block + 2, block + 6, 16, out->w);
 }
 
 void ingle_plain_q5_1(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
-    out->dmin = f16_at(block + 2);
+    out->d = ingle_f16_at(block);
+    out->dmin = ingle_f16_at(block + 2);
     read_q5(block + 4, block + 8, 0, out->w);
 }
 
 void ingle_plain_q8_0(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
+    out->d = ingle_f16_at(block);
     memcpy(out->w, block + 2, 32);
 }
 
@@ -110,7 +89,7 @@ static void read_table(const uint8_t *qs, const int8_t *values, int8_t *w)
 
 void ingle_plain_iq4_nl(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
+    out->d = ingle_f16_at(block);
     read_table(block + 2, ingle_iq4nl_values, out->w);
 }
 
@@ -118,6 +97,33 @@ void ingle_plain_mxfp4(const uint8_t *block, ingle_plain *out)
 {
     out->d = ingle_e8m0_half(block[0]);
     read_table(block + 1, ingle_mxfp4_values, out->w);
+}
+
+/* ---- blocks of several runs ---- */
+
+void ingle_plain_q1_0(const uint8_t *block, ingle_plain *out)
+{
+    for (int i = 0; i < 4; i++) out->run_d[i] = ingle_f16_at(block);
+    for (int k = 0; k < 128; k++) out->w[k] = block[2 + k / 8] >> k % 8 & 1 ? 1 : -1;
+}
+
+void ingle_plain_q2_0(const uint8_t *block, ingle_plain *out)
+{
+    for (int i = 0; i < 2; i++) out->run_d[i] = ingle_f16_at(block);
+    for (int k = 0; k < 64; k++) out->w[k] = (int8_t)((block[2 + k / 4] >> 2 * (k % 4) & 3) - 1);
+}
+
+/* Nibbles: low ones of a run's 8 bytes are its first half. */
+void ingle_plain_nvfp4(const uint8_t *block, ingle_plain *out)
+{
+    for (int i = 0; i < 4; i++) {
+        const uint8_t *qs = block + 4 + 8 * i;
+        out->run_d[i] = ingle_e4m3_half(block[i]);
+        for (int j = 0; j < 8; j++) {
+            out->w[16 * i + j] = ingle_mxfp4_values[qs[j] & 15];
+            out->w[16 * i + j + 8] = ingle_mxfp4_values[qs[j] >> 4];
+        }
+    }
 }
 
 /* ---- blocks of 256 ---- */
@@ -132,8 +138,8 @@ static void read_2bit(const uint8_t *qs, int8_t *w)
 
 void ingle_plain_q2_k(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block + 80);
-    out->dmin = f16_at(block + 82);
+    out->d = ingle_f16_at(block + 80);
+    out->dmin = ingle_f16_at(block + 82);
     for (int i = 0; i < 16; i++) {
         out->sc[i] = block[i] & 15;
         out->mn[i] = (int8_t)(block[i] >> 4);
@@ -144,7 +150,7 @@ void ingle_plain_q2_k(const uint8_t *block, ingle_plain *out)
 void ingle_plain_q3_k(const uint8_t *block, ingle_plain *out)
 {
     const uint8_t *hmask = block, *scales = block + 96;
-    out->d = f16_at(block + 108);
+    out->d = ingle_f16_at(block + 108);
     for (int i = 0; i < 16; i++) {
         int low = scales[i % 8] >> 4 * (i / 8) & 15;
         int high = scales[8 + i % 4] >> 2 * (i / 4) & 3;
@@ -179,8 +185,8 @@ static void read_4bit(const uint8_t *qs, int8_t *w)
 
 void ingle_plain_q4_k(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
-    out->dmin = f16_at(block + 2);
+    out->d = ingle_f16_at(block);
+    out->dmin = ingle_f16_at(block + 2);
     read_scales_6bit(block + 4, out->sc, out->mn);
     read_4bit(block + 16, out->w);
 }
@@ -188,8 +194,8 @@ void ingle_plain_q4_k(const uint8_t *block, ingle_plain *out)
 void ingle_plain_q5_k(const uint8_t *block, ingle_plain *out)
 {
     const uint8_t *qh = block + 16; /* bit s of qh[l]: bit 4 of weight 32s + l */
-    out->d = f16_at(block);
-    out->dmin = f16_at(block + 2);
+    out->d = ingle_f16_at(block);
+    out->dmin = ingle_f16_at(block + 2);
     read_scales_6bit(block + 4, out->sc, out->mn);
     read_4bit(block + 48, out->w);
     for (int s = 0; s < 8; s++)
@@ -198,7 +204,7 @@ void ingle_plain_q5_k(const uint8_t *block, ingle_plain *out)
 
 void ingle_plain_q6_k(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block + 208);
+    out->d = ingle_f16_at(block + 208);
     memcpy(out->sc, block + 192, 16);
     for (int h = 0; h < 2; h++) {
         const uint8_t *ql = block + 64 * h, *qh = block + 128 + 32 * h;
@@ -214,13 +220,41 @@ void ingle_plain_q6_k(const uint8_t *block, ingle_plain *out)
 
 void ingle_plain_iq4_xs(const uint8_t *block, ingle_plain *out)
 {
-    out->d = f16_at(block);
-    uint16_t high = u16_at(block + 2);
+    out->d = ingle_f16_at(block);
+    uint16_t high = ingle_u16_at(block + 2);
     for (int i = 0; i < 8; i++) {
         int low = block[4 + i / 2] >> 4 * (i % 2) & 15;
         out->sc[i] = (int8_t)((low | (high >> 2 * i & 3) << 4) - 32);
         read_table(block + 8 + 16 * i, ingle_iq4nl_values, out->w + 32 * i);
     }
+}
+
+void ingle_plain_tq2_0(const uint8_t *block, ingle_plain *out)
+{
+    out->d = ingle_f16_at(block + 64);
+    memset(out->sc, 1, 8);
+    read_2bit(block, out->w);
+    for (int k = 0; k < 256; k++) out->w[k]--;
+}
+
+/* n trits of each of so many bytes, as fractions of 256 in base 3: trit i of byte l is weight
+ * i * bytes + l. */
+static void read_trits(const uint8_t *q, int bytes, int n, int8_t *w)
+{
+    for (int l = 0; l < bytes; l++) {
+        uint8_t rest = q[l];
+        for (int i = 0; i < n; i++, rest = (uint8_t)(3 * rest))
+            w[i * bytes + l] = (int8_t)((3 * rest >> 8) - 1);
+    }
+}
+
+void ingle_plain_tq1_0(const uint8_t *block, ingle_plain *out)
+{
+    out->d = ingle_f16_at(block + 52);
+    memset(out->sc, 1, 8);
+    read_trits(block, 32, 5, out->w);
+    read_trits(block + 32, 16, 5, out->w + 160);
+    read_trits(block + 48, 4, 4, out->w + 240);
 }
 
 /* ---- plain numbers to floats ---- */
@@ -241,6 +275,16 @@ static void decode_b_min(const uint8_t *src, float *dst, size_t n, size_t bytes,
     for (; n; n--, src += bytes, dst += 32) {
         plain(src, &b);
         for (int k = 0; k < 32; k++) dst[k] = b.d * (float)b.w[k] + b.dmin;
+    }
+}
+
+static void decode_runs(const uint8_t *src, float *dst, size_t n, size_t bytes, int elems, int sub,
+                        ingle_plain_fn *plain)
+{
+    ingle_plain b;
+    for (; n; n--, src += bytes, dst += elems) {
+        plain(src, &b);
+        for (int k = 0; k < elems; k++) dst[k] = b.run_d[k / sub] * (float)b.w[k];
     }
 }
 
@@ -316,4 +360,52 @@ void ingle_decode_q6_k(const void *src, float *dst, size_t n)
 void ingle_decode_iq4_xs(const void *src, float *dst, size_t n)
 {
     decode_k(src, dst, n, 136, 32, ingle_plain_iq4_xs);
+}
+void ingle_decode_q1_0(const void *src, float *dst, size_t n)
+{
+    decode_runs(src, dst, n, 18, 128, 32, ingle_plain_q1_0);
+}
+void ingle_decode_q2_0(const void *src, float *dst, size_t n)
+{
+    decode_runs(src, dst, n, 18, 64, 32, ingle_plain_q2_0);
+}
+void ingle_decode_nvfp4(const void *src, float *dst, size_t n)
+{
+    decode_runs(src, dst, n, 36, 64, 16, ingle_plain_nvfp4);
+}
+void ingle_decode_tq1_0(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 54, 32, ingle_plain_tq1_0);
+}
+void ingle_decode_tq2_0(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 66, 32, ingle_plain_tq2_0);
+}
+void ingle_decode_iq1_s(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 50, 32, ingle_plain_iq1_s);
+}
+void ingle_decode_iq1_m(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 56, 16, ingle_plain_iq1_m);
+}
+void ingle_decode_iq2_xxs(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 66, 32, ingle_plain_iq2_xxs);
+}
+void ingle_decode_iq2_xs(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 74, 16, ingle_plain_iq2_xs);
+}
+void ingle_decode_iq2_s(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 82, 16, ingle_plain_iq2_s);
+}
+void ingle_decode_iq3_xxs(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 98, 32, ingle_plain_iq3_xxs);
+}
+void ingle_decode_iq3_s(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 110, 32, ingle_plain_iq3_s);
 }

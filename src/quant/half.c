@@ -59,3 +59,10 @@ float ingle_e8m0_half(uint8_t e)
 {
     return float_of(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
 }
+
+float ingle_e4m3_half(uint8_t e)
+{
+    if (e == 0x7f) return 0;
+    uint32_t bits = e & 0x7f;
+    return bits < 8 ? (float)bits * 0x1p-10f : float_of((bits + (119 << 3)) << 20);
+}

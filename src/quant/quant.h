@@ -20,10 +20,14 @@
  *
  *   class F  F32 F16 BF16; activations stay f32
  *       per weight           f = fmaf(w[k], x[k], f)
- *   class B  Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4 Q4_1 Q5_1; activations in blocks of 32: y int8, dy s f32
- *       per block            f = fmaf((float)sum_k (w-z)[k]*y[k], d*dy, f)
+ *   class B  Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4 Q4_1 Q5_1 Q1_0 Q2_0 NVFP4; activations in blocks of 32:
+ *            y int8, dy s f32
+ *       per run              f = fmaf((float)sum_k (w-z)[k]*y[k], d*dy, f)
  *       then, if min m       f = fmaf(m, s, f)
- *   class K  Q2_K .. Q6_K IQ4_XS; activations in blocks of 256: y int8, dy f32
+ *       A run is 32 weights, with NVFP4 16: a whole block, or one of several that make a block of
+ *       Q1_0 (four, of one d), Q2_0 (two, of one d) or NVFP4 (four, each with its own d).
+ *   class K  Q2_K .. Q6_K, IQ1_* to IQ3_*, IQ4_XS, TQ1_0 TQ2_0 (whose sc are 1); activations in
+ *            blocks of 256: y int8, dy f32
  *       per block            f = fmaf((float)sum_s sc[s] * sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *       then, if min         f = fmaf((float)sum_s m[s] * sum_{k in s} y[k], -(dmin*dy), f)
  *
@@ -56,6 +60,7 @@ typedef enum ingle_act {
 /* One block of a class B or K type as the plain numbers its bytes stand for:
  *
  *     class B   weight k = d * w[k] + dmin                              (dmin holds the min m)
+ *               weight k = run_d[k/sub] * w[k]                          (blocks of several runs)
  *     class K   weight k = d * sc[k/sub] * w[k] - dmin * mn[k/sub]      (mn: with min)
  *
  * w is already less the zero point: w[k] + zero is the unsigned weight of the kernels. */
@@ -64,6 +69,7 @@ typedef struct ingle_plain {
     int8_t w[256]; /* the first block_elems */
     int8_t sc[16]; /* class K: the first 256 / sub */
     int8_t mn[16]; /* class K with min: the same number */
+    float run_d[4];
 } ingle_plain;
 
 typedef struct ingle_field {
@@ -79,7 +85,7 @@ typedef struct ingle_type_info {
     uint16_t block_elems; /* weights per block */
     uint16_t block_bytes;
     ingle_act act;
-    uint8_t sub;  /* class K: weights per scale, 16 or 32 */
+    uint8_t sub;  /* weights per scale: class K 16 or 32, class B a run */
     uint8_t zero; /* z: what the unsigned weight is offset by (power of two or 0) */
     bool has_min;
     ingle_field fields[INGLE_MAX_FIELDS];
@@ -91,9 +97,9 @@ typedef struct ingle_type_info {
 
 /* NULL for a type number that is not supported. */
 const ingle_type_info *ingle_type_get(unsigned type);
-/* Name of a number that exists in GGUF files, supported or not ("IQ2_XXS"); NULL if nobody's. */
+/* Name of a number that exists in GGUF files, supported or not ("Q8_1"); NULL if nobody's. */
 const char *ingle_type_known_name(unsigned type);
-/* "F32, F16, Q4_0, ...": what is supported, for messages. */
+/* "F32 F16 BF16 ...": what is supported, for messages: short enough for one. */
 const char *ingle_type_supported_list(void);
 
 /* ---- packed weights ---- */
@@ -157,5 +163,15 @@ extern const int8_t ingle_iq4nl_values[16];
 extern const int8_t ingle_mxfp4_values[16]; /* doubled: 0 1 2 3 4 6 8 12 0 -1 .. */
 /* 2^(e-128), the MXFP4 scale of the doubled values; for 255 too. */
 float ingle_e8m0_half(uint8_t e);
+/* Half of an E4M3 number without its sign, the NVFP4 scale of the doubled values; 0x7f is 0. */
+float ingle_e4m3_half(uint8_t e);
+
+/* Codebooks (grids.c). Eight weights an entry, weight k the nibble 4 * (k / 4) of byte k % 4: an
+ * index of the values; of IQ1_* plus 4 where the shift is down. */
+extern const uint32_t ingle_grid_iq2xxs[256], ingle_grid_iq2xs[512], ingle_grid_iq2s[1024];
+extern const uint32_t ingle_grid_iq1s[2048];
+extern const int8_t ingle_iq2_values[16], ingle_iq1_values[16];
+/* Four weights an entry, as bytes. */
+extern const uint32_t ingle_grid_iq3xxs[256], ingle_grid_iq3s[512];
 
 #endif

@@ -10,7 +10,10 @@
     [INGLE_TYPE_##NAME] = {#NAME, 1, bytes, INGLE_ACT_F32, 0, 0, false, fields,                    \
                            ingle_decode_##fn, NULL}
 #define B(NAME, fn, bytes, zero, has_min, fields)                                                  \
-    [INGLE_TYPE_##NAME] = {#NAME, 32, bytes, INGLE_ACT_Q32, 0, zero, has_min, fields,              \
+    [INGLE_TYPE_##NAME] = {#NAME, 32, bytes, INGLE_ACT_Q32, 32, zero, has_min, fields,             \
+                           ingle_decode_##fn, ingle_plain_##fn}
+#define RUNS(NAME, fn, elems, bytes, sub, zero, fields)                                            \
+    [INGLE_TYPE_##NAME] = {#NAME, elems, bytes, INGLE_ACT_Q32, sub, zero, false, fields,           \
                            ingle_decode_##fn, ingle_plain_##fn}
 #define K(NAME, fn, bytes, sub, zero, has_min, fields)                                             \
     [INGLE_TYPE_##NAME] = {#NAME, 256, bytes, INGLE_ACT_Q256, sub, zero, has_min, fields,          \
@@ -30,6 +33,9 @@ static const ingle_type_info table[INGLE_TYPE_COUNT] = {
     B(Q8_0, q8_0, 34, 128, false, FIELDS({0, 1, 2} /* d */, {2, 8, 4} /* qs */)),
     B(IQ4_NL, iq4_nl, 18, 128, false, FIELDS({0, 1, 2} /* d */, {2, 4, 4} /* qs */)),
     B(MXFP4, mxfp4, 17, 16, false, FIELDS({0, 1, 1} /* e */, {1, 4, 4} /* qs */)),
+    RUNS(Q1_0, q1_0, 128, 18, 32, 1, FIELDS({0, 1, 2} /* d */, {2, 4, 4} /* qs */)),
+    RUNS(Q2_0, q2_0, 64, 18, 32, 1, FIELDS({0, 1, 2} /* d */, {2, 4, 4} /* qs */)),
+    RUNS(NVFP4, nvfp4, 64, 36, 16, 16, FIELDS({0, 4, 1} /* d */, {4, 8, 4} /* qs */)),
     K(Q2_K, q2_k, 84, 16, 0, true,
       FIELDS({0, 16, 1} /* scales */, {16, 16, 4} /* qs */, {80, 1, 2} /* d */,
              {82, 1, 2} /* dmin */)),
@@ -48,6 +54,24 @@ static const ingle_type_info table[INGLE_TYPE_COUNT] = {
     K(IQ4_XS, iq4_xs, 136, 32, 128, false,
       FIELDS({0, 1, 2} /* d */, {2, 1, 2} /* scales_h */, {4, 4, 1} /* scales_l */,
              {8, 32, 4} /* qs */)),
+    K(TQ1_0, tq1_0, 54, 32, 1, false,
+      FIELDS({0, 12, 4} /* qs */, {48, 1, 4} /* qh */, {52, 1, 2} /* d */)),
+    K(TQ2_0, tq2_0, 66, 32, 1, false, FIELDS({0, 16, 4} /* qs */, {64, 1, 2} /* d */)),
+    K(IQ1_S, iq1_s, 50, 32, 128, false,
+      FIELDS({0, 1, 2} /* d */, {2, 8, 4} /* qs */, {34, 8, 2} /* qh */)),
+    K(IQ1_M, iq1_m, 56, 16, 128, false,
+      FIELDS({0, 8, 4} /* qs */, {32, 16, 1} /* qh */, {48, 4, 2} /* scales */)),
+    K(IQ2_XXS, iq2_xxs, 66, 32, 128, false, FIELDS({0, 1, 2} /* d */, {2, 16, 4} /* qs */)),
+    K(IQ2_XS, iq2_xs, 74, 16, 128, false,
+      FIELDS({0, 1, 2} /* d */, {2, 16, 4} /* qs */, {66, 8, 1} /* scales */)),
+    K(IQ2_S, iq2_s, 82, 16, 128, false,
+      FIELDS({0, 1, 2} /* d */, {2, 8, 4} /* qs */, {34, 8, 4} /* signs */, {66, 8, 1} /* qh */,
+             {74, 8, 1} /* scales */)),
+    K(IQ3_XXS, iq3_xxs, 98, 32, 128, false,
+      FIELDS({0, 1, 2} /* d */, {2, 16, 4} /* qs */, {66, 8, 4} /* signs and scales */)),
+    K(IQ3_S, iq3_s, 110, 32, 128, false,
+      FIELDS({0, 1, 2} /* d */, {2, 16, 4} /* qs */, {66, 8, 1} /* qh */, {74, 8, 4} /* signs */,
+             {106, 4, 1} /* scales */)),
 };
 
 /* Every number that was ever written into GGUF files. 4, 5, 31-33 and 36-38 are withdrawn. */
@@ -58,6 +82,7 @@ static const char *const known[] = {
     "IQ3_S", "IQ2_S",      "IQ4_XS",     "I8",         "I16",      "I32",      "I64",
     "F64",   "IQ1_M",      "BF16",       "Q4_0_4_4",   "Q4_0_4_8", "Q4_0_8_8", "TQ1_0",
     "TQ2_0", "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4",    "NVFP4",    "Q1_0",
+    "Q2_0",
 };
 
 const ingle_type_info *ingle_type_get(unsigned type)
@@ -72,8 +97,8 @@ const char *ingle_type_known_name(unsigned type)
 
 const char *ingle_type_supported_list(void)
 {
-    return "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, "
-           "IQ4_XS, MXFP4";
+    return "F32 F16 BF16 Q1_0 Q2_0 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ1_S IQ1_M "
+           "IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS MXFP4 NVFP4 TQ1_0 TQ2_0";
 }
 
 const char *ingle_type_name(ingle_type type)

@@ -222,36 +222,46 @@ static void test_quantise_huge(void **state)
 
 /* ---- the definition, bit for bit ---- */
 
-/* Scales of a block as floats, and the block with all scales one: its values are then integers
- * (MXFP4: halves). */
-static void split_scales(const matmul_case *c, const uint8_t *block, uint8_t *unit, float *d,
-                         float *dmin)
-{
-    int at_d, at_dmin;
-    scale_offsets(c->type, &at_d, &at_dmin);
-    *d = c->type == INGLE_TYPE_MXFP4 ? (float)ldexp(1, block[0] - 128)
-                                     : (float)half_at(block + at_d);
-    *dmin = at_dmin >= 0 ? (float)half_at(block + at_dmin) : 0;
-    memcpy(unit, block, c->t->block_bytes);
-    set_scales(c->type, unit, 0x3c00);
-}
-
-static float defined_block(const matmul_case *c, size_t row, size_t t, size_t b, float f)
+/* One run of a class B block, or a whole one of class K. The block with all scales one has values
+ * that are integers, or integers of some part of one. */
+static float defined_run(const matmul_case *c, const uint8_t *block, const int8_t *y, size_t run,
+                         size_t n, float dy, float s, float f)
 {
     uint8_t unit[256];
-    float d, dmin, dy = c->a.d[t * c->a.ld_d + b];
-    const int8_t *y = c->a.q + t * c->a.ld_q + b * c->t->block_elems;
-    split_scales(c, c->rows + row * c->row_bytes + b * c->t->block_bytes, unit, &d, &dmin);
+    int at_d, at_dmin;
+    const unsigned parts = parts_of_one(c->type);
+    scale_offsets(c->type, &at_d, &at_dmin);
+    float d = (float)(scale_at(c->type, block, (unsigned)run) / parts);
+    float dmin = at_dmin >= 0 ? (float)half_at(block + at_dmin) : 0;
+    memcpy(unit, block, c->t->block_bytes);
+    set_scales(c->type, unit, 0x3c00);
     int64_t sum = 0, mins = 0;
-    for (unsigned k = 0; k < c->t->block_elems; k++) {
-        value v = value_at(c->type, unit, k);
-        sum += (int64_t)(v.scaled * (c->type == INGLE_TYPE_MXFP4 ? 2 : 1)) * y[k];
+    for (size_t k = run * n; k < (run + 1) * n; k++) {
+        value v = value_at(c->type, unit, (unsigned)k);
+        sum += (int64_t)(v.scaled * parts) * y[k];
         mins += (int64_t)v.offset * y[k];
     }
     f = fmaf((float)sum, d * dy, f);
     if (!c->t->has_min) return f;
-    return c->t->act == INGLE_ACT_Q32 ? fmaf(dmin, c->a.s[t * c->a.ld_d + b], f)
-                                      : fmaf((float)-mins, -(dmin * dy), f);
+    return c->t->act == INGLE_ACT_Q32 ? fmaf(dmin, s, f) : fmaf((float)-mins, -(dmin * dy), f);
+}
+
+/* Elements of activations that share a scale. */
+static size_t act_block(const matmul_case *c)
+{
+    return c->t->act == INGLE_ACT_Q32 ? 32 : 256;
+}
+
+static float defined_block(const matmul_case *c, size_t row, size_t t, size_t b, float f)
+{
+    const size_t elems = c->t->block_elems, n = c->t->act == INGLE_ACT_Q32 ? c->t->sub : elems;
+    const uint8_t *block = c->rows + row * c->row_bytes + b * c->t->block_bytes;
+    for (size_t run = 0; run < elems / n; run++) {
+        size_t i = t * c->a.ld_d + (b * elems + run * n) / act_block(c);
+        f = defined_run(c, block, c->a.q + t * c->a.ld_q + b * elems, run, n, c->a.d[i],
+                        c->a.s ? c->a.s[i] : 0, f);
+    }
+    return f;
 }
 
 static float defined(const matmul_case *c, size_t row, size_t t)
@@ -335,21 +345,24 @@ static void check_float64(const matmul_case *c)
     float *out = case_run(c, &kern, kern.gemm[c->type], c->m, c->w.n_panels, true, true);
     for (size_t t = 0; t < c->m; t++)
         for (size_t r = 0; r < c->n_rows; r++) {
+            const size_t elems = c->t->block_elems;
+            const size_t run = c->t->act == INGLE_ACT_Q32 ? c->t->sub : elems;
             double f = 0, bound = 0;
-            for (size_t b = 0; b < c->n_blocks; b++) {
-                const uint8_t *block = c->rows + r * c->row_bytes + b * c->t->block_bytes;
+            for (size_t i0 = 0; i0 < c->n_cols; i0 += run) {
+                const uint8_t *block = c->rows + r * c->row_bytes + i0 / elems * c->t->block_bytes;
                 double sum = 0, mins = 0;
-                for (unsigned k = 0; k < c->t->block_elems; k++) {
-                    size_t i = b * c->t->block_elems + k;
+                for (size_t i = i0; i < i0 + run; i++) {
                     double y = c->t->act == INGLE_ACT_F32
                                    ? (double)c->x[t * c->a.ld_x + i]
-                                   : c->a.q[t * c->a.ld_q + i] * (double)c->a.d[t * c->a.ld_d + b];
-                    value v = value_at(c->type, block, k);
+                                   : c->a.q[t * c->a.ld_q + i] *
+                                         (double)c->a.d[t * c->a.ld_d + i / act_block(c)];
+                    value v = value_at(c->type, block, (unsigned)(i % elems));
                     sum += v.scaled * y;
                     mins += v.offset * y;
                 }
                 if (c->t->has_min && c->t->act == INGLE_ACT_Q32)
-                    mins = value_at(c->type, block, 0).offset * (double)c->a.s[t * c->a.ld_d + b];
+                    mins = value_at(c->type, block, 0).offset *
+                           (double)c->a.s[t * c->a.ld_d + i0 / 32];
                 bound += 2 * fabs(sum) + 2 * fabs(mins) + fabs(f + sum) + fabs(f + sum + mins);
                 f += sum + mins;
             }
@@ -383,7 +396,8 @@ static void test_nan(void **state)
     static const uint16_t scales[] = {0x7e00, 0x7c01, 0xfc00};
     uint64_t seed = 9;
     for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
-        if (type == INGLE_TYPE_MXFP4) continue; /* its scales are always finite */
+        if (type == INGLE_TYPE_MXFP4 || type == INGLE_TYPE_NVFP4)
+            continue; /* no NaN, no infinity */
         for (size_t s = 0; s < 3; s++) {
             matmul_case c = case_open(type, 19, 3, 5, &seed);
             case_quantise(&c, &kern);

@@ -311,9 +311,9 @@ static void tensor_block_split(gguf_bytes *b)
 {
     one_tensor(b, "my.w", 2, (uint64_t[]){48, 2}, INGLE_TYPE_Q4_0, 0);
 }
-static void tensor_type_iq2(gguf_bytes *b)
+static void tensor_type_q8_1(gguf_bytes *b)
 {
-    one_tensor(b, "my.w", 1, (uint64_t[]){256}, 16, 0);
+    one_tensor(b, "my.w", 1, (uint64_t[]){256}, 9, 0);
 }
 static void tensor_type_4(gguf_bytes *b)
 {
@@ -475,8 +475,8 @@ static const bad_file bad_files[] = {
     BAD(tensor_bytes_wrap, INGLE_EFORMAT, "tensor 'my.w': larger than 2^64 bytes"),
     BAD(tensor_block_split, INGLE_EFORMAT,
         "tensor 'my.w': rows of 48 are no multiple of the 32 weights in a block of Q4_0"),
-    BAD(tensor_type_iq2, INGLE_EUNSUPPORTED,
-        "tensor 'my.w': type 16 = IQ2_XXS is not supported (these are: F32, F16"),
+    BAD(tensor_type_q8_1, INGLE_EUNSUPPORTED,
+        "tensor 'my.w': type 9 = Q8_1 is not supported (these are: F32 F16"),
     BAD(tensor_type_4, INGLE_EUNSUPPORTED, "tensor 'my.w': type 4"),
     BAD(tensor_type_999, INGLE_EUNSUPPORTED, "tensor 'my.w': type 999 is not supported"),
     BAD(tensor_type_max, INGLE_EUNSUPPORTED, "tensor 'my.w': type 4294967295 is not supported"),
@@ -548,8 +548,8 @@ static void test_without_tensors(void **state)
     static gguf_bytes b;
     ingle_gguf *g;
     ingle_error err;
-    void (*const fine[])(gguf_bytes *) = {tensor_type_iq2, tensor_type_999, tensor_past_end,
-                                          tensor_off_grid, tensors_overlap, tensor_partly_past};
+    void (*const fine[])(gguf_bytes *) = {tensor_type_q8_1, tensor_type_999, tensor_past_end,
+                                          tensor_off_grid,  tensors_overlap, tensor_partly_past};
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
         b.n = 0;
         fine[i](&b);

@@ -233,7 +233,7 @@ static const struct {
     KEY_INT(EF, "general.alignment", U32, 1u << 31, "'general.alignment'"),
     KEY_INT(EF, "split.count", U16, 2, "'split.count'"),
 
-    TENSOR(MB_TYPE, EU, "blk.0.ffn_up.weight", 16, 0, "tensor 'blk.0.ffn_up.weight'"),
+    TENSOR(MB_TYPE, EU, "blk.0.ffn_up.weight", 9, 0, "tensor 'blk.0.ffn_up.weight'"),
     TENSOR(MB_TYPE, EU, "blk.0.ffn_up.weight", 4000000000, 0, "tensor 'blk.0.ffn_up.weight'"),
     TENSOR(MB_TYPE, EF, "blk.0.attn_q.weight", INGLE_TYPE_Q6_K, 0, "tensor 'blk.0.attn_q.weight'"),
     TENSOR(MB_TYPE, EF, "output.weight", INGLE_TYPE_F32, 0, "tensor 'output.weight'"),
@@ -473,14 +473,16 @@ static void every_byte_changed(void **state)
 /* ---- weights that are no numbers ---- */
 
 static const ingle_type types[] = {
-    INGLE_TYPE_F32,  INGLE_TYPE_F16,    INGLE_TYPE_BF16,   INGLE_TYPE_Q4_0,
-    INGLE_TYPE_Q4_1, INGLE_TYPE_Q5_0,   INGLE_TYPE_Q5_1,   INGLE_TYPE_Q8_0,
-    INGLE_TYPE_Q2_K, INGLE_TYPE_Q3_K,   INGLE_TYPE_Q4_K,   INGLE_TYPE_Q5_K,
-    INGLE_TYPE_Q6_K, INGLE_TYPE_IQ4_NL, INGLE_TYPE_IQ4_XS, INGLE_TYPE_MXFP4,
+    INGLE_TYPE_F32,   INGLE_TYPE_F16,     INGLE_TYPE_BF16,  INGLE_TYPE_Q4_0,    INGLE_TYPE_Q4_1,
+    INGLE_TYPE_Q5_0,  INGLE_TYPE_Q5_1,    INGLE_TYPE_Q8_0,  INGLE_TYPE_Q2_K,    INGLE_TYPE_Q3_K,
+    INGLE_TYPE_Q4_K,  INGLE_TYPE_Q5_K,    INGLE_TYPE_Q6_K,  INGLE_TYPE_IQ4_NL,  INGLE_TYPE_IQ4_XS,
+    INGLE_TYPE_MXFP4, INGLE_TYPE_NVFP4,   INGLE_TYPE_Q1_0,  INGLE_TYPE_Q2_0,    INGLE_TYPE_TQ1_0,
+    INGLE_TYPE_TQ2_0, INGLE_TYPE_IQ1_S,   INGLE_TYPE_IQ1_M, INGLE_TYPE_IQ2_XXS, INGLE_TYPE_IQ2_XS,
+    INGLE_TYPE_IQ2_S, INGLE_TYPE_IQ3_XXS, INGLE_TYPE_IQ3_S,
 };
 
-/* 0xffff is a NaN in f16, bf16 and f32, so every scale (or weight) is one; an exponent of MXFP4 is
- * always a number. 0x7c00, 0xfc00, 0x7f80: infinities. */
+/* 0xffff is a NaN in f16, bf16 and f32, so every scale (or weight) is one; the scales of MXFP4 and
+ * NVFP4 are always numbers. 0x7c00, 0xfc00, 0x7f80: infinities. */
 static void check_fill(ingle_type type, int fill, ingle_isa isa, ingle_type kv_type)
 {
     house h = {0};
@@ -492,7 +494,7 @@ static void check_fill(ingle_type type, int fill, ingle_isa isa, ingle_type kv_t
     must(st, &err);
     furnish(&h, kv_type, NULL);
     st = generate(&h, &err);
-    if (fill == 0xffff && type != INGLE_TYPE_MXFP4) {
+    if (fill == 0xffff && type != INGLE_TYPE_MXFP4 && type != INGLE_TYPE_NVFP4) {
         const float *row;
         assert_int_equal(st, INGLE_EFORMAT);
         must(ingle_session_eval(h.session, (int32_t[]){3, 4, 5}, 3, INGLE_ROWS_LAST, &err), &err);

@@ -112,7 +112,9 @@ static void every_type(void **state)
     (void)state;
     for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
         const ingle_type_info *t = ingle_type_get(type);
-        uint32_t n = t->act == INGLE_ACT_Q256 ? 512 : t->act == INGLE_ACT_Q32 ? 96 : 80;
+        uint32_t n = t->act == INGLE_ACT_Q256  ? 512u
+                     : t->act == INGLE_ACT_Q32 ? 3u * t->block_elems
+                                               : 80u;
         mb_spec s = {.type = (ingle_type)type, .n_embd = n, .fill = -1, .n_rows = N_ROWS};
         check_spec(&s);
         s.bend = (mb_bend){.act = MB_DROP, .name = "output.weight"}; /* the head is the embedding */

@@ -92,13 +92,19 @@ static inline int32_t dot(const int8_t *w, const int8_t *y, int n)
     return sum;
 }
 
-static float step_b(const ingle_plain *w, bool has_min, const ingle_acts *a, size_t t, size_t b,
-                    float f)
+static float step_b(const ingle_plain *w, const ingle_type_info *type, const ingle_acts *a,
+                    size_t t, size_t b, float f)
 {
-    const int8_t *y = a->q + t * a->ld_q + 32 * b;
-    float dy = a->d[t * a->ld_d + b];
-    f = fmaf((float)dot(w->w, y, 32), w->d * dy, f);
-    if (has_min) f = fmaf(w->dmin, a->s[t * a->ld_d + b], f);
+    const size_t n = type->block_elems, run = type->sub;
+    const int8_t *y = a->q + t * a->ld_q + n * b;
+    const float *dy = a->d + t * a->ld_d + n / 32 * b;
+    if (n == 32) {
+        f = fmaf((float)dot(w->w, y, 32), w->d * *dy, f);
+        if (type->has_min) f = fmaf(w->dmin, a->s[t * a->ld_d + b], f);
+        return f;
+    }
+    for (size_t k = 0; k < n; k += run)
+        f = fmaf((float)dot(w->w + k, y + k, (int)run), w->run_d[k / run] * dy[k / 32], f);
     return f;
 }
 
@@ -154,9 +160,8 @@ static void tile_q(const ingle_matmul *job, size_t panel, size_t t0, size_t n, f
             ingle_unpack_blocks(job->w, row0 + r, b, 1, block);
             type->plain(block, &w);
             for (size_t t = 0; t < n; t++)
-                f[t][r] = type->act == INGLE_ACT_Q32
-                              ? step_b(&w, type->has_min, job->x, t0 + t, b, f[t][r])
-                              : step_k(&w, type, job->x, t0 + t, b, f[t][r]);
+                f[t][r] = type->act == INGLE_ACT_Q32 ? step_b(&w, type, job->x, t0 + t, b, f[t][r])
+                                                     : step_k(&w, type, job->x, t0 + t, b, f[t][r]);
         }
 }
 

@@ -82,12 +82,14 @@ INLINE void few_k(ingle_type type, int n, const source *s, size_t b, const few *
     }
 }
 
-INLINE void few_b(ingle_type type, int n, const source *s, size_t b, const few *w)
+/* Run c of a block of class B. */
+INLINE void few_run(ingle_type type, int n, const source *s, size_t b, int c, const few *w)
 {
     const shape g = shape_of(type);
     const ingle_acts *x = w->x;
-    const int8_t *y = x->q + w->t * x->ld_q + b * 32;
-    const int32_t *start = w->start + w->t * w->ld_start + b;
+    const size_t run = b * (size_t)g.n_chunks + (size_t)c, at = run * (size_t)run_of(g);
+    const int8_t *y = x->q + w->t * x->ld_q + at;
+    const int32_t *start = w->start + w->t * w->ld_start + run;
     for (int k = 0; k < SLICES; k++) {
         int r = k * VL;
         vi acc[GROUP];
@@ -97,21 +99,27 @@ INLINE void few_b(ingle_type type, int n, const source *s, size_t b, const few *
         for (int i = 0; i < g.n_steps; i++) {
             vi u[MAX_PARTS];
             if (r == 0 && w->t == 0)
-                prefetch_lines(type, s, b, 2048 / stream_of(type, 0).bytes, i, g.n_steps);
-            unpack(type, s, b, 0, i, r, u);
+                prefetch_lines(type, s, b, 2048 / stream_of(type, 0).bytes, c * g.n_steps + i,
+                               g.n_chunks * g.n_steps);
+            unpack(type, s, b, c, i, r, u);
             for (int t = 0; t < n; t++)
                 for (int j = 0; j < g.n_parts; j++)
                     acc[t] =
                         dot_line(type, acc[t], u[j], y + (size_t)t * x->ld_q, line_of(g, 0, j, i));
         }
         for (int t = 0; t < n; t++) {
-            size_t row = w->t + (size_t)t;
+            size_t row = w->t + (size_t)t, i = row * x->ld_d + at / 32;
             vf *f = w->f + row * SLICES + k;
-            *f = vf_fma(vf_int(acc[t]),
-                        vf_mul(block_d(type, s, b, r), vf_1(x->d[row * x->ld_d + b])), *f);
-            if (g.has_min) *f = vf_fma(block_min(type, s, b, r), vf_1(x->s[row * x->ld_d + b]), *f);
+            *f = vf_fma(vf_int(acc[t]), vf_mul(run_d(type, s, b, c, r), vf_1(x->d[i])), *f);
+            if (g.has_min) *f = vf_fma(block_min(type, s, b, r), vf_1(x->s[i]), *f);
         }
     }
+}
+
+INLINE void few_b(ingle_type type, int n, const source *s, size_t b, const few *w)
+{
+#pragma GCC unroll 4
+    for (int c = 0; c < shape_of(type).n_chunks; c++) few_run(type, n, s, b, c, w);
 }
 
 INLINE void few_blocks(ingle_type type, int n, const source *s, size_t b, const few *w,
@@ -121,15 +129,21 @@ INLINE void few_blocks(ingle_type type, int n, const source *s, size_t b, const 
     else few_b(type, n, s, b, w);
 }
 
-/* -zero * (sum of y) of every sub-block of one token. */
+/* -zero * (sum of y) of every sub-block, or run, of one token. */
 INLINE void start_all(shape g, bool k, const ingle_acts *x, size_t t, size_t n_blocks,
                       int32_t *start)
 {
+    const size_t n = n_blocks * (size_t)(k ? g.n_subs : g.n_chunks);
     if (k) {
         const int16_t *sum = x->sum16 + t * x->ld_s16 + (g.n_subs == 16 ? 0 : x->n_cols / 16);
-        start_k(start, sum, n_blocks * (size_t)g.n_subs, g.zero);
+        start_k(start, sum, n, g.zero);
+    } else if (run_of(g) == 32) {
+        for (size_t i = 0; i < n; i++) start[i] = -g.zero * x->sum32[t * x->ld_s32 + i];
     } else {
-        for (size_t b = 0; b < n_blocks; b++) start[b] = -g.zero * x->sum32[t * x->ld_s32 + b];
+        for (size_t i = 0; i < n; i += 2) {
+            sums_of_halves(x->q + t * x->ld_q + 16 * i, start + i);
+            start[i] *= -g.zero, start[i + 1] *= -g.zero;
+        }
     }
 }
 

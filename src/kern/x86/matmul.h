@@ -21,15 +21,16 @@
 
 /* 64 rows x KC. Class K, one block: a scale is what vi_narrow() makes of it; a pair holds the mins
  * of two neighbouring sub-blocks, or their scales times PAIR_FACTOR(type), which with sums of y
- * make up for sums that did not start at the type's zero. Class B: d and min by block. */
+ * make up for sums that did not start at the type's zero. Class B: d and min by run. */
 typedef struct step {
     uint8_t w[KC / 4][MR][4];
     int32_t scale[KC / 16][MR];
     int32_t min_pair[KC / 32][MR], scale_pair[KC / 32][MR];
-    float d[KC / 32][MR], min[KC / 32][MR];
+    float d[KC / 16][MR], min[KC / 32][MR];
 } step;
 
-/* One tile of tokens t.. over a step, n_blocks blocks from block b on; c: [tokens][MR]. */
+/* One tile of tokens t.. over a step, n_blocks blocks of activations from block b on; c:
+ * [tokens][MR]. */
 typedef void tile_fn(const step *p, const ingle_acts *x, size_t t, size_t b, size_t n_blocks,
                      float *c);
 
@@ -84,16 +85,27 @@ INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t
     unpack_lines(type, s, b, &q, (uint8_t(*)[MR][4])p->w[0][row]);
 }
 
-/* Block b of a panel to block i of the step, rows `row`.. of it. */
+/* Block b of a panel to the i-th of the step, rows `row`.. of it. */
 INLINE void unpack_b(ingle_type type, const source *s, size_t b, step *p, size_t i, size_t row)
 {
     shape g = shape_of(type);
     for (int r = 0; r < ROWS; r += VL) {
         size_t at = row + (size_t)r;
-        vf_store(p->d[i] + at, block_d(type, s, b, r));
+        for (int j = 0; j < g.n_chunks; j++)
+            vf_store(p->d[i * (size_t)g.n_chunks + (size_t)j] + at, run_d(type, s, b, j, r));
         if (g.has_min) vf_store(p->min[i] + at, block_min(type, s, b, r));
     }
-    unpack_lines(type, s, b, NULL, (uint8_t(*)[MR][4])p->w[i * 8][row]);
+    unpack_lines(type, s, b, NULL, (uint8_t(*)[MR][4])p->w[i * (size_t)block_of(type) / 4][row]);
+}
+
+/* Sums of the two halves of 32 values. */
+INLINE void sums_of_halves(const int8_t *q, int32_t sum[2])
+{
+    __m256i v = _mm256_xor_si256(_mm256_loadu_si256((const void *)q), _mm256_set1_epi8(-128));
+    v = _mm256_sad_epu8(v, _mm256_setzero_si256());
+    v = _mm256_add_epi64(v, _mm256_shuffle_epi32(v, 0x4e));
+    sum[0] = _mm256_cvtsi256_si32(v) - 16 * 128;
+    sum[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(v, 1)) - 16 * 128;
 }
 
 /* ---- results ---- */
@@ -163,7 +175,8 @@ static void pass_tokens(work *w, const ingle_acts *x, size_t b, size_t n_blocks,
 INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matmul *job,
                       size_t panel, size_t n, work *w)
 {
-    const size_t per_step = is_k(type) ? KC / 256 : KC / 32;
+    const size_t per_step = (size_t)(KC / block_of(type));
+    const size_t n_acts = is_k(type) ? 1 : (size_t)block_of(type) / 32; /* blocks of y in one */
     const bool cold = job->x->m <= 32; /* few tokens: weights come straight from memory */
     source s[PANELS];
     for (size_t h = 0; h < n; h++) s[h] = source_of(job->w, panel + h);
@@ -177,7 +190,7 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
                 if (is_k(type)) unpack_k(type, &s[h], b, &w->step, h * ROWS);
                 else unpack_b(type, &s[h], b + i, &w->step, i, h * ROWS);
             }
-        pass_tokens(w, job->x, b, n_blocks, tiles, is_k(type));
+        pass_tokens(w, job->x, b * n_acts, n_blocks * n_acts, tiles, is_k(type));
     }
     finish_task(job, panel * ROWS, n * ROWS, w->c);
 }
@@ -230,6 +243,18 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
         SET(k, q5_k, Q5_K);                                                                        \
         SET(k, q6_k, Q6_K);                                                                        \
         SET(k, iq4_xs, IQ4_XS);                                                                    \
+        SET(k, q1_0, Q1_0);                                                                        \
+        SET(k, q2_0, Q2_0);                                                                        \
+        SET(k, nvfp4, NVFP4);                                                                      \
+        SET(k, tq1_0, TQ1_0);                                                                      \
+        SET(k, tq2_0, TQ2_0);                                                                      \
+        SET(k, iq1_s, IQ1_S);                                                                      \
+        SET(k, iq1_m, IQ1_M);                                                                      \
+        SET(k, iq2_xxs, IQ2_XXS);                                                                  \
+        SET(k, iq2_xs, IQ2_XS);                                                                    \
+        SET(k, iq2_s, IQ2_S);                                                                      \
+        SET(k, iq3_xxs, IQ3_XXS);                                                                  \
+        SET(k, iq3_s, IQ3_S);                                                                      \
         (k)->quantise = quantise;                                                                  \
         (k)->gemv_tokens = FEW;                                                                    \
         (k)->gemm_panels = PANELS;                                                                 \

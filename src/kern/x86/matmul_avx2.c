@@ -133,11 +133,17 @@ TILES_K(tiles_q4_k, {{8, false}, 8, false, true})
 TILES_K(tiles_q5_k, {{4, false}, 8, false, true})
 TILES_K(tiles_q6_k, {{2, false}, 16, true, false})
 TILES_K(tiles_iq4_xs, {{1, true}, 8, false, false})
+TILES_K(tiles_tq, {{4, false}, 16, true, false})
+TILES_K(tiles_k32_2, {{2, true}, 8, false, false}) /* weights of +-62 at most */
+TILES_K(tiles_k16_2, {{2, true}, 16, false, false})
+TILES_K(tiles_k32_8, {{8, true}, 8, false, false})  /* +-15 */
+TILES_K(tiles_k16_4, {{4, true}, 16, false, false}) /* +-9 */
 
 /* ---- gemm, class B ---- */
 
-INLINE void tile_b(sums k, int zero, bool has_min, int n, const step *p, const ingle_acts *x,
-                   size_t t0, size_t b0, size_t n_blocks, float *c)
+/* run: lines of one. */
+INLINE void tile_b(sums k, int run, int zero, bool has_min, int n, const step *p,
+                   const ingle_acts *x, size_t t0, size_t b0, size_t n_blocks, float *c)
 {
     const int8_t *y[NR];
     const float *dy[NR], *s[NR];
@@ -149,15 +155,16 @@ INLINE void tile_b(sums k, int zero, bool has_min, int n, const step *p, const i
         s[t] = x->s + row * x->ld_d + b0;
         of32[t] = x->sum32 + row * x->ld_s32 + b0;
     }
-    for (size_t b = 0; b < n_blocks; b++)
+    for (size_t i = 0; i < n_blocks * 8 / (size_t)run; i++) {
+        const size_t first = i * (size_t)run, b = first / 8; /* line, block */
         for (int r = 0; r < MR; r += VL) {
             vi sum[NR];
 #pragma GCC unroll 6
             for (int t = 0; t < n; t++) sum[t] = zero ? vi_32(-zero * of32[t][b]) : vi_zero();
 #pragma GCC unroll 8
-            for (int i = 0; i < 8; i += k.n_lines)
-                add_lines(k, n, sum, p->w[0][r], y, b * 8 + (size_t)i, _mm256_set1_epi16(1));
-            vf d = vf_load(p->d[b] + r), min = has_min ? vf_load(p->min[b] + r) : vf_zero();
+            for (int l = 0; l < run; l += k.n_lines)
+                add_lines(k, n, sum, p->w[0][r], y, first + (size_t)l, _mm256_set1_epi16(1));
+            vf d = vf_load(p->d[i] + r), min = has_min ? vf_load(p->min[i] + r) : vf_zero();
 #pragma GCC unroll 6
             for (int t = 0; t < n; t++) {
                 float *out = c + t * MR + r;
@@ -166,29 +173,32 @@ INLINE void tile_b(sums k, int zero, bool has_min, int n, const step *p, const i
                 vf_store(out, f);
             }
         }
+    }
 }
 
-#define TILE_B(name, n, zero, has_min, ...)                                                        \
+#define TILE_B(name, n, run, zero, has_min, ...)                                                   \
     static void name##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,                 \
                            size_t n_blocks, float *c)                                              \
     {                                                                                              \
-        tile_b((sums)__VA_ARGS__, zero, has_min, n, p, x, t, b, n_blocks, c);                      \
+        tile_b((sums)__VA_ARGS__, run, zero, has_min, n, p, x, t, b, n_blocks, c);                 \
     }
-#define TILES_B(name, zero, has_min, ...)                                                          \
-    TILE_B(name, 1, zero, has_min, __VA_ARGS__)                                                    \
-    TILE_B(name, 2, zero, has_min, __VA_ARGS__)                                                    \
-    TILE_B(name, 3, zero, has_min, __VA_ARGS__)                                                    \
-    TILE_B(name, 4, zero, has_min, __VA_ARGS__)                                                    \
-    TILE_B(name, 5, zero, has_min, __VA_ARGS__)                                                    \
-    TILE_B(name, 6, zero, has_min, __VA_ARGS__)                                                    \
+#define TILES_B(name, run, zero, has_min, ...)                                                     \
+    TILE_B(name, 1, run, zero, has_min, __VA_ARGS__)                                               \
+    TILE_B(name, 2, run, zero, has_min, __VA_ARGS__)                                               \
+    TILE_B(name, 3, run, zero, has_min, __VA_ARGS__)                                               \
+    TILE_B(name, 4, run, zero, has_min, __VA_ARGS__)                                               \
+    TILE_B(name, 5, run, zero, has_min, __VA_ARGS__)                                               \
+    TILE_B(name, 6, run, zero, has_min, __VA_ARGS__)                                               \
     static const tile_table name = {TILES(name)};
 
-/*                 zero min    lines wide */
-TILES_B(tiles_q4_0, 8, false, {8, false})
-TILES_B(tiles_q4_1, 0, true, {8, false})
-TILES_B(tiles_q5_0, 16, false, {4, false}) /* MXFP4 too: at most 12 + 16 */
-TILES_B(tiles_q5_1, 0, true, {4, false})
-TILES_B(tiles_wide, 0, false, {1, true})
+/*                 run zero min    lines wide */
+TILES_B(tiles_q4_0, 8, 8, false, {8, false})
+TILES_B(tiles_q4_1, 8, 0, true, {8, false})
+TILES_B(tiles_q5_0, 8, 16, false, {4, false}) /* MXFP4 too: at most 12 + 16 */
+TILES_B(tiles_q5_1, 8, 0, true, {4, false})
+TILES_B(tiles_q12_0, 8, 1, false, {8, false})
+TILES_B(tiles_nvfp4, 4, 0, false, {4, true})
+TILES_B(tiles_wide, 8, 0, false, {1, true})
 
 /* ---- the table ---- */
 
@@ -205,6 +215,18 @@ TYPE(q4_k, Q4_K, tiles_q4_k)
 TYPE(q5_k, Q5_K, tiles_q5_k)
 TYPE(q6_k, Q6_K, tiles_q6_k)
 TYPE(iq4_xs, IQ4_XS, tiles_iq4_xs)
+TYPE(q1_0, Q1_0, tiles_q12_0)
+TYPE(q2_0, Q2_0, tiles_q12_0)
+TYPE(nvfp4, NVFP4, tiles_nvfp4)
+TYPE(tq1_0, TQ1_0, tiles_tq)
+TYPE(tq2_0, TQ2_0, tiles_tq)
+TYPE(iq1_s, IQ1_S, tiles_k32_8)
+TYPE(iq1_m, IQ1_M, tiles_k16_4)
+TYPE(iq2_xxs, IQ2_XXS, tiles_k32_2)
+TYPE(iq2_xs, IQ2_XS, tiles_k16_2)
+TYPE(iq2_s, IQ2_S, tiles_k16_2)
+TYPE(iq3_xxs, IQ3_XXS, tiles_k32_2)
+TYPE(iq3_s, IQ3_S, tiles_k32_8)
 
 void ingle_kern_avx2_matmul(ingle_kern *k)
 {

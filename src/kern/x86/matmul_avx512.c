@@ -49,7 +49,11 @@ INLINE void tokens_k(int n, int n_subs, int zero, bool folded, const ingle_acts 
     X(tile_q45_k_loud, Q45_K_LOUD, 8, 8, 0, false)                                                 \
     X(tile_q6_k_calm, Q6_K_CALM, 16, 16, 32, false)                                                \
     X(tile_q6_k_loud, Q6_K_LOUD, 16, 16, 32, false)                                                \
-    X(tile_iq4_xs, IQ4_XS, 8, 8, 128, false)
+    X(tile_k32_calm, K32_CALM, 8, 8, 128, false)                                                   \
+    X(tile_k32_loud, K32_LOUD, 8, 8, 128, false)                                                   \
+    X(tile_k16_narrow, Q6_K_CALM, 16, 16, 128, false)                                              \
+    X(tile_k16_wide, Q6_K_LOUD, 16, 16, 128, false)                                                \
+    X(tile_tq, Q3_K, 8, 16, 1, true)
 
 #define TILE_K(name, n, KIND, loops, subs, zero, folded)                                           \
     static void name##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,                 \
@@ -77,7 +81,13 @@ static const tile_table tiles_q3_k = {TILES(tile_q3_k), TILES(tile_q3_k)};
 static const tile_table tiles_q4_k = {TILES(tile_q45_k_loud), TILES(tile_q4_k_calm)};
 static const tile_table tiles_q5_k = {TILES(tile_q45_k_loud), TILES(tile_q5_k_calm)};
 static const tile_table tiles_q6_k = {TILES(tile_q6_k_loud), TILES(tile_q6_k_calm)};
-static const tile_table tiles_iq4_xs = {TILES(tile_iq4_xs), TILES(tile_iq4_xs)};
+static const tile_table tiles_tq = {TILES(tile_tq), TILES(tile_tq)};
+/* Tables of values. Sums of 32 products fit 16 bits if calm with weights of +-15, not with more;
+ * of 16 products always with +-9. */
+static const tile_table tiles_k32 = {TILES(tile_k32_loud), TILES(tile_k32_loud)};
+static const tile_table tiles_k32_15 = {TILES(tile_k32_loud), TILES(tile_k32_calm)};
+static const tile_table tiles_k16 = {TILES(tile_k16_wide), TILES(tile_k16_wide)};
+static const tile_table tiles_k16_9 = {TILES(tile_k16_narrow), TILES(tile_k16_narrow)};
 
 /* ---- gemm, class B ---- */
 
@@ -99,26 +109,45 @@ INLINE void tokens_b(int n, int zero, bool has_min, const ingle_acts *x, size_t 
     }
 }
 
-#define TILE_B(name, n, KIND, zero, has_min)                                                       \
+/* The same for runs of 16, n_blocks blocks of 32. */
+INLINE void tokens_b16(int n, int zero, const ingle_acts *x, size_t t0, size_t b, size_t n_blocks,
+                       token_b token[NR], const int8_t *y[NR])
+{
+    for (int t = 0; t < NR; t++) {
+        size_t row = t0 + (size_t)(t < n ? t : 0);
+        y[t] = x->q + row * x->ld_q + b * 32;
+        if (t >= n) continue;
+        for (size_t i = 0; i < n_blocks; i++) {
+            sums_of_halves(y[t] + 32 * i, token[t].start16 + 2 * i);
+            token[t].d[2 * i] = token[t].d[2 * i + 1] = x->d[row * x->ld_d + b + i];
+        }
+        for (size_t i = 0; i < 2 * n_blocks; i++) token[t].start16[i] *= -zero;
+    }
+}
+
+#define TILE_B(name, n, KIND, zero, has_min, run)                                                  \
     static void name##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,                 \
                            size_t n_blocks, float *c)                                              \
     {                                                                                              \
         _Alignas(64) token_b token[NR];                                                            \
         const int8_t *y[NR];                                                                       \
-        tokens_b(n, zero, has_min, x, t, b, token, y);                                             \
+        if (run == 32) tokens_b(n, zero, has_min, x, t, b, token, y);                              \
+        else tokens_b16(n, zero, x, t, b, n_blocks, token, y);                                     \
         prefetch_next(c, y, x->ld_q);                                                              \
-        STEP_B(KIND, TOKENS_##n);                                                                  \
+        STEP_B(KIND, TOKENS_##n, n_blocks * 32 / run);                                             \
     }
-#define TILES_B(name, KIND, zero, has_min)                                                         \
-    TILE_B(tile_##name, 1, KIND, zero, has_min)                                                    \
-    TILE_B(tile_##name, 2, KIND, zero, has_min)                                                    \
-    TILE_B(tile_##name, 3, KIND, zero, has_min)                                                    \
+#define TILES_B(name, KIND, zero, has_min, run)                                                    \
+    TILE_B(tile_##name, 1, KIND, zero, has_min, run)                                               \
+    TILE_B(tile_##name, 2, KIND, zero, has_min, run)                                               \
+    TILE_B(tile_##name, 3, KIND, zero, has_min, run)                                               \
     static const tile_table tiles_##name = {TILES(tile_##name)};
 
-TILES_B(b8, PLAIN_B, 8, false)
-TILES_B(b16, PLAIN_B, 16, false)
-TILES_B(b128, PLAIN_B, 128, false)
-TILES_B(b_min, MIN_B, 0, true)
+TILES_B(b1, PLAIN_B, 1, false, 32)
+TILES_B(b8, PLAIN_B, 8, false, 32)
+TILES_B(b16, PLAIN_B, 16, false, 32)
+TILES_B(b128, PLAIN_B, 128, false, 32)
+TILES_B(b_min, MIN_B, 0, true, 32)
+TILES_B(b128_runs_16, RUNS_16, 128, false, 16)
 
 /* ---- the table ---- */
 
@@ -134,7 +163,19 @@ TYPE(q3_k, Q3_K, tiles_q3_k)
 TYPE(q4_k, Q4_K, tiles_q4_k)
 TYPE(q5_k, Q5_K, tiles_q5_k)
 TYPE(q6_k, Q6_K, tiles_q6_k)
-TYPE(iq4_xs, IQ4_XS, tiles_iq4_xs)
+TYPE(iq4_xs, IQ4_XS, tiles_k32)
+TYPE(q1_0, Q1_0, tiles_b1)
+TYPE(q2_0, Q2_0, tiles_b1)
+TYPE(nvfp4, NVFP4, tiles_b128_runs_16)
+TYPE(tq1_0, TQ1_0, tiles_tq)
+TYPE(tq2_0, TQ2_0, tiles_tq)
+TYPE(iq1_s, IQ1_S, tiles_k32_15)
+TYPE(iq1_m, IQ1_M, tiles_k16_9)
+TYPE(iq2_xxs, IQ2_XXS, tiles_k32)
+TYPE(iq2_xs, IQ2_XS, tiles_k16)
+TYPE(iq2_s, IQ2_S, tiles_k16)
+TYPE(iq3_xxs, IQ3_XXS, tiles_k32)
+TYPE(iq3_s, IQ3_S, tiles_k32_15)
 
 void ingle_kern_avx512_matmul(ingle_kern *k)
 {

@@ -93,23 +93,29 @@ INLINE void tile_b(ingle_type type, int n, const step *p, const ingle_acts *x, s
                    size_t n_blocks, float *c)
 {
     const shape g = shape_of(type);
+    const int n_lines = run_of(g) / 4;
     const int8_t *y[NR];
     const float *dy[NR], *s[NR];
-    const int32_t *of32[NR];
+    const int32_t *sums[NR];     /* of y by run */
+    int32_t halves[NR][KC / 16]; /* where they are 16 */
     for (int t = 0; t < n; t++) {
         size_t row = t0 + (size_t)t;
         y[t] = x->q + row * x->ld_q + b0 * 32;
         dy[t] = x->d + row * x->ld_d + b0;
         s[t] = x->s + row * x->ld_d + b0;
-        of32[t] = x->sum32 + row * x->ld_s32 + b0;
+        sums[t] = n_lines == 8 ? x->sum32 + row * x->ld_s32 + b0 : halves[t];
+        for (size_t b = 0; n_lines == 4 && b < n_blocks; b++)
+            sums_of_halves(y[t] + 32 * b, halves[t] + 2 * b);
     }
-    for (size_t b = 0; b < n_blocks; b++)
+    for (size_t i = 0; i < n_blocks * 8 / (size_t)n_lines; i++) {
+        const size_t b = i * (size_t)n_lines / 8;
         for (int r = 0; r < MR; r += VL) {
             vi sum[NR];
 #pragma GCC unroll 6
-            for (int t = 0; t < n; t++) sum[t] = g.zero ? vi_32(-g.zero * of32[t][b]) : vi_zero();
-            add_lines(n, sum, p->w[0][r], y, b * 8, 8);
-            vf d = vf_load(p->d[b] + r), min = g.has_min ? vf_load(p->min[b] + r) : vf_zero();
+            for (int t = 0; t < n; t++) sum[t] = g.zero ? vi_32(-g.zero * sums[t][i]) : vi_zero();
+            if (n_lines == 8) add_lines(n, sum, p->w[0][r], y, i * 8, 8);
+            else add_lines(n, sum, p->w[0][r], y, i * 4, 4);
+            vf d = vf_load(p->d[i] + r), min = g.has_min ? vf_load(p->min[i] + r) : vf_zero();
 #pragma GCC unroll 6
             for (int t = 0; t < n; t++) {
                 float *out = c + t * MR + r;
@@ -118,6 +124,7 @@ INLINE void tile_b(ingle_type type, int n, const step *p, const ingle_acts *x, s
                 vf_store(out, f);
             }
         }
+    }
 }
 
 /* ---- the table ---- */
@@ -157,6 +164,18 @@ ALL(q4_k, Q4_K)
 ALL(q5_k, Q5_K)
 ALL(q6_k, Q6_K)
 ALL(iq4_xs, IQ4_XS)
+ALL(q1_0, Q1_0)
+ALL(q2_0, Q2_0)
+ALL(nvfp4, NVFP4)
+ALL(tq1_0, TQ1_0)
+ALL(tq2_0, TQ2_0)
+ALL(iq1_s, IQ1_S)
+ALL(iq1_m, IQ1_M)
+ALL(iq2_xxs, IQ2_XXS)
+ALL(iq2_xs, IQ2_XS)
+ALL(iq2_s, IQ2_S)
+ALL(iq3_xxs, IQ3_XXS)
+ALL(iq3_s, IQ3_S)
 
 void ingle_kern_avxvnni_matmul(ingle_kern *k)
 {

@@ -25,9 +25,14 @@ typedef struct token_k {
     float d, unused[7];
 } token_k;
 typedef struct token_b {
-    int32_t start[8]; /* per block: -zero * sum of y */
-    float s[8];       /* per block, with mins */
-    float d[16];      /* per block */
+    union {
+        struct {
+            int32_t start[8]; /* per block: -zero * sum of y */
+            float s[8];       /* per block, with mins */
+        };
+        int32_t start16[16]; /* per run of 16 */
+    };
+    float d[16]; /* per block, or run of 16 */
 } token_b;
 
 #define ZMM_USED                                                                                   \
@@ -148,7 +153,8 @@ typedef struct token_b {
 #define Q45_K_LOUD(TOKENS) SUBS(TOKENS, 8, FROM_ZERO, WIDE) MINS(TOKENS, 4)
 #define Q6_K_CALM(TOKENS)  SUBS(TOKENS, 4, FROM_START, NARROW) NO_MINS(TOKENS)
 #define Q6_K_LOUD(TOKENS)  SUBS(TOKENS, 4, FROM_START, WIDE) NO_MINS(TOKENS)
-#define IQ4_XS(TOKENS)     SUBS(TOKENS, 8, FROM_START, WIDE) NO_MINS(TOKENS)
+#define K32_CALM(TOKENS)   SUBS(TOKENS, 8, FROM_START, NARROW) NO_MINS(TOKENS)
+#define K32_LOUD(TOKENS)   SUBS(TOKENS, 8, FROM_START, WIDE) NO_MINS(TOKENS)
 
 /* c[t][row] += a block's product. n_loops: sub-blocks, or eighths of the folded. */
 #define BLOCK_K(KIND, TOKENS, n_loops)                                                             \
@@ -175,20 +181,24 @@ typedef struct token_b {
     "vfmadd231ps %%zmm29, %%zmm" #s ", %%zmm" #o "\n\t"
 #define ADD_MIN_B(t, q, w, s, o)                                                                   \
     "vfmadd231ps 128*" #t "+32(%[token])%{1to16%}, %%zmm" #w ", %%zmm" #o "\n\t"
-#define BLOCKS(TOKENS, FROM, AND)                                                                  \
+#define BLOCKS(TOKENS, n_lines, FROM, AND)                                                         \
     TOKENS(NOTHING, LOAD_C)                                                                        \
-    "1:\n\t" FROM(TOKENS) LINES_8(TOKENS) LOAD_4("%c[d](%[p])") TOKENS(DY_B, ADD_BLOCK)            \
-        AND NEXT_LINES(8) "add $256, %[p]\n\tadd $4, %[token]\n\t" LOOP                            \
+    "1:\n\t" FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("%c[d](%[p])") TOKENS(DY_B, ADD_BLOCK)    \
+        AND                                                                                        \
+        NEXT_LINES(n_lines) "add $256, %[p]\n\tadd $4, %[token]\n\t" LOOP                          \
         TOKENS(NOTHING, STORE_C)
 
-#define PLAIN_B(TOKENS) BLOCKS(TOKENS, FROM_START, )
-#define MIN_B(TOKENS)   BLOCKS(TOKENS, FROM_ZERO, LOAD_4("%c[min](%[p])") TOKENS(NOTHING, ADD_MIN_B))
+#define PLAIN_B(TOKENS) BLOCKS(TOKENS, 8, FROM_START, )
+#define RUNS_16(TOKENS) BLOCKS(TOKENS, 4, FROM_START, )
+#define MIN_B(TOKENS)                                                                              \
+    BLOCKS(TOKENS, 8, FROM_ZERO, LOAD_4("%c[min](%[p])") TOKENS(NOTHING, ADD_MIN_B))
 
-#define STEP_B(KIND, TOKENS)                                                                       \
+/* n_runs: of 8 lines, or of 4. */
+#define STEP_B(KIND, TOKENS, n_runs)                                                               \
     do {                                                                                           \
         const void *p_ = p, *w_ = p->w, *token_ = token;                                           \
         const int8_t *y0_ = y[0], *y1_ = y[1], *y2_ = y[2];                                        \
-        long n_ = (long)n_blocks;                                                                  \
+        long n_ = (long)(n_runs);                                                                  \
         __asm__ volatile(KIND(TOKENS) "vzeroupper"                                                 \
                          : [p] "+&r"(p_), [w] "+&r"(w_), [token] "+&r"(token_), [y0] "+&r"(y0_),   \
                            [y1] "+&r"(y1_), [y2] "+&r"(y2_), [n] "+&r"(n_)                         \

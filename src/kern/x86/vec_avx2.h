@@ -107,7 +107,22 @@ INLINE vi vi_test16(vi a, vi bits)
 {
     return vi_and(_mm256_cmpeq_epi8(vi_and(a, bits), bits), vi_8(16));
 }
-/* VL narrow integers to dwords. */
+/* Minus a where signs & bits is not 0; bits has one bit a byte. */
+INLINE vi vi_minus(vi a, vi signs, vi bits)
+{
+    vi minus = _mm256_cmpeq_epi8(vi_and(signs, bits), bits);
+    return vi_sub8(vi_xor(a, minus), minus);
+}
+/* Rounded up. */
+INLINE vi vi_avg8(vi a, vi b)
+{
+    return _mm256_avg_epu8(a, b);
+}
+INLINE vi vi_gather(const uint32_t *table, vi index)
+{
+    return _mm256_i32gather_epi32((const int *)table, index, 4);
+}
+/* VL narrow integers to dwords, and back. */
 INLINE vi vi_load_s8(const void *p)
 {
     return _mm256_cvtepi8_epi32(_mm_loadl_epi64(p));
@@ -119,6 +134,16 @@ INLINE vi vi_load_u8(const void *p)
 INLINE vi vi_load_s16(const void *p)
 {
     return _mm256_cvtepi16_epi32(_mm_loadu_si128(p));
+}
+INLINE vi vi_load_u16(const void *p)
+{
+    return _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
+}
+/* Of numbers that fit. */
+INLINE void vi_store_s8(int8_t *p, vi v)
+{
+    __m128i s = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(s, s));
 }
 INLINE vi vi_max(vi a, vi b)
 {
@@ -132,6 +157,11 @@ INLINE __m256i vi_fold_max(vi v)
 INLINE vi vi_select_small(vi x, int bound, vi a, vi b)
 {
     return _mm256_blendv_epi8(b, a, _mm256_cmpgt_epi32(vi_32(bound), x));
+}
+/* All bits where a != b. */
+INLINE vi vi_differ(vi a, vi b)
+{
+    return vi_xor(_mm256_cmpeq_epi32(a, b), vi_32(-1));
 }
 INLINE vi vi_mul16(vi a, int by)
 {
@@ -193,7 +223,11 @@ INLINE vi vi_narrow(vi scale)
 {
     return vi_or(vi_and(scale, vi_32(0xffff)), vi_sll(scale, 16));
 }
-#define PAIR_FACTOR(type) ((type) == INGLE_TYPE_Q3_K ? -4 : (type) == INGLE_TYPE_Q6_K ? -32 : 0)
+#define PAIR_FACTOR(type)                                                                          \
+    ((type) == INGLE_TYPE_Q3_K                                  ? -4                               \
+     : (type) == INGLE_TYPE_Q6_K                                ? -32                              \
+     : (type) == INGLE_TYPE_TQ1_0 || (type) == INGLE_TYPE_TQ2_0 ? -1                               \
+                                                                : 0)
 #endif
 /* Scales are not multiplied into weights here: 7 bits would be left of 8. */
 #define FOLDS(type) false
@@ -251,9 +285,19 @@ INLINE vf vf_load_f16(const void *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128(p));
 }
+/* The low words of dwords, whose high ones are 0. */
+INLINE vf vf_f16(vi v)
+{
+    return _mm256_cvtph_ps(
+        _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+}
 INLINE vf vf_bits(vi v)
 {
     return _mm256_castsi256_ps(v);
+}
+INLINE vi vi_bits(vf v)
+{
+    return _mm256_castps_si256(v);
 }
 INLINE vf vf_int(vi v)
 {
@@ -262,9 +306,7 @@ INLINE vf vf_int(vi v)
 /* To the nearest integers, as VL bytes. */
 INLINE void vf_store_s8(int8_t *p, vf v)
 {
-    vi i = _mm256_cvtps_epi32(v);
-    __m128i s = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
-    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(s, s));
+    vi_store_s8(p, _mm256_cvtps_epi32(v));
 }
 INLINE vf vf_add(vf a, vf b)
 {

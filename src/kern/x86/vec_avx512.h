@@ -97,7 +97,21 @@ INLINE vi vi_test16(vi a, vi bits)
 {
     return _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(a, bits), vi_8(16));
 }
-/* VL narrow integers to dwords. */
+/* Minus a where signs & bits is not 0. */
+INLINE vi vi_minus(vi a, vi signs, vi bits)
+{
+    return _mm512_mask_sub_epi8(a, _mm512_test_epi8_mask(signs, bits), vi_zero(), a);
+}
+/* Rounded up. */
+INLINE vi vi_avg8(vi a, vi b)
+{
+    return _mm512_avg_epu8(a, b);
+}
+INLINE vi vi_gather(const uint32_t *table, vi index)
+{
+    return _mm512_i32gather_epi32(index, table, 4);
+}
+/* VL narrow integers to dwords, and back. */
 INLINE vi vi_load_s8(const void *p)
 {
     return _mm512_cvtepi8_epi32(_mm_loadu_si128(p));
@@ -109,6 +123,14 @@ INLINE vi vi_load_u8(const void *p)
 INLINE vi vi_load_s16(const void *p)
 {
     return _mm512_cvtepi16_epi32(_mm256_loadu_si256(p));
+}
+INLINE vi vi_load_u16(const void *p)
+{
+    return _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
+}
+INLINE void vi_store_s8(int8_t *p, vi v)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(v));
 }
 INLINE vi vi_max(vi a, vi b)
 {
@@ -122,6 +144,11 @@ INLINE __m256i vi_fold_max(vi v)
 INLINE vi vi_select_small(vi x, int bound, vi a, vi b)
 {
     return _mm512_mask_mov_epi32(b, _mm512_cmplt_epi32_mask(x, vi_32(bound)), a);
+}
+/* All bits where a != b. */
+INLINE vi vi_differ(vi a, vi b)
+{
+    return _mm512_maskz_mov_epi32(_mm512_cmpneq_epi32_mask(a, b), vi_32(-1));
 }
 INLINE vi vi_mul16(vi a, int by)
 {
@@ -151,13 +178,15 @@ INLINE vi vi_narrow(vi scale)
 
 /* Scales multiplied into the weights, where the product fits a byte: Q2_K w * scale; Q3_K (w - 4) *
  * scale + 127. As a table of 4 products for every row, and for Q3_K a second one for weights that
- * have their high bit. */
-#define FOLDS(type) ((type) == INGLE_TYPE_Q2_K || (type) == INGLE_TYPE_Q3_K)
+ * have their high bit. Types whose scales are 1 have nothing to multiply. */
+#define SCALES_ARE_1(type) ((type) == INGLE_TYPE_TQ1_0 || (type) == INGLE_TYPE_TQ2_0)
+#define FOLDS(type)        ((type) == INGLE_TYPE_Q2_K || (type) == INGLE_TYPE_Q3_K || SCALES_ARE_1(type))
 typedef struct fold {
     vi low, high;
 } fold;
 INLINE fold fold_of(ingle_type type, const int8_t *scale)
 {
+    if (SCALES_ARE_1(type)) return (fold){vi_zero(), vi_zero()};
     vi s = vi_mul(vi_load_u8(scale), vi_32(0x01010101)), s2 = vi_add8(s, s);
     vi high =
         vi_add8(vi_and(s, vi_32((int32_t)0xff00ff00)), vi_and(s2, vi_32((int32_t)0xffff0000)));
@@ -167,6 +196,7 @@ INLINE fold fold_of(ingle_type type, const int8_t *scale)
 }
 INLINE vi fold_in(ingle_type type, fold f, vi w)
 {
+    if (SCALES_ARE_1(type)) return w;
     vi row = vi_lanes(((const uint8_t[16]){0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12}));
     vi index = vi_or_and(row, w, vi_8(3));
     if (type == INGLE_TYPE_Q2_K) return vi_lookup(f.low, index);
@@ -210,9 +240,18 @@ INLINE vf vf_load_f16(const void *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256(p));
 }
+/* The low words of dwords. */
+INLINE vf vf_f16(vi v)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+}
 INLINE vf vf_bits(vi v)
 {
     return _mm512_castsi512_ps(v);
+}
+INLINE vi vi_bits(vf v)
+{
+    return _mm512_castps_si512(v);
 }
 INLINE vf vf_int(vi v)
 {
@@ -221,7 +260,7 @@ INLINE vf vf_int(vi v)
 /* To the nearest integers, as VL bytes. */
 INLINE void vf_store_s8(int8_t *p, vf v)
 {
-    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+    vi_store_s8(p, _mm512_cvtps_epi32(v));
 }
 INLINE vf vf_add(vf a, vf b)
 {

@@ -4,7 +4,7 @@
  *
  * A line is 16 rows x 4 consecutive k. unpack() reads the stored lines of step i of chunk c and
  * gives n_parts lines of bytes: part j holds k = 4 line_of(c, j, i) .. + 3 and belongs to scale
- * sub_of(c, j). The true weight is the byte minus the shape's zero. */
+ * sub_of(c, j). The true weight is the byte minus the shape's zero. A chunk of class B is a run. */
 #ifndef INGLE_KERN_X86_WEIGHTS_H
 #define INGLE_KERN_X86_WEIGHTS_H
 
@@ -34,42 +34,71 @@ typedef struct shape {
     int n_subs;                     /* scales per block; class B: 1 */
     int zero;
     bool has_min;
+    bool steps_first; /* parts are neighbouring lines: a step gives 4 n_parts consecutive k */
 } shape;
 
 INLINE shape shape_of(ingle_type type)
 {
     switch (type) {
-    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false};
-    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, true};
-    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false};
-    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, true};
-    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, WIDE_ZERO, false};
-    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, WIDE_ZERO, false};
-    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 16, false};
-    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, true};
-    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false};
-    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, true};
-    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, true};
-    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false};
-    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false}; /* IQ4_XS */
+    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false, false};
+    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, true, false};
+    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false, false};
+    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, true, false};
+    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, WIDE_ZERO, false, false};
+    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, WIDE_ZERO, false, false};
+    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 16, false, false};
+    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, true, false};
+    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false, false};
+    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, true, false};
+    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, true, false};
+    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false, false};
+    case INGLE_TYPE_Q1_0: return (shape){4, 8, 1, 1, 1, false, false};
+    case INGLE_TYPE_Q2_0: return (shape){2, 8, 1, 1, 1, false, false};
+    case INGLE_TYPE_NVFP4: return (shape){4, 2, 2, 1, WIDE_ZERO, false, false};
+    case INGLE_TYPE_TQ1_0: return (shape){16, 4, 1, 16, 1, false, false};
+    case INGLE_TYPE_TQ2_0: return (shape){4, 4, 4, 16, 1, false, false};
+    case INGLE_TYPE_IQ1_S:
+    case INGLE_TYPE_IQ2_XXS:
+    case INGLE_TYPE_IQ3_XXS:
+    case INGLE_TYPE_IQ3_S: return (shape){8, 4, 2, 8, WIDE_ZERO, false, true};
+    case INGLE_TYPE_IQ1_M:
+    case INGLE_TYPE_IQ2_XS:
+    case INGLE_TYPE_IQ2_S: return (shape){16, 2, 2, 16, WIDE_ZERO, false, true};
+    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false, false}; /* IQ4_XS */
     }
+}
+
+/* Weights of a run of class B. */
+INLINE int run_of(shape s)
+{
+    return 4 * s.n_steps * s.n_parts;
 }
 
 INLINE bool is_k(ingle_type type)
 {
-    return type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL;
+    return (type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL) ||
+           type == INGLE_TYPE_IQ1_M || type == INGLE_TYPE_TQ1_0 || type == INGLE_TYPE_TQ2_0;
 }
 
-/* Weights that take all 8 bits: unsigned with zero WIDE_ZERO, or signed where that is 0. */
+/* Weights of a block. */
+INLINE int block_of(ingle_type type)
+{
+    shape s = shape_of(type);
+    return is_k(type) ? 256 : s.n_chunks * run_of(s);
+}
+
+/* Weights of tables and of all 8 bits: unsigned with zero WIDE_ZERO, or signed where that is 0. */
 INLINE bool is_wide(ingle_type type)
 {
-    return type == INGLE_TYPE_Q8_0 || type == INGLE_TYPE_IQ4_NL || type == INGLE_TYPE_IQ4_XS;
+    return type == INGLE_TYPE_Q8_0 || type == INGLE_TYPE_NVFP4 || type == INGLE_TYPE_IQ1_M ||
+           (type >= INGLE_TYPE_IQ2_XXS && type <= INGLE_TYPE_IQ4_XS);
 }
 
-/* Q2_K, Q3_K, Q6_K: chunk c is half c % 2 of every sub-block pair in the 128 weights c / 2. */
+/* Q2_K, Q3_K, Q6_K, TQ2_0: chunk c is half c % 2 of every sub-block pair in the 128 weights c / 2. */
 INLINE int line_of(shape s, int c, int j, int i)
 {
     if (s.n_parts == 4) return 32 * (c / 2) + 8 * j + 4 * (c % 2) + i;
+    if (s.steps_first) return (c * s.n_steps + i) * s.n_parts + j;
     return (c * s.n_parts + j) * s.n_steps + i;
 }
 
@@ -145,6 +174,42 @@ INLINE void unpack_q6_k(const source *s, size_t b, int c, int i, int r, vi u[])
     u[3] = vi_or_and(vi_and(vi_srl(high, 4), m4), vi_srl(qh, 2), m2);
 }
 
+/* Four weights of a bit each, 0 or 2: the dword's bits 4i.. */
+INLINE vi unpack_q1_0(vi q, int i)
+{
+    static const uint8_t byte0[16] = {0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12};
+    vi byte = vi_lookup(q, vi_add8(vi_lanes(byte0), vi_8(i / 2)));
+    return vi_srl(vi_test16(byte, vi_32(i % 2 ? (int32_t)0x80402010 : 0x08040201)), 3);
+}
+
+/* Four weights of two bits each: byte i of the dword. */
+INLINE vi unpack_q2_0(vi q, int i)
+{
+    q = vi_and(vi_srl(q, 8 * i), vi_32(255));
+    q = vi_or(q, vi_sll(q, 6));
+    q = vi_or(q, vi_sll(q, 12));
+    return vi_and(q, vi_8(3));
+}
+
+/* Line u of the block: trit by trit, the bytes' lines behind one another. A byte is a fraction of
+ * 256 in base 3: times 3 the next trit is on top, and 3 q / 256 is what it is: two averages of the
+ * complement, which are rounded the right way. */
+INLINE vi unpack_tq1_0(const source *s, size_t b, int u, int r)
+{
+    int trit = u < 40 ? u / 8 : u < 60 ? (u - 40) / 4 : u - 60;
+    vi q = u < 60 ? line(s, 0, b, 12, u < 40 ? u % 8 : 8 + u % 4, r) : line(s, 1, b, 1, 0, r);
+    for (int i = 0; i < trit; i++) q = vi_add8(q, vi_add8(q, q));
+    q = vi_xor(q, vi_8(255));
+    q = vi_avg8(q, vi_avg8(q, vi_8(255)));
+    return vi_xor(vi_and(vi_srl(q, 6), vi_8(3)), vi_8(3));
+}
+
+typedef struct scales {
+    int8_t sc[16 * ROWS], mn[16 * ROWS]; /* class K: [sub-block][row] */
+} scales;
+
+#include "kern/x86/grids.h"
+
 /* Gives shape_of(type).n_parts lines; see the head of this file. */
 INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int r, vi u[])
 {
@@ -173,6 +238,21 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
     case INGLE_TYPE_Q4_K: nibbles(line(s, 3, b, 32, 8 * c + i, r), u); break;
     case INGLE_TYPE_Q5_K: unpack_q5_k(s, b, c, i, r, u); break;
     case INGLE_TYPE_Q6_K: unpack_q6_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_Q1_0: u[0] = unpack_q1_0(line(s, 1, b, 4, c, r), i); break;
+    case INGLE_TYPE_Q2_0: u[0] = unpack_q2_0(line(s, 1, b, 4, 2 * c + i / 4, r), i % 4); break;
+    case INGLE_TYPE_NVFP4:
+        nibbles(line(s, 1, b, 8, 2 * c + i, r), u);
+        look_up(ingle_mxfp4_values, WIDE_ZERO, u);
+        break;
+    case INGLE_TYPE_TQ1_0: u[0] = unpack_tq1_0(s, b, 4 * c + i, r); break;
+    case INGLE_TYPE_TQ2_0: unpack_2bit(line(s, 0, b, 16, 4 * c + i, r), u); break;
+    case INGLE_TYPE_IQ1_S: unpack_iq1_s(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ1_M: unpack_iq1_m(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ2_XXS: unpack_iq2_xxs(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ2_XS: unpack_iq2_xs(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ2_S: unpack_iq2_s(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ3_XXS: unpack_iq3_xxs(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ3_S: unpack_iq3_s(s, b, c, i, r, u); break;
     default: /* IQ4_XS */
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, WIDE_ZERO, u);
@@ -199,7 +279,17 @@ INLINE stream stream_of(ingle_type type, int i)
     case INGLE_TYPE_Q5_K: return i ? (stream){3, all / 8} : (stream){4, all / 2};
     case INGLE_TYPE_Q6_K: return i ? (stream){1, all / 4} : (stream){0, all / 2};
     case INGLE_TYPE_Q3_K: return i ? (stream){0, all / 8} : (stream){1, all / 4};
+    case INGLE_TYPE_IQ2_XXS:
+    case INGLE_TYPE_IQ2_XS:
     case INGLE_TYPE_Q2_K: return (stream){1, i ? 0 : all / 4};
+    case INGLE_TYPE_TQ1_0:
+    case INGLE_TYPE_TQ2_0: return (stream){0, i ? 0 : type == INGLE_TYPE_TQ1_0 ? 12 * 64 : all / 4};
+    case INGLE_TYPE_IQ3_XXS: return i ? (stream){2, all / 8} : (stream){1, all / 4};
+    case INGLE_TYPE_IQ3_S: return i ? (stream){3, all / 8} : (stream){1, all / 4};
+    case INGLE_TYPE_IQ2_S: return i ? (stream){2, all / 8} : (stream){1, all / 8};
+    case INGLE_TYPE_IQ1_S: return i ? (stream){2, all / 16} : (stream){1, all / 8};
+    case INGLE_TYPE_IQ1_M: return i ? (stream){1, all / 16} : (stream){0, all / 8};
+    case INGLE_TYPE_NVFP4: return (stream){1, i ? 0 : all};
     default: return (stream){1, i ? 0 : all / 2};
     }
 }
@@ -218,10 +308,6 @@ INLINE void prefetch_lines(ingle_type type, const source *s, size_t b, size_t ah
 }
 
 /* ---- scales ---- */
-
-typedef struct scales {
-    int8_t sc[16 * ROWS], mn[16 * ROWS]; /* class K: [sub-block][row] */
-} scales;
 
 /* Four bytes of scales of 16 rows are 64 bytes; all that can be done on them is done 64 at a time.
  */
@@ -289,6 +375,15 @@ INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
     case INGLE_TYPE_Q4_K:
     case INGLE_TYPE_Q5_K: scales_q4_k(s->field[2] + b * 192, out); break;
     case INGLE_TYPE_Q6_K: memcpy(out->sc, s->field[2] + b * 256, 256); break;
+    case INGLE_TYPE_TQ1_0:
+    case INGLE_TYPE_TQ2_0: memset(out->sc, 1, 256); break;
+    case INGLE_TYPE_IQ1_S: scales_iq1_s(s, b, out); break;
+    case INGLE_TYPE_IQ1_M: scales_iq1_m(s, b, out); break;
+    case INGLE_TYPE_IQ2_XXS: scales_top(s, 1, b, 2, out); break;
+    case INGLE_TYPE_IQ3_XXS: scales_top(s, 2, b, 1, out); break;
+    case INGLE_TYPE_IQ2_XS: scales_nibbles(s, 2, b, 8, out); break;
+    case INGLE_TYPE_IQ2_S: scales_nibbles(s, 4, b, 8, out); break;
+    case INGLE_TYPE_IQ3_S: scales_nibbles(s, 4, b, 4, out); break;
     default: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out);
     }
 }
@@ -302,15 +397,45 @@ INLINE vf e8m0(const uint8_t *p)
     return vf_bits(vi_select_small(e, 2, denormal, normal));
 }
 
-/* Block scale of rows r.. */
+/* Half of an E4M3 number without its sign, as ingle_e4m3_half(). */
+INLINE vf e4m3(const uint8_t *p)
+{
+    vi e = vi_load_u8(p), low = vi_and(e, vi_32(127));
+    vi normal = vi_sll(vi_add(low, vi_32(119 << 3)), 20);
+    vf denormal = vf_mul(vf_int(low), vf_1(0x1p-10f));
+    normal = vi_select_small(low, 8, vi_bits(denormal), normal);
+    return vf_bits(vi_and(normal, vi_differ(e, vi_32(0x7f))));
+}
+
+/* Block scale of rows r.., times what the weights of some codebooks are too large by. */
 INLINE vf block_d(ingle_type type, const source *s, size_t b, int r)
 {
-    int f = type == INGLE_TYPE_Q2_K   ? 2
-            : type == INGLE_TYPE_Q3_K ? 3
-            : type == INGLE_TYPE_Q6_K ? 3
-                                      : 0;
-    if (type == INGLE_TYPE_MXFP4) return e8m0(s->field[0] + b * ROWS + (size_t)r);
-    return vf_load_f16(s->field[f] + (b * ROWS + (size_t)r) * 2);
+    int f = 0;
+    float part = 1;
+    switch (type) {
+    case INGLE_TYPE_MXFP4: return e8m0(s->field[0] + b * ROWS + (size_t)r);
+    case INGLE_TYPE_IQ1_M: return vf_mul(d_iq1_m(s, b, r), vf_1(0.125f));
+    case INGLE_TYPE_TQ2_0: f = 1; break;
+    case INGLE_TYPE_TQ1_0:
+    case INGLE_TYPE_Q2_K: f = 2; break;
+    case INGLE_TYPE_Q3_K:
+    case INGLE_TYPE_Q6_K: f = 3; break;
+    case INGLE_TYPE_IQ3_XXS: part = 0.25f; break;
+    case INGLE_TYPE_IQ1_S:
+    case INGLE_TYPE_IQ2_XXS:
+    case INGLE_TYPE_IQ2_XS:
+    case INGLE_TYPE_IQ2_S: part = 0.125f; break;
+    default: break;
+    }
+    vf d = vf_load_f16(s->field[f] + (b * ROWS + (size_t)r) * 2);
+    return part < 1 ? vf_mul(d, vf_1(part)) : d;
+}
+
+/* Scale of a run of class B. */
+INLINE vf run_d(ingle_type type, const source *s, size_t b, int run, int r)
+{
+    if (type != INGLE_TYPE_NVFP4) return block_d(type, s, b, r);
+    return e4m3(s->field[0] + (b * 4 + (size_t)run) * ROWS + (size_t)r);
 }
 
 /* Block min of a type that has one. */
