@@ -14,11 +14,11 @@ const int8_t ingle_iq2_values[16] = {8, 25, 43};
 /* Eighths: 8 g + 1 for g of -1, 0, 1, then 8 g - 1. */
 const int8_t ingle_iq1_values[16] = {-7, 1, 9, 0, -9, -1, 7};
 
-#define NIBBLE(c, k) ((uint32_t)((c) >> 2 * (k) & 3) << ((k) % 4 * 8 + (k) / 4 * 4))
+#define NIBBLE(c, k) ((uint32_t)((c) >> 2 * (k)&3) << ((k) % 4 * 8 + (k) / 4 * 4))
 #define NIBBLES(c)                                                                                 \
     (NIBBLE(c, 0) | NIBBLE(c, 1) | NIBBLE(c, 2) | NIBBLE(c, 3) | NIBBLE(c, 4) | NIBBLE(c, 5) |     \
      NIBBLE(c, 6) | NIBBLE(c, 7))
-#define DIGIT(c, k) ((uint32_t)((c) >> 3 * (k) & 7))
+#define DIGIT(c, k) ((uint32_t)((c) >> 3 * (k)&7))
 #define BYTES(c, V)                                                                                \
     (V(DIGIT(c, 0)) | V(DIGIT(c, 1)) << 8 | V(DIGIT(c, 2)) << 16 | V(DIGIT(c, 3)) << 24)
 #define VALUE_IQ3_XXS(digit) (8 * (digit) + 4 + (digit) / 7 * 2) /* the last is 62 */
