@@ -148,9 +148,16 @@ static inline void scale(builder *b, ingle_buf buf, float by)
 
 /* Another cache in every page; its index. */
 uint32_t ingle_build_cache(builder *b, const ingle_cache *cache);
+/* K and V of the tokens into a new cache; its index. */
+uint32_t ingle_build_store(builder *b, ingle_buf k, ingle_buf v, const ingle_cache *cache);
 /* RoPE of the layer's kind. */
 void ingle_build_turn(builder *b, ingle_buf buf, uint32_t n_heads);
 /* A = attention of Q over a cache, as hyper-parameters say of the layer. */
 void ingle_build_attend(builder *b, uint32_t cache);
+
+/* plan_latent.c: A = attention of a layer whose keys and values come out of a latent. */
+bool ingle_latent_by_head(const ingle_gguf *g);
+void ingle_latent_widths(uint32_t *width, const ingle_hparams *hp, uint32_t n_head, bool by_head);
+void ingle_build_latent(builder *b, ingle_buf src);
 
 #endif

@@ -42,6 +42,15 @@ static const ingle_family families[] = {
     {.name = "phi3", .rope = INGLE_ROPE_HALVES, .ignore_window = true},
     {.name = "glm4"},
     {.name = "minicpm", .keys = INGLE_KEY_SCALES, .minicpm_scales = true},
+    {.name = "minicpm3",
+     .rope = INGLE_ROPE_HALVES,
+     .latent = true,
+     .keys = INGLE_KEY_SCALES,
+     .minicpm_scales = true},
+    {.name = "deepseek2",
+     .latent = true,
+     .yarn_tenth = true,
+     .keys = INGLE_KEY_YARN | INGLE_KEY_EXPERTS | INGLE_KEY_GATING},
     {.name = "granite", .rope_where = INGLE_ROPE_IF_FINETUNED, .keys = INGLE_KEY_SCALES},
     {.name = "olmo2",
      .rope = INGLE_ROPE_HALVES,
@@ -444,6 +453,43 @@ static bool str_is(ingle_str s, const char *text)
     return s.len == strlen(text) && !memcmp(s.ptr, text, s.len);
 }
 
+/* Ranks of the latents and heads as they are outside of them. What key_length says then is how wide
+ * the rows are that are stored. */
+static ingle_status read_latent(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    ingle_latent *m = &hp->latent;
+    ingle_status st;
+    if (!f->latent) return INGLE_OK;
+    m->head_dim_k = hp->head_dim_k;
+    m->head_dim_v = hp->head_dim_v;
+    if ((st = read_u32(r, "attention.q_lora_rank", false, 0, 1u << 20, &m->n_rank_q))) return st;
+    if ((st = read_u32(r, "attention.kv_lora_rank", true, 1, 4096, &m->n_rank_kv))) return st;
+    if ((st = read_u32(r, "attention.key_length_mla", false, 1, 4096, &m->head_dim_k))) return st;
+    if ((st = read_u32(r, "attention.value_length_mla", false, 1, 4096, &m->head_dim_v))) return st;
+    if (hp->rope.n_rot >= m->head_dim_k)
+        return ingle_fail(
+            r->err, INGLE_EFORMAT,
+            "key '%s.rope.dimension_count' is %u, should be below %u, the length of a "
+            "head",
+            r->prefix, hp->rope.n_rot, m->head_dim_k);
+    hp->head_dim_k = m->head_dim_k;
+    hp->head_dim_v = m->head_dim_v;
+    return INGLE_OK;
+}
+
+/* DeepSeek: what yarn adds to the magnitude goes into the scores, squared, and out of cosine and
+ * sine (get_mscale of the published code, with mscale and mscale_all_dim the same). */
+static void move_magnitude(ingle_hparams *hp)
+{
+    ingle_rope *rope = &hp->rope;
+    if (rope->scaling != INGLE_SCALING_YARN) return;
+    rope->log_multiplier *= 10;
+    if (rope->log_multiplier == 0) return;
+    double grown = 0.1 * log(rope->factor), scores = 1 + rope->log_multiplier * grown;
+    rope->attn_factor *= scores / (1 + grown);
+    hp->attn_scale = (float)(scores * scores / sqrt((double)hp->head_dim_k));
+}
+
 static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
 {
     ingle_rope *rope = &hp->rope;
@@ -459,6 +505,9 @@ static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
             r->err, INGLE_EUNSUPPORTED,
             "key '%s': rope scaling '%.*s' is not supported (none, linear, yarn, longrope are)",
             r->key, (int)(type.len < 40 ? type.len : 40), type.ptr);
+    /* Converters of MiniCPM3 write the lists and no type. */
+    if (!rope->scaling && ingle_gguf_find_tensor(r->g, "rope_factors_long.weight"))
+        rope->scaling = INGLE_SCALING_LONG;
     rope->factor = 1;
     rope->n_ctx_orig = hp->n_ctx;
     rope->attn_factor = 1;
@@ -634,6 +683,7 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     if (hp->rope.n_rot % 2)
         return ingle_fail(err, INGLE_EFORMAT, "key '%s.rope.dimension_count' is %u, should be even",
                           r.prefix, hp->rope.n_rot);
+    if ((st = read_latent(&r, family, hp))) return st;
     if ((st = read_f64(&r, "rope.freq_base", false, 1, 1e12, &base))) return st;
     hp->rope.base = base;
     bool wide = family->wide_scale_layers && hp->n_layer == family->wide_scale_layers;
@@ -645,6 +695,7 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     if ((st = read_special(&r, family, hp))) return st;
     if ((st = read_attention(&r, family, hp))) return st;
     if ((st = read_scaling(&r, family->keys, hp))) return st;
+    if (family->yarn_tenth) move_magnitude(hp);
     if ((st = read_window(&r, family, hp))) return st;
     return read_swa_dims(&r, family, hp);
 }

@@ -103,6 +103,8 @@ typedef struct ingle_family {
     /* Windowed layers turn by rope.freq_base_swa (default: this; 0: as the others), unscaled. */
     bool rope_swa;
     double base_swa;
+    bool latent;      /* keys and values out of a latent (plan_latent.c) */
+    bool yarn_tenth;  /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
     bool window_list; /* key sliding_window_pattern lists the windowed layers */
     bool bare_layers; /* head counts and widths of 0 mark layers without that part */
     uint32_t
@@ -164,6 +166,13 @@ typedef struct ingle_layer {
     bool local;      /* windowed by its place, even where the file names no window */
 } ingle_layer;
 
+/* Attention over a latent; n_rank_kv 0: there is none. */
+typedef struct ingle_latent {
+    uint32_t n_rank_q; /* 0: queries come straight from the input */
+    uint32_t n_rank_kv;
+    uint32_t head_dim_k, head_dim_v; /* of a head outside of it */
+} ingle_latent;
+
 typedef struct ingle_hparams {
     uint32_t n_embd, n_layer, n_ctx;
     ingle_layer *layer; /* [n_layer] */
@@ -179,6 +188,7 @@ typedef struct ingle_hparams {
     float clamp_qkv, alibi_bias;                    /* 0 = none */
     bool parallel, turns;                           /* residual; RoPE anywhere at all */
     ingle_rope rope, rope_swa;
+    ingle_latent latent;
     ingle_moe moe;
     uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
 } ingle_hparams;

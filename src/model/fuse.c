@@ -18,7 +18,9 @@ static bool read_later(const ingle_plan *p, size_t from, ingle_buf buf)
         if (in->op != INGLE_OP_EMBED && in->src == buf) return true;
         if (two && in->src2 == buf) return true;
         ingle_buf dst = in->n_out ? in->out[0].dst : in->dst;
-        if (in->op != INGLE_OP_STORE && dst == buf) return false;
+        bool whole =
+            in->op != INGLE_OP_STORE && in->op != INGLE_OP_COPY && in->op != INGLE_OP_HEADS;
+        if (whole && dst == buf) return false;
     }
     return false;
 }
@@ -135,7 +137,8 @@ static bool qkv(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
     if (in->op != INGLE_OP_STORE || *n < 2) return false;
     ingle_instr *rope_k = &p->instr[*n - 1], *rope_q = &p->instr[*n - 2];
     if (rope_k->op != INGLE_OP_ROPE || rope_q->op != INGLE_OP_ROPE) return false;
-    if (rope_k->dst != INGLE_BUF_K || rope_q->dst != INGLE_BUF_Q || rope_k->rope != rope_q->rope)
+    if (rope_k->dst != INGLE_BUF_K || rope_q->dst != INGLE_BUF_Q || rope_k->rope != rope_q->rope ||
+        rope_q->to.at || rope_k->to.at)
         return false;
     uint32_t head_dim = rope_q->head_dim;
     in->op = INGLE_OP_QKV;

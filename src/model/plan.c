@@ -55,18 +55,13 @@ uint32_t ingle_build_cache(builder *b, const ingle_cache *cache)
     return (uint32_t)p->n_cache++;
 }
 
-/* K and V of the layer into a cache of its own. */
-static uint32_t store(builder *b)
+uint32_t ingle_build_store(builder *b, ingle_buf k, ingle_buf v, const ingle_cache *cache)
 {
-    const ingle_layer *l = &b->hp->layer[b->layer];
-    uint32_t cache = ingle_build_cache(b, &(ingle_cache){.head_dim_k = l->head_dim_k,
-                                                         .head_dim_v = l->head_dim_v,
-                                                         .n_head_kv = l->n_head_kv,
-                                                         .window = l->window});
+    uint32_t i = ingle_build_cache(b, cache);
     ingle_instr *in = emit(b, INGLE_OP_STORE);
-    in->dst = in->src = INGLE_BUF_K, in->src2 = INGLE_BUF_V;
-    in->cache = cache, in->n_heads = l->n_head_kv, in->head_dim = l->head_dim_k;
-    return cache;
+    in->dst = in->src = k, in->src2 = v, in->cache = i;
+    in->n_heads = cache->n_head_kv, in->head_dim = cache->head_dim_k;
+    return i;
 }
 
 void ingle_build_attend(builder *b, uint32_t cache)
@@ -123,16 +118,27 @@ static void attention_norm(builder *b)
     b->attn_norm_bias = vector_if(b, "attn_norm.bias", n);
 }
 
-static void attention(builder *b)
+static void plain_attention(builder *b, ingle_buf src)
 {
-    ingle_buf src = b->family->no_pre_norm ? INGLE_BUF_X : INGLE_BUF_N;
-    if (!b->family->no_pre_norm) attention_norm(b);
+    const ingle_layer *l = &b->hp->layer[b->layer];
     project_qkv(b, src);
     clamp(b, INGLE_BUF_Q);
     clamp(b, INGLE_BUF_K);
     clamp(b, INGLE_BUF_V);
     prepare_qk(b);
-    ingle_build_attend(b, store(b));
+    ingle_cache cache = {.head_dim_k = l->head_dim_k,
+                         .head_dim_v = l->head_dim_v,
+                         .n_head_kv = l->n_head_kv,
+                         .window = l->window};
+    ingle_build_attend(b, ingle_build_store(b, INGLE_BUF_K, INGLE_BUF_V, &cache));
+}
+
+static void attention(builder *b)
+{
+    ingle_buf src = b->family->no_pre_norm ? INGLE_BUF_X : INGLE_BUF_N;
+    if (!b->family->no_pre_norm) attention_norm(b);
+    if (b->family->latent) ingle_build_latent(b, src);
+    else plain_attention(b, src);
 }
 
 /* x += n, after what the family does to a branch's end. `post` is the stem of its norm, or NULL. */
@@ -347,7 +353,7 @@ static void place(builder *b)
 }
 
 /* Floats of the rows of a layer. */
-static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t layer)
+static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t layer, bool by_head)
 {
     const ingle_layer *l = &hp->layer[layer];
     const ingle_moe *moe = &hp->moe;
@@ -358,6 +364,7 @@ static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t 
     width[INGLE_BUF_A] = width[INGLE_BUF_AR] = l->n_head * l->head_dim_v;
     bool experts = moe->n_expert && layer >= moe->n_dense;
     width[INGLE_BUF_G] = width[INGLE_BUF_U] = experts ? 0 : l->n_ff;
+    if (hp->latent.n_rank_kv) ingle_latent_widths(width, hp, l->n_head, by_head);
     if (!experts) return;
     width[INGLE_BUF_R] = moe->n_expert;
     width[INGLE_BUF_C] = moe->n_used * (sizeof(ingle_choice) / sizeof(float));
@@ -369,11 +376,11 @@ static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t 
 }
 
 /* Buffers hold the widest row of any layer. */
-static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab)
+static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab, bool by_head)
 {
     uint32_t width[INGLE_BUF_COUNT] = {0};
     for (uint32_t l = 0; l < hp->n_layer; l++) {
-        set_layer_widths(width, hp, l);
+        set_layer_widths(width, hp, l, by_head);
         for (int i = 0; i < INGLE_BUF_COUNT; i++)
             if (width[i] > p->width[i]) p->width[i] = width[i];
     }
@@ -409,7 +416,8 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
     size_t n_vocab = embd->dims[1];
     if (n_vocab == 0 || n_vocab > INT32_MAX / 2)
         return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' has %zu rows", n_vocab);
-    set_widths(plan, hp, n_vocab);
+    bool by_head = ingle_latent_by_head(g);
+    set_widths(plan, hp, n_vocab, by_head);
     memcpy(b.width, plan->width, sizeof b.width);
     uint32_t weight;
     b.st = ingle_weights_matrix(w, g, "token_embd.weight", 0, n_vocab, n_vocab, hp->n_embd, &weight,
@@ -420,7 +428,7 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_X};
     place(&b);
     for (b.layer = 0; b.layer < hp->n_layer && !b.st; b.layer++) {
-        set_layer_widths(b.width, hp, b.layer);
+        set_layer_widths(b.width, hp, b.layer, by_head);
         layer(&b);
     }
     if (!b.st) head(&b, n_vocab);
@@ -441,18 +449,32 @@ void ingle_plan_free(ingle_plan *plan)
 
 const char *ingle_buf_name(ingle_buf buf)
 {
-    static const char *const names[INGLE_BUF_COUNT] = {"x",  "n",  "q", "k",  "v",  "a",     "g",
-                                                       "u",  "r",  "c", "eg", "eu", "ey",    "m",
-                                                       "sg", "su", "s", "xr", "ar", "logits"};
+    static const char *const names[INGLE_BUF_COUNT] = {
+        [INGLE_BUF_X] = "x",           [INGLE_BUF_N] = "n",   [INGLE_BUF_Q] = "q",
+        [INGLE_BUF_K] = "k",           [INGLE_BUF_V] = "v",   [INGLE_BUF_A] = "a",
+        [INGLE_BUF_G] = "g",           [INGLE_BUF_U] = "u",   [INGLE_BUF_R] = "r",
+        [INGLE_BUF_C] = "c",           [INGLE_BUF_EG] = "eg", [INGLE_BUF_EU] = "eu",
+        [INGLE_BUF_EY] = "ey",         [INGLE_BUF_M] = "m",   [INGLE_BUF_SG] = "sg",
+        [INGLE_BUF_SU] = "su",         [INGLE_BUF_S] = "s",   [INGLE_BUF_QL] = "ql",
+        [INGLE_BUF_L] = "l",           [INGLE_BUF_KV] = "kv", [INGLE_BUF_LQ] = "lq",
+        [INGLE_BUF_LA] = "la",         [INGLE_BUF_XR] = "xr", [INGLE_BUF_AR] = "ar",
+        [INGLE_BUF_LOGITS] = "logits",
+    };
     return names[buf];
 }
 
 const char *ingle_op_name(ingle_op op)
 {
-    static const char *const names[] = {"EMBED",  "PLACE",  "NORM", "MATMUL", "BIAS",  "CLAMP",
-                                        "ROPE",   "STORE",  "QKV",  "ATTEND", "ACT",   "SCALE",
-                                        "TEMPER", "MUL",    "ADD",  "GATE",   "ROUTE", "EXPERTS",
-                                        "REDUCE", "GATHER", "HEAD"};
+    static const char *const names[] = {
+        [INGLE_OP_EMBED] = "EMBED",   [INGLE_OP_NORM] = "NORM",     [INGLE_OP_MATMUL] = "MATMUL",
+        [INGLE_OP_BIAS] = "BIAS",     [INGLE_OP_ROPE] = "ROPE",     [INGLE_OP_STORE] = "STORE",
+        [INGLE_OP_QKV] = "QKV",       [INGLE_OP_ATTEND] = "ATTEND", [INGLE_OP_ACT] = "ACT",
+        [INGLE_OP_SCALE] = "SCALE",   [INGLE_OP_TEMPER] = "TEMPER", [INGLE_OP_MUL] = "MUL",
+        [INGLE_OP_ADD] = "ADD",       [INGLE_OP_COPY] = "COPY",     [INGLE_OP_HEADS] = "HEADS",
+        [INGLE_OP_GATE] = "GATE",     [INGLE_OP_ROUTE] = "ROUTE",   [INGLE_OP_EXPERTS] = "EXPERTS",
+        [INGLE_OP_REDUCE] = "REDUCE", [INGLE_OP_GATHER] = "GATHER", [INGLE_OP_HEAD] = "HEAD",
+        [INGLE_OP_PLACE] = "PLACE",   [INGLE_OP_CLAMP] = "CLAMP",
+    };
     return names[op];
 }
 
@@ -519,6 +541,7 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
                         (double)in->scale, dst);
     case INGLE_OP_MATMUL:
     case INGLE_OP_EXPERTS:
+    case INGLE_OP_HEADS:
     case INGLE_OP_HEAD: return matmul_text(in, w, out, cap);
     case INGLE_OP_BIAS:
         return snprintf(out, cap, "%-6s %s, %s -> %s", ingle_op_name(in->op), src,
@@ -595,7 +618,7 @@ void ingle_instr_brief(const ingle_instr *in, const ingle_weights *w, char *out,
         snprintf(out, cap, in->vector == INGLE_NO_VECTOR ? "rope, store" : "norm, rope, store");
     else if (in->op == INGLE_OP_NORM) snprintf(out, cap, "%s", ingle_buf_name(in->src));
     else if (in->op == INGLE_OP_EMBED || in->op == INGLE_OP_PLACE || in->op == INGLE_OP_MATMUL ||
-             in->op == INGLE_OP_HEAD || in->op == INGLE_OP_EXPERTS)
+             in->op == INGLE_OP_HEAD || in->op == INGLE_OP_EXPERTS || in->op == INGLE_OP_HEADS)
         matrices_brief(in, w, out, cap);
     else if (in->op != INGLE_OP_STORE && in->op != INGLE_OP_ATTEND)
         snprintf(out, cap, "%s", ingle_buf_name(in->dst));

@@ -28,6 +28,8 @@ typedef enum ingle_op {
     INGLE_OP_TEMPER,  /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
     INGLE_OP_MUL,     /* dst = src * src2 */
     INGLE_OP_ADD,     /* dst = src + src2 */
+    INGLE_OP_COPY,    /* dst pieces = src pieces */
+    INGLE_OP_HEADS,   /* dst pieces = matrices weight, weight + 1 .. . src pieces */
     INGLE_OP_GATE,    /* dst = src * sigmoid(the one value of src2) */
     INGLE_OP_ROUTE,   /* dst = the experts of the token, by the logits in src, and their weights */
     INGLE_OP_EXPERTS, /* out[i].dst = weight . pre(src) (+ bias), by each expert of the token */
@@ -60,6 +62,11 @@ typedef enum ingle_buf {
     INGLE_BUF_SG, /* gate and up of the shared experts, logit of their own gate */
     INGLE_BUF_SU,
     INGLE_BUF_S,
+    INGLE_BUF_QL, /* latent of the queries */
+    INGLE_BUF_L,  /* latent of keys and values, and the key all heads share */
+    INGLE_BUF_KV, /* keys and values spread out of the latent, by head */
+    INGLE_BUF_LQ, /* queries in the latent space, and what they found */
+    INGLE_BUF_LA,
     INGLE_BUF_XR, /* X and A of the wanted rows */
     INGLE_BUF_AR,
     INGLE_BUF_LOGITS,
@@ -74,6 +81,11 @@ typedef struct ingle_matmul_out {
     ingle_buf dst;
     bool add;
 } ingle_matmul_out;
+
+/* Where the pieces of a row lie: floats at + i * step and on. */
+typedef struct ingle_piece {
+    uint32_t at, step;
+} ingle_piece;
 
 typedef struct ingle_instr {
     ingle_op op;
@@ -96,6 +108,7 @@ typedef struct ingle_instr {
     float bend[4];              /* ACT of xIELU: alpha_p, alpha_n, beta, eps (kern.h) */
     uint32_t width;             /* floats of a row that the small instructions work on */
     uint32_t n_heads, head_dim; /* QKV: of q */
+    ingle_piece to, from; /* COPY, HEADS: n_heads pieces of dst, of src; ROPE: to.at in a head */
     uint32_t n_out;
     ingle_matmul_out out[3];
 } ingle_instr;

@@ -61,6 +61,10 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
 ingle_status ingle_weights_experts(ingle_weights *w, const ingle_gguf *g, const char *name,
                                    size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
                                    ingle_error *err);
+/* The same, never mapped apart. */
+ingle_status ingle_weights_matrices(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                    size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
+                                    ingle_error *err);
 /* Elements first .. first + n - 1 of n_all. */
 ingle_status ingle_weights_vector(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t first, size_t n, size_t n_all, uint32_t *index,

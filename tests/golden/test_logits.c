@@ -21,15 +21,39 @@ static void check_rows(const char *name, const float *got, const float *want, si
     assert_true(worst < 1e-3 * (max - min));
 }
 
-static const char *const f32_models[] = {
-    "llama2",     "llama3",        "mistral",    "mistral3",
-    "qwen2",      "qwen3",         "qwen3-yarn", "llama-linear-bias",
-    "gemma",      "gemma2",        "gemma3",     "phi2",
-    "phi3",       "phi3.longctx",  "glm4",       "minicpm",
-    "granite",    "olmo2",         "olmo3",      "smollm3",
-    "stablelm",   "stablelm2-12b", "starcoder2", "command-r",
-    "cohere2",    "llama-moe",     "qwen2moe",   "qwen3moe",
-    "granitemoe", "gpt-oss",       "glm4moe"};
+static const char *const f32_models[] = {"llama2",
+                                         "llama3",
+                                         "mistral",
+                                         "mistral3",
+                                         "qwen2",
+                                         "qwen3",
+                                         "qwen3-yarn",
+                                         "llama-linear-bias",
+                                         "gemma",
+                                         "gemma2",
+                                         "gemma3",
+                                         "phi2",
+                                         "phi3",
+                                         "phi3.longctx",
+                                         "glm4",
+                                         "minicpm",
+                                         "granite",
+                                         "olmo2",
+                                         "olmo3",
+                                         "smollm3",
+                                         "stablelm",
+                                         "stablelm2-12b",
+                                         "starcoder2",
+                                         "command-r",
+                                         "cohere2",
+                                         "llama-moe",
+                                         "qwen2moe",
+                                         "qwen3moe",
+                                         "granitemoe",
+                                         "gpt-oss",
+                                         "glm4moe",
+                                         "deepseek2",
+                                         "deepseek2-softmax"};
 
 /* At the best level, at the portable one, and with nothing fused: the same bits as the first. */
 static void f32_logits(void **state)
@@ -140,6 +164,7 @@ static void cases(void **state)
         {"gemma2-long", run_long},
         {"gemma3-long", run_long},
         {"cohere2-long", run_long},
+        {"deepseek2-long", run_long},
     };
     int n_run = 0;
     (void)state;

@@ -42,6 +42,21 @@ static size_t attend_scratch(const ingle_model *m, const ingle_kern *k)
     return most;
 }
 
+/* Bytes of the rows of one head, as any matrix of a head wants them. */
+static size_t head_acts(const ingle_model *m, size_t n_batch)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < m->plan.n_instr; i++) {
+        const ingle_instr *in = &m->plan.instr[i];
+        if (in->op != INGLE_OP_HEADS) continue;
+        const ingle_packed *p = &m->weights.matrix[in->out[0].weight].packed;
+        ingle_act class = ingle_type_get(p->type)->act;
+        size_t n = class == INGLE_ACT_F32 ? 0 : ingle_acts_bytes(class, n_batch, p->n_cols);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
 /* Which counters a number of kv heads has; CPU_DUES: none. */
 static uint32_t due_of(cpu_layout *at, size_t n_heads)
 {
@@ -109,6 +124,7 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     size_t scratch = k->scratch_bytes(opt->n_batch, at->max_cols);
     size_t attend = attend_scratch(m, k);
     at->t_scratch = take(&own, scratch > attend ? scratch : attend);
+    at->t_heads = take(&own, head_acts(m, opt->n_batch));
     at->t_panels = take(&own, task_panels(m, k, opt->n_batch));
     if (moe->n_expert) /* three floats and a byte each; or a number each and one more */
         at->t_route = take(&own, (3 * sizeof(float) + 1) * moe->n_expert + sizeof(uint32_t));
@@ -281,8 +297,9 @@ void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost
         const ingle_instr *in = &model->plan.instr[i];
         if (in->op == INGLE_OP_ATTEND) add_attention(model, in, kv_type, cost);
         bool experts = in->op == INGLE_OP_EXPERTS;
-        double times = experts ? model->hp.moe.n_used : 1; /* of one token */
-        if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD && !experts) continue;
+        bool heads = in->op == INGLE_OP_HEADS;
+        double times = experts ? model->hp.moe.n_used : heads ? in->n_heads : 1; /* of one token */
+        if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD && !experts && !heads) continue;
         for (uint32_t o = 0; o < in->n_out; o++) {
             const ingle_packed *p = &model->weights.matrix[in->out[o].weight].packed;
             double macs = times * (double)p->n_rows * (double)p->n_cols;

@@ -24,6 +24,7 @@ typedef struct cpu_layout {
     size_t n_heads[CPU_DUES];           /* 0: unused */
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
+    size_t t_heads;                     /* a head's rows, quantised */
     size_t t_panels;                    /* of a model in place: a task's panels */
     size_t t_route;                     /* of ROUTE and what follows it: scores, or first rows */
     size_t n_counters, n_chosen, max_cols, n_rot;

@@ -64,11 +64,12 @@ static double *macs_of(ingle_profile_row *row, ingle_type type)
 static void add_products(const ingle_backend *b, const ingle_instr *in, double m,
                          ingle_profile_row *row)
 {
+    double n = in->op == INGLE_OP_HEADS ? in->n_heads : 1;
     for (uint32_t o = 0; o < in->n_out; o++) {
         const ingle_matrix *mat = &b->model->weights.matrix[in->out[o].weight];
-        row->bytes += (double)mat->packed.n_rows * (double)mat->packed.row_bytes;
+        row->bytes += n * (double)mat->packed.n_rows * (double)mat->packed.row_bytes;
         *macs_of(row, mat->packed.type) +=
-            m * (double)mat->packed.n_rows * (double)mat->packed.n_cols;
+            n * m * (double)mat->packed.n_rows * (double)mat->packed.n_cols;
     }
 }
 
@@ -120,6 +121,7 @@ static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profi
     double m = (double)(in->rows ? b->batch->n_rows : b->batch->n_tokens);
     switch (in->op) {
     case INGLE_OP_MATMUL:
+    case INGLE_OP_HEADS:
     case INGLE_OP_HEAD: add_products(b, in, m, row); break;
     case INGLE_OP_EXPERTS: add_experts(b, in, m, row); break;
     case INGLE_OP_ATTEND: add_attention(b, in, row); break;

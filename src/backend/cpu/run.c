@@ -137,7 +137,9 @@ static void by_row(const worker *w, const ingle_instr *in)
                 norm_row(w, in, dst + h * in->head_dim, src + h * in->head_dim, in->head_dim, h);
             break;
         case INGLE_OP_BIAS: k->add(dst, src, vec(w, in->vector), width); break;
-        case INGLE_OP_ROPE: rope_heads(w, in->rope, dst, t, in->n_heads, in->head_dim); break;
+        case INGLE_OP_ROPE:
+            rope_heads(w, in->rope, dst + in->to.at, t, in->n_heads, in->head_dim);
+            break;
         case INGLE_OP_PLACE: add_position(w, in, t); break;
         case INGLE_OP_CLAMP: k->clamp(dst, src, in->scale, width); break;
         case INGLE_OP_ACT:
@@ -149,6 +151,11 @@ static void by_row(const worker *w, const ingle_instr *in)
         case INGLE_OP_GATE: cpu_gate(w, in, t); break;
         case INGLE_OP_MUL: k->mul(dst, src, src2, width); break;
         case INGLE_OP_ADD: k->add(dst, src, src2, width); break;
+        case INGLE_OP_COPY:
+            for (uint32_t h = 0; h < in->n_heads; h++)
+                memcpy(dst + in->to.at + h * in->to.step, src + in->from.at + h * in->from.step,
+                       width * sizeof(float));
+            break;
         case INGLE_OP_GATHER:
             memcpy(dst, row(w, in->src, w->b->batch->row_token[t]), width * sizeof(float));
             break;
@@ -172,8 +179,8 @@ static void store_head(const worker *w, const ingle_instr *in, size_t t, uint32_
 {
     const cpu_cache *cache = &w->b->cache[in->cache];
     uint32_t dk = in->head_dim;
-    float *k = row(w, INGLE_BUF_K, t) + h * dk;
-    const float *v = row(w, INGLE_BUF_V, t) + h * cache->kv.head_dim_v;
+    float *k = row(w, in->src, t) + h * dk;
+    const float *v = row(w, in->src2, t) + h * cache->kv.head_dim_v;
     if (in->op == INGLE_OP_QKV) {
         uint32_t group = in->n_heads / cache->n_heads;
         float *q = row(w, INGLE_BUF_Q, t) + h * group * dk;
@@ -201,13 +208,22 @@ static size_t attend_tokens(const ingle_backend *b, const ingle_instr *in)
     return n ? n : 1;
 }
 
+/* Pieces that a kv head's query heads are cut into where there are fewer heads than threads. */
+static size_t attend_parts(const worker *w, const ingle_instr *in, size_t n_tasks)
+{
+    size_t group = in->n_heads / w->b->cache[in->cache].n_heads;
+    return n_tasks < (size_t)w->n && group >= 64 ? group / 32 : 1;
+}
+
+/* Query heads of piece `part` of `n_parts`. */
 static void attend_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
-                        size_t i_seq, size_t tile, uint32_t h)
+                        size_t i_seq, size_t tile, uint32_t h, size_t part, size_t n_parts)
 {
     ingle_backend *b = w->b;
     const cpu_cache *cache = &b->cache[in->cache];
     const ingle_kv_shape *kv = &cache->kv;
-    size_t group = in->n_heads / cache->n_heads;
+    size_t all = in->n_heads / cache->n_heads, first = h * all + all * part / n_parts;
+    size_t group = all * (part + 1) / n_parts - all * part / n_parts;
     size_t most = attend_tokens(b, in), t0 = tile * most, n = s->n - t0 < most ? s->n - t0 : most;
     ingle_attend job = {.kv = kv,
                         .pages = b->page + b->page_first[i_seq],
@@ -218,13 +234,12 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
                         .window = in->window,
                         .scale = in->scale,
                         .softcap = b->model->hp.softcap_scores,
-                        .sinks =
-                            in->sinks == INGLE_NO_VECTOR ? NULL : vec(w, in->sinks) + h * group,
-                        .slopes = b->model->alibi ? b->model->alibi + h * group : NULL,
-                        .q = row(w, INGLE_BUF_Q, s->first + t0) + h * group * kv->head_dim_k,
-                        .ld_q = b->model->plan.width[INGLE_BUF_Q],
-                        .out = row(w, INGLE_BUF_A, s->first + t0) + h * group * kv->head_dim_v,
-                        .ld_out = b->model->plan.width[INGLE_BUF_A]};
+                        .sinks = in->sinks == INGLE_NO_VECTOR ? NULL : vec(w, in->sinks) + first,
+                        .slopes = b->model->alibi ? b->model->alibi + first : NULL,
+                        .q = row(w, in->src, s->first + t0) + first * kv->head_dim_k,
+                        .ld_q = b->model->plan.width[in->src],
+                        .out = row(w, in->dst, s->first + t0) + first * kv->head_dim_v,
+                        .ld_out = b->model->plan.width[in->dst]};
     b->kern.attend(&job, w->own + b->at.t_scratch);
 }
 
@@ -249,15 +264,19 @@ static void attend(const worker *w, const ingle_instr *in, const ingle_instr *qk
     i = atomic_fetch_add(&counter->next, 1);
     while (i_seq < batch->n_seqs) {
         const ingle_batch_seq *s = &batch->seqs[i_seq];
-        size_t n_tiles = (s->n + most - 1) / most, n = n_tiles * n_heads;
+        size_t n_tiles = (s->n + most - 1) / most;
+        size_t n_parts = qkv ? 1 : attend_parts(w, in, batch->n_seqs * n_tiles * n_heads);
+        size_t n = n_tiles * n_heads * n_parts;
         if (i >= n_done + n) {
             n_done += n;
             i_seq++;
             continue;
         }
-        size_t k = i - n_done; /* the last tile sees most: first */
+        size_t part = (i - n_done) % n_parts, k = (i - n_done) / n_parts;
         if (qkv) store_first(w, qkv, s->first, (uint32_t)(k % n_heads));
-        attend_task(w, in, s, i_seq, n_tiles - 1 - k / n_heads, (uint32_t)(k % n_heads));
+        /* the last tile sees most: first */
+        attend_task(w, in, s, i_seq, n_tiles - 1 - k / n_heads, (uint32_t)(k % n_heads), part,
+                    n_parts);
         i = atomic_fetch_add(&counter->next, 1);
     }
 }
@@ -529,6 +548,7 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         case INGLE_OP_EMBED: embed(&w, in); break;
         case INGLE_OP_MATMUL: matmul(&w, in, &b->counter[i]); break;
         case INGLE_OP_HEAD: head(&w, in, &b->counter[i]); break;
+        case INGLE_OP_HEADS: cpu_heads(&w, in, &b->counter[i]); break;
         case INGLE_OP_STORE:
         case INGLE_OP_QKV: store(&w, in); break;
         case INGLE_OP_ROUTE: cpu_route(&w, in); break;
