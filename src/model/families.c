@@ -621,6 +621,11 @@ static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams
     moe->norm = f->norm_experts;
     if ((st = read_u32(r, "expert_used_count", true, 1, moe->n_expert, &moe->n_used))) return st;
     if ((st = read_u32(r, "expert_feed_forward_length", false, 1, 1u << 22, &moe->n_ff))) return st;
+    uint64_t widest = moe->n_ff > hp->n_embd ? moe->n_ff : hp->n_embd;
+    if (widest * moe->n_used > 1u << 28)
+        return ingle_fail(r->err, INGLE_EFORMAT,
+                          "key '%s.expert_used_count' is %u: too many for rows of %llu", r->prefix,
+                          moe->n_used, (unsigned long long)widest);
     if ((st = read_u32(r, "leading_dense_block_count", false, 0, hp->n_layer, &moe->n_dense)))
         return st;
     if ((st = read_u32(r, "expert_shared_count", false, 0, 256, &n_shared))) return st;
