@@ -33,10 +33,11 @@ typedef struct ref_family {
     const char *after1; /* of attention's output, before it is added; NULL: none */
     const char *after2; /* of the feed-forward's */
     bool learned_positions, embed_norm;
-    int window_period;       /* of so many layers the last sees everything; 0: no windows */
-    bool rope_windowed_only; /* RoPE in windowed layers only, if there is a window at all */
-    double alibi;            /* of this family if the file names none; 0: no ALiBi */
-    bool logit_scale;        /* logits are multiplied by the key's value */
+    int window_period;               /* of so many layers the last sees everything; 0: no windows */
+    bool rope_windowed_only;         /* RoPE in windowed layers only, if there is a window at all */
+    double alibi;                    /* of this family if the file names none; 0: no ALiBi */
+    bool sigmoid_gate, norm_experts; /* of a mixture of experts */
+    bool logit_scale;                /* logits are multiplied by the key's value */
 } ref_family;
 
 typedef struct ref_model {
@@ -294,10 +295,65 @@ static inline void ref_attend(ref_state *s, size_t layer, size_t pos)
     free(p);
 }
 
+/* What one more set of rows of a feed-forward makes, added to y with a weight. */
+static inline void ref_expert(ref_state *s, size_t layer, const char *const parts[3], size_t e,
+                              size_t ff, double weight, double *y)
+{
+    const ref_model *m = s->m;
+    double *out = malloc(m->d * sizeof *out);
+    ref_linear(m, layer, parts[0], e * ff, ff, s->h, m->d, s->gate);
+    ref_linear(m, layer, parts[1], e * ff, ff, s->h, m->d, s->up);
+    for (size_t i = 0; i < ff; i++) s->gate[i] = ref_activate(m, layer, s->gate[i]) * s->up[i];
+    ref_linear(m, layer, parts[2], e * m->d, m->d, s->gate, ff, out);
+    for (size_t i = 0; i < m->d; i++) y[i] += weight * out[i];
+    free(out);
+}
+
+/* As transformers has it: gate logits, softmax or sigmoid, the best by score and bias, their own
+ * scores as weights, made to sum to one or not, times the factor; and the experts for all tokens. */
+static inline void ref_experts(ref_state *s, size_t layer)
+{
+    static const char *const routed[] = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"},
+                             *const shared[] = {"ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"};
+    const ref_model *m = s->m;
+    const size_t n = (size_t)ref_key(m, "expert_count", 0),
+                 n_used = (size_t)ref_key(m, "expert_used_count", 0),
+                 ff = (size_t)ref_key(m, "expert_feed_forward_length", (double)m->ff),
+                 ff_shared = (size_t)ref_key(m, "expert_shared_feed_forward_length",
+                                             ref_key(m, "expert_shared_count", 0) * (double)ff);
+    const double *bias = ref_tensor(m, layer, "exp_probs_b", "bias");
+    double p[32], all = 0, sum = 0, *y = calloc(m->d, sizeof *y);
+    size_t chosen[32];
+    ref_linear(m, layer, "ffn_gate_inp", 0, n, s->h, m->d, p);
+    for (size_t e = 0; e < n; e++) all += exp(p[e]);
+    for (size_t e = 0; e < n; e++)
+        p[e] = m->f->sigmoid_gate ? 1 / (1 + exp(-p[e])) : exp(p[e]) / all;
+    for (size_t k = 0; k < n_used; k++) {
+        double best = -INFINITY;
+        for (size_t e = 0; e < n; e++) {
+            bool taken = false;
+            for (size_t i = 0; i < k; i++) taken = taken || chosen[i] == e;
+            double score = p[e] + (bias ? bias[e] : 0);
+            if (!taken && score > best) best = score, chosen[k] = e;
+        }
+        sum += p[chosen[k]];
+    }
+    double factor = ref_key(m, "expert_weights_scale", 1) / (m->f->norm_experts ? sum : 1);
+    for (size_t k = 0; k < n_used; k++)
+        ref_expert(s, layer, routed, chosen[k], ff, p[chosen[k]] * factor, y);
+    if (ff_shared) ref_expert(s, layer, shared, 0, ff_shared, 1, y);
+    memcpy(s->y, y, m->d * sizeof *y);
+    free(y);
+}
+
 /* s->y = feed-forward of s->h. Where one tensor holds gate and up, the gate is its first half. */
 static inline void ref_feed_forward(ref_state *s, size_t layer)
 {
     const ref_model *m = s->m;
+    if (ref_tensor(m, layer, "ffn_gate_inp", "weight")) {
+        ref_experts(s, layer);
+        return;
+    }
     bool own_gate = ref_tensor(m, layer, "ffn_gate", "weight") != NULL;
     if (m->f->gated && own_gate) ref_linear(m, layer, "ffn_gate", 0, m->ff, s->h, m->d, s->gate);
     else ref_linear(m, layer, "ffn_up", 0, m->ff, s->h, m->d, s->gate);

@@ -195,7 +195,59 @@ static const ref_family
              .gated = true,
              .parallel = true,
              .norm1 = "attn_norm",
-             .norm2 = "attn_norm"};
+             .norm2 = "attn_norm"},
+    /* models/olmoe/modeling_olmoe.py: OlmoeSparseMoeBlock, norm_topk_prob false; q_norm over all
+     * heads. */
+    olmoe = {.arch = "olmoe", .rope = REF_HALVES, .qk = REF_QK_ALL, .gated = true, ONE_NORM_EACH},
+    /* models/phimoe/modeling_phimoe.py: nn.LayerNorm, biases. Its sparsemixer chooses the best two as
+     * everybody does; weights as the compared engine has them: softmax over the two. */
+    phimoe = {.arch = "phimoe",
+              .layer_norm = true,
+              .rope = REF_HALVES,
+              .gated = true,
+              .norm_experts = true,
+              ONE_NORM_EACH},
+    /* deepseek-ai/deepseek-moe-16b-base, modeling_deepseek.py: MoEGate, norm_topk_prob false; shared
+     * experts as one. */
+    deepseek = {.arch = "deepseek", .rope = REF_PAIRS, .gated = true, ONE_NORM_EACH},
+    /* models/dots1/modeling_dots1.py: Dots1TopkRouter (sigmoid, e_score_correction_bias). */
+    dots1 = {.arch = "dots1",
+             .rope = REF_HALVES,
+             .qk = REF_QK_HEAD,
+             .gated = true,
+             .sigmoid_gate = true,
+             .norm_experts = true,
+             ONE_NORM_EACH},
+    /* models/hunyuan_v1_moe/modeling_hunyuan_v1_moe.py: HunYuanMoEV1Gate, shared_mlp. */
+    hunyuan_moe = {.arch = "hunyuan-moe",
+                   .rope = REF_HALVES,
+                   .qk = REF_QK_HEAD_AFTER_ROPE,
+                   .gated = true,
+                   .norm_experts = true,
+                   ONE_NORM_EACH},
+    /* models/ernie4_5_moe/modeling_ernie4_5_moe.py: Ernie4_5_MoeTopKRouter (softmax, then a bias for
+     * choosing). */
+    ernie_moe = {.arch = "ernie4_5-moe",
+                 .rope = REF_PAIRS,
+                 .gated = true,
+                 .norm_experts = true,
+                 ONE_NORM_EACH},
+    /* MiniMaxAI/MiniMax-M2, modeling_minimax_m2.py: sigmoid, bias, norms over all heads, a part of the
+     * head turns. */
+    minimax_m2 = {.arch = "minimax-m2",
+                  .rope = REF_HALVES,
+                  .qk = REF_QK_ALL,
+                  .gated = true,
+                  .sigmoid_gate = true,
+                  .norm_experts = true,
+                  ONE_NORM_EACH},
+    /* models/qwen3_vl_moe/modeling_qwen3_vl_moe.py */
+    qwen3vlmoe = {.arch = "qwen3vlmoe",
+                  .rope = REF_HALVES,
+                  .qk = REF_QK_HEAD,
+                  .gated = true,
+                  .norm_experts = true,
+                  ONE_NORM_EACH};
 
 /* ---- small models of them ---- */
 
@@ -208,7 +260,10 @@ enum {            /* tensors beyond the plain ones: q, k, v, output, up, down, e
        GATE = 32,
        UP_HOLDS_GATE = 64,
        TIED = 128,
-       FREQS = 256 /* rope_freqs, as Llama 3 has them */
+       FREQS = 256, /* rope_freqs, as Llama 3 has them */
+       EXPERTS = 512,
+       EXPERT_BIAS = 1024, /* for choosing */
+       SHARED = 2048       /* two shared experts */
 };
 
 typedef struct spec {
@@ -218,10 +273,13 @@ typedef struct spec {
     uint32_t heads, heads_kv, layers, n_rot; /* n_rot 0: no key */
     uint32_t window, sections;
     float clamp, alibi;
+    float expert_scale;
+    uint32_t n_dense;
     int parallel;    /* -1: no key */
     size_t n_tokens; /* 0: 70 */
 } spec;
 
+enum { N_EXPERT = 7, N_USED = 3, EXPERT_FF = 40 };
 enum { HEAD_DIM = 16, N_FF = 112, N_VOCAB = 61, N_CTX = 512, MAX_TENSORS = 700 };
 
 typedef struct built {
@@ -239,19 +297,28 @@ static float noise(built *b)
 }
 
 /* mean + random of that size. */
-static void put(built *b, const char *name, size_t n_cols, size_t n_rows, float mean, float size)
+static void put_all(built *b, const char *name, size_t n_cols, size_t n_rows, size_t n_experts,
+                    float mean, float size)
 {
-    size_t n = n_cols * n_rows, at = b->n;
+    size_t n = n_cols * n_rows * n_experts, at = b->n;
     if (b->n + n + 8 > b->cap) {
         b->cap = 2 * (b->n + n + 8);
         b->data = realloc(b->data, b->cap * sizeof *b->data);
         assert_non_null(b->data);
     }
-    gb_tensor(&b->list, name, n_rows > 1 ? 2 : 1, (uint64_t[]){n_cols, n_rows}, INGLE_TYPE_F32,
-              at * sizeof *b->data);
+    gb_tensor(&b->list, name,
+              n_experts > 1 ? 3
+              : n_rows > 1  ? 2
+                            : 1,
+              (uint64_t[]){n_cols, n_rows, n_experts}, INGLE_TYPE_F32, at * sizeof *b->data);
     b->n_tensors++;
     for (size_t i = 0; i < n; i++) b->data[at + i] = mean + size * noise(b);
     for (b->n += n; b->n % 8; b->n++) b->data[b->n] = 0;
+}
+
+static void put(built *b, const char *name, size_t n_cols, size_t n_rows, float mean, float size)
+{
+    put_all(b, name, n_cols, n_rows, 1, mean, size);
 }
 
 static void put_layer(built *b, uint32_t layer, const char *part, const char *end, size_t n_cols,
@@ -277,6 +344,22 @@ static void put_norm(built *b, const spec *s, uint32_t layer, const char *part, 
     if (s->tensors & B_NORM) put_layer(b, layer, part, "bias", n, 1, 0, 0.4f);
 }
 
+static void put_experts(built *b, const spec *s, uint32_t l, size_t d)
+{
+    static const char *const parts[] = {"gate", "up", "down"};
+    char name[96];
+    put_matrix(b, l, "ffn_gate_inp", d, N_EXPERT, false);
+    if (s->tensors & EXPERT_BIAS) put_layer(b, l, "exp_probs_b", "bias", N_EXPERT, 1, 0, 0.3f);
+    for (int i = 0; i < 3; i++) {
+        size_t n_cols = i == 2 ? EXPERT_FF : d, n_rows = i == 2 ? d : EXPERT_FF;
+        snprintf(name, sizeof name, "blk.%u.ffn_%s_exps.weight", l, parts[i]);
+        put_all(b, name, n_cols, n_rows, N_EXPERT, 0, 1.7f / sqrtf((float)n_cols));
+        if (!(s->tensors & SHARED)) continue;
+        snprintf(name, sizeof name, "ffn_%s_shexp", parts[i]);
+        put_matrix(b, l, name, i == 2 ? 2 * EXPERT_FF : d, i == 2 ? d : 2 * EXPERT_FF, false);
+    }
+}
+
 static void put_tensors(built *b, const spec *s)
 {
     const ref_family *f = s->f;
@@ -297,10 +380,15 @@ static void put_tensors(built *b, const spec *s)
             put_matrix(b, l, "attn_v", d, kv, qkv);
         }
         if (f->qk != REF_QK_NONE) {
-            put_layer(b, l, "attn_q_norm", "weight", HEAD_DIM, 1, 1, 0.4f);
-            put_layer(b, l, "attn_k_norm", "weight", HEAD_DIM, 1, 1, 0.4f);
+            bool all = f->qk == REF_QK_ALL;
+            put_layer(b, l, "attn_q_norm", "weight", all ? d : HEAD_DIM, 1, 1, 0.4f);
+            put_layer(b, l, "attn_k_norm", "weight", all ? kv : HEAD_DIM, 1, 1, 0.4f);
         }
         put_matrix(b, l, "attn_output", d, d, s->tensors & B_OUT);
+        if (s->tensors & EXPERTS && l >= s->n_dense) {
+            put_experts(b, s, l, d);
+            continue;
+        }
         if (s->tensors & GATE) put_matrix(b, l, "ffn_gate", d, N_FF, ffn);
         put_matrix(b, l, "ffn_up", d, s->tensors & UP_HOLDS_GATE ? 2 * N_FF : N_FF, ffn);
         put_matrix(b, l, "ffn_down", N_FF, d, ffn);
@@ -363,6 +451,15 @@ static void put_keys(built *b, const spec *s)
         gb_array(&b->keys, arch_key(s, "rope.dimension_sections"), INGLE_GGUF_I32, 4);
         for (uint32_t i = 0; i < 4; i++) gb_u32(&b->keys, i < 3 ? s->sections : 0);
         b->n_keys++;
+    }
+    if (s->tensors & EXPERTS) {
+        key_u32(b, s, "expert_count", N_EXPERT);
+        key_u32(b, s, "expert_used_count", N_USED);
+        key_u32(b, s, "expert_feed_forward_length", EXPERT_FF);
+        if (s->tensors & SHARED) key_u32(b, s, "expert_shared_count", 2);
+        if (s->n_dense) key_u32(b, s, "leading_dense_block_count", s->n_dense);
+        if (s->f->sigmoid_gate) key_u32(b, s, "expert_gating_func", 2);
+        if (s->expert_scale > 0) key_f32(b, s, "expert_weights_scale", s->expert_scale);
     }
     if (s->f->act != REF_XIELU) return;
     key_floats(b, "xielu.alpha_p", s->layers, 0.3f, 0.5f);
@@ -502,6 +599,17 @@ static const spec specs[] = {
     {"qwen2vl", &qwen2vl, GATE | B_QKV | TIED, SHAPE(4, 2, 3), .sections = 3},
     {"qwen3vl", &qwen3vl, GATE, SHAPE(4, 2, 3), .sections = 3},
     {"plamo", &plamo, GATE, SHAPE(4, 2, 3)},
+    {"olmoe", &olmoe, EXPERTS, SHAPE(4, 4, 3)},
+    {"phimoe", &phimoe, EXPERTS | B_QKV | B_OUT | B_NORM, SHAPE(4, 2, 3)},
+    {"deepseek", &deepseek, GATE | EXPERTS | SHARED, SHAPE(4, 4, 3), .n_dense = 1,
+     .expert_scale = 1.5f},
+    {"dots1", &dots1, GATE | EXPERTS | SHARED | EXPERT_BIAS, SHAPE(4, 4, 3), .n_dense = 1,
+     .expert_scale = 2.5f},
+    {"hunyuan-moe", &hunyuan_moe, EXPERTS | SHARED | TIED, SHAPE(4, 2, 3)},
+    {"ernie4_5-moe", &ernie_moe, GATE | EXPERTS | SHARED | EXPERT_BIAS | TIED, SHAPE(4, 1, 3),
+     .n_dense = 1},
+    {"minimax-m2", &minimax_m2, EXPERTS | EXPERT_BIAS, SHAPE(4, 2, 3), .n_rot = 8},
+    {"qwen3vlmoe", &qwen3vlmoe, EXPERTS, SHAPE(4, 2, 3), .sections = 3},
 };
 
 static void families_agree(void **state)
@@ -522,6 +630,8 @@ static void reference_is_right(void **state)
         {"qwen2", {.arch = "qwen2", .rope = REF_HALVES, .gated = true, ONE_NORM_EACH}},
         {"qwen3",
          {.arch = "qwen3", .rope = REF_HALVES, .qk = REF_QK_HEAD, .gated = true, ONE_NORM_EACH}},
+        {"llama-moe",
+         {.arch = "llama", .rope = REF_PAIRS, .gated = true, .norm_experts = true, ONE_NORM_EACH}},
         {"phi2",
          {.arch = "phi2",
           .layer_norm = true,
