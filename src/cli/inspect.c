@@ -3,6 +3,7 @@
 #include "open.h"
 #include "out.h"
 #include "platform.h"
+#include "summary.h"
 #include "verbs.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@ enum { SHOWN_ITEMS = 8, SHOWN_BYTES = 200 }; /* of an array, of a value, shown t
 
 typedef struct inspect_options {
     open_options open;
-    bool plan, memory, tensors, json;
+    bool plan, memory, tensors, families, json;
 } inspect_options;
 
 #define AT(field) offsetof(inspect_options, field)
@@ -24,6 +25,8 @@ static const arg_option ROWS[] = {
     {"--plan", NULL, ARG_FLAG, AT(plan), 0, 0, NULL, "the plan: the instructions of one step"},
     {"--memory", NULL, ARG_FLAG, AT(memory), 0, 0, NULL,
      "exact bytes an engine would take with the context, batch, threads and KV type given"},
+    {"--families", NULL, ARG_FLAG, AT(families), 0, 0, NULL,
+     "every family this build runs, with its features; no model is read"},
     {"--json", NULL, ARG_FLAG, AT(json), 0, 0, NULL, "one JSON object, arrays in full"},
 };
 
@@ -33,48 +36,6 @@ static const arg_group GROUPS[] = {
     {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute,
      AT(open)},
 };
-
-/* ---- summary --------------------------------------------------------------------------------- */
-
-static void print_field(const char *label, const char *value)
-{
-    fputs(label, stdout);
-    out_plain(value, 0);
-    putchar('\n');
-}
-
-static void print_summary(const open_handles *h)
-{
-    const ingle_model_info *info = &h->info;
-    char size[32];
-    out_format_bytes((double)info->n_bytes, size, sizeof size);
-    printf("file          %s\n", h->path);
-    if (info->name[0]) print_field("name          ", info->name);
-    print_field("architecture  ", info->architecture);
-    printf("weights       %zu in %zu tensors, %s\n", info->n_params, info->n_tensors, size);
-    if (info->n_layer > 0) {
-        printf("shape         %d layers, width %d, %d heads, %d KV heads\n", info->n_layer,
-               info->n_embd, info->n_head, info->n_head_kv);
-    }
-    if (info->n_ctx_train > 0) printf("context       %d tokens\n", info->n_ctx_train);
-    if (info->n_vocab > 0) printf("vocabulary    %d tokens\n", info->n_vocab);
-    printf("template      %s\n", info->chat_template ? "yes" : "no");
-}
-
-static void json_summary(const open_handles *h)
-{
-    const ingle_model_info *info = &h->info;
-    fputs("\"file\":", stdout);
-    out_json_string(h->path, strlen(h->path));
-    fputs(",\"name\":", stdout);
-    out_json_string(info->name, strlen(info->name));
-    fputs(",\"architecture\":", stdout);
-    out_json_string(info->architecture, strlen(info->architecture));
-    printf(",\"n_params\":%zu,\"n_bytes\":%zu,\"n_tensors\":%zu,\"n_vocab\":%d,\"n_embd\":%d,"
-           "\"n_layer\":%d,\"n_head\":%d,\"n_head_kv\":%d,\"n_ctx_train\":%d",
-           info->n_params, info->n_bytes, info->n_tensors, info->n_vocab, info->n_embd,
-           info->n_layer, info->n_head, info->n_head_kv, info->n_ctx_train);
-}
 
 /* ---- metadata -------------------------------------------------------------------------------- */
 
@@ -254,15 +215,16 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
 /* ---- the verb -------------------------------------------------------------------------------- */
 
 /* --plan and --memory show just that; otherwise everything about the file. */
-static ingle_status print_all(const open_handles *h, const inspect_options *opt, ingle_error *err)
+static ingle_status print_all(const open_handles *h, const inspect_options *opt, const char *why,
+                              ingle_error *err)
 {
     bool only = opt->plan || opt->memory;
     ingle_status status = INGLE_OK;
     if (opt->json) {
         putchar('{');
-        json_summary(h);
+        summary_json(h, why);
     } else {
-        print_summary(h);
+        summary_print(h, &opt->open, why);
     }
     if (!only) status = print_metadata(h, opt->json, err);
     if (status == INGLE_OK && (opt->tensors || (opt->json && !only))) {
@@ -280,16 +242,31 @@ static int inspect_main(const cli_verb *verb, int argc, char **argv)
 {
     inspect_options opt = {.open = OPEN_OPTIONS_DEFAULT};
     open_handles h = {0};
-    ingle_error err = {{0}};
+    ingle_error err = {{0}}, why = {{0}};
     const char *positional = NULL;
     args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
     if (parsed != ARGS_OK) goto end;
     if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
-    ingle_parts parts = opt.plan || opt.memory ? INGLE_PARTS_PLAN : INGLE_PARTS_META;
-    if ((code = open_model(&h, &opt.open, parts)) != EXIT_DONE) goto end;
-    ingle_status status = print_all(&h, &opt, &err);
-    if (status != INGLE_OK) code = open_failed(h.path, status, &err);
+    if (opt.families) {
+        summary_families(opt.json);
+        code = EXIT_DONE;
+        goto end;
+    }
+    if ((code = open_path(&h, &opt.open)) != EXIT_DONE) goto end;
+    /* What cannot run is shown nevertheless, with the reason. */
+    ingle_status status = open_try(&h, &opt.open, INGLE_PARTS_PLAN, &why);
+    if (status != INGLE_OK && !opt.plan && !opt.memory) {
+        status = open_try(&h, &opt.open, INGLE_PARTS_META, &err);
+    } else {
+        err = why;
+        why.text[0] = 0;
+    }
+    if (status == INGLE_OK) status = print_all(&h, &opt, why.text, &err);
+    if (status != INGLE_OK) {
+        code = open_failed(h.path, status, &err);
+        if (code == EXIT_WORK && !h.model) code = EXIT_MODEL;
+    }
 end:
     code = out_finish(code);
     open_close(&h);
@@ -300,8 +277,11 @@ const cli_verb cli_verb_inspect = {
     .name = "inspect",
     .synopsis = "[OPTIONS] [MODEL]",
     .summary = "show what is in a GGUF file",
-    .about = "Shows the metadata and tensors of a GGUF file, the plan the engine would run and the "
-             "memory it would take. No weights are read. Without MODEL the bundled model is shown.",
+    .about =
+        "Shows the metadata and tensors of a GGUF file, the plan the engine would run and the "
+        "memory it would take; of a model that cannot run, why not, and of an architecture that "
+        "is not known, the nearest one. No weights are read. Without MODEL the bundled model is "
+        "shown.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,
     .max_positional = 1,

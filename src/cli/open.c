@@ -97,12 +97,8 @@ static bool show_loading(void *user, double share)
     return !platform_interrupted();
 }
 
-int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
+int open_path(open_handles *h, const open_options *opt)
 {
-    ingle_model_options model;
-    ingle_error err = {{0}};
-    out_progress progress;
-    out_progress_start(&progress);
     if (opt->model) {
         if ((size_t)snprintf(h->path, sizeof h->path, "%s", opt->model) >= sizeof h->path) {
             out_error("the model's path is longer than %zu bytes", sizeof h->path - 1);
@@ -115,7 +111,14 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
         model_path_explain(h->path);
         return EXIT_MODEL;
     }
+    return EXIT_DONE;
+}
 
+ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts parts, ingle_error *err)
+{
+    ingle_model_options model;
+    out_progress progress;
+    out_progress_start(&progress);
     ingle_model_options_init(&model);
     model.parts = parts;
     model.isa = (ingle_isa)opt->isa;
@@ -124,12 +127,20 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
     model.map_experts = opt->experts == EXPERTS_MMAP;
     model.progress = show_loading;
     model.user = &progress;
-    ingle_status status = ingle_model_open(&h->model, h->path, &model, &err);
+    ingle_status status = ingle_model_open(&h->model, h->path, &model, err);
     out_progress_clear(&progress);
     h->load_s = platform_now() - progress.start;
-    if (status == INGLE_OK) status = ingle_model_info_get(h->model, &h->info, &err);
+    return status ? status : ingle_model_info_get(h->model, &h->info, err);
+}
+
+int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
+{
+    ingle_error err = {{0}};
+    int code = open_path(h, opt);
+    if (code != EXIT_DONE) return code;
+    ingle_status status = open_try(h, opt, parts, &err);
     if (status == INGLE_OK) return EXIT_DONE;
-    int code = open_failed(h->path, status, &err);
+    code = open_failed(h->path, status, &err);
     return code == EXIT_WORK ? EXIT_MODEL : code;
 }
 

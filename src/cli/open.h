@@ -45,6 +45,12 @@ typedef struct open_handles {
 
 /* Options that belong together, before anything is opened. */
 int open_check(const cli_verb *verb, open_options *opt, const char *positional);
+/* Finds the file. */
+int open_path(open_handles *h, const open_options *opt);
+/* Opens what open_path() found, and tells nobody. */
+ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts parts,
+                      ingle_error *err);
+/* Both. */
 int open_model(open_handles *h, const open_options *opt, ingle_parts parts);
 /* The engine options for an open model. */
 void open_engine_options(const open_handles *h, const open_options *opt,

@@ -124,8 +124,13 @@ static ingle_status refuse_architecture(const ingle_model *m, ingle_error *err)
     if (ingle_fit_nearest(&fit, m->gguf, NULL) || !fit.family)
         return ingle_fail(err, INGLE_EUNSUPPORTED, "architecture '%.100s' is not supported",
                           m->architecture);
+    if (strlen(fit.unknown) > 100) { /* whole names, as many as an error holds */
+        size_t end = 100;
+        while (end && fit.unknown[end] != ',') end--;
+        strcpy(fit.unknown + end, end ? ", ..." : "");
+    }
     return ingle_fail(err, INGLE_EUNSUPPORTED,
-                      "architecture '%.60s' is not supported; the nearest that is: '%s'%s%.100s",
+                      "architecture '%.60s' is not supported; the nearest that is: '%s'%s%s",
                       m->architecture, fit.family->name,
                       fit.unknown[0] ? ", which does not know " : "", fit.unknown);
 }

@@ -157,6 +157,28 @@ static ingle_status names_open(names *l, const ingle_gguf *g, ingle_error *err)
     return INGLE_OK;
 }
 
+/* Sizes that mean nothing, for a family whose keys the file does not have: the names of tensors hang
+ * on little of them. */
+static ingle_status any_hparams(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g)
+{
+    char key[160];
+    ingle_hparams_free(hp);
+    *hp = (ingle_hparams){.n_embd = 1, .n_layer = 1, .n_ctx = 1, .n_head = 1, .n_head_kv = 1};
+    hp->head_dim_k = hp->head_dim_v = hp->n_ff = 1;
+    hp->turns = family->rope_where != INGLE_ROPE_NOWHERE;
+    hp->rope.n_rot = hp->rope_swa.n_rot = 2;
+    hp->embed_scale = hp->residual_scale = hp->logit_scale = 1;
+    snprintf(key, sizeof key, "%s.expert_count", family->name);
+    if (family->keys & INGLE_KEY_EXPERTS && ingle_gguf_find(g, key))
+        hp->moe = (ingle_moe){.n_expert = 2, .n_used = 1, .n_ff = 1, .n_group = 1};
+    snprintf(key, sizeof key, "%s.expert_shared_count", family->name);
+    if (hp->moe.n_expert && ingle_gguf_find(g, key)) hp->moe.n_ff_shared = 1;
+    if (!(hp->layer = ingle_new(1, sizeof *hp->layer))) return INGLE_ENOMEM;
+    *hp->layer =
+        (ingle_layer){.n_head = 1, .n_head_kv = 1, .head_dim_k = 1, .head_dim_v = 1, .n_ff = 1};
+    return INGLE_OK;
+}
+
 /* Plans a few layers with `family`, whatever the file says it is; all that counts is what the plan
  * asks for. */
 static ingle_status try_family(ingle_fit *fit, const ingle_family *family, const names *l,
@@ -175,15 +197,17 @@ static ingle_status try_family(ingle_fit *fit, const ingle_family *family, const
     snprintf(arch, sizeof arch, "%.*s", (int)(s.len < 100 ? s.len : 100), s.ptr);
     row.name = arch; /* keys are looked up under the file's own name */
     ingle_status st = ingle_hparams_read(&hp, &row, g, NULL);
+    if (st && st != INGLE_ENOMEM) st = any_hparams(&hp, &row, g);
     if (st) {
         ingle_hparams_free(&hp);
-        return st == INGLE_ENOMEM ? ingle_fail(err, st, "no memory to try families") : INGLE_OK;
+        return ingle_fail(err, st, "no memory to try families");
     }
     few = hp;
     if (few.n_layer > TRIED_LAYERS) few.n_layer = TRIED_LAYERS;
     if (!(st = ingle_weights_init(&w, g, false, false, err))) {
         w.probe = true;
-        ingle_plan_build(&plan, &w, &row, &few, g, NULL);
+        if (ingle_plan_build(&plan, &w, &row, &few, g, NULL) == INGLE_ENOMEM)
+            st = ingle_fail(err, INGLE_ENOMEM, "no memory to try families");
         fit->family = family;
         fit->n_missing = w.n_missing;
     }

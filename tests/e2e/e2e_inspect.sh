@@ -26,6 +26,40 @@ out_has "in place: what is mapped" "  mapped "
 ingle inspect --memory
 check "nothing is mapped otherwise" test "$(grep -c mapped "$WORK/out")" -eq 0
 
+ingle inspect
+out_has "family" "family        llama"
+out_has "features" "RMS norm, RoPE in pairs, SiLU gate, 2 query heads per key head"
+out_has "template family" "template      chatml"
+out_has "bits" "8.51 bits per weight"
+out_has "memory for the default context" "with a context of 1024 tokens"
+out_has "it runs" "runs          yes"
+ingle inspect -c 256
+out_has "memory for a given context" "with a context of 256 tokens"
+ingle inspect --json
+json_is "family in JSON" "lines[0]['family'] == 'llama' and 'SiLU gate' in lines[0]['features'] and lines[0]['runs'] is True and lines[0]['template'] == 'chatml'"
+
+# An architecture that nobody knows, with a tensor that nobody knows.
+LC_ALL=C sed 's/llama\./klama./g; s/\(general.architecture.\{12\}\)llama/\1klama/; s/attn_output/attn_outpux/g' "$MODEL" >"$WORK/klama.gguf"
+ingle inspect "$WORK/klama.gguf"
+code_is "unknown architecture" 0
+out_has "its name" "architecture  klama"
+out_has "the nearest" "nearest       llama"
+out_has "what that one does not know" "unknown       1 tensor name: blk.*.attn_outpux.weight"
+out_has "why it does not run" "does not run  architecture 'klama' is not supported"
+ingle inspect --json "$WORK/klama.gguf"
+json_is "unknown in JSON" "lines[0]['nearest'] == 'llama' and lines[0]['unknown'] == ['blk.*.attn_outpux.weight'] and lines[0]['runs'] is False and 'klama' in lines[0]['why']"
+ingle inspect --plan "$WORK/klama.gguf"
+code_is "no plan of it" 3
+err_has "nor of it" "architecture 'klama' is not supported; the nearest that is: 'llama', which does not know blk.*.attn_outpux.weight"
+ingle run -m "$WORK/klama.gguf" -p x
+code_is "nor does it run" 3
+
+ingle inspect --families
+code_is "--families" 0
+out_has "a family" "falcon           LayerNorm, RoPE in halves, GELU (exact) without gate, parallel residual"
+ingle inspect --families --json
+json_is "--families --json" "'learned positions' in lines[0]['gpt2'] and len(lines[0]) > 40"
+
 kv_bytes() { ingle inspect --json --memory "$@"; code_is "$*" 0; sed -n 's/.*"kv":\([0-9]*\).*/\1/p' "$WORK/out"; }
 f16=$(kv_bytes -c 512)
 check "KV grows with the context" test "$(kv_bytes -c 1024)" -gt "$f16"

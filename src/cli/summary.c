@@ -1,0 +1,180 @@
+#include "summary.h"
+
+#include "out.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The first row whose mark the template holds. */
+const char *summary_template(const char *chat_template)
+{
+    static const struct {
+        const char *mark, *family;
+    } rows[] = {
+        {"<|channel|>", "harmony"},
+        {"<|header_start|>", "llama4"},
+        {"<|start_header_id|>", "llama3"},
+        {"<|im_user|>", "kimi"},
+        {"<|im_start|>", "chatml"},
+        {"<|turn>", "gemma4"},
+        {"<start_of_turn>", "gemma"},
+        {"<|START_OF_TURN_TOKEN|>", "command-r"},
+        {"<|start_of_role|>", "granite"},
+        {"<\xef\xbd\x9cUser\xef\xbd\x9c>", "deepseek"},
+        {"<\xef\xbd\x9chy_User\xef\xbd\x9c>", "hunyuan"},
+        {"<|startoftext|>", "hunyuan"},
+        {"[gMASK]", "glm"},
+        {"[|assistant|]", "exaone"},
+        {"<seed:bos>", "seed"},
+        {"<|assistant_start|>", "apertus"},
+        {"[SYSTEM_PROMPT]", "mistral-v7"},
+        {"[AVAILABLE_TOOLS]", "mistral-v3"},
+        {"<<SYS>>", "llama2"},
+        {"[INST]", "mistral-v1"},
+        {"<|assistant|>", "phi"},
+        {"### Instruction:", "alpaca"},
+        {"USER:", "vicuna"},
+    };
+    if (!chat_template) return "none";
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strstr(chat_template, rows[i].mark)) return rows[i].family;
+    return "own";
+}
+
+static double bits_per_weight(const ingle_model_info *info)
+{
+    return info->n_params ? 8.0 * (double)info->n_bytes / (double)info->n_params : 0;
+}
+
+static void print_field(const char *label, const char *value)
+{
+    printf("%-14s", label);
+    out_plain(value, 0);
+    putchar('\n');
+}
+
+static void print_family(const open_handles *h)
+{
+    ingle_family_info f;
+    if (ingle_model_family(h->model, &f, NULL) != INGLE_OK || !f.name) return;
+    print_field(f.known ? "family" : "nearest", f.name);
+    print_field("features", f.features);
+    if (f.n_unknown) {
+        printf("unknown       %zu tensor name%s: ", f.n_unknown, f.n_unknown > 1 ? "s" : "");
+        out_plain(f.unknown, 0);
+        putchar('\n');
+    }
+}
+
+/* For the context given or the default one. */
+static void print_memory_line(const open_handles *h, const open_options *opt)
+{
+    ingle_engine_options engine;
+    ingle_memory mem;
+    char total[32], kv[32];
+    open_engine_options(h, opt, &engine);
+    if (ingle_model_memory(h->model, &engine, &mem, NULL) != INGLE_OK) return;
+    int n_ctx = engine.n_ctx                 ? engine.n_ctx
+                : h->info.n_ctx_train < 8192 ? h->info.n_ctx_train
+                                             : 8192;
+    out_format_bytes((double)mem.total, total, sizeof total);
+    out_format_bytes((double)mem.kv, kv, sizeof kv);
+    printf("memory        %s with a context of %d tokens, %s of it for keys and values\n", total,
+           n_ctx, kv);
+}
+
+static void print_limits(const ingle_model_info *info, bool has_vocab, const char *why)
+{
+    if (why[0]) print_field("does not run", why);
+    else puts("runs          yes");
+    if (!has_vocab) puts("no text       the file has no vocabulary: token ids only");
+    else if (!info->chat_template)
+        puts("no chat       the file has no chat template: plain continuation only");
+}
+
+void summary_print(const open_handles *h, const open_options *opt, const char *why)
+{
+    const ingle_model_info *info = &h->info;
+    char size[32];
+    ingle_token_info token;
+    out_format_bytes((double)info->n_bytes, size, sizeof size);
+    print_field("file", h->path);
+    if (info->name[0]) print_field("name", info->name);
+    print_field("architecture", info->architecture);
+    print_family(h);
+    printf("weights       %zu in %zu tensors, %s, %.2f bits per weight\n", info->n_params,
+           info->n_tensors, size, bits_per_weight(info));
+    if (info->n_layer > 0) {
+        printf("shape         %d layers, width %d, %d heads, %d KV heads\n", info->n_layer,
+               info->n_embd, info->n_head, info->n_head_kv);
+    }
+    if (info->n_ctx_train > 0) printf("context       %d tokens\n", info->n_ctx_train);
+    if (info->n_vocab > 0) printf("vocabulary    %d tokens\n", info->n_vocab);
+    print_field("template", summary_template(info->chat_template));
+    if (!why[0]) print_memory_line(h, opt);
+    bool has_vocab = why[0] || ingle_token_info_get(h->model, 0, &token, NULL) == INGLE_OK;
+    print_limits(info, has_vocab, why);
+}
+
+/* "a, b" as ["a","b"]. */
+static void json_list(const char *text)
+{
+    putchar('[');
+    for (const char *end; *text; text = *end ? end + 2 : end) {
+        end = strstr(text, ", ");
+        if (!end) end = text + strlen(text);
+        out_json_string(text, (size_t)(end - text));
+        if (*end) putchar(',');
+    }
+    putchar(']');
+}
+
+static void json_member(const char *key, const char *value)
+{
+    printf(",\"%s\":", key);
+    out_json_string(value, strlen(value));
+}
+
+void summary_json(const open_handles *h, const char *why)
+{
+    const ingle_model_info *info = &h->info;
+    ingle_family_info f = {0};
+    fputs("\"file\":", stdout);
+    out_json_string(h->path, strlen(h->path));
+    json_member("name", info->name);
+    json_member("architecture", info->architecture);
+    if (ingle_model_family(h->model, &f, NULL) == INGLE_OK && f.name) {
+        json_member(f.known ? "family" : "nearest", f.name);
+        fputs(",\"features\":", stdout);
+        json_list(f.features);
+        printf(",\"n_unknown\":%zu,\"unknown\":", f.n_unknown);
+        json_list(f.unknown);
+    }
+    json_member("template", summary_template(info->chat_template));
+    printf(",\"runs\":%s", why[0] ? "false" : "true");
+    json_member("why", why);
+    printf(",\"n_params\":%zu,\"n_bytes\":%zu,\"bits_per_weight\":%.4f,\"n_tensors\":%zu,"
+           "\"n_vocab\":%d,\"n_embd\":%d,\"n_layer\":%d,\"n_head\":%d,\"n_head_kv\":%d,"
+           "\"n_ctx_train\":%d",
+           info->n_params, info->n_bytes, bits_per_weight(info), info->n_tensors, info->n_vocab,
+           info->n_embd, info->n_layer, info->n_head, info->n_head_kv, info->n_ctx_train);
+}
+
+void summary_families(bool json)
+{
+    const char *name;
+    char features[512];
+    if (json) putchar('{');
+    for (size_t i = 0; ingle_family_get(i, &name, features, sizeof features, NULL) == INGLE_OK;
+         i++) {
+        if (json) {
+            if (i) putchar(',');
+            out_json_string(name, strlen(name));
+            putchar(':');
+            json_list(features);
+        } else {
+            printf("%-16s %s\n", name, features);
+        }
+    }
+    if (json) puts("}");
+}

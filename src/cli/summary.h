@@ -1,0 +1,19 @@
+/* summary.h - what a model is, in a few lines: the head of `ingle inspect`.
+ * Depends on open.h. */
+#ifndef INGLE_CLI_SUMMARY_H
+#define INGLE_CLI_SUMMARY_H
+
+#include "open.h"
+
+/* `why` stands in the way of running the model; "" if nothing does. */
+void summary_print(const open_handles *h, const open_options *opt, const char *why);
+/* The same as members of a JSON object, without its braces. */
+void summary_json(const open_handles *h, const char *why);
+
+/* "chatml", "llama3", ...: by the marks a chat template writes; "own" for others. */
+const char *summary_template(const char *chat_template);
+
+/* `ingle inspect --families`: name and features of every family, a line each or one JSON object. */
+void summary_families(bool json);
+
+#endif
