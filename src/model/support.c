@@ -45,6 +45,7 @@ static void say_norms(words *w, const ingle_family *f)
     default: say(w, "q and k normed%s", f->late_qk_norm ? " behind RoPE" : ""); break;
     }
     if (f->embed_norm) say(w, "normed embeddings");
+    if (f->latent) say(w, "latent attention");
 }
 
 static void say_positions(words *w, const ingle_family *f, const ingle_hparams *hp)
@@ -101,7 +102,10 @@ static void say_rest(words *w, const ingle_family *f, const ingle_hparams *hp)
     if (hp && hp->moe.n_expert)
         say(w, "%u of %u experts per token%s", hp->moe.n_used, hp->moe.n_expert,
             hp->moe.n_ff_shared ? " and shared ones" : "");
-    else if (!hp && f->keys & INGLE_KEY_EXPERTS) say(w, "experts");
+    else if (!hp && f->keys & INGLE_KEY_EXPERTS) {
+        static const char *const gatings[] = {"softmax", "sigmoid", "softmax over the chosen"};
+        say(w, "experts by %s", gatings[f->gating]);
+    }
     if (hp && hp->n_head_kv < hp->n_head)
         say(w, "%u query heads per key head", hp->n_head / hp->n_head_kv);
 }

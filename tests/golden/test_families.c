@@ -494,7 +494,8 @@ static int build(const spec *s, char path[32])
 
 /* ---- the check ---- */
 
-static double difference(const char *name, const float *got, const double *want, size_t n)
+static double difference(const char *name, const char *arch, const float *got, const double *want,
+                         size_t n)
 {
     double min = INFINITY, max = -INFINITY, worst = 0;
     for (size_t i = 0; i < n; i++) {
@@ -502,8 +503,8 @@ static double difference(const char *name, const float *got, const double *want,
         min = fmin(min, want[i]), max = fmax(max, want[i]);
         if (!(diff <= worst)) worst = diff; /* NaN too */
     }
-    print_message("%-24s max difference %.2e of range %.1f = %.1e\n", name, worst, max - min,
-                  worst / (max - min));
+    print_message("%-24s max difference %.2e of range %.1f = %.1e (%s)\n", name, worst, max - min,
+                  worst / (max - min), arch);
     return worst / (max - min);
 }
 
@@ -546,7 +547,7 @@ static void check(const spec *s)
         float *got = way == 3 ? eval_pieces(&r, tokens, n) : runner_eval(&r, tokens, n);
         if (way == 0) {
             first = got;
-            assert_true(difference(s->name, got, want, n * N_VOCAB) < 1e-5);
+            assert_true(difference(s->name, s->f->arch, got, want, n * N_VOCAB) < 1e-5);
         } else if (memcmp(first, got, bytes)) {
             static const char *const ways[] = {"", "the portable level", "the plain plan",
                                                "token by token"};
@@ -681,7 +682,7 @@ static void reference_is_right(void **state)
         ref_model m = ref_open(&list[i].f, g.model);
         double *got = ref_logits(&m, g.tokens, g.n_tokens);
         snprintf(name, sizeof name, "reference on %s", list[i].model);
-        assert_true(difference(name, g.logits, got, g.n_tokens * g.n_vocab) < 1e-5);
+        assert_true(difference(name, m.f->arch, g.logits, got, g.n_tokens * g.n_vocab) < 1e-5);
         free(got);
         ref_close(&m);
         golden_close(&g);
