@@ -46,6 +46,11 @@ static void say_norms(words *w, const ingle_family *f)
     }
     if (f->embed_norm) say(w, "normed embeddings");
     if (f->latent) say(w, "latent attention");
+    if (f->norm_v) say(w, "normed values");
+    if (f->shared_kv) say(w, "layers that share keys and values");
+    if (f->unit_scores) say(w, "unscaled scores");
+    if (f->altup) say(w, "streams corrected by every layer (AltUp)");
+    if (f->layer_inputs) say(w, "per-layer inputs");
 }
 
 static void say_positions(words *w, const ingle_family *f, const ingle_hparams *hp)
