@@ -258,19 +258,20 @@ static void dense(builder *b, ingle_buf src)
     linear(b, INGLE_BUF_N, INGLE_BUF_G, "ffn_down", b->hp->n_embd);
 }
 
-/* out[i].dst of an EXPERTS = the matrices of all experts in one tensor. */
-static void expert_out(builder *b, ingle_instr *in, ingle_buf dst, const char *part, size_t n_rows,
-                       size_t n_cols)
+/* out[i].dst of an EXPERTS = rows first .. first + n_rows - 1 of the n_all of each expert, which one
+ * tensor holds; and of their biases. */
+static void expert_out(builder *b, ingle_instr *in, ingle_buf dst, const char *part, size_t first,
+                       size_t n_rows, size_t n_all, size_t n_cols)
 {
     char stem[64], name[96];
     ingle_matmul_out out = {.bias = INGLE_NO_VECTOR, .dst = dst};
     size_t n = b->hp->moe.n_expert;
     snprintf(stem, sizeof stem, "%s.weight", part);
     if (!b->st)
-        b->st = ingle_weights_experts(b->w, b->g, tensor_name(b, stem, name, sizeof name), n,
-                                      n_rows, n_cols, &out.weight, b->err);
+        b->st = ingle_weights_experts(b->w, b->g, tensor_name(b, stem, name, sizeof name), n, first,
+                                      n_rows, n_all, n_cols, &out.weight, b->err);
     snprintf(stem, sizeof stem, "%s.bias", part);
-    if (!b->st && has(b, stem))
+    if (!b->st && n_rows == n_all && has(b, stem))
         b->st = ingle_weights_vectors(b->w, b->g, tensor_name(b, stem, name, sizeof name), n_rows,
                                       n, &out.bias, b->err);
     in->out[in->n_out++] = out;
@@ -300,13 +301,16 @@ static void experts(builder *b, ingle_buf src)
     ingle_instr *in = emit(b, INGLE_OP_ROUTE);
     in->dst = INGLE_BUF_C, in->src = INGLE_BUF_R, in->vector = bias, in->vector2 = factors;
     in = emit(b, INGLE_OP_EXPERTS);
-    in->src = src, in->dst = INGLE_BUF_EY; /* where float rows wait for their expert */
-    expert_out(b, in, INGLE_BUF_EG, "ffn_gate_exps", moe->n_ff, d);
-    expert_out(b, in, INGLE_BUF_EU, "ffn_up_exps", moe->n_ff, d);
+    in->src = src, in->dst = INGLE_BUF_EY;          /* where float rows wait for their expert */
+    bool joint = has(b, "ffn_gate_up_exps.weight"); /* in one tensor, the gate first */
+    size_t n = moe->n_ff, n_all = joint ? 2 * n : n;
+    expert_out(b, in, INGLE_BUF_EG, joint ? "ffn_gate_up_exps" : "ffn_gate_exps", 0, n, n_all, d);
+    expert_out(b, in, INGLE_BUF_EU, joint ? "ffn_gate_up_exps" : "ffn_up_exps", n_all - n, n, n_all,
+               d);
     activate(b, INGLE_BUF_EG, INGLE_BUF_EU, true);
     in = emit(b, INGLE_OP_EXPERTS);
     in->src = in->dst = INGLE_BUF_EG, in->pairs = true;
-    expert_out(b, in, INGLE_BUF_EY, "ffn_down_exps", d, moe->n_ff);
+    expert_out(b, in, INGLE_BUF_EY, "ffn_down_exps", 0, d, d, moe->n_ff);
     binary(b, INGLE_OP_REDUCE, moe->n_ff_shared ? INGLE_BUF_M : INGLE_BUF_N, INGLE_BUF_EY,
            INGLE_BUF_C);
     if (!moe->n_ff_shared) return;

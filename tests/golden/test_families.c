@@ -263,7 +263,8 @@ enum {            /* tensors beyond the plain ones: q, k, v, output, up, down, e
        FREQS = 256, /* rope_freqs, as Llama 3 has them */
        EXPERTS = 512,
        EXPERT_BIAS = 1024, /* for choosing */
-       SHARED = 2048       /* two shared experts */
+       SHARED = 2048,      /* two shared experts */
+       JOINT = 4096        /* an expert's gate and up in one tensor */
 };
 
 typedef struct spec {
@@ -352,8 +353,11 @@ static void put_experts(built *b, const spec *s, uint32_t l, size_t d)
     if (s->tensors & EXPERT_BIAS) put_layer(b, l, "exp_probs_b", "bias", N_EXPERT, 1, 0, 0.3f);
     for (int i = 0; i < 3; i++) {
         size_t n_cols = i == 2 ? EXPERT_FF : d, n_rows = i == 2 ? d : EXPERT_FF;
-        snprintf(name, sizeof name, "blk.%u.ffn_%s_exps.weight", l, parts[i]);
-        put_all(b, name, n_cols, n_rows, N_EXPERT, 0, 1.7f / sqrtf((float)n_cols));
+        bool joint = s->tensors & JOINT && i < 2;
+        snprintf(name, sizeof name, "blk.%u.ffn_%s_exps.weight", l, joint ? "gate_up" : parts[i]);
+        if (!joint || i == 0)
+            put_all(b, name, n_cols, joint ? 2 * n_rows : n_rows, N_EXPERT, 0,
+                    1.7f / sqrtf((float)n_cols));
         if (!(s->tensors & SHARED)) continue;
         snprintf(name, sizeof name, "ffn_%s_shexp", parts[i]);
         put_matrix(b, l, name, i == 2 ? 2 * EXPERT_FF : d, i == 2 ? d : 2 * EXPERT_FF, false);
@@ -611,6 +615,7 @@ static const spec specs[] = {
      .n_dense = 1},
     {"minimax-m2", &minimax_m2, EXPERTS | EXPERT_BIAS, SHAPE(4, 2, 3), .n_rot = 8},
     {"qwen3vlmoe", &qwen3vlmoe, EXPERTS, SHAPE(4, 2, 3), .sections = 3},
+    {"olmoe, joint", &olmoe, EXPERTS | JOINT, SHAPE(4, 4, 3)},
 };
 
 static void families_agree(void **state)
