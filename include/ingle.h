@@ -162,6 +162,18 @@ INGLE_API ingle_status ingle_model_open(ingle_model **out, const char *path,
 INGLE_API ingle_model *ingle_model_retain(ingle_model *model); /* one more owner; returns model */
 INGLE_API void ingle_model_close(ingle_model **model);
 
+/* What becomes of the hidden states of a text's tokens. */
+typedef enum ingle_pooling {
+    INGLE_POOLING_AUTO = 0, /* as the file says (key pooling_type); the mean if it says nothing */
+    INGLE_POOLING_NONE,     /* a vector for every token */
+    INGLE_POOLING_MEAN,
+    INGLE_POOLING_CLS,  /* the first token's */
+    INGLE_POOLING_LAST, /* the last token's */
+    INGLE_POOLING_RANK  /* what the file's classifier makes of it: mostly one number */
+} ingle_pooling;
+
+INGLE_API const char *ingle_pooling_name(ingle_pooling pooling); /* "mean"; NULL if unknown */
+
 typedef struct ingle_model_info {
     const char *name;          /* general.name or "" */
     const char *architecture;  /* general.architecture */
@@ -170,10 +182,15 @@ typedef struct ingle_model_info {
     size_t n_params;           /* weights in all tensors */
     size_t n_bytes;            /* bytes of all tensors in the file */
     size_t n_tensors;
-    int32_t n_vocab;                                               /* 0 without a vocabulary */
-    int32_t n_embd, n_layer, n_head, n_head_kv, n_ctx_train;       /* 0 when not known */
-    int32_t token_bos, token_eos, token_eot, token_pad, token_unk; /* -1 when absent */
+    int32_t n_vocab;                                         /* 0 without a vocabulary */
+    int32_t n_embd, n_layer, n_head, n_head_kv, n_ctx_train; /* 0 when not known */
+    int32_t token_bos, token_eos, token_eot, token_pad, token_unk, token_sep; /* -1 when absent */
     bool add_bos, add_eos; /* what tokenizing with INGLE_ADD_SPECIAL adds */
+    /* Of a loaded plan: */
+    bool logits; /* it can be asked for logits; otherwise it only embeds */
+    bool causal; /* tokens see none behind them; otherwise a text has to fit one batch */
+    int32_t n_vector, n_rank; /* floats of an embedding, of a rank (0: it has no classifier) */
+    ingle_pooling pooling;    /* what INGLE_POOLING_AUTO is */
 } ingle_model_info;
 
 /* Strings stay valid as long as the model. */
@@ -407,6 +424,41 @@ INGLE_API ingle_status ingle_session_tokens(const ingle_session *session, const 
 
 /* Keeps the first n tokens; INGLE_EINVAL if there are fewer. */
 INGLE_API ingle_status ingle_session_truncate(ingle_session *session, size_t n, ingle_error *err);
+
+/* ---- embeddings ------------------------------------------------------------------------------ */
+
+typedef struct ingle_embed_options {
+    size_t size;           /* sizeof this struct */
+    ingle_pooling pooling; /* INGLE_POOLING_AUTO */
+    bool normalize; /* true: vectors have length 1, unless they are 0; ranks are left alone */
+} ingle_embed_options;
+
+INGLE_API void ingle_embed_options_init(ingle_embed_options *opt);
+
+/* The tokens of a text, and a session of its own. */
+typedef struct ingle_text {
+    ingle_session *session;
+    const int32_t *tokens;
+    size_t n;
+} ingle_text;
+
+/* Embeds texts, with as many in a step as fit. Any model can: the hidden states behind its last norm
+ * are pooled, and pass through the heads that the file has for vectors or ranks. The bits of a vector
+ * depend on its own text and nothing else. Sessions are of one engine, and empty (INGLE_EINVAL);
+ * they are empty again afterwards. All or nothing for all of them. opt may be NULL for defaults.
+ * INGLE_EFULL: a text is longer than the context, or, if the model reads in both directions, longer
+ * than a batch. INGLE_EFORMAT: a value is no number (damaged weights). */
+INGLE_API ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n_texts,
+                                            const ingle_embed_options *opt, ingle_error *err);
+
+/* The same of one text. */
+INGLE_API ingle_status ingle_session_embed(ingle_session *session, const int32_t *tokens, size_t n,
+                                           const ingle_embed_options *opt, ingle_error *err);
+
+/* Row i_row of the last embedding: *n floats, valid until the next call that changes the session.
+ * Without pooling row i belongs to token i; otherwise 0 is the only row. */
+INGLE_API ingle_status ingle_session_embedding(const ingle_session *session, size_t i_row,
+                                               const float **vector, size_t *n, ingle_error *err);
 
 /* ---- sampler --------------------------------------------------------------------------------- */
 

@@ -25,6 +25,15 @@ typedef struct ingle_batch_seq {
     size_t pos0, first, n;
 } ingle_batch_seq;
 
+/* A text that is embedded and has rows in this batch, which follow one another. */
+typedef struct ingle_batch_text {
+    size_t first_row, n_rows;
+    size_t n;   /* tokens of the whole text */
+    bool ends;  /* they all were in this batch or those before */
+    float *sum; /* [n_embd] the mean is added up here, row by row; NULL: the first row is taken */
+    float *out; /* the vector or rank, when it ends */
+} ingle_batch_text;
+
 typedef struct ingle_batch {
     size_t n_tokens;
     const int32_t *tokens;
@@ -32,7 +41,11 @@ typedef struct ingle_batch {
     const ingle_batch_seq *seqs; /* in order, covering every token */
     size_t n_rows;
     const uint32_t *row_token; /* [n_rows] ascending: which tokens want logits */
-    float *const *row_out;     /* [n_rows] each [n_vocab] */
+    float *const *row_out;     /* [n_rows] each [n_vocab], or [n_embd] of hidden states */
+    /* AUTO: the rows are logits. NONE: hidden states. Else hidden states, pooled: */
+    ingle_pooling pooling;
+    size_t n_texts;
+    const ingle_batch_text *texts;
 } ingle_batch;
 
 typedef struct ingle_backend_ops {

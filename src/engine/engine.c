@@ -98,6 +98,7 @@ static void engine_free(ingle_engine *e)
     free(e->members);
     free(e->row_token);
     free(e->row_out);
+    free(e->texts);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
     free(e);
@@ -116,7 +117,8 @@ static bool take_arrays(ingle_engine *e)
     e->members = ingle_new(n_sessions, sizeof(ingle_session *));
     e->row_token = ingle_new(n_batch, sizeof *e->row_token);
     e->row_out = ingle_new(n_batch, sizeof(float *));
-    return e->tokens && e->seqs && e->members && e->row_token && e->row_out;
+    e->texts = ingle_new(n_sessions, sizeof *e->texts);
+    return e->tokens && e->seqs && e->members && e->row_token && e->row_out && e->texts;
 }
 
 ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
@@ -178,6 +180,10 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
     e->members[batch->n_seqs++] = s;
     batch->n_tokens += n;
     job->chunk = n;
+    if (job->pooling != INGLE_POOLING_AUTO) {
+        ingle_embed_enter(e, batch, s, first, n);
+        return;
+    }
     bool last = job->done + n == job->n;
     for (size_t t = 0; t < n; t++) {
         bool wanted =
@@ -189,15 +195,26 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
     }
 }
 
-/* Sessions that want one token go first (they are decoding); the others share what is left in
- * order. */
+/* Whether a session's job can be part of the batch: all of one kind; a text that is read in both
+ * directions not in pieces. */
+static bool belongs(const ingle_engine *e, const ingle_batch *batch, const ingle_session *s,
+                    size_t room)
+{
+    return s->job.pooling == batch->pooling &&
+           (e->model->hp.causal || s->job.n - s->job.done <= room);
+}
+
+/* The job that has waited longest says what kind of batch it is. Sessions that want one token go first
+ * (they are decoding); the others share what is left in order. */
 static void fill_batch(ingle_engine *e, ingle_batch *batch)
 {
     size_t room = (size_t)e->opt.n_batch, n_seqs = (size_t)e->opt.n_sessions;
-    for (int decoding = 1; decoding >= 0; decoding--)
+    if (e->queue) batch->pooling = e->queue->job.pooling;
+    for (int decoding = batch->pooling == INGLE_POOLING_AUTO; decoding >= 0; decoding--)
         for (ingle_session *s = e->queue; s && room && batch->n_seqs < n_seqs; s = s->next) {
             size_t left = s->job.n - s->job.done, n = left < room ? left : room;
-            if ((left == 1) != (decoding == 1)) continue;
+            if (batch->pooling == INGLE_POOLING_AUTO && (left == 1) != (decoding == 1)) continue;
+            if (!belongs(e, batch, s, room)) continue;
             enter_batch(e, batch, s, n);
             room -= n;
         }
@@ -214,8 +231,11 @@ static void unqueue(ingle_engine *e, ingle_session *s)
 
 size_t ingle_engine_drive(ingle_engine *e)
 {
-    ingle_batch batch = {
-        .tokens = e->tokens, .seqs = e->seqs, .row_token = e->row_token, .row_out = e->row_out};
+    ingle_batch batch = {.tokens = e->tokens,
+                         .seqs = e->seqs,
+                         .row_token = e->row_token,
+                         .row_out = e->row_out,
+                         .texts = e->texts};
     fill_batch(e, &batch);
     if (!batch.n_tokens) return 0;
     e->driving = true;
@@ -262,8 +282,10 @@ ingle_status ingle_engine_warm_up(ingle_engine *e, ingle_error *err)
     size_t n = (size_t)(e->opt.n_batch < e->opt.n_ctx - 1 ? e->opt.n_batch : e->opt.n_ctx - 1);
     int32_t one = 0, *many = ingle_new(n, sizeof *many);
     if (!many) st = ingle_fail(err, INGLE_ENOMEM, "no memory for warming up");
-    if (!st && n) st = ingle_session_eval(s, many, n, INGLE_ROWS_LAST, err);
-    if (!st) st = ingle_session_eval(s, &one, 1, INGLE_ROWS_LAST, err);
+    bool embeds = !ingle_model_has_logits(e->model);
+    if (!st && n && embeds) st = ingle_session_embed(s, many, n, NULL, err);
+    else if (!st && n) st = ingle_session_eval(s, many, n, INGLE_ROWS_LAST, err);
+    if (!st && !embeds) st = ingle_session_eval(s, &one, 1, INGLE_ROWS_LAST, err);
     free(many);
     ingle_session_close(&s);
     return st;

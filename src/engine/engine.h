@@ -20,6 +20,7 @@ typedef struct ingle_job {
     ingle_rows rows;
     size_t n_rows, before; /* rows of logits it will leave; positions filled before it */
     float *fresh;          /* a larger array for the logits, until the job is queued */
+    ingle_pooling pooling; /* not AUTO: a text to embed */
     bool queued;
 } ingle_job;
 
@@ -34,6 +35,9 @@ struct ingle_session {
     ingle_job job;
     float *logits; /* [rows_cap][n_vocab] */
     size_t n_rows, rows_cap;
+    float *
+        vectors; /* [n_vectors][n_vector] of the last text embedded; behind them [n_embd] for sums */
+    size_t n_vectors, n_vector, vectors_cap;
 };
 
 struct ingle_engine {
@@ -56,6 +60,7 @@ struct ingle_engine {
     ingle_session **members; /* [n_sessions] */
     uint32_t *row_token;
     float **row_out;
+    ingle_batch_text *texts; /* [n_sessions] */
 };
 
 void ingle_engine_drop(ingle_engine *e); /* one owner less */
@@ -69,6 +74,20 @@ void ingle_session_leave(ingle_session *s);
 ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
                                    ingle_rows rows, ingle_error *err);
 void ingle_session_rewind(ingle_session *s, size_t n);
+
+/* The steps of a call that computes. Prepared: everything it needs is taken, nothing has changed;
+ * then either forgotten, or, with the lock held, submitted, finished (which steps) and settled. */
+ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
+                               ingle_error *err);
+void ingle_job_forget(ingle_session *s);
+void ingle_job_submit(ingle_session *s);
+ingle_status ingle_job_finish(ingle_session *s, ingle_error *err);
+void ingle_job_settle(ingle_session *s, ingle_status st);
+
+/* embed.c, with the lock held: the rows that tokens done .. done + n - 1 of a text give to the batch,
+ * the first of which is token `first` of the batch. */
+void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, size_t first,
+                       size_t n);
 
 /* With the lock held: runs one batch if there is work; returns tokens computed. Lets the lock go
  * while the backend runs. */

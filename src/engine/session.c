@@ -43,6 +43,7 @@ void ingle_session_close(ingle_session **session)
     free(s->tokens);
     free(s->pages);
     free(s->logits);
+    free(s->vectors);
     free(s);
 }
 
@@ -140,7 +141,7 @@ static void enqueue(ingle_engine *e, ingle_session *s)
 }
 
 /* Steps, or waits for whoever is stepping, until the job is done. The lock is held. */
-static ingle_status finish(ingle_session *s, ingle_error *err)
+ingle_status ingle_job_finish(ingle_session *s, ingle_error *err)
 {
     ingle_engine *e = s->engine;
     while (s->job.queued) {
@@ -156,8 +157,8 @@ static ingle_status finish(ingle_session *s, ingle_error *err)
 }
 
 /* Everything a job needs, before anything changes; nothing stays taken on failure. */
-static ingle_status prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
-                            ingle_error *err)
+ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
+                               ingle_error *err)
 {
     size_t n_rows = rows == INGLE_ROWS_ALL ? n : rows == INGLE_ROWS_LAST ? 1 : 0;
     float *fresh = NULL;
@@ -174,7 +175,7 @@ static ingle_status prepare(ingle_session *s, const int32_t *tokens, size_t n, i
 }
 
 /* The job is not begun after all. */
-static void forget(ingle_session *s)
+void ingle_job_forget(ingle_session *s)
 {
     free(s->job.fresh);
     s->job.fresh = NULL;
@@ -184,7 +185,7 @@ static void forget(ingle_session *s)
 }
 
 /* The lock is held. */
-static void submit(ingle_session *s)
+void ingle_job_submit(ingle_session *s)
 {
     if (s->job.fresh) {
         free(s->logits);
@@ -195,21 +196,32 @@ static void submit(ingle_session *s)
     enqueue(s->engine, s);
 }
 
-static void settle(ingle_session *s, ingle_status st)
+void ingle_job_settle(ingle_session *s, ingle_status st)
 {
     if (st) rewind_locked(s, s->job.before);
     else s->n_rows = s->job.n_rows;
 }
 
+static ingle_status check_logits(const ingle_session *s, ingle_error *err)
+{
+    const ingle_model *m = s->engine->model;
+    if (ingle_model_has_logits(m)) return INGLE_OK;
+    return ingle_fail(err, INGLE_EUNSUPPORTED,
+                      "a model of family '%s' that reads in both directions embeds texts; it does "
+                      "not go on from them",
+                      m->family->name);
+}
+
 ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
                                    ingle_rows rows, ingle_error *err)
 {
-    ingle_status st = prepare(s, tokens, n, rows, err);
+    ingle_status st = check_logits(s, err);
+    if (!st) st = ingle_job_prepare(s, tokens, n, rows, err);
     if (st) return st;
     pthread_mutex_lock(&s->engine->lock);
-    submit(s);
-    st = finish(s, err);
-    settle(s, st);
+    ingle_job_submit(s);
+    st = ingle_job_finish(s, err);
+    ingle_job_settle(s, st);
     pthread_mutex_unlock(&s->engine->lock);
     return st;
 }
@@ -237,12 +249,12 @@ static ingle_status compute_all(const ingle_eval *evals, size_t n, ingle_error *
     ingle_engine *e = evals[0].session->engine;
     ingle_status st = INGLE_OK;
     pthread_mutex_lock(&e->lock);
-    for (size_t i = 0; i < n; i++) submit(evals[i].session);
+    for (size_t i = 0; i < n; i++) ingle_job_submit(evals[i].session);
     for (size_t i = 0; i < n; i++) {
-        ingle_status one = finish(evals[i].session, err);
+        ingle_status one = ingle_job_finish(evals[i].session, err);
         if (one) st = one;
     }
-    for (size_t i = 0; i < n; i++) settle(evals[i].session, st);
+    for (size_t i = 0; i < n; i++) ingle_job_settle(evals[i].session, st);
     pthread_mutex_unlock(&e->lock);
     return st;
 }
@@ -265,11 +277,12 @@ ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n, ingle_error 
     for (; !st && n_entered < n; n_entered += !st) st = check_eval(evals, n_entered, err);
     for (; !st && n_ready < n; n_ready += !st) {
         const ingle_eval *ev = &evals[n_ready];
-        st = prepare(ev->session, ev->tokens, ev->n, ev->rows, err);
+        st = check_logits(ev->session, err);
+        if (!st) st = ingle_job_prepare(ev->session, ev->tokens, ev->n, ev->rows, err);
     }
     if (!st) st = compute_all(evals, n, err);
     else
-        while (n_ready) forget(evals[--n_ready].session);
+        while (n_ready) ingle_job_forget(evals[--n_ready].session);
     while (n_entered) ingle_session_leave(evals[--n_entered].session);
     return st;
 }

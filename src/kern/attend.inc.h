@@ -32,6 +32,7 @@ typedef struct attend_block {
     size_t ld_q, ld_o;         /* of the arrays below */
     size_t first[ATTEND_ROWS]; /* row sees positions first .. end - 1; both ascend with the row */
     size_t end[ATTEND_ROWS];
+    size_t pos[ATTEND_ROWS]; /* where the row's token stands */
     float slope[ATTEND_ROWS];
     bool seen[ATTEND_ROWS]; /* there is something to merge into: */
     float max[ATTEND_ROWS], sum[ATTEND_ROWS];
@@ -85,10 +86,16 @@ static void attend_rows(attend_block *b, size_t row0, size_t n)
     for (size_t r = 0; r < n; r++) {
         memcpy(b->q + r * b->ld_q, job->q + t * job->ld_q + g * dims_k, dims_k * sizeof(float));
         b->dst[r] = job->out + t * job->ld_out + g * dims_v;
-        b->end[r] = job->pos0 + t + 1;
-        b->first[r] = job->window && b->end[r] > job->window ? b->end[r] - job->window : 0;
-        b->seen[r] = false;
+        const size_t pos = job->pos0 + t, side = job->window / 2;
+        b->pos[r] = pos;
         b->slope[r] = job->slopes ? job->slopes[g] : 0.0f;
+        b->end[r] = pos + 1;
+        b->first[r] = job->window && b->end[r] > job->window ? b->end[r] - job->window : 0;
+        if (job->n_seen) {
+            b->end[r] = job->window ? min_size(job->n_seen, pos + side + 1) : job->n_seen;
+            b->first[r] = job->window && pos > side ? pos - side : 0;
+        }
+        b->seen[r] = false;
         if (++g == job->n_group) g = 0, t++;
     }
 }
@@ -222,13 +229,12 @@ static bool attend_sees(const attend_block *b, size_t r, int *from, int *to)
     return first < end;
 }
 
-/* How far position j of the group and the 15 behind it are from row r's own: at most 0 where it
- * sees them. Exact. */
-static v16 attend_distance(const attend_block *b, size_t r, int j)
+/* x less what ALiBi takes off the scores of positions group + j ..: exact distances below 2^24. */
+static inline v16 attend_bias(const attend_block *b, size_t r, int j, v16 x)
 {
-    static const float steps[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    int64_t from = (int64_t)b->group + j - (int64_t)(b->end[r] - 1);
-    return v_add(v_load(steps), v_set((float)from));
+    static const float lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const float from = (float)((double)(b->group + (size_t)j) - (double)b->pos[r]);
+    return v_fma(v_set(-b->slope[r]), v_abs(v_add(v_set(from), v_load(lane))), x);
 }
 
 /* Row r: q k to scores and their max. */
@@ -241,7 +247,7 @@ static void attend_max(attend_block *b, size_t r, int from, int to)
     for (int j = from & ~15; j < to; j += 16) {
         v16 x = v_mul(v_load(s + j), scale);
         if (job->softcap != 0.0f) x = v_mul(cap, v_tanh(v_div(x, cap)));
-        if (job->slopes) x = v_fma(v_set(b->slope[r]), attend_distance(b, r, j), x);
+        if (job->slopes) x = attend_bias(b, r, j, x);
         if (j < from || j + 16 > to) x = v_keep(x, from - j, to - j, -INFINITY);
         max = v_max(x, max);
         v_store(s + j, x);
@@ -307,7 +313,9 @@ static void attend_ragged(const attend_block *b, size_t piece, size_t r, size_t 
                           size_t to)
 {
     for (size_t i = 0, same; i < n && from < to; i += same) {
-        for (same = 1; i + same < n && b->end[r + i + same] == b->end[r + i]; same++) {}
+        for (same = 1; i + same < n && b->end[r + i + same] == b->end[r + i] &&
+                       b->first[r + i + same] == b->first[r + i];
+             same++) {}
         attend_sum(b, piece, r + i, same, max_size(from, b->first[r + i]),
                    min_size(to, b->end[r + i]));
     }

@@ -70,7 +70,8 @@ bool ingle_kv_shape_init(ingle_kv_shape *s, ingle_type type, size_t head_dim_k, 
 
 /* Query rows of one sequence against one kv head. Row (t, g): token t, query head g of the group; q at
  * q + t*ld_q + g*head_dim_k, out at out + t*ld_out + g*head_dim_v. Token t sits at position pos0 + t and sees positions
- * max(0, pos-window+1) .. pos (window 0: all). Per group of 256 absolute positions: scores s = scale * (q . k) with one fma
+ * max(0, pos-window+1) .. pos (window 0: all); with n_seen, pos - window/2 .. pos + window/2 of the positions below n_seen.
+ * Slopes take |distance| * slope off a score. Per group of 256 absolute positions: scores s = scale * (q . k) with one fma
  * chain over d ascending, m = max, p = exp(s-m), l = sum in 16 lanes, o = one fma chain over positions ascending; groups are
  * merged in order: M = max(m,m'), o = fma(o', exp(m'-M), o*exp(m-M)), l likewise; out = o / l. */
 typedef struct ingle_attend {
@@ -79,11 +80,12 @@ typedef struct ingle_attend {
     size_t slot;                 /* byte offset of this layer's and kv head's slot in a page */
     size_t n_tokens, n_group;
     size_t pos0, window;
+    size_t n_seen; /* 0: a token sees no later one */
     float scale;
     float softcap; /* 0 = none; else s = softcap * tanh(s / softcap) */
     const float *sinks; /* [n_group] or NULL: one more score per query head, which has no value:
                          * after the groups M' = max(M, sink), o = o*exp(M-M'), l = fma(l, exp(M-M'), exp(sink-M')) */
-    const float *slopes; /* [n_group] or NULL: after that s = fma(slope, position of k - position of q, s) */
+    const float *slopes; /* [n_group] of ALiBi, or NULL: s = fma(-slope, |pos - position|, s) */
     const float *q;
     size_t ld_q;
     float *out;
@@ -114,6 +116,7 @@ typedef struct ingle_kern {
     void (*gelu)(float *dst, const float *a, size_t n); /* the tanh form */
     void (*gelu_mul)(float *dst, const float *gate, const float *up, size_t n);
     void (*gelu_erf)(float *dst, const float *a, size_t n); /* the exact form */
+    void (*gelu_erf_mul)(float *dst, const float *gate, const float *up, size_t n);
     void (*relu2)(float *dst, const float *a, size_t n);    /* max(a, 0)^2 */
     /* p: alpha_p, alpha_n, beta, eps. Above 0 alpha_p a^2 + beta a, else (e^min(a, eps) - 1 - a) alpha_n + beta a */
     void (*xielu)(float *dst, const float *a, const float p[4], size_t n);

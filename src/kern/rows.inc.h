@@ -56,8 +56,8 @@ static inline v16 v_gelu(v16 x)
  * ln(erfc(|t|)) is nearly a parabola, here of degree 9 around 1, and from 5 on nothing is left. */
 static inline v16 v_gelu_erf(v16 x)
 {
-    static const float near[] = {0x1.4a569p-14f,  -0x1.a45088p-11f, 0x1.541272p-8f, -0x1.b7fabap-6f,
-                                 0x1.ce2d1p-4f, -0x1.81273ep-2f,  0x1.20dd74p+0f},
+    static const float near[] = {0x1.4a569p-14f, -0x1.a45088p-11f, 0x1.541272p-8f, -0x1.b7fabap-6f,
+                                 0x1.ce2d1p-4f,  -0x1.81273ep-2f,  0x1.20dd74p+0f},
                        far[] = {-0x1.eb0b16p-24f, 0x1.ab6ba2p-19f, -0x1.5dcdfcp-15f,
                                 0x1.6bc4eep-12f,  -0x1.13814p-9f,  0x1.4be02ep-7f,
                                 -0x1.54d592p-5f,  -0x1.afaa3cp-1f, -0x1.51c9bap+1f,
@@ -198,6 +198,13 @@ static void row_gelu_erf(float *dst, const float *a, size_t n)
         v_store_n(dst + i, v_gelu_erf(v_load_n(a + i, n - i)), n - i);
 }
 
+static void row_gelu_erf_mul(float *dst, const float *gate, const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(v_gelu_erf(v_load_n(gate + i, n - i)), v_load_n(up + i, n - i)),
+                  n - i);
+}
+
 static void row_relu2(float *dst, const float *a, size_t n)
 {
     for (size_t i = 0; i < n; i += 16) {
@@ -282,6 +289,7 @@ static void rows_init(ingle_kern *k)
     k->relu2 = row_relu2;
     k->xielu = row_xielu;
     k->clamp = row_clamp;
+    k->gelu_erf_mul = row_gelu_erf_mul;
     k->softcap = row_softcap;
     k->add = row_add;
     k->mul = row_mul;

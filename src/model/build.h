@@ -20,10 +20,9 @@ typedef struct builder {
     uint32_t layer;
     uint32_t width[INGLE_BUF_COUNT]; /* of rows in this layer */
     uint32_t attn_norm,
-        attn_norm_bias;     /* the layer's, for a parallel feed-forward without its own */
-    uint32_t last_cache[2]; /* [windowed] of the last layer with keys and values of its own */
-    bool rows;              /* past the GATHER of the last layer */
-    ingle_instr nowhere;    /* written to after an error */
+        attn_norm_bias;  /* the layer's, for a parallel feed-forward without its own */
+    bool rows;           /* past the GATHER of the last layer */
+    ingle_instr nowhere; /* written to after an error */
 } builder;
 
 static inline ingle_instr *emit(builder *b, ingle_op op)
@@ -153,6 +152,11 @@ uint32_t ingle_build_cache(builder *b, const ingle_cache *cache);
 uint32_t ingle_build_store(builder *b, ingle_buf k, ingle_buf v, const ingle_cache *cache);
 /* RoPE of the layer's kind. */
 void ingle_build_turn(builder *b, ingle_buf buf, uint32_t n_heads);
+/* plan_embed.c: the type of a token, added to its embedding; a branch's end where norms stand behind
+ * the residual add (`attention`: it is that one's); and the heads that pool. */
+void ingle_build_types(builder *b);
+void ingle_build_post_norm(builder *b, ingle_buf x, bool attention);
+void ingle_build_pooling(builder *b);
 /* A = attention of Q over a cache, as hyper-parameters say of the layer. */
 void ingle_build_attend(builder *b, uint32_t cache);
 
@@ -160,15 +164,5 @@ void ingle_build_attend(builder *b, uint32_t cache);
 bool ingle_latent_by_head(const ingle_gguf *g);
 void ingle_latent_widths(uint32_t *width, const ingle_hparams *hp, uint32_t n_head, bool by_head);
 void ingle_build_latent(builder *b, ingle_buf src);
-
-/* plan_streams.c */
-void ingle_build_skip(builder *b, const char *part);
-void ingle_build_stream_widths(uint32_t *width, const ingle_hparams *hp);
-void ingle_build_before_layers(builder *b);
-void ingle_build_before_layer(builder *b);
-void ingle_build_laurel(builder *b);
-void ingle_build_join_laurel(builder *b, ingle_buf x);
-void ingle_build_after_layer(builder *b, ingle_buf x);
-void ingle_build_after_layers(builder *b);
 
 #endif

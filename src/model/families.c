@@ -33,35 +33,6 @@ static const ingle_family families[] = {
      .base_swa = 10000,
      .wide_scale_layers = 62,
      .keys = INGLE_KEY_SOFTCAPS},
-    {.name = "gemma3n",
-     .rope = INGLE_ROPE_HALVES,
-     .qk_norm = INGLE_QK_HEAD,
-     .act = INGLE_ACT_GELU,
-     .embed_root = true,
-     .window_period = 5,
-     .window_list = true,
-     .rope_swa = true,
-     .base_swa = 10000,
-     .shared_kv = true,
-     .norm_v = true,
-     .unit_scores = true,
-     .altup = true,
-     .layer_inputs = true,
-     .keys = INGLE_KEY_SOFTCAPS,
-     .softcap_logits = 30},
-    {.name = "gemma4",
-     .rope = INGLE_ROPE_HALVES,
-     .qk_norm = INGLE_QK_HEAD,
-     .act = INGLE_ACT_GELU,
-     .embed_root = true,
-     .window_list = true,
-     .rope_swa = true,
-     .base_swa = 10000,
-     .shared_kv = true,
-     .norm_v = true,
-     .unit_scores = true,
-     .layer_inputs = true,
-     .keys = INGLE_KEY_SOFTCAPS},
     {.name = "phi2",
      .rope = INGLE_ROPE_HALVES,
      .norm = INGLE_NORM_LAYER,
@@ -250,6 +221,53 @@ static const ingle_family families[] = {
      .ungated = true,
      .keys = INGLE_KEY_ALIBI | INGLE_KEY_CLAMP},
     {.name = "refact", .rope_where = INGLE_ROPE_NOWHERE, .alibi_bias = 8},
+    {.name = "bert",
+     .rope_where = INGLE_ROPE_NOWHERE,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU_ERF,
+     .ungated = true,
+     .no_pre_norm = true,
+     .embed_norm = true,
+     .encoder = true,
+     .post_norm = true},
+    {.name = "nomic-bert",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .no_pre_norm = true,
+     .embed_norm = true,
+     .encoder = true,
+     .post_norm = true},
+    {.name = "jina-bert-v2",
+     .rope_where = INGLE_ROPE_NOWHERE,
+     .norm = INGLE_NORM_LAYER,
+     .qk_norm = INGLE_QK_LAYER,
+     .act = INGLE_ACT_GELU_ERF,
+     .no_pre_norm = true,
+     .embed_norm = true,
+     .encoder = true,
+     .post_norm = true,
+     .alibi_bias = 8,
+     .keys = INGLE_KEY_ALIBI},
+    {.name = "modern-bert",
+     .rope = INGLE_ROPE_HALVES,
+     .norm = INGLE_NORM_LAYER,
+     .act = INGLE_ACT_GELU_ERF,
+     .embed_norm = true,
+     .encoder = true,
+     .rank_mean = true,
+     .window_first = true,
+     .window_period = 3,
+     .rope_swa = true,
+     .base_swa = 10000},
+    {.name = "gemma-embedding",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .act = INGLE_ACT_GELU,
+     .embed_root = true,
+     .encoder = true,
+     .window_period = 6,
+     .rope_swa = true,
+     .base_swa = 10000},
 };
 
 const ingle_family *ingle_family_find(ingle_str architecture)
@@ -436,6 +454,20 @@ static ingle_status read_bool(reader *r, const char *key, bool *out)
     return ingle_gguf_get_bool(r->g, full_key(r, key), false, out, r->err);
 }
 
+/* Which way a token looks, and what becomes of the last layer's rows. */
+static ingle_status read_embedding(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    static const ingle_pooling kinds[] = {INGLE_POOLING_NONE, INGLE_POOLING_MEAN, INGLE_POOLING_CLS,
+                                          INGLE_POOLING_LAST, INGLE_POOLING_RANK};
+    uint32_t kind = 0;
+    hp->causal = !f->encoder;
+    ingle_status st = read_bool(r, "attention.causal", &hp->causal);
+    if (st || !ingle_gguf_find(r->g, full_key(r, "pooling_type"))) return st;
+    if ((st = read_u32(r, "pooling_type", false, 0, 4, &kind))) return st;
+    hp->pooling = kinds[kind];
+    return INGLE_OK;
+}
+
 /* Scales, caps and what else a family reads that others do not have. */
 static ingle_status read_special(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
@@ -473,7 +505,12 @@ static ingle_status read_special(reader *r, const ingle_family *f, ingle_hparams
     hp->parallel = f->residual == INGLE_RESIDUAL_PARALLEL;
     if (f->residual == INGLE_RESIDUAL_KEY)
         if ((st = read_bool(r, "use_parallel_residual", &hp->parallel))) return st;
-    hp->turns = true;
+    hp->turns = f->rope_where != INGLE_ROPE_NOWHERE;
+    double alibi = f->alibi_bias;
+    if (f->keys & INGLE_KEY_ALIBI)
+        if ((st = read_f64(r, "attention.max_alibi_bias", false, 0, 1e3, &alibi))) return st;
+    hp->alibi_bias = (float)alibi;
+    if ((st = read_embedding(r, f, hp))) return st;
     if (f->rope_where == INGLE_ROPE_IF_FINETUNED)
         st = read_bool(r, "rope.scaling.finetuned", &hp->turns);
     return st;
@@ -545,54 +582,6 @@ static void move_magnitude(ingle_hparams *hp)
     hp->attn_scale = (float)(scores * scores / sqrt((double)hp->head_dim_k));
 }
 
-/* Numbers of a list, one for each layer; what is not above 0 lets everything pass. */
-static ingle_status read_sparsity(reader *r, ingle_hparams *hp)
-{
-    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "activation_sparsity_scale"));
-    double value;
-    if (!kv) return INGLE_OK;
-    if (kv->n < hp->n_layer)
-        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
-                          kv->n, hp->n_layer);
-    for (uint32_t l = 0; l < hp->n_layer; l++) {
-        if (!ingle_gguf_item_f64(kv, l, &value) || !(value <= 100))
-            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be at most 100",
-                              r->key, l);
-        hp->layer[l].sparsity = value > 0 ? (float)value : 0;
-    }
-    return INGLE_OK;
-}
-
-static ingle_status read_altup(reader *r, ingle_hparams *hp)
-{
-    uint32_t active = 0;
-    ingle_status st = read_u32(r, "altup.num_inputs", true, 2, INGLE_ALTUP_MAX, &hp->n_altup);
-    if (st) return st;
-    if ((st = read_u32(r, "altup.active_idx", false, 0, 0, &active))) return st;
-    const ingle_gguf_tensor *t = ingle_gguf_find_tensor(r->g, "blk.0.laurel_l.weight");
-    if (t && t->dims[1] > 65536)
-        return ingle_fail(r->err, INGLE_EFORMAT,
-                          "tensor '%s' has %llu rows, should have at most 65536", t->name,
-                          (unsigned long long)t->dims[1]);
-    hp->n_laurel = t ? (uint32_t)t->dims[1] : 0;
-    return read_sparsity(r, hp);
-}
-
-/* What layers share, and what goes in beside the residual stream. */
-static ingle_status read_streams(reader *r, const ingle_family *f, ingle_hparams *hp)
-{
-    uint32_t n_shared = 0;
-    ingle_status st = INGLE_OK;
-    hp->n_own_kv = hp->n_layer;
-    if (f->shared_kv)
-        st = read_u32(r, "attention.shared_kv_layers", false, 0, hp->n_layer - 1, &n_shared);
-    hp->n_own_kv -= n_shared;
-    if (!st && f->layer_inputs)
-        st = read_u32(r, "embedding_length_per_layer_input", false, 0, (1u << 22) / hp->n_layer,
-                      &hp->n_embd_layer);
-    return st || !f->altup ? st : read_altup(r, hp);
-}
-
 static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
 {
     ingle_rope *rope = &hp->rope;
@@ -644,7 +633,7 @@ static ingle_status read_local(reader *r, const ingle_family *f, ingle_hparams *
                           kv->n, hp->n_layer);
     for (uint32_t l = 0; l < hp->n_layer; l++) {
         ingle_layer *layer = &hp->layer[l];
-        int64_t value = period && l % period != period - 1;
+        int64_t value = period && l % period != (f->window_first ? 0 : period - 1);
         if (list && (!ingle_gguf_item_i64(kv, l, &value) || value < 0 || value > 1))
             return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be 0 or 1", r->key,
                               l);
@@ -795,12 +784,11 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     if ((st = read_f64(&r, "rope.freq_base", false, 1, 1e12, &base))) return st;
     hp->rope.base = base;
     bool wide = family->wide_scale_layers && hp->n_layer == family->wide_scale_layers;
-    double scale = wide ? 1.0 / sqrt((double)hp->n_embd / hp->n_head) : family->unit_scores;
+    double scale = wide ? 1.0 / sqrt((double)hp->n_embd / hp->n_head) : 0;
     if (ingle_gguf_find(g, full_key(&r, "attention.scale")))
         if ((st = read_f64(&r, "attention.scale", true, 1e-9, 1e9, &scale))) return st;
     hp->attn_scale = (float)scale;
     if ((st = read_experts(&r, family, hp))) return st;
-    if ((st = read_streams(&r, family, hp))) return st;
     if ((st = read_special(&r, family, hp))) return st;
     if ((st = read_attention(&r, family, hp))) return st;
     if ((st = read_scaling(&r, family->keys, hp))) return st;

@@ -24,7 +24,8 @@ typedef enum ingle_qk_norm {
     INGLE_QK_HEAD,    /* RMS of every head, all with the same weights */
     INGLE_QK_HEAD_IF, /* likewise, where the file has them */
     INGLE_QK_ALL,     /* RMS over all heads together */
-    INGLE_QK_OWN /* LayerNorm of every head, each with its own weights; where the file has them */
+    INGLE_QK_OWN,  /* LayerNorm of every head, each with its own weights; where the file has them */
+    INGLE_QK_LAYER /* LayerNorm over all heads together, with a bias; where the file has them */
 } ingle_qk_norm;
 
 typedef enum ingle_act_fn {
@@ -34,7 +35,8 @@ typedef enum ingle_act_fn {
     INGLE_ACT_RELU2,    /* max(x, 0)^2 */
     INGLE_ACT_XIELU,    /* with four numbers per layer, keys xielu.* */
     INGLE_ACT_SWIGLU, /* GPT-OSS's: kern.h's swiglu_gate of the gate, swiglu_up of the other half */
-    INGLE_ACT_SWIGLU_UP
+    INGLE_ACT_SWIGLU_UP,
+    INGLE_ACT_TANH
 } ingle_act_fn;
 
 /* What the logits of a router become. */
@@ -98,20 +100,19 @@ typedef struct ingle_family {
      * default of INGLE_KEY_ALIBI. With layers given: only of models with so many, without RoPE. */
     double alibi_bias;
     uint32_t alibi_layers;
+    bool encoder;   /* reads in both directions (key attention.causal) and makes no logits */
+    bool post_norm; /* norms behind each residual add: attn_output_norm, layer_output_norm */
+    bool rank_mean; /* ranks by the mean, through GELU; others by the first token, through tanh */
+    bool window_first; /* of window_period layers the first, not the last, has no window */
     /* Of `window_period` layers the last has no window; 0: the window holds everywhere. */
     uint32_t window_period;
     /* Windowed layers turn by rope.freq_base_swa (default: this; 0: as the others), unscaled. */
     bool rope_swa;
     double base_swa;
-    bool shared_kv;   /* the last layers read the keys and values of earlier ones */
-    bool norm_v;      /* values are normed by head, without weights; without attn_v they are keys */
-    bool unit_scores; /* scores are not scaled */
-    bool altup;       /* streams, low-rank ways around attention, sparse activation */
-    bool layer_inputs; /* every layer adds a vector of its own for the token */
-    bool latent;       /* keys and values out of a latent (plan_latent.c) */
-    bool yarn_tenth;   /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
-    bool window_list;  /* key sliding_window_pattern lists the windowed layers */
-    bool bare_layers;  /* head counts and widths of 0 mark layers without that part */
+    bool latent;      /* keys and values out of a latent (plan_latent.c) */
+    bool yarn_tenth;  /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
+    bool window_list; /* key sliding_window_pattern lists the windowed layers */
+    bool bare_layers; /* head counts and widths of 0 mark layers without that part */
     uint32_t
         wide_scale_layers; /* with so many layers scores are scaled by 1 / sqrt(n_embd / n_head) */
     unsigned keys;         /* INGLE_KEY_* */
@@ -169,7 +170,6 @@ typedef struct ingle_layer {
     uint32_t n_ff;   /* 0: no feed-forward */
     uint32_t window; /* 0 = every earlier position is seen */
     bool local;      /* windowed by its place, even where the file names no window */
-    float sparsity;  /* deviations above the mean that pass in the feed-forward; 0: all pass */
 } ingle_layer;
 
 /* Attention over a latent; n_rank_kv 0: there is none. */
@@ -178,8 +178,6 @@ typedef struct ingle_latent {
     uint32_t n_rank_kv;
     uint32_t head_dim_k, head_dim_v; /* of a head outside of it */
 } ingle_latent;
-
-#define INGLE_ALTUP_MAX 16 /* streams */
 
 typedef struct ingle_hparams {
     uint32_t n_embd, n_layer, n_ctx;
@@ -194,13 +192,11 @@ typedef struct ingle_hparams {
     float embed_scale, residual_scale, logit_scale; /* factors, 1 = none */
     float temperature;                              /* of scores by position; 0 = none */
     float clamp_qkv, alibi_bias;                    /* 0 = none */
-    bool parallel, turns;                           /* residual; RoPE anywhere at all */
+    bool causal;           /* a token sees none behind it; else windows have two sides */
+    ingle_pooling pooling; /* as the file says; AUTO: it does not */
+    bool parallel, turns;  /* residual; RoPE anywhere at all */
     ingle_rope rope, rope_swa;
     ingle_latent latent;
-    uint32_t n_own_kv;     /* layers with keys and values of their own; the others read theirs */
-    uint32_t n_embd_layer; /* length of a layer's own input; 0: none */
-    uint32_t n_altup;      /* streams of a row; 0: one, as usual */
-    uint32_t n_laurel;     /* rank of the way around attention; 0: none */
     ingle_moe moe;
     uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
 } ingle_hparams;

@@ -145,7 +145,7 @@ static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, in
     if ((st = ingle_weights_init(&m->weights, m->gguf, opt->in_place, opt->map_experts, err)))
         return st;
     if ((st = ingle_plan_build(&m->plan, &m->weights, m->family, &m->hp, m->gguf, err))) return st;
-    m->n_vocab = (int32_t)m->plan.width[INGLE_BUF_LOGITS];
+    m->n_vocab = (int32_t)m->plan.n_vocab;
     if (opt->fuse) ingle_plan_fuse(&m->plan);
     if ((st = make_alibi(m, err))) return st;
     return read_rope(m, err);
@@ -238,7 +238,8 @@ ingle_status ingle_model_info_get(const ingle_model *m, ingle_model_info *info, 
                                .token_eos = -1,
                                .token_eot = -1,
                                .token_pad = -1,
-                               .token_unk = -1};
+                               .token_unk = -1,
+                               .token_sep = -1};
     for (size_t i = 0; i < m->gguf->n_tensors; i++) {
         info->n_params += m->gguf->tensors[i].n_elems;
         info->n_bytes += m->gguf->tensors[i].n_bytes;
@@ -250,6 +251,7 @@ ingle_status ingle_model_info_get(const ingle_model *m, ingle_model_info *info, 
         info->token_bos = v.bos, info->token_eos = v.eos, info->token_eot = v.eot;
         info->token_pad = v.pad, info->token_unk = v.unk;
         info->add_bos = v.add_bos, info->add_eos = v.add_eos;
+        info->token_sep = v.sep;
     }
     if (m->family) {
         info->n_vocab = m->n_vocab;
@@ -258,6 +260,11 @@ ingle_status ingle_model_info_get(const ingle_model *m, ingle_model_info *info, 
         info->n_head = (int32_t)m->hp.n_head;
         info->n_head_kv = (int32_t)m->hp.n_head_kv;
         info->n_ctx_train = (int32_t)m->hp.n_ctx;
+        info->n_vector = (int32_t)m->plan.n_vector;
+        info->n_rank = (int32_t)m->plan.n_rank;
+        info->pooling = ingle_model_pooling(m);
+        info->causal = m->hp.causal;
+        info->logits = ingle_model_has_logits(m);
     }
     return INGLE_OK;
 }

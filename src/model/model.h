@@ -31,6 +31,18 @@ struct ingle_model {
     int32_t n_vocab; /* rows of the output head */
 };
 
+/* Whether it can go on from a text; otherwise it only embeds. */
+static inline bool ingle_model_has_logits(const ingle_model *m)
+{
+    return m->hp.causal && !m->family->encoder;
+}
+
+/* What INGLE_POOLING_AUTO stands for. */
+static inline ingle_pooling ingle_model_pooling(const ingle_model *m)
+{
+    return m->hp.pooling != INGLE_POOLING_AUTO ? m->hp.pooling : INGLE_POOLING_MEAN;
+}
+
 /* How many of the ingle_rope_sets its layers use. */
 static inline size_t ingle_model_rope_sets(const ingle_model *m)
 {

@@ -1,7 +1,8 @@
 /* plan.h - a model as a flat list of primitive instructions.
  * Owns       the instruction list and the names and widths of the buffers; weights are named by
  * index. Depends on model/families.h, model/weights.h. Knows no backend, no batch, no address.
- * Invariant  an instruction reads only buffers that an earlier one wrote; the list ends with HEAD.
+ * Invariant  an instruction reads only buffers that an earlier one of its runs wrote; a run ends with
+ * HEAD, POOL or RESULT.
  *
  * Buffers hold one row of `width` floats per token, or, for instructions marked `rows`, per wanted
  * row. Fused and plain lists give the same bits: fusing changes where a value waits, never how it
@@ -26,22 +27,18 @@ typedef enum ingle_op {
     INGLE_OP_ACT,     /* dst = act(src) */
     INGLE_OP_SCALE,   /* dst = src * scale */
     INGLE_OP_TEMPER,  /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
-    INGLE_OP_MUL,     /* dst = src * src2 from `from` on */
-    INGLE_OP_ADD,     /* dst pieces = src pieces, where dst's are, + src2 pieces */
+    INGLE_OP_MUL,     /* dst = src * src2 */
+    INGLE_OP_ADD,     /* dst = src + src2 */
     INGLE_OP_COPY,    /* dst pieces = src pieces */
     INGLE_OP_HEADS,   /* dst pieces = matrices weight, weight + 1 .. . src pieces */
-    INGLE_OP_GAIN,    /* dst = src * vector, or its one element */
-    INGLE_OP_TANH,    /* dst = tanh(src) */
-    INGLE_OP_SPARSE,  /* dst = what of src lies `scale` deviations above its mean, from there on */
-    INGLE_OP_MATCH,   /* dst pieces made as long as src */
-    INGLE_OP_MIX,     /* dst streams += products of all of them by the coefficients src2 */
-    INGLE_OP_CORRECT, /* dst streams += (1 + src2) * (src - the first of them) */
     INGLE_OP_GATE,    /* dst = src * sigmoid(the one value of src2) */
     INGLE_OP_ROUTE,   /* dst = the experts of the token, by the logits in src, and their weights */
     INGLE_OP_EXPERTS, /* out[i].dst = weight . pre(src) (+ bias), by each expert of the token */
     INGLE_OP_REDUCE,  /* dst = weighted sum of what the token's experts made (src) */
     INGLE_OP_GATHER,  /* dst row r = src row of wanted token r */
-    INGLE_OP_HEAD     /* logits row r = weight . pre(src row r) */
+    INGLE_OP_HEAD,    /* logits row r = weight . pre(src row r) */
+    INGLE_OP_POOL,    /* dst row of a text = its src rows pooled; or src rows to their owners */
+    INGLE_OP_RESULT   /* src row of a text to its owner */
 } ingle_op;
 
 typedef enum ingle_pre {
@@ -73,22 +70,25 @@ typedef enum ingle_buf {
     INGLE_BUF_KV, /* keys and values spread out of the latent, by head */
     INGLE_BUF_LQ, /* queries in the latent space, and what they found */
     INGLE_BUF_LA,
-    INGLE_BUF_XS, /* streams of n_embd, and what the further ones make of X */
-    INGLE_BUF_XP,
-    INGLE_BUF_MO, /* coefficients of streams, and what they come from */
-    INGLE_BUF_CO,
-    INGLE_BUF_LL, /* way around attention: narrow, out */
-    INGLE_BUF_LR,
-    INGLE_BUF_PE, /* inputs of all layers; what of X goes into them; one layer's of wanted rows */
-    INGLE_BUF_PP,
-    INGLE_BUF_PR,
     INGLE_BUF_XR, /* X and A of the wanted rows */
     INGLE_BUF_AR,
     INGLE_BUF_LOGITS,
+    INGLE_BUF_POOLED, /* a row per text: pooled, within the heads behind it, their result */
+    INGLE_BUF_MID,
+    INGLE_BUF_VECTOR,
     INGLE_BUF_COUNT
 } ingle_buf;
 
 #define INGLE_NO_VECTOR UINT32_MAX
+
+/* Which runs an instruction is for. */
+typedef enum ingle_when {
+    INGLE_WHEN_ALWAYS,
+    INGLE_WHEN_LOGITS, /* runs that want logits */
+    INGLE_WHEN_EMBED,  /* runs that want hidden states, pooled or not */
+    INGLE_WHEN_VECTOR, /* of these: pooled to a vector */
+    INGLE_WHEN_RANK    /* of these: to a rank */
+} ingle_when;
 
 typedef struct ingle_matmul_out {
     uint32_t weight, bias; /* index of a matrix; of a vector or INGLE_NO_VECTOR; EXPERTS: of the
@@ -105,7 +105,9 @@ typedef struct ingle_piece {
 typedef struct ingle_instr {
     ingle_op op;
     uint32_t layer;
-    bool rows; /* works on wanted rows, not on tokens */
+    bool rows;  /* works on wanted rows, not on tokens */
+    bool texts; /* on a row per text */
+    ingle_when when;
     ingle_pre pre;
     ingle_buf src, src2, dst;
     uint32_t vector, vector2;   /* NORM, BIAS, pre-NORM; QKV: q and k norms; ROUTE: added to the
@@ -140,7 +142,9 @@ typedef struct ingle_plan {
     ingle_cache *cache;
     size_t n_cache, cap_cache;
     uint32_t width[INGLE_BUF_COUNT]; /* floats per row, the most of any layer */
-    uint32_t n_positions;            /* that PLACE knows; 0: there is no end */
+    uint32_t n_vocab;
+    uint32_t n_positions;      /* that PLACE knows; 0: there is no end */
+    uint32_t n_vector, n_rank; /* floats of a pooled vector, of a rank; 0: cannot */
 } ingle_plan;
 
 /* What ROUTE writes. */

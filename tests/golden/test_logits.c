@@ -53,9 +53,7 @@ static const char *const f32_models[] = {"llama2",
                                          "gpt-oss",
                                          "glm4moe",
                                          "deepseek2",
-                                         "deepseek2-softmax",
-                                         "gemma4-e",
-                                         "gemma3n"};
+                                         "deepseek2-softmax"};
 
 /* At the best level, at the portable one, and with nothing fused: the same bits as the first. */
 static void f32_logits(void **state)
@@ -167,7 +165,6 @@ static void cases(void **state)
         {"gemma3-long", run_long},
         {"cohere2-long", run_long},
         {"deepseek2-long", run_long},
-        {"gemma4-e-long", run_long},
     };
     int n_run = 0;
     (void)state;

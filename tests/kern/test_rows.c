@@ -41,6 +41,7 @@ enum {
     GELU,
     GELU_MUL,
     GELU_ERF,
+    GELU_ERF_MUL,
     RELU2,
     XIELU,
     CLAMP,
@@ -50,17 +51,17 @@ enum {
     EXP,
     N_OPS
 };
-static const char *const names[] = {"norm_rms",   "norm_rms without weight",
-                                    "norm_layer", "add",
-                                    "mul",        "scale",
-                                    "silu",       "silu_mul",
-                                    "add_scaled", "swiglu_gate",
-                                    "swiglu_up",  "gelu",
-                                    "gelu_mul",   "gelu_erf",
-                                    "relu2",      "xielu",
-                                    "clamp",      "softcap",
-                                    "rope",       "rope neox",
-                                    "exp"};
+static const char *const names[] = {"norm_rms",     "norm_rms without weight",
+                                    "norm_layer",   "add",
+                                    "mul",          "scale",
+                                    "silu",         "silu_mul",
+                                    "add_scaled",   "swiglu_gate",
+                                    "swiglu_up",    "gelu",
+                                    "gelu_mul",     "gelu_erf",
+                                    "gelu_erf_mul", "relu2",
+                                    "xielu",        "clamp",
+                                    "softcap",      "rope",
+                                    "rope neox",    "exp"};
 
 static const float xielu[4] = {0.9f, 1.2f, 0.5f, -1e-6f};
 
@@ -73,6 +74,7 @@ static void apply(const ingle_kern *k, int op, float *dst, const float *a, const
     case GELU: k->gelu(dst, a, n); break;
     case GELU_MUL: k->gelu_mul(dst, a, b, n); break;
     case GELU_ERF: k->gelu_erf(dst, a, n); break;
+    case GELU_ERF_MUL: k->gelu_erf_mul(dst, a, b, n); break;
     case RELU2: k->relu2(dst, a, n); break;
     case XIELU: k->xielu(dst, a, xielu, n); break;
     case CLAMP: k->clamp(dst, a, 3.0f, n); break;
@@ -127,6 +129,7 @@ static long double truth(int op, const float *a, const float *b, size_t n, size_
         return *mag = fabsl(x * y), x / 2 * (1 + t) * y;
     }
     case GELU_ERF: return *mag = fabsl(x), x / 2 * erfcl(-x / sqrtl(2)); /* of x (1 + erf) */
+    case GELU_ERF_MUL: return *mag = fabsl(x * y), x / 2 * erfcl(-x / sqrtl(2)) * y;
     case RELU2: return *mag = x * x, x > 0 ? x * x : 0;
     case XIELU: {
         long double above = xielu[0], q = xielu[1], beta = xielu[2], m = fminl(x, xielu[3]);
@@ -171,6 +174,7 @@ static double roundings(int op, size_t n)
     case GELU:
     case GELU_MUL: return 4 + 4; /* tanh 4; its argument's 5 roundings weigh at most 0.45 each */
     case GELU_ERF: return 4 + 2; /* 1 + erf, which is at most 2, halved; the product */
+    case GELU_ERF_MUL: return 4 + 3;
     case XIELU: return 4 + 5;
     case SOFTCAP: return 4 + 2;
     case SILU: return 4 + 2 + 1;

@@ -92,6 +92,7 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     at->max_cols = max_cols(m);
     for (int i = 0; i < INGLE_BUF_COUNT; i++) {
         size_t rows = i == INGLE_BUF_LOGITS ? INGLE_HEAD_ROWS : opt->n_batch;
+        if (i > INGLE_BUF_LOGITS) rows = opt->n_seqs; /* of texts */
         if (rows > opt->n_batch) rows = opt->n_batch;
         at->buf[i] = take(total, rows * m->plan.width[i] * sizeof(float));
     }
@@ -298,8 +299,9 @@ void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost
         if (in->op == INGLE_OP_ATTEND) add_attention(model, in, kv_type, cost);
         bool experts = in->op == INGLE_OP_EXPERTS;
         bool heads = in->op == INGLE_OP_HEADS;
+        bool matmul = in->op == INGLE_OP_MATMUL && in->when == INGLE_WHEN_ALWAYS;
         double times = experts ? model->hp.moe.n_used : heads ? in->n_heads : 1; /* of one token */
-        if (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_HEAD && !experts && !heads) continue;
+        if (!matmul && in->op != INGLE_OP_HEAD && !experts && !heads) continue;
         for (uint32_t o = 0; o < in->n_out; o++) {
             const ingle_packed *p = &model->weights.matrix[in->out[o].weight].packed;
             double macs = times * (double)p->n_rows * (double)p->n_cols;

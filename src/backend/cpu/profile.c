@@ -1,7 +1,7 @@
 /* profile.c - where the time of runs goes, and what they had to do: sums by instruction.
  * Every thread times its own way through the plan (run.c); after the run the caller adds the laps
  * up. What a step moves and multiplies follows from plan and batch alone. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/run.h"
 
 #include "base/clock.h"
 
@@ -102,7 +102,9 @@ static void add_attention(const ingle_backend *b, const ingle_instr *in, ingle_p
         const ingle_batch_seq *seq = &b->batch->seqs[s];
         size_t n = seq->n, end = seq->pos0 + n, window = in->window ? in->window : end;
         double seen = 0;
-        for (size_t p = seq->pos0; p < end; p++) seen += (double)(p < window ? p + 1 : window);
+        if (!b->model->hp.causal) seen = (double)n * (double)(end < window + 1 ? end : window + 1);
+        for (size_t p = seq->pos0; b->model->hp.causal && p < end; p++)
+            seen += (double)(p < window ? p + 1 : window);
         *(b->opt.kv_type == INGLE_TYPE_BF16 ? &row->bf16_macs : &row->f32_macs) += macs * seen;
         row->bytes += kv_bytes(b, in) * (double)(end < window + n ? end : window + n);
     }
@@ -118,7 +120,9 @@ static double row_bytes(const ingle_backend *b, const ingle_instr *in)
 
 static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profile_row *row)
 {
-    double m = (double)(in->rows ? b->batch->n_rows : b->batch->n_tokens);
+    const ingle_batch *batch = b->batch;
+    double m = (double)(in->texts ? batch->n_texts : in->rows ? batch->n_rows : batch->n_tokens);
+    if (!cpu_wants(b, in->when)) return;
     switch (in->op) {
     case INGLE_OP_MATMUL:
     case INGLE_OP_HEADS:

@@ -55,9 +55,8 @@ static void embed(const worker *w, const ingle_instr *in)
     size_t from, to, n_sets = ingle_model_rope_sets(b->model);
     split(w, b->batch->n_tokens, &from, &to);
     for (size_t t = from; t < to; t++) {
-        ingle_decode_row(p, (size_t)b->batch->tokens[t], row(w, in->dst, t));
-        for (size_t set = 0; in->dst == INGLE_BUF_X && set < n_sets; set++)
-            angles(w, (ingle_rope_set)set, t);
+        ingle_decode_row(p, (size_t)b->batch->tokens[t], row(w, INGLE_BUF_X, t));
+        for (size_t set = 0; set < n_sets; set++) angles(w, (ingle_rope_set)set, t);
     }
 }
 
@@ -106,13 +105,20 @@ void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, siz
     case INGLE_ACT_RELU2: k->relu2(dst, src, n); break;
     case INGLE_ACT_XIELU: break; /* has numbers of its own: by_row() */
     case INGLE_ACT_SWIGLU_UP: k->swiglu_up(dst, src, n); break;
+    case INGLE_ACT_TANH: k->softcap(dst, src, 1.0f, n); break;
     }
 }
 
 void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
                  size_t n)
 {
-    (fn == INGLE_ACT_GELU ? w->b->kern.gelu_mul : w->b->kern.silu_mul)(dst, gate, up, n);
+    const ingle_kern *k = &w->b->kern;
+    switch (fn) {
+    case INGLE_ACT_SILU: k->silu_mul(dst, gate, up, n); break;
+    case INGLE_ACT_GELU: k->gelu_mul(dst, gate, up, n); break;
+    case INGLE_ACT_GELU_ERF: k->gelu_erf_mul(dst, gate, up, n); break;
+    default: /* no family has a gate of the others */ break;
+    }
 }
 
 /* The engine lets no session grow beyond the positions there are. */
@@ -122,13 +128,6 @@ static void add_position(const worker *w, const ingle_instr *in, size_t t)
     ingle_decode_row(&w->b->model->weights.matrix[in->out[0].weight].packed, w->b->tok_pos[t],
                      place);
     w->b->kern.add(dst, row(w, in->src, t), place, w->b->model->plan.width[in->dst]);
-}
-
-static void gain(const worker *w, const ingle_instr *in, float *dst, const float *src)
-{
-    const ingle_vector *v = &w->b->model->weights.vector[in->vector];
-    if (v->n == 1) w->b->kern.scale(dst, src, v->data[0], in->width);
-    else w->b->kern.mul(dst, src, v->data, in->width);
 }
 
 static void by_row(const worker *w, const ingle_instr *in)
@@ -157,27 +156,15 @@ static void by_row(const worker *w, const ingle_instr *in)
         case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
         case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, t), width); break;
         case INGLE_OP_GATE: cpu_gate(w, in, t); break;
-        case INGLE_OP_GAIN: gain(w, in, dst, src); break;
-        case INGLE_OP_TANH: k->softcap(dst, src, 1, width); break;
-        case INGLE_OP_SPARSE:
-        case INGLE_OP_MATCH:
-        case INGLE_OP_MIX:
-        case INGLE_OP_CORRECT: cpu_stream_row(w, in, t); break;
-        case INGLE_OP_MUL: k->mul(dst, src, src2 + in->from.at, width); break;
-        case INGLE_OP_ADD:
-            for (uint32_t h = 0; h < in->n_heads; h++) {
-                size_t at = in->to.at + h * in->to.step;
-                k->add(dst + at, src + at, src2 + in->from.at + h * in->from.step, width);
-            }
-            break;
+        case INGLE_OP_MUL: k->mul(dst, src, src2, width); break;
+        case INGLE_OP_ADD: k->add(dst, src, src2, width); break;
         case INGLE_OP_COPY:
             for (uint32_t h = 0; h < in->n_heads; h++)
                 memcpy(dst + in->to.at + h * in->to.step, src + in->from.at + h * in->from.step,
                        width * sizeof(float));
             break;
         case INGLE_OP_GATHER:
-            memcpy(dst, row(w, in->src, w->b->batch->row_token[t]) + in->from.at,
-                   width * sizeof(float));
+            memcpy(dst, row(w, in->src, w->b->batch->row_token[t]), width * sizeof(float));
             break;
         default: break;
         }
@@ -254,6 +241,7 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
                         .window = in->window,
                         .scale = in->scale,
                         .softcap = b->model->hp.softcap_scores,
+                        .n_seen = b->model->hp.causal ? 0 : s->pos0 + s->n,
                         .sinks = in->sinks == INGLE_NO_VECTOR ? NULL : vec(w, in->sinks) + first,
                         .slopes = b->model->alibi ? b->model->alibi + first : NULL,
                         .q = row(w, in->src, s->first + t0) + first * kv->head_dim_k,
@@ -554,6 +542,10 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
     if (w.clock) start_clock(w.clock);
     for (size_t i = 0; i < b->model->plan.n_instr; i++) {
         const ingle_instr *in = &b->model->plan.instr[i], *qkv = NULL;
+        if (!cpu_wants(b, in->when)) {
+            if (w.clock) lap(w.clock, i);
+            continue;
+        }
         if (in->rows && !b->batch->n_rows) break; /* nothing behind the last attention is wanted */
         if (w.by_head) { /* the one before was the product; this is QKV: ATTEND does its work */
             const cpu_cache *cache = &b->cache[w.by_head->cache];
@@ -574,6 +566,8 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         case INGLE_OP_ROUTE: cpu_route(&w, in); break;
         case INGLE_OP_EXPERTS: cpu_experts(&w, in, &b->counter[i]); break;
         case INGLE_OP_REDUCE: cpu_reduce(&w, in); break;
+        case INGLE_OP_POOL: cpu_pool(&w, in); break;
+        case INGLE_OP_RESULT: cpu_result(&w, in); break;
         case INGLE_OP_ATTEND: attend(&w, in, qkv, &b->counter[i]); break;
         default: by_row(&w, in); break;
         }

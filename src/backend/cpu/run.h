@@ -26,7 +26,8 @@ static inline void split(const worker *w, size_t n, size_t *from, size_t *to)
 
 static inline size_t n_rows(const worker *w, const ingle_instr *in)
 {
-    return in->rows ? w->b->batch->n_rows : w->b->batch->n_tokens;
+    const ingle_batch *batch = w->b->batch;
+    return in->texts ? batch->n_texts : in->rows ? batch->n_rows : batch->n_tokens;
 }
 
 static inline float *row(const worker *w, ingle_buf buf, size_t t)
@@ -52,6 +53,10 @@ static inline bool wants(const worker *w, const ingle_instr *in, ingle_act act)
     return false;
 }
 
+/* embed.c: whether the run is one that an instruction is for; POOL and RESULT. */
+bool cpu_wants(const ingle_backend *b, ingle_when when);
+void cpu_pool(const worker *w, const ingle_instr *in);
+void cpu_result(const worker *w, const ingle_instr *in);
 /* All threads meet. */
 void cpu_barrier(const worker *w);
 /* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as many
@@ -59,8 +64,6 @@ void cpu_barrier(const worker *w);
 size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few);
 /* Panels [first, first + n) of job. */
 void cpu_multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n);
-/* streams.c */
-void cpu_stream_row(const worker *w, const ingle_instr *in, size_t t);
 /* heads.c */
 void cpu_heads(const worker *w, const ingle_instr *in, cpu_counter *counter);
 /* Rows [from, from + n) of acts that hold more. */

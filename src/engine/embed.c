@@ -1,0 +1,212 @@
+/* embed.c - texts to vectors: a text is a job like any other, whose rows are hidden states; the backend
+ * pools them, and the session forgets the text's positions at once. */
+#include "engine/engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+void ingle_embed_options_init(ingle_embed_options *opt)
+{
+    *opt = (ingle_embed_options){.size = sizeof *opt, .normalize = true};
+}
+
+const char *ingle_pooling_name(ingle_pooling pooling)
+{
+    static const char *const names[] = {"auto", "none", "mean", "cls", "last", "rank"};
+    return (unsigned)pooling < sizeof names / sizeof names[0] ? names[pooling] : NULL;
+}
+
+/* What the rows of a text are for: a rank is made of the first token's or of the mean. */
+static ingle_pooling rows_of(const ingle_model *m, ingle_pooling pooling)
+{
+    if (pooling != INGLE_POOLING_RANK) return pooling;
+    return m->family->rank_mean ? INGLE_POOLING_MEAN : INGLE_POOLING_CLS;
+}
+
+/* Whether token i of n gives a row. */
+static bool wanted(ingle_pooling rows, size_t i, size_t n)
+{
+    return rows == INGLE_POOLING_CLS ? i == 0 : rows == INGLE_POOLING_LAST ? i == n - 1 : true;
+}
+
+void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, size_t first,
+                       size_t n)
+{
+    const ingle_job *job = &s->job;
+    ingle_pooling rows = rows_of(e->model, job->pooling);
+    ingle_batch_text text = {.first_row = batch->n_rows,
+                             .n = job->n,
+                             .ends = job->done + n == job->n,
+                             .out = s->vectors};
+    if (rows == INGLE_POOLING_MEAN) text.sum = s->vectors + s->n_vector;
+    for (size_t t = 0; t < n; t++) {
+        if (!wanted(rows, job->done + t, job->n)) continue;
+        e->row_token[batch->n_rows] = (uint32_t)(first + t);
+        e->row_out[batch->n_rows++] =
+            rows == INGLE_POOLING_NONE ? s->vectors + (job->done + t) * s->n_vector : NULL;
+    }
+    text.n_rows = batch->n_rows - text.first_row;
+    if (text.n_rows && rows != INGLE_POOLING_NONE) e->texts[batch->n_texts++] = text;
+}
+
+/* ---- the call ---- */
+
+static ingle_status check_pooling(const ingle_model *m, ingle_pooling *pooling, ingle_error *err)
+{
+    if ((unsigned)*pooling > INGLE_POOLING_RANK)
+        return ingle_fail(err, INGLE_EINVAL, "option 'pooling' is %d, should be 0 to %d",
+                          (int)*pooling, (int)INGLE_POOLING_RANK);
+    if (*pooling == INGLE_POOLING_AUTO) *pooling = ingle_model_pooling(m);
+    if (*pooling == INGLE_POOLING_RANK && !m->plan.n_rank)
+        return ingle_fail(err, INGLE_EUNSUPPORTED,
+                          "pooling 'rank': the model has no classifier (tensors cls.*)");
+    return INGLE_OK;
+}
+
+/* Room for the text's vectors and the sum, taken before anything changes. */
+static ingle_status reserve(ingle_session *s, size_t n_rows, size_t n_vector, ingle_error *err)
+{
+    size_t n, n_embd = s->engine->model->hp.n_embd;
+    bool fits = ingle_mul_ok(n_rows, n_vector, &n) && ingle_add_ok(n, n_embd, &n);
+    if (fits && n > s->vectors_cap) {
+        float *fresh = ingle_new(n, sizeof *fresh);
+        if (!(fits = fresh != NULL)) n = 0;
+        if (fits) {
+            free(s->vectors);
+            s->vectors = fresh;
+            s->vectors_cap = n;
+        }
+    }
+    s->n_vectors = 0; /* until the new ones are there */
+    if (!fits)
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu vectors of %zu", n_rows, n_vector);
+    s->n_vector = n_vector;
+    for (size_t i = 0; i < n_embd; i++) s->vectors[n_rows * n_vector + i] = 0;
+    return INGLE_OK;
+}
+
+static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle_error *err)
+{
+    ingle_session *s = text->session;
+    const ingle_engine *e = s->engine;
+    const ingle_plan *plan = &e->model->plan;
+    bool each = pooling == INGLE_POOLING_NONE;
+    size_t n_vector = each                            ? e->model->hp.n_embd
+                      : pooling == INGLE_POOLING_RANK ? plan->n_rank
+                                                      : plan->n_vector;
+    if (s->n)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "a session that embeds is empty; this holds %zu tokens", s->n);
+    if (!e->model->hp.causal && text->n > (size_t)e->opt.n_batch)
+        return ingle_fail(
+            err, INGLE_EFULL,
+            "a text of %zu tokens: the model reads a text as a whole, so it has to fit "
+            "a batch, and 'n_batch' is %d",
+            text->n, e->opt.n_batch);
+    ingle_status st = ingle_job_prepare(s, text->tokens, text->n, INGLE_ROWS_NONE, err);
+    if (st) return st;
+    if ((st = reserve(s, each ? text->n : 1, n_vector, err))) {
+        ingle_job_forget(s);
+        return st;
+    }
+    s->job.pooling = pooling;
+    return INGLE_OK;
+}
+
+/* To length 1; false if a value is no number. */
+static bool finish(float *v, size_t n, bool normalize)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)v[i] * (double)v[i];
+    if (!isfinite(sum)) return false;
+    double by = normalize && sum > 0 ? 1 / sqrt(sum) : 1;
+    for (size_t i = 0; i < n; i++) v[i] = (float)((double)v[i] * by);
+    return true;
+}
+
+static ingle_status finish_all(const ingle_text *texts, size_t n, ingle_pooling pooling,
+                               bool normalize, ingle_error *err)
+{
+    if (pooling == INGLE_POOLING_RANK) normalize = false;
+    for (size_t i = 0; i < n; i++) {
+        ingle_session *s = texts[i].session;
+        size_t n_rows = pooling == INGLE_POOLING_NONE ? texts[i].n : 1;
+        for (size_t r = 0; r < n_rows; r++)
+            if (!finish(s->vectors + r * s->n_vector, s->n_vector, normalize))
+                return ingle_fail(err, INGLE_EFORMAT,
+                                  "the vector of text %zu holds a value that is no number", i);
+    }
+    for (size_t i = 0; i < n; i++)
+        texts[i].session->n_vectors = pooling == INGLE_POOLING_NONE ? texts[i].n : 1;
+    return INGLE_OK;
+}
+
+/* All texts are queued before the first step, so they share it. */
+static ingle_status compute(const ingle_text *texts, size_t n, ingle_error *err)
+{
+    ingle_engine *e = texts[0].session->engine;
+    ingle_status st = INGLE_OK;
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < n; i++) ingle_job_submit(texts[i].session);
+    for (size_t i = 0; i < n; i++) {
+        ingle_status one = ingle_job_finish(texts[i].session, err);
+        if (one) st = one;
+    }
+    for (size_t i = 0; i < n; i++) ingle_job_settle(texts[i].session, st);
+    pthread_mutex_unlock(&e->lock);
+    for (size_t i = 0; i < n; i++) ingle_session_rewind(texts[i].session, 0);
+    return st;
+}
+
+static ingle_status check_text(const ingle_text *texts, size_t i, ingle_error *err)
+{
+    ingle_status st = ingle_session_enter(texts[i].session, err);
+    if (st || texts[i].session->engine == texts[0].session->engine) return st;
+    ingle_session_leave(texts[i].session);
+    return ingle_fail(err, INGLE_EINVAL, "session %zu belongs to another engine", i);
+}
+
+ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n, const ingle_embed_options *opt,
+                                  ingle_error *err)
+{
+    ingle_embed_options o;
+    size_t n_entered = 0, n_ready = 0;
+    ingle_status st = INGLE_OK;
+    if (!texts || !n) return ingle_fail(err, INGLE_EINVAL, "no texts to embed");
+    ingle_embed_options_init(&o);
+    if (opt) o = *opt;
+    if (o.size != sizeof o)
+        return ingle_fail(err, INGLE_EINVAL, "option 'size' of embedding is %zu, should be %zu",
+                          o.size, sizeof o);
+    for (; !st && n_entered < n; n_entered += !st) st = check_text(texts, n_entered, err);
+    if (!st) st = check_pooling(texts[0].session->engine->model, &o.pooling, err);
+    for (; !st && n_ready < n; n_ready += !st) st = prepare(&texts[n_ready], o.pooling, err);
+    if (!st) {
+        st = compute(texts, n, err);
+        if (!st) st = finish_all(texts, n, o.pooling, o.normalize, err);
+    } else {
+        while (n_ready) ingle_job_forget(texts[--n_ready].session);
+    }
+    while (n_entered) ingle_session_leave(texts[--n_entered].session);
+    return st;
+}
+
+ingle_status ingle_session_embed(ingle_session *s, const int32_t *tokens, size_t n,
+                                 const ingle_embed_options *opt, ingle_error *err)
+{
+    const ingle_text text = {.session = s, .tokens = tokens, .n = n};
+    return ingle_sessions_embed(&text, 1, opt, err);
+}
+
+ingle_status ingle_session_embedding(const ingle_session *s, size_t i_row, const float **vector,
+                                     size_t *n, ingle_error *err)
+{
+    if (!s) return ingle_fail(err, INGLE_ECLOSED, "the session is closed");
+    if (!vector) return ingle_fail(err, INGLE_EINVAL, "ingle_session_embedding: vector is NULL");
+    if (i_row >= s->n_vectors)
+        return ingle_fail(err, INGLE_ENOTFOUND, "row %zu: the session holds %zu vectors", i_row,
+                          s->n_vectors);
+    *vector = s->vectors + i_row * s->n_vector;
+    if (n) *n = s->n_vector;
+    return INGLE_OK;
+}
