@@ -1,6 +1,6 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: help build deps run test bench lint install test-asan test-tsan test-cross clean
+.PHONY: help build deps run test bench lint models install test-asan test-tsan test-cross clean
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -12,6 +12,7 @@ help:
 	@echo 'make run         install what is missing, build, let the bundled model tell a story'
 	@echo 'make test        install what is missing, build, run the whole test suite'
 	@echo 'make bench       measure the bundled model, or MODEL=FILE'
+	@echo 'make models      measure every family (INGLE_DATA=FOLDER) and write docs/models.md'
 	@echo 'make lint        include order, formatting, warnings of gcc and clang, cppcheck'
 	@echo 'make install     libraries, header, program, man page, completion into PREFIX=$(PREFIX)'
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
@@ -40,6 +41,11 @@ test:
 
 bench: build
 	@$(BUILD)/ingle bench $(if $(MODEL),-m '$(MODEL)')
+
+models:
+	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@cmake --build $(BUILD) -j $(JOBS) --target ingle test_logits test_families
+	@BUILD=$(abspath $(BUILD)) scripts/models.py --measure
 
 lint:
 	@scripts/deps.sh build test lint

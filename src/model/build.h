@@ -20,9 +20,10 @@ typedef struct builder {
     uint32_t layer;
     uint32_t width[INGLE_BUF_COUNT]; /* of rows in this layer */
     uint32_t attn_norm,
-        attn_norm_bias;  /* the layer's, for a parallel feed-forward without its own */
-    bool rows;           /* past the GATHER of the last layer */
-    ingle_instr nowhere; /* written to after an error */
+        attn_norm_bias;     /* the layer's, for a parallel feed-forward without its own */
+    uint32_t last_cache[2]; /* [windowed] of the last layer with keys and values of its own */
+    bool rows;              /* past the GATHER of the last layer */
+    ingle_instr nowhere;    /* written to after an error */
 } builder;
 
 static inline ingle_instr *emit(builder *b, ingle_op op)
@@ -164,5 +165,15 @@ void ingle_build_attend(builder *b, uint32_t cache);
 bool ingle_latent_by_head(const ingle_gguf *g);
 void ingle_latent_widths(uint32_t *width, const ingle_hparams *hp, uint32_t n_head, bool by_head);
 void ingle_build_latent(builder *b, ingle_buf src);
+
+/* plan_streams.c */
+void ingle_build_skip(builder *b, const char *part);
+void ingle_build_stream_widths(uint32_t *width, const ingle_hparams *hp);
+void ingle_build_before_layers(builder *b);
+void ingle_build_before_layer(builder *b);
+void ingle_build_laurel(builder *b);
+void ingle_build_join_laurel(builder *b, ingle_buf x);
+void ingle_build_after_layer(builder *b, ingle_buf x);
+void ingle_build_after_layers(builder *b);
 
 #endif

@@ -33,6 +33,35 @@ static const ingle_family families[] = {
      .base_swa = 10000,
      .wide_scale_layers = 62,
      .keys = INGLE_KEY_SOFTCAPS},
+    {.name = "gemma3n",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .act = INGLE_ACT_GELU,
+     .embed_root = true,
+     .window_period = 5,
+     .window_list = true,
+     .rope_swa = true,
+     .base_swa = 10000,
+     .shared_kv = true,
+     .norm_v = true,
+     .unit_scores = true,
+     .altup = true,
+     .layer_inputs = true,
+     .keys = INGLE_KEY_SOFTCAPS,
+     .softcap_logits = 30},
+    {.name = "gemma4",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .act = INGLE_ACT_GELU,
+     .embed_root = true,
+     .window_list = true,
+     .rope_swa = true,
+     .base_swa = 10000,
+     .shared_kv = true,
+     .norm_v = true,
+     .unit_scores = true,
+     .layer_inputs = true,
+     .keys = INGLE_KEY_SOFTCAPS},
     {.name = "phi2",
      .rope = INGLE_ROPE_HALVES,
      .norm = INGLE_NORM_LAYER,
@@ -582,6 +611,54 @@ static void move_magnitude(ingle_hparams *hp)
     hp->attn_scale = (float)(scores * scores / sqrt((double)hp->head_dim_k));
 }
 
+/* Numbers of a list, one for each layer; what is not above 0 lets everything pass. */
+static ingle_status read_sparsity(reader *r, ingle_hparams *hp)
+{
+    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "activation_sparsity_scale"));
+    double value;
+    if (!kv) return INGLE_OK;
+    if (kv->n < hp->n_layer)
+        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
+                          kv->n, hp->n_layer);
+    for (uint32_t l = 0; l < hp->n_layer; l++) {
+        if (!ingle_gguf_item_f64(kv, l, &value) || !(value <= 100))
+            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be at most 100",
+                              r->key, l);
+        hp->layer[l].sparsity = value > 0 ? (float)value : 0;
+    }
+    return INGLE_OK;
+}
+
+static ingle_status read_altup(reader *r, ingle_hparams *hp)
+{
+    uint32_t active = 0;
+    ingle_status st = read_u32(r, "altup.num_inputs", true, 2, INGLE_ALTUP_MAX, &hp->n_altup);
+    if (st) return st;
+    if ((st = read_u32(r, "altup.active_idx", false, 0, 0, &active))) return st;
+    const ingle_gguf_tensor *t = ingle_gguf_find_tensor(r->g, "blk.0.laurel_l.weight");
+    if (t && t->dims[1] > 65536)
+        return ingle_fail(r->err, INGLE_EFORMAT,
+                          "tensor '%s' has %llu rows, should have at most 65536", t->name,
+                          (unsigned long long)t->dims[1]);
+    hp->n_laurel = t ? (uint32_t)t->dims[1] : 0;
+    return read_sparsity(r, hp);
+}
+
+/* What layers share, and what goes in beside the residual stream. */
+static ingle_status read_streams(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    uint32_t n_shared = 0;
+    ingle_status st = INGLE_OK;
+    hp->n_own_kv = hp->n_layer;
+    if (f->shared_kv)
+        st = read_u32(r, "attention.shared_kv_layers", false, 0, hp->n_layer - 1, &n_shared);
+    hp->n_own_kv -= n_shared;
+    if (!st && f->layer_inputs)
+        st = read_u32(r, "embedding_length_per_layer_input", false, 0, (1u << 22) / hp->n_layer,
+                      &hp->n_embd_layer);
+    return st || !f->altup ? st : read_altup(r, hp);
+}
+
 static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
 {
     ingle_rope *rope = &hp->rope;
@@ -784,11 +861,12 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     if ((st = read_f64(&r, "rope.freq_base", false, 1, 1e12, &base))) return st;
     hp->rope.base = base;
     bool wide = family->wide_scale_layers && hp->n_layer == family->wide_scale_layers;
-    double scale = wide ? 1.0 / sqrt((double)hp->n_embd / hp->n_head) : 0;
+    double scale = wide ? 1.0 / sqrt((double)hp->n_embd / hp->n_head) : family->unit_scores;
     if (ingle_gguf_find(g, full_key(&r, "attention.scale")))
         if ((st = read_f64(&r, "attention.scale", true, 1e-9, 1e9, &scale))) return st;
     hp->attn_scale = (float)scale;
     if ((st = read_experts(&r, family, hp))) return st;
+    if ((st = read_streams(&r, family, hp))) return st;
     if ((st = read_special(&r, family, hp))) return st;
     if ((st = read_attention(&r, family, hp))) return st;
     if ((st = read_scaling(&r, family->keys, hp))) return st;

@@ -109,10 +109,15 @@ typedef struct ingle_family {
     /* Windowed layers turn by rope.freq_base_swa (default: this; 0: as the others), unscaled. */
     bool rope_swa;
     double base_swa;
-    bool latent;      /* keys and values out of a latent (plan_latent.c) */
-    bool yarn_tenth;  /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
-    bool window_list; /* key sliding_window_pattern lists the windowed layers */
-    bool bare_layers; /* head counts and widths of 0 mark layers without that part */
+    bool shared_kv;   /* the last layers read the keys and values of earlier ones */
+    bool norm_v;      /* values are normed by head, without weights; without attn_v they are keys */
+    bool unit_scores; /* scores are not scaled */
+    bool altup;       /* streams, low-rank ways around attention, sparse activation */
+    bool layer_inputs; /* every layer adds a vector of its own for the token */
+    bool latent;       /* keys and values out of a latent (plan_latent.c) */
+    bool yarn_tenth;   /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
+    bool window_list;  /* key sliding_window_pattern lists the windowed layers */
+    bool bare_layers;  /* head counts and widths of 0 mark layers without that part */
     uint32_t
         wide_scale_layers; /* with so many layers scores are scaled by 1 / sqrt(n_embd / n_head) */
     unsigned keys;         /* INGLE_KEY_* */
@@ -170,6 +175,7 @@ typedef struct ingle_layer {
     uint32_t n_ff;   /* 0: no feed-forward */
     uint32_t window; /* 0 = every earlier position is seen */
     bool local;      /* windowed by its place, even where the file names no window */
+    float sparsity;  /* deviations above the mean that pass in the feed-forward; 0: all pass */
 } ingle_layer;
 
 /* Attention over a latent; n_rank_kv 0: there is none. */
@@ -178,6 +184,8 @@ typedef struct ingle_latent {
     uint32_t n_rank_kv;
     uint32_t head_dim_k, head_dim_v; /* of a head outside of it */
 } ingle_latent;
+
+#define INGLE_ALTUP_MAX 16 /* streams */
 
 typedef struct ingle_hparams {
     uint32_t n_embd, n_layer, n_ctx;
@@ -197,6 +205,10 @@ typedef struct ingle_hparams {
     bool parallel, turns;  /* residual; RoPE anywhere at all */
     ingle_rope rope, rope_swa;
     ingle_latent latent;
+    uint32_t n_own_kv;     /* layers with keys and values of their own; the others read theirs */
+    uint32_t n_embd_layer; /* length of a layer's own input; 0: none */
+    uint32_t n_altup;      /* streams of a row; 0: one, as usual */
+    uint32_t n_laurel;     /* rank of the way around attention; 0: none */
     ingle_moe moe;
     uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
 } ingle_hparams;

@@ -14,12 +14,14 @@ static bool read_later(const ingle_plan *p, size_t from, ingle_buf buf)
     for (size_t i = from; i < p->n_instr; i++) {
         const ingle_instr *in = &p->instr[i];
         bool two = in->op == INGLE_OP_MUL || in->op == INGLE_OP_ADD || in->op == INGLE_OP_STORE ||
-                   in->op == INGLE_OP_GATE || in->op == INGLE_OP_REDUCE;
+                   in->op == INGLE_OP_GATE || in->op == INGLE_OP_REDUCE || in->op == INGLE_OP_MIX ||
+                   in->op == INGLE_OP_CORRECT;
         if (in->op != INGLE_OP_EMBED && in->src == buf) return true;
         if (two && in->src2 == buf) return true;
         ingle_buf dst = in->n_out ? in->out[0].dst : in->dst;
-        bool whole =
-            in->op != INGLE_OP_STORE && in->op != INGLE_OP_COPY && in->op != INGLE_OP_HEADS;
+        bool whole = in->op != INGLE_OP_STORE && in->op != INGLE_OP_COPY &&
+                     in->op != INGLE_OP_HEADS && in->op != INGLE_OP_MATCH &&
+                     in->op != INGLE_OP_CORRECT;
         if (whole && dst == buf) return false;
     }
     return false;
@@ -55,6 +57,7 @@ static bool add_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t af
 {
     ingle_instr *last = &p->instr[*n - 1];
     if (in->op != INGLE_OP_ADD || last->op != INGLE_OP_MATMUL || last->n_out != 1) return false;
+    if (in->n_heads != 1 || in->to.at || in->from.at) return false;
     if (last->out[0].dst != in->src2 || in->dst != in->src || last->src == in->dst) return false;
     if (read_later(p, after, in->src2)) return false;
     last->out[0].dst = in->dst;
@@ -111,6 +114,7 @@ static bool glu_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t af
     if (*n < 2 || (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_EXPERTS)) return false;
     ingle_instr *mul = &p->instr[*n - 1], *act = &p->instr[*n - 2];
     if (mul->op != INGLE_OP_MUL || act->op != INGLE_OP_ACT || act->dst != mul->src) return false;
+    if (mul->from.at) return false;
     if (act->act != INGLE_ACT_SILU && act->act != INGLE_ACT_GELU) return false;
     if (!feeds(mul, in) || read_later(p, after, mul->dst)) return false;
     in->pre = INGLE_PRE_GLU;

@@ -45,8 +45,14 @@ static void project_qkv(builder *b, ingle_buf src)
     linear_part(b, INGLE_BUF_Q, src, fused ? "attn_qkv" : "attn_q", 0, q, fused ? q + k + v : q);
     linear_part(b, INGLE_BUF_K, src, fused ? "attn_qkv" : "attn_k", fused ? q : 0, k,
                 fused ? q + k + v : k);
-    linear_part(b, INGLE_BUF_V, src, fused ? "attn_qkv" : "attn_v", fused ? q + k : 0, v,
-                fused ? q + k + v : v);
+    if (b->family->norm_v && !fused && !has(b, "attn_v.weight")) {
+        if (!b->st && k != v)
+            b->st = ingle_fail(b->err, INGLE_EFORMAT, "tensor 'blk.%u.attn_v.weight' is missing",
+                               b->layer);
+        binary(b, INGLE_OP_COPY, INGLE_BUF_V, INGLE_BUF_K, INGLE_BUF_K);
+    } else
+        linear_part(b, INGLE_BUF_V, src, fused ? "attn_qkv" : "attn_v", fused ? q + k : 0, v,
+                    fused ? q + k + v : v);
 }
 
 uint32_t ingle_build_cache(builder *b, const ingle_cache *cache)
@@ -122,10 +128,37 @@ static void attention_norm(builder *b)
     b->attn_norm_bias = vector_if(b, "attn_norm.bias", n);
 }
 
+/* Q alone, over the keys and values of the last layer of the same kind that has some. */
+static void borrow_attention(builder *b, ingle_buf src)
+{
+    static const char *const unused[] = {"attn_k.weight", "attn_v.weight", "attn_k_norm.weight"};
+    const ingle_layer *l = &b->hp->layer[b->layer];
+    uint32_t i = b->last_cache[l->local];
+    for (size_t k = 0; k < sizeof unused / sizeof unused[0]; k++) ingle_build_skip(b, unused[k]);
+    if (!b->st && (i == UINT32_MAX || l->n_head % b->plan->cache[i].n_head_kv))
+        b->st =
+            ingle_fail(b->err, INGLE_EFORMAT,
+                       "layer %u should read the keys and values of an earlier one, but none of "
+                       "its kind fits its %u heads",
+                       b->layer, l->n_head);
+    linear(b, INGLE_BUF_Q, src, "attn_q", b->width[INGLE_BUF_Q]);
+    norm_qk(b, INGLE_BUF_Q, "attn_q_norm.weight", l->n_head, l->head_dim_k);
+    ingle_build_turn(b, INGLE_BUF_Q, l->n_head);
+    ingle_build_attend(b, i);
+}
+
 static void plain_attention(builder *b, ingle_buf src)
 {
     const ingle_layer *l = &b->hp->layer[b->layer];
+    if (b->layer >= b->hp->n_own_kv) {
+        borrow_attention(b, src);
+        return;
+    }
     project_qkv(b, src);
+    if (b->family->norm_v) {
+        ingle_instr *in = norm_with(b, INGLE_BUF_V, INGLE_BUF_V, INGLE_NO_VECTOR, INGLE_NO_VECTOR);
+        in->n_heads = l->n_head_kv, in->head_dim = l->head_dim_v;
+    }
     clamp(b, INGLE_BUF_Q);
     clamp(b, INGLE_BUF_K);
     clamp(b, INGLE_BUF_V);
@@ -134,7 +167,8 @@ static void plain_attention(builder *b, ingle_buf src)
                          .head_dim_v = l->head_dim_v,
                          .n_head_kv = l->n_head_kv,
                          .window = l->window};
-    ingle_build_attend(b, ingle_build_store(b, INGLE_BUF_K, INGLE_BUF_V, &cache));
+    uint32_t i = b->last_cache[l->local] = ingle_build_store(b, INGLE_BUF_K, INGLE_BUF_V, &cache);
+    ingle_build_attend(b, i);
 }
 
 static void attention(builder *b)
@@ -144,6 +178,7 @@ static void attention(builder *b)
                                            !b->layer && !has(b, "attn_norm.weight"));
     ingle_buf src = bare ? INGLE_BUF_X : INGLE_BUF_N;
     if (!bare) attention_norm(b);
+    ingle_build_laurel(b);
     if (b->family->latent) ingle_build_latent(b, src);
     else plain_attention(b, src);
 }
@@ -193,7 +228,13 @@ static double layer_number(builder *b, const char *key)
 static void activate(builder *b, ingle_buf g, ingle_buf u, bool gated)
 {
     ingle_act_fn act = b->family->act;
-    ingle_instr *in = emit(b, INGLE_OP_ACT);
+    ingle_instr *in;
+    if (b->hp->layer[b->layer].sparsity > 0) {
+        in = emit(b, INGLE_OP_SPARSE);
+        in->dst = in->src = g, in->width = b->width[g];
+        in->scale = b->hp->layer[b->layer].sparsity;
+    }
+    in = emit(b, INGLE_OP_ACT);
     in->act = act, in->dst = in->src = in->src2 = g;
     in->width = b->width[g];
     if (act == INGLE_ACT_XIELU) {
@@ -228,19 +269,20 @@ static void dense(builder *b, ingle_buf src)
     linear(b, INGLE_BUF_N, INGLE_BUF_G, "ffn_down", b->hp->n_embd);
 }
 
-/* out[i].dst of an EXPERTS = the matrices of all experts in one tensor. */
-static void expert_out(builder *b, ingle_instr *in, ingle_buf dst, const char *part, size_t n_rows,
-                       size_t n_cols)
+/* out[i].dst of an EXPERTS = rows first .. first + n_rows - 1 of the n_all of each expert, which one
+ * tensor holds; and of their biases. */
+static void expert_out(builder *b, ingle_instr *in, ingle_buf dst, const char *part, size_t first,
+                       size_t n_rows, size_t n_all, size_t n_cols)
 {
     char stem[64], name[96];
     ingle_matmul_out out = {.bias = INGLE_NO_VECTOR, .dst = dst};
     size_t n = b->hp->moe.n_expert;
     snprintf(stem, sizeof stem, "%s.weight", part);
     if (!b->st)
-        b->st = ingle_weights_experts(b->w, b->g, tensor_name(b, stem, name, sizeof name), n,
-                                      n_rows, n_cols, &out.weight, b->err);
+        b->st = ingle_weights_experts(b->w, b->g, tensor_name(b, stem, name, sizeof name), n, first,
+                                      n_rows, n_all, n_cols, &out.weight, b->err);
     snprintf(stem, sizeof stem, "%s.bias", part);
-    if (!b->st && has(b, stem))
+    if (!b->st && n_rows == n_all && has(b, stem))
         b->st = ingle_weights_vectors(b->w, b->g, tensor_name(b, stem, name, sizeof name), n_rows,
                                       n, &out.bias, b->err);
     in->out[in->n_out++] = out;
@@ -270,13 +312,16 @@ static void experts(builder *b, ingle_buf src)
     ingle_instr *in = emit(b, INGLE_OP_ROUTE);
     in->dst = INGLE_BUF_C, in->src = INGLE_BUF_R, in->vector = bias, in->vector2 = factors;
     in = emit(b, INGLE_OP_EXPERTS);
-    in->src = src, in->dst = INGLE_BUF_EY; /* where float rows wait for their expert */
-    expert_out(b, in, INGLE_BUF_EG, "ffn_gate_exps", moe->n_ff, d);
-    expert_out(b, in, INGLE_BUF_EU, "ffn_up_exps", moe->n_ff, d);
+    in->src = src, in->dst = INGLE_BUF_EY;          /* where float rows wait for their expert */
+    bool joint = has(b, "ffn_gate_up_exps.weight"); /* in one tensor, the gate first */
+    size_t n = moe->n_ff, n_all = joint ? 2 * n : n;
+    expert_out(b, in, INGLE_BUF_EG, joint ? "ffn_gate_up_exps" : "ffn_gate_exps", 0, n, n_all, d);
+    expert_out(b, in, INGLE_BUF_EU, joint ? "ffn_gate_up_exps" : "ffn_up_exps", n_all - n, n, n_all,
+               d);
     activate(b, INGLE_BUF_EG, INGLE_BUF_EU, true);
     in = emit(b, INGLE_OP_EXPERTS);
     in->src = in->dst = INGLE_BUF_EG, in->pairs = true;
-    expert_out(b, in, INGLE_BUF_EY, "ffn_down_exps", d, moe->n_ff);
+    expert_out(b, in, INGLE_BUF_EY, "ffn_down_exps", 0, d, d, moe->n_ff);
     binary(b, INGLE_OP_REDUCE, moe->n_ff_shared ? INGLE_BUF_M : INGLE_BUF_N, INGLE_BUF_EY,
            INGLE_BUF_C);
     if (!moe->n_ff_shared) return;
@@ -301,8 +346,9 @@ static void feed_forward(builder *b, ingle_buf x)
 static void layer(builder *b)
 {
     ingle_buf x = INGLE_BUF_X, out = INGLE_BUF_A;
+    ingle_build_before_layer(b);
     attention(b);
-    if (b->layer + 1 == b->hp->n_layer) {
+    if (b->layer + 1 == b->hp->n_layer && !b->hp->n_altup) {
         b->rows = true;
         binary(b, INGLE_OP_GATHER, INGLE_BUF_XR, x, x);
         binary(b, INGLE_OP_GATHER, INGLE_BUF_AR, out, out);
@@ -311,7 +357,9 @@ static void layer(builder *b)
     if (b->hp->parallel) feed_forward(b, x);
     linear(b, INGLE_BUF_N, out, "attn_output", b->hp->n_embd);
     join(b, x, b->family->late_ffn_norm ? NULL : "post_attention_norm");
+    ingle_build_join_laurel(b, x);
     if (!b->hp->parallel) feed_forward(b, x);
+    ingle_build_after_layer(b, x);
 }
 
 static uint32_t top_vector(builder *b, const char *name, size_t n)
@@ -378,6 +426,7 @@ static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t 
     width[INGLE_BUF_A] = width[INGLE_BUF_AR] = l->n_head * l->head_dim_v;
     bool experts = moe->n_expert && layer >= moe->n_dense;
     width[INGLE_BUF_G] = width[INGLE_BUF_U] = experts ? 0 : l->n_ff;
+    ingle_build_stream_widths(width, hp);
     if (hp->latent.n_rank_kv) ingle_latent_widths(width, hp, l->n_head, by_head);
     if (!experts) return;
     width[INGLE_BUF_R] = moe->n_expert;
@@ -398,6 +447,8 @@ static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab, b
         for (int i = 0; i < INGLE_BUF_COUNT; i++)
             if (width[i] > p->width[i]) p->width[i] = width[i];
     }
+    if (hp->n_embd_layer > p->width[INGLE_BUF_G]) /* a layer's own input is gated there */
+        p->width[INGLE_BUF_G] = hp->n_embd_layer;
     p->width[INGLE_BUF_LOGITS] = (uint32_t)n_vocab;
 }
 
@@ -424,6 +475,7 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
                               const ingle_hparams *hp, const ingle_gguf *g, ingle_error *err)
 {
     builder b = {.plan = plan, .w = w, .family = family, .hp = hp, .g = g, .err = err};
+    b.last_cache[0] = b.last_cache[1] = UINT32_MAX;
     memset(plan, 0, sizeof *plan);
     const ingle_gguf_tensor *embd = ingle_gguf_find_tensor(g, "token_embd.weight");
     if (!embd) return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' is missing");
@@ -442,10 +494,12 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_X};
     place(&b);
+    ingle_build_before_layers(&b);
     for (b.layer = 0; b.layer < hp->n_layer && !b.st; b.layer++) {
         set_layer_widths(b.width, hp, b.layer, by_head);
         layer(&b);
     }
+    if (!b.st) ingle_build_after_layers(&b);
     if (!b.st && !family->encoder) head(&b, n_vocab);
     if (!b.st) ingle_build_pooling(&b);
     if (!b.st) b.st = refuse_unused(&b);
@@ -473,7 +527,10 @@ const char *ingle_buf_name(ingle_buf buf)
         [INGLE_BUF_EY] = "ey",         [INGLE_BUF_M] = "m",           [INGLE_BUF_SG] = "sg",
         [INGLE_BUF_SU] = "su",         [INGLE_BUF_S] = "s",           [INGLE_BUF_QL] = "ql",
         [INGLE_BUF_L] = "l",           [INGLE_BUF_KV] = "kv",         [INGLE_BUF_LQ] = "lq",
-        [INGLE_BUF_LA] = "la",         [INGLE_BUF_XR] = "xr",         [INGLE_BUF_AR] = "ar",
+        [INGLE_BUF_LA] = "la",         [INGLE_BUF_XS] = "xs",         [INGLE_BUF_XP] = "xp",
+        [INGLE_BUF_MO] = "mo",         [INGLE_BUF_CO] = "co",         [INGLE_BUF_LL] = "ll",
+        [INGLE_BUF_LR] = "lr",         [INGLE_BUF_PE] = "pe",         [INGLE_BUF_PP] = "pp",
+        [INGLE_BUF_PR] = "pr",         [INGLE_BUF_XR] = "xr",         [INGLE_BUF_AR] = "ar",
         [INGLE_BUF_LOGITS] = "logits", [INGLE_BUF_POOLED] = "pooled", [INGLE_BUF_MID] = "mid",
         [INGLE_BUF_VECTOR] = "vector",
     };
@@ -490,8 +547,10 @@ const char *ingle_op_name(ingle_op op)
         [INGLE_OP_ADD] = "ADD",       [INGLE_OP_COPY] = "COPY",     [INGLE_OP_HEADS] = "HEADS",
         [INGLE_OP_GATE] = "GATE",     [INGLE_OP_ROUTE] = "ROUTE",   [INGLE_OP_EXPERTS] = "EXPERTS",
         [INGLE_OP_REDUCE] = "REDUCE", [INGLE_OP_GATHER] = "GATHER", [INGLE_OP_HEAD] = "HEAD",
-        [INGLE_OP_POOL] = "POOL",     [INGLE_OP_RESULT] = "RESULT", [INGLE_OP_PLACE] = "PLACE",
-        [INGLE_OP_CLAMP] = "CLAMP",
+        [INGLE_OP_GAIN] = "GAIN",     [INGLE_OP_TANH] = "TANH",     [INGLE_OP_SPARSE] = "SPARSE",
+        [INGLE_OP_MATCH] = "MATCH",   [INGLE_OP_MIX] = "MIX",       [INGLE_OP_CORRECT] = "CORRECT",
+        [INGLE_OP_PLACE] = "PLACE",   [INGLE_OP_CLAMP] = "CLAMP",   [INGLE_OP_POOL] = "POOL",
+        [INGLE_OP_RESULT] = "RESULT",
     };
     return names[op];
 }

@@ -27,10 +27,16 @@ typedef enum ingle_op {
     INGLE_OP_ACT,     /* dst = act(src) */
     INGLE_OP_SCALE,   /* dst = src * scale */
     INGLE_OP_TEMPER,  /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
-    INGLE_OP_MUL,     /* dst = src * src2 */
-    INGLE_OP_ADD,     /* dst = src + src2 */
+    INGLE_OP_MUL,     /* dst = src * src2 from `from` on */
+    INGLE_OP_ADD,     /* dst pieces = src pieces, where dst's are, + src2 pieces */
     INGLE_OP_COPY,    /* dst pieces = src pieces */
     INGLE_OP_HEADS,   /* dst pieces = matrices weight, weight + 1 .. . src pieces */
+    INGLE_OP_GAIN,    /* dst = src * vector, or its one element */
+    INGLE_OP_TANH,    /* dst = tanh(src) */
+    INGLE_OP_SPARSE,  /* dst = what of src lies `scale` deviations above its mean, from there on */
+    INGLE_OP_MATCH,   /* dst pieces made as long as src */
+    INGLE_OP_MIX,     /* dst streams += products of all of them by the coefficients src2 */
+    INGLE_OP_CORRECT, /* dst streams += (1 + src2) * (src - the first of them) */
     INGLE_OP_GATE,    /* dst = src * sigmoid(the one value of src2) */
     INGLE_OP_ROUTE,   /* dst = the experts of the token, by the logits in src, and their weights */
     INGLE_OP_EXPERTS, /* out[i].dst = weight . pre(src) (+ bias), by each expert of the token */
@@ -70,6 +76,15 @@ typedef enum ingle_buf {
     INGLE_BUF_KV, /* keys and values spread out of the latent, by head */
     INGLE_BUF_LQ, /* queries in the latent space, and what they found */
     INGLE_BUF_LA,
+    INGLE_BUF_XS, /* streams of n_embd, and what the further ones make of X */
+    INGLE_BUF_XP,
+    INGLE_BUF_MO, /* coefficients of streams, and what they come from */
+    INGLE_BUF_CO,
+    INGLE_BUF_LL, /* way around attention: narrow, out */
+    INGLE_BUF_LR,
+    INGLE_BUF_PE, /* inputs of all layers; what of X goes into them; one layer's of wanted rows */
+    INGLE_BUF_PP,
+    INGLE_BUF_PR,
     INGLE_BUF_XR, /* X and A of the wanted rows */
     INGLE_BUF_AR,
     INGLE_BUF_LOGITS,

@@ -45,6 +45,12 @@ static void say_norms(words *w, const ingle_family *f)
     default: say(w, "q and k normed%s", f->late_qk_norm ? " behind RoPE" : ""); break;
     }
     if (f->embed_norm) say(w, "normed embeddings");
+    if (f->latent) say(w, "latent attention");
+    if (f->norm_v) say(w, "normed values");
+    if (f->shared_kv) say(w, "layers that share keys and values");
+    if (f->unit_scores) say(w, "unscaled scores");
+    if (f->altup) say(w, "streams corrected by every layer (AltUp)");
+    if (f->layer_inputs) say(w, "per-layer inputs");
 }
 
 static void say_positions(words *w, const ingle_family *f, const ingle_hparams *hp)
@@ -101,7 +107,10 @@ static void say_rest(words *w, const ingle_family *f, const ingle_hparams *hp)
     if (hp && hp->moe.n_expert)
         say(w, "%u of %u experts per token%s", hp->moe.n_used, hp->moe.n_expert,
             hp->moe.n_ff_shared ? " and shared ones" : "");
-    else if (!hp && f->keys & INGLE_KEY_EXPERTS) say(w, "experts");
+    else if (!hp && f->keys & INGLE_KEY_EXPERTS) {
+        static const char *const gatings[] = {"softmax", "sigmoid", "softmax over the chosen"};
+        say(w, "experts by %s", gatings[f->gating]);
+    }
     if (hp && hp->n_head_kv < hp->n_head)
         say(w, "%u query heads per key head", hp->n_head / hp->n_head_kv);
 }
@@ -157,28 +166,6 @@ static ingle_status names_open(names *l, const ingle_gguf *g, ingle_error *err)
     return INGLE_OK;
 }
 
-/* Sizes that mean nothing, for a family whose keys the file does not have: the names of tensors hang
- * on little of them. */
-static ingle_status any_hparams(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g)
-{
-    char key[160];
-    ingle_hparams_free(hp);
-    *hp = (ingle_hparams){.n_embd = 1, .n_layer = 1, .n_ctx = 1, .n_head = 1, .n_head_kv = 1};
-    hp->head_dim_k = hp->head_dim_v = hp->n_ff = 1;
-    hp->turns = family->rope_where != INGLE_ROPE_NOWHERE;
-    hp->rope.n_rot = hp->rope_swa.n_rot = 2;
-    hp->embed_scale = hp->residual_scale = hp->logit_scale = 1;
-    snprintf(key, sizeof key, "%s.expert_count", family->name);
-    if (family->keys & INGLE_KEY_EXPERTS && ingle_gguf_find(g, key))
-        hp->moe = (ingle_moe){.n_expert = 2, .n_used = 1, .n_ff = 1, .n_group = 1};
-    snprintf(key, sizeof key, "%s.expert_shared_count", family->name);
-    if (hp->moe.n_expert && ingle_gguf_find(g, key)) hp->moe.n_ff_shared = 1;
-    if (!(hp->layer = ingle_new(1, sizeof *hp->layer))) return INGLE_ENOMEM;
-    *hp->layer =
-        (ingle_layer){.n_head = 1, .n_head_kv = 1, .head_dim_k = 1, .head_dim_v = 1, .n_ff = 1};
-    return INGLE_OK;
-}
-
 /* Plans a few layers with `family`, whatever the file says it is; all that counts is what the plan
  * asks for. */
 static ingle_status try_family(ingle_fit *fit, const ingle_family *family, const names *l,
@@ -197,10 +184,9 @@ static ingle_status try_family(ingle_fit *fit, const ingle_family *family, const
     snprintf(arch, sizeof arch, "%.*s", (int)(s.len < 100 ? s.len : 100), s.ptr);
     row.name = arch; /* keys are looked up under the file's own name */
     ingle_status st = ingle_hparams_read(&hp, &row, g, NULL);
-    if (st && st != INGLE_ENOMEM) st = any_hparams(&hp, &row, g);
-    if (st) {
+    if (st) { /* not for it: its keys are others */
         ingle_hparams_free(&hp);
-        return ingle_fail(err, st, "no memory to try families");
+        return st == INGLE_ENOMEM ? ingle_fail(err, st, "no memory to try families") : INGLE_OK;
     }
     few = hp;
     if (few.n_layer > TRIED_LAYERS) few.n_layer = TRIED_LAYERS;
@@ -271,7 +257,7 @@ ingle_status ingle_fit_family(ingle_fit *fit, const ingle_family *family, const 
     bool known[MAX_NAMES + 1];
     ingle_status st = names_open(&l, g, err);
     if (!st) st = try_family(fit, family, &l, known, err);
-    if (!st) list_unknown(fit, &l, known);
+    if (!st && fit->family) list_unknown(fit, &l, known);
     free(l.of);
     return st;
 }
@@ -297,11 +283,10 @@ ingle_status ingle_fit_nearest(ingle_fit *fit, const ingle_gguf *g, ingle_error 
         fit->family = f; /* also where only the name is near */
         distance = d;
     }
-    if (!st && (f = fit->family)) {
-        st = try_family(fit, f, &l, known, err);
-        fit->family = f;
+    if (!st && share(fit) > 0) {
+        st = try_family(fit, fit->family, &l, known, err);
+        if (!st) list_unknown(fit, &l, known);
     }
-    if (!st) list_unknown(fit, &l, known);
     free(l.of);
     return st;
 }

@@ -105,30 +105,31 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
 }
 
 static ingle_status add_matrices(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
-                                 size_t n_rows, size_t n_cols, bool mapped, uint32_t *index,
-                                 ingle_error *err)
+                                 size_t first, size_t n_rows, size_t n_all, size_t n_cols,
+                                 bool mapped, uint32_t *index, ingle_error *err)
 {
     const ingle_gguf_tensor *t = NULL;
     if (w->probe) return only_count(w, g, name, index);
-    ingle_status st = claim(w, g, name, (uint64_t[3]){n_cols, n_rows, n}, &t, err);
+    ingle_status st = claim(w, g, name, (uint64_t[3]){n_cols, n_all, n}, &t, err);
     *index = (uint32_t)w->n_matrix;
     for (size_t i = 0; i < n && !st; i++)
-        st = add_matrix(w, t, i * n_rows, n_rows, n_cols, mapped, err);
+        st = add_matrix(w, t, i * n_all + first, n_rows, n_cols, mapped, err);
     return st;
 }
 
 ingle_status ingle_weights_experts(ingle_weights *w, const ingle_gguf *g, const char *name,
-                                   size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
-                                   ingle_error *err)
+                                   size_t n, size_t first, size_t n_rows, size_t n_all,
+                                   size_t n_cols, uint32_t *index, ingle_error *err)
 {
-    return add_matrices(w, g, name, n, n_rows, n_cols, w->in_place || w->map_experts, index, err);
+    return add_matrices(w, g, name, n, first, n_rows, n_all, n_cols, w->in_place || w->map_experts,
+                        index, err);
 }
 
 ingle_status ingle_weights_matrices(ingle_weights *w, const ingle_gguf *g, const char *name,
                                     size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
                                     ingle_error *err)
 {
-    return add_matrices(w, g, name, n, n_rows, n_cols, w->in_place, index, err);
+    return add_matrices(w, g, name, n, 0, n_rows, n_rows, n_cols, w->in_place, index, err);
 }
 
 static ingle_status add_vector(ingle_weights *w, const ingle_gguf *g, const char *name,

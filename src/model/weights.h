@@ -57,11 +57,12 @@ void ingle_weights_free(ingle_weights *w);
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t first, size_t n_rows, size_t n_all, size_t n_cols,
                                   uint32_t *index, ingle_error *err);
-/* The experts of a tensor [n_cols] fastest by [n_rows] by [n]: n matrices, indices *index and on. */
+/* The experts of a tensor [n_cols] fastest by [n_all] by [n]: n matrices of rows first .. first +
+ * n_rows - 1 of each, indices *index and on. */
 ingle_status ingle_weights_experts(ingle_weights *w, const ingle_gguf *g, const char *name,
-                                   size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
-                                   ingle_error *err);
-/* The same, never mapped apart. */
+                                   size_t n, size_t first, size_t n_rows, size_t n_all,
+                                   size_t n_cols, uint32_t *index, ingle_error *err);
+/* The same of whole matrices, never mapped apart. */
 ingle_status ingle_weights_matrices(ingle_weights *w, const ingle_gguf *g, const char *name,
                                     size_t n, size_t n_rows, size_t n_cols, uint32_t *index,
                                     ingle_error *err);

@@ -301,8 +301,11 @@ static inline void ref_expert(ref_state *s, size_t layer, const char *const part
 {
     const ref_model *m = s->m;
     double *out = malloc(m->d * sizeof *out);
-    ref_linear(m, layer, parts[0], e * ff, ff, s->h, m->d, s->gate);
-    ref_linear(m, layer, parts[1], e * ff, ff, s->h, m->d, s->up);
+    bool joint = ref_tensor(m, layer, parts[0], "weight") == NULL; /* gate, then up */
+    ref_linear(m, layer, joint ? "ffn_gate_up_exps" : parts[0], e * (joint ? 2 * ff : ff), ff, s->h,
+               m->d, s->gate);
+    ref_linear(m, layer, joint ? "ffn_gate_up_exps" : parts[1], joint ? (2 * e + 1) * ff : e * ff,
+               ff, s->h, m->d, s->up);
     for (size_t i = 0; i < ff; i++) s->gate[i] = ref_activate(m, layer, s->gate[i]) * s->up[i];
     ref_linear(m, layer, parts[2], e * m->d, m->d, s->gate, ff, out);
     for (size_t i = 0; i < m->d; i++) y[i] += weight * out[i];

@@ -263,7 +263,8 @@ enum {            /* tensors beyond the plain ones: q, k, v, output, up, down, e
        FREQS = 256, /* rope_freqs, as Llama 3 has them */
        EXPERTS = 512,
        EXPERT_BIAS = 1024, /* for choosing */
-       SHARED = 2048       /* two shared experts */
+       SHARED = 2048,      /* two shared experts */
+       JOINT = 4096        /* an expert's gate and up in one tensor */
 };
 
 typedef struct spec {
@@ -352,8 +353,11 @@ static void put_experts(built *b, const spec *s, uint32_t l, size_t d)
     if (s->tensors & EXPERT_BIAS) put_layer(b, l, "exp_probs_b", "bias", N_EXPERT, 1, 0, 0.3f);
     for (int i = 0; i < 3; i++) {
         size_t n_cols = i == 2 ? EXPERT_FF : d, n_rows = i == 2 ? d : EXPERT_FF;
-        snprintf(name, sizeof name, "blk.%u.ffn_%s_exps.weight", l, parts[i]);
-        put_all(b, name, n_cols, n_rows, N_EXPERT, 0, 1.7f / sqrtf((float)n_cols));
+        bool joint = s->tensors & JOINT && i < 2;
+        snprintf(name, sizeof name, "blk.%u.ffn_%s_exps.weight", l, joint ? "gate_up" : parts[i]);
+        if (!joint || i == 0)
+            put_all(b, name, n_cols, joint ? 2 * n_rows : n_rows, N_EXPERT, 0,
+                    1.7f / sqrtf((float)n_cols));
         if (!(s->tensors & SHARED)) continue;
         snprintf(name, sizeof name, "ffn_%s_shexp", parts[i]);
         put_matrix(b, l, name, i == 2 ? 2 * EXPERT_FF : d, i == 2 ? d : 2 * EXPERT_FF, false);
@@ -494,7 +498,8 @@ static int build(const spec *s, char path[32])
 
 /* ---- the check ---- */
 
-static double difference(const char *name, const float *got, const double *want, size_t n)
+static double difference(const char *name, const char *arch, const float *got, const double *want,
+                         size_t n)
 {
     double min = INFINITY, max = -INFINITY, worst = 0;
     for (size_t i = 0; i < n; i++) {
@@ -502,8 +507,8 @@ static double difference(const char *name, const float *got, const double *want,
         min = fmin(min, want[i]), max = fmax(max, want[i]);
         if (!(diff <= worst)) worst = diff; /* NaN too */
     }
-    print_message("%-24s max difference %.2e of range %.1f = %.1e\n", name, worst, max - min,
-                  worst / (max - min));
+    print_message("%-24s max difference %.2e of range %.1f = %.1e (%s)\n", name, worst, max - min,
+                  worst / (max - min), arch);
     return worst / (max - min);
 }
 
@@ -546,7 +551,7 @@ static void check(const spec *s)
         float *got = way == 3 ? eval_pieces(&r, tokens, n) : runner_eval(&r, tokens, n);
         if (way == 0) {
             first = got;
-            assert_true(difference(s->name, got, want, n * N_VOCAB) < 1e-5);
+            assert_true(difference(s->name, s->f->arch, got, want, n * N_VOCAB) < 1e-5);
         } else if (memcmp(first, got, bytes)) {
             static const char *const ways[] = {"", "the portable level", "the plain plan",
                                                "token by token"};
@@ -610,6 +615,7 @@ static const spec specs[] = {
      .n_dense = 1},
     {"minimax-m2", &minimax_m2, EXPERTS | EXPERT_BIAS, SHAPE(4, 2, 3), .n_rot = 8},
     {"qwen3vlmoe", &qwen3vlmoe, EXPERTS, SHAPE(4, 2, 3), .sections = 3},
+    {"olmoe, joint", &olmoe, EXPERTS | JOINT, SHAPE(4, 4, 3)},
 };
 
 static void families_agree(void **state)
@@ -681,7 +687,7 @@ static void reference_is_right(void **state)
         ref_model m = ref_open(&list[i].f, g.model);
         double *got = ref_logits(&m, g.tokens, g.n_tokens);
         snprintf(name, sizeof name, "reference on %s", list[i].model);
-        assert_true(difference(name, g.logits, got, g.n_tokens * g.n_vocab) < 1e-5);
+        assert_true(difference(name, m.f->arch, g.logits, got, g.n_tokens * g.n_vocab) < 1e-5);
         free(got);
         ref_close(&m);
         golden_close(&g);

@@ -53,7 +53,9 @@ static const char *const f32_models[] = {"llama2",
                                          "gpt-oss",
                                          "glm4moe",
                                          "deepseek2",
-                                         "deepseek2-softmax"};
+                                         "deepseek2-softmax",
+                                         "gemma4-e",
+                                         "gemma3n"};
 
 /* At the best level, at the portable one, and with nothing fused: the same bits as the first. */
 static void f32_logits(void **state)
@@ -165,6 +167,7 @@ static void cases(void **state)
         {"gemma3-long", run_long},
         {"cohere2-long", run_long},
         {"deepseek2-long", run_long},
+        {"gemma4-e-long", run_long},
     };
     int n_run = 0;
     (void)state;

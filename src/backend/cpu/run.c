@@ -55,8 +55,9 @@ static void embed(const worker *w, const ingle_instr *in)
     size_t from, to, n_sets = ingle_model_rope_sets(b->model);
     split(w, b->batch->n_tokens, &from, &to);
     for (size_t t = from; t < to; t++) {
-        ingle_decode_row(p, (size_t)b->batch->tokens[t], row(w, INGLE_BUF_X, t));
-        for (size_t set = 0; set < n_sets; set++) angles(w, (ingle_rope_set)set, t);
+        ingle_decode_row(p, (size_t)b->batch->tokens[t], row(w, in->dst, t));
+        for (size_t set = 0; in->dst == INGLE_BUF_X && set < n_sets; set++)
+            angles(w, (ingle_rope_set)set, t);
     }
 }
 
@@ -130,6 +131,13 @@ static void add_position(const worker *w, const ingle_instr *in, size_t t)
     w->b->kern.add(dst, row(w, in->src, t), place, w->b->model->plan.width[in->dst]);
 }
 
+static void gain(const worker *w, const ingle_instr *in, float *dst, const float *src)
+{
+    const ingle_vector *v = &w->b->model->weights.vector[in->vector];
+    if (v->n == 1) w->b->kern.scale(dst, src, v->data[0], in->width);
+    else w->b->kern.mul(dst, src, v->data, in->width);
+}
+
 static void by_row(const worker *w, const ingle_instr *in)
 {
     const ingle_kern *k = &w->b->kern;
@@ -156,15 +164,27 @@ static void by_row(const worker *w, const ingle_instr *in)
         case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
         case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, t), width); break;
         case INGLE_OP_GATE: cpu_gate(w, in, t); break;
-        case INGLE_OP_MUL: k->mul(dst, src, src2, width); break;
-        case INGLE_OP_ADD: k->add(dst, src, src2, width); break;
+        case INGLE_OP_GAIN: gain(w, in, dst, src); break;
+        case INGLE_OP_TANH: k->softcap(dst, src, 1, width); break;
+        case INGLE_OP_SPARSE:
+        case INGLE_OP_MATCH:
+        case INGLE_OP_MIX:
+        case INGLE_OP_CORRECT: cpu_stream_row(w, in, t); break;
+        case INGLE_OP_MUL: k->mul(dst, src, src2 + in->from.at, width); break;
+        case INGLE_OP_ADD:
+            for (uint32_t h = 0; h < in->n_heads; h++) {
+                size_t at = in->to.at + h * in->to.step;
+                k->add(dst + at, src + at, src2 + in->from.at + h * in->from.step, width);
+            }
+            break;
         case INGLE_OP_COPY:
             for (uint32_t h = 0; h < in->n_heads; h++)
                 memcpy(dst + in->to.at + h * in->to.step, src + in->from.at + h * in->from.step,
                        width * sizeof(float));
             break;
         case INGLE_OP_GATHER:
-            memcpy(dst, row(w, in->src, w->b->batch->row_token[t]), width * sizeof(float));
+            memcpy(dst, row(w, in->src, w->b->batch->row_token[t]) + in->from.at,
+                   width * sizeof(float));
             break;
         default: break;
         }

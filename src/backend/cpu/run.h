@@ -64,6 +64,8 @@ void cpu_barrier(const worker *w);
 size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few);
 /* Panels [first, first + n) of job. */
 void cpu_multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n);
+/* streams.c */
+void cpu_stream_row(const worker *w, const ingle_instr *in, size_t t);
 /* heads.c */
 void cpu_heads(const worker *w, const ingle_instr *in, cpu_counter *counter);
 /* Rows [from, from + n) of acts that hold more. */
