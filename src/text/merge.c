@@ -93,6 +93,11 @@ static uint32_t find_text(const ingle_vocab *v, const char *p, size_t n)
     return ingle_strmap_find(&v->map, &v->text, ingle_hash(p, n, v->map.seed), p, n);
 }
 
+static uint32_t find_piece(const ingle_vocab *v, const char *p, size_t n)
+{
+    return ingle_strmap_find(&v->map, &v->pieces, ingle_hash(p, n, v->map.seed), p, n);
+}
+
 /* What the neighbours left and right become: [start, end) of the word. */
 static uint32_t pair_key(const ingle_vocab *v, const char *word, uint32_t left, uint32_t right,
                          size_t start, size_t end, uint32_t *merged)
@@ -111,12 +116,12 @@ static uint32_t pair_key(const ingle_vocab *v, const char *word, uint32_t left, 
 
 static size_t first_char(const ingle_vocab *v, const char *p, size_t n, uint32_t *id)
 {
-    if (v->kind == INGLE_VOCAB_BPE) {
+    if (v->kind == INGLE_VOCAB_BPE && !v->raw) {
         *id = v->byte_symbols[(unsigned char)*p];
         return 1;
     }
     size_t len = ingle_spm_char(p, n);
-    *id = find_text(v, p, len);
+    *id = v->raw ? find_piece(v, p, len) : find_text(v, p, len);
     return len;
 }
 
@@ -208,7 +213,8 @@ static ingle_status merge_large(ingle_merger *m, const char *word, size_t len)
 static ingle_status merge_word(ingle_merger *m, uint64_t hash, const char *word, size_t len)
 {
     const ingle_vocab *v = m->v;
-    if (v->kind == INGLE_VOCAB_BPE && v->pretok->flags & INGLE_PRETOK_WHOLE) {
+    unsigned flags = v->kind == INGLE_VOCAB_BPE ? v->pretok->flags : 0;
+    if (flags & INGLE_PRETOK_WHOLE || (flags & INGLE_PRETOK_LINES && *word == '\n')) {
         uint32_t id = ingle_strmap_find(&v->map, &v->pieces, hash, word, len);
         if (id < v->n_tokens) {
             emit(m->sink, (int32_t)id);

@@ -13,15 +13,29 @@ static uint32_t symbol_of(ingle_vocab *v, const char *bytes, size_t len)
     return id == INGLE_NO_ID ? ingle_vocab_add_symbol(v, bytes, len) : id;
 }
 
+/* A part in bytes; n at most len. */
+static bool bytes_of(const ingle_vocab *v, const char *p, size_t len, char *out, size_t *n)
+{
+    if (!v->raw) return ingle_bytes_decode(p, len, out, n);
+    size_t m = 0;
+    for (size_t i = 0; i < len;) {
+        bool mark = len - i >= 3 && memcmp(p + i, "\xe2\x96\x81", 3) == 0;
+        out[m++] = mark ? ' ' : p[i];
+        i += mark ? 3 : 1;
+    }
+    *n = m;
+    return true;
+}
+
 /* "left right": the parts are one after the other in buf, of n_left and n bytes together. */
-static bool parse(ingle_str merge, char *buf, size_t *n_left, size_t *n)
+static bool parse(const ingle_vocab *v, ingle_str merge, char *buf, size_t *n_left, size_t *n)
 {
     if (merge.len < 3) return false;
     const char *space = memchr(merge.ptr + 1, ' ', merge.len - 1);
     if (!space) return false;
     size_t len = (size_t)(space - merge.ptr), rest = merge.len - len - 1, m;
-    if (!ingle_bytes_decode(merge.ptr, len, buf, n_left)) return false;
-    if (!ingle_bytes_decode(space + 1, rest, buf + *n_left, &m) || !m) return false;
+    if (!bytes_of(v, merge.ptr, len, buf, n_left) || !*n_left) return false;
+    if (!bytes_of(v, space + 1, rest, buf + *n_left, &m) || !m) return false;
     *n = *n_left + m;
     return true;
 }
@@ -55,7 +69,7 @@ ingle_status ingle_pairs_build(ingle_vocab *v, const ingle_gguf *g, ingle_error 
     v->pair_mask = n_slots - 1;
     for (size_t i = 0; i < kv->n; i++) {
         size_t n_left, n;
-        if (!parse(kv->strings[i], buf, &n_left, &n)) {
+        if (!parse(v, kv->strings[i], buf, &n_left, &n)) {
             st = ingle_fail(err, INGLE_EFORMAT,
                             "%s[%zu]: not two parts in the byte alphabet with a space between them",
                             key, i);

@@ -6,6 +6,7 @@
  * possessive or an INGLE_CUT_*. */
 #include "text/pretok.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* White_Space, for use inside a class. */
@@ -117,7 +118,7 @@ static const ingle_pretok_rule
     r_bailing = {{"'(?i:[sdmt]|ll|ve|re)|" WORD "|[" NUMBER "]|" OTHER "[\\r\\n]*|[" WS
                   "]*[\\r\\n]|" SPACES}},
     r_seed = {{SHORT "|" WORD "|[" NUMBER "]| ?[^" WS LETTER NUMBER "\\r\\n]+|" BREAKS "|" SPACES}},
-    r_laguna = {{LINES, QWEN2}},
+    r_laguna = {{LINES, QWEN2}}, r_lines = {{LINES}}, r_words = {{"[^" WS "]+"}},
     r_exaone_moe = {{SHORT "|[^\\r\\n" LETTER NUMBER
                            "]?(?:\\p{L}\\p{M}*+(?: \\p{L}\\p{M}*+)*+)++|[" NUMBER "]|" OTHER
                            "[\\r\\n/]?|[" WS "]*[\\r\\n]|" SPACES}};
@@ -126,7 +127,9 @@ enum {
     WHOLE = INGLE_PRETOK_WHOLE,
     BOS = INGLE_PRETOK_BOS,
     CLEAN = INGLE_PRETOK_CLEAN,
-    NO_BOS = INGLE_PRETOK_NO_BOS
+    NO_BOS = INGLE_PRETOK_NO_BOS,
+    RAW = INGLE_PRETOK_RAW,
+    GEMMA4 = INGLE_PRETOK_RAW | INGLE_PRETOK_LINES | INGLE_PRETOK_BOS | INGLE_PRETOK_MUST_BOS
 };
 
 static const ingle_pretok rows[] = {
@@ -223,6 +226,10 @@ static const ingle_pretok rows[] = {
     {"llada-moe", &r_bailing, 0},
     {"seed-coder", &r_seed, 0},
     {"exaone-moe", &r_exaone_moe, CLEAN},
+    {"gemma4", &r_lines, GEMMA4},
+    {"granite-embed-multi-311m", &r_lines, GEMMA4},
+    {"sarvam-moe", &r_lines, RAW},
+    {"whitespace", &r_words, RAW},
 };
 
 const ingle_pretok *ingle_pretok_at(size_t i)
@@ -235,4 +242,46 @@ const ingle_pretok *ingle_pretok_find(const char *name, size_t len)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strlen(rows[i].name) == len && memcmp(rows[i].name, name, len) == 0) return &rows[i];
     return NULL;
+}
+
+/* Changes of one character between a name of the table and another one. */
+static size_t distance(const char *a, const char *b, size_t nb)
+{
+    enum { MOST = 48 };
+    uint8_t row[MOST + 1];
+    if (nb > MOST) nb = MOST;
+    for (size_t j = 0; j <= nb; j++) row[j] = (uint8_t)j;
+    for (size_t i = 0; a[i]; i++) {
+        uint8_t corner = row[0];
+        row[0] = (uint8_t)(i + 1);
+        for (size_t j = 1; j <= nb; j++) {
+            uint8_t best = (uint8_t)(corner + (a[i] != b[j - 1]));
+            corner = row[j];
+            if (row[j] + 1 < best) best = (uint8_t)(row[j] + 1);
+            if (row[j - 1] + 1 < best) best = (uint8_t)(row[j - 1] + 1);
+            row[j] = best;
+        }
+    }
+    return row[nb];
+}
+
+void ingle_pretok_similar(const char *name, size_t len, char *out, size_t cap)
+{
+    enum { N = sizeof rows / sizeof rows[0], TAIL = 16 };
+    bool taken[N] = {false};
+    size_t at = 0, left = N;
+    if (cap) out[0] = 0;
+    while (left) {
+        size_t best = N, least = SIZE_MAX;
+        for (size_t i = 0; i < N; i++) {
+            size_t d = taken[i] ? SIZE_MAX : distance(rows[i].name, name, len);
+            if (d < least) least = d, best = i;
+        }
+        size_t n = strlen(rows[best].name) + 2;
+        if (at + n + TAIL > cap) break;
+        at += (size_t)snprintf(out + at, cap - at, "%s%s", at ? ", " : "", rows[best].name);
+        taken[best] = true;
+        left--;
+    }
+    if (left && at < cap) snprintf(out + at, cap - at, " and %zu more", left);
 }

@@ -12,11 +12,14 @@
 
 enum { INGLE_PRETOK_STAGES = 6 };
 
-enum {                         /* what else a name stands for */
-       INGLE_PRETOK_WHOLE = 1, /* a word that is a token is taken as it is, without merging */
-       INGLE_PRETOK_BOS = 2,   /* BOS is added unless the file says otherwise */
-       INGLE_PRETOK_CLEAN = 4, /* detokenizing has a space clean-up */
-       INGLE_PRETOK_NO_BOS = 8 /* there is no BOS token unless the file names one */
+enum {                          /* what else a name stands for */
+       INGLE_PRETOK_WHOLE = 1,  /* a word that is a token is taken as it is, without merging */
+       INGLE_PRETOK_BOS = 2,    /* BOS is added unless the file says otherwise */
+       INGLE_PRETOK_CLEAN = 4,  /* detokenizing has a space clean-up */
+       INGLE_PRETOK_NO_BOS = 8, /* there is no BOS token unless the file names one */
+       INGLE_PRETOK_RAW = 16,   /* tokens are text with U+2581 for spaces, not the byte alphabet */
+       INGLE_PRETOK_LINES = 32, /* line feeds in a row that are a token are taken as it is */
+       INGLE_PRETOK_MUST_BOS = 64 /* BOS is added whatever the file says: many say it wrongly */
 };
 
 /* How to cut: every stage cuts the pieces of the stage before it into matches and what lies between
@@ -40,6 +43,8 @@ extern const char
 
 /* The row of a name, or NULL. */
 const ingle_pretok *ingle_pretok_find(const char *name, size_t len);
+/* The names most like this one, as many as fit: "qwen2, qwen35, ... and 80 more". */
+void ingle_pretok_similar(const char *name, size_t len, char *out, size_t cap);
 /* The i-th row, NULL past the end. */
 const ingle_pretok *ingle_pretok_at(size_t i);
 

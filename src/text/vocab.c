@@ -32,7 +32,8 @@ static const struct {
              {"llama", INGLE_VOCAB_SPM},
              {"bert", INGLE_VOCAB_WORDPIECE},
              {"t5", INGLE_VOCAB_UNIGRAM},
-             {"rwkv", INGLE_VOCAB_RWKV}};
+             {"rwkv", INGLE_VOCAB_RWKV},
+             {"gemma4", INGLE_VOCAB_BPE}}; /* the pre-tokenizer's name, too */
 
 static ingle_status read_model(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
 {
@@ -44,15 +45,21 @@ static ingle_status read_model(ingle_vocab *v, const ingle_gguf *g, ingle_error 
     if (i == n_kinds)
         return ingle_fail(err, INGLE_EUNSUPPORTED,
                           "key '%s': tokenizers of kind '%.*s' are not supported (gpt2, llama, "
-                          "bert, t5 and rwkv are)",
+                          "bert, t5, rwkv and gemma4 are)",
                           key_model, model.len > 64 ? 64 : (int)model.len, model.ptr);
     v->kind = kinds[i].kind;
     if (v->kind != INGLE_VOCAB_BPE) return INGLE_OK;
     if ((st = ingle_gguf_get_str(g, key_pre, false, &pre, err))) return st;
+    if (is(model, "gemma4")) pre = model;
     v->pretok = ingle_pretok_find(pre.ptr, pre.len);
-    if (!v->pretok)
-        return ingle_fail(err, INGLE_EUNSUPPORTED, "key '%s': unknown pre-tokenizer '%.*s'",
-                          key_pre, pre.len > 64 ? 64 : (int)pre.len, pre.ptr);
+    if (!v->pretok) {
+        char similar[120];
+        ingle_pretok_similar(pre.ptr, pre.len, similar, sizeof similar);
+        return ingle_fail(err, INGLE_EUNSUPPORTED,
+                          "key '%s': unknown pre-tokenizer '%.*s' (known: %s)", key_pre,
+                          pre.len > 40 ? 40 : (int)pre.len, pre.ptr, similar);
+    }
+    v->raw = v->pretok->flags & INGLE_PRETOK_RAW;
     return ingle_splitter_open(&v->splitter, v->pretok->rule, err);
 }
 
@@ -213,6 +220,7 @@ static ingle_status read_adds(ingle_vocab *v, const ingle_gguf *g, ingle_error *
     for (size_t i = 0; i < sizeof adds / sizeof adds[0]; i++) {
         ingle_status st = ingle_gguf_get_bool(g, adds[i].key, false, adds[i].value, err);
         if (st) return st;
+        if (i == 0 && v->pretok && v->pretok->flags & INGLE_PRETOK_MUST_BOS) *adds[i].value = true;
         if (*adds[i].value && *adds[i].id < 0)
             return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no %s token",
                               adds[i].key, adds[i].name);
@@ -265,8 +273,8 @@ static size_t make_piece(const ingle_vocab *v, uint32_t id, char *out)
         return 1;
     }
     if (!(v->attrs[id] & INGLE_TOK_SPECIAL)) {
-        bool marks = ingle_vocab_marks_spaces(v->kind);
-        if (v->kind == INGLE_VOCAB_BPE && ingle_bytes_decode(p, len, out, &n)) return n;
+        bool marks = ingle_vocab_marks_spaces(v->kind) || v->raw;
+        if (v->kind == INGLE_VOCAB_BPE && !v->raw && ingle_bytes_decode(p, len, out, &n)) return n;
         if (v->kind == INGLE_VOCAB_RWKV && ingle_rwkv_unescape(p, len, out, &n)) return n;
         for (size_t i = 0; marks && i < len;) {
             bool mark = len - i >= 3 && memcmp(p + i, SPACE_MARK, 3) == 0;
@@ -284,7 +292,7 @@ static bool matches_text(const ingle_vocab *v, uint32_t id)
 {
     uint32_t at = v->text.at[id], len = v->text.at[id + 1] - at;
     if (!len || v->attrs[id] & (INGLE_TOK_HIDDEN | INGLE_TOK_BYTE)) return false;
-    if (v->kind == INGLE_VOCAB_SPM) return true;
+    if (v->kind == INGLE_VOCAB_SPM || v->raw) return true;
     if (!(v->attrs[id] & INGLE_TOK_USER)) { /* undecodable text is its own piece */
         uint32_t n = v->pieces.at[id + 1] - v->pieces.at[id];
         if (n != len) return true;
@@ -363,7 +371,7 @@ static ingle_status build_bytes(ingle_vocab *v, ingle_error *err)
         static const char digits[] = "0123456789ABCDEF";
         const char name[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'}, c[1] = {(char)b};
         uint32_t id = find(v, c, 1);
-        if (v->kind == INGLE_VOCAB_BPE) {
+        if (v->kind == INGLE_VOCAB_BPE && !v->raw) {
             if (id != INGLE_NO_ID) v->byte_tokens[b] = (int32_t)id;
             if (id == INGLE_NO_ID) id = ingle_vocab_add_symbol(v, c, 1);
             if (id == INGLE_NO_ID) return no_memory(err);

@@ -81,6 +81,7 @@ struct ingle_vocab {
         specials[2]; /* [0] those found in any text, [1] also control and unknown tokens */
 
     /* BPE */
+    bool raw; /* tokens are text with U+2581 for spaces, their pieces have spaces */
     const ingle_pretok *pretok;
     ingle_splitter splitter;
     uint32_t byte_symbols[256];
