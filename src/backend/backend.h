@@ -29,7 +29,7 @@ typedef struct ingle_batch_seq {
 typedef struct ingle_batch_text {
     size_t first_row, n_rows;
     size_t n;   /* tokens of the whole text */
-    bool ends;  /* they all were in this batch or those before */
+    bool ends;  /* its rows all were in this batch or those before */
     float *sum; /* [n_embd] the mean is added up here, row by row; NULL: the first row is taken */
     float *out; /* the vector or rank, when it ends */
 } ingle_batch_text;

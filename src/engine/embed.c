@@ -36,7 +36,7 @@ void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, si
     ingle_pooling rows = rows_of(e->model, job->pooling);
     ingle_batch_text text = {.first_row = batch->n_rows,
                              .n = job->n,
-                             .ends = job->done + n == job->n,
+                             .ends = rows == INGLE_POOLING_CLS || job->done + n == job->n,
                              .out = s->vectors};
     if (rows == INGLE_POOLING_MEAN) text.sum = s->vectors + s->n_vector;
     for (size_t t = 0; t < n; t++) {

@@ -36,11 +36,14 @@ __attribute__((format(printf, 2, 3))) static void say(words *w, const char *form
 static void say_norms(words *w, const ingle_family *f)
 {
     static const char *const kinds[] = {"RMS norm", "LayerNorm"};
-    const char *where = f->no_pre_norm ? " only behind attention and feed-forward" : "";
+    const char *where = f->post_norm     ? " behind each residual add"
+                        : f->no_pre_norm ? " only behind attention and feed-forward"
+                                         : "";
     say(w, "%s%s%s", kinds[f->norm], f->bare_norms ? " without weights" : "", where);
     switch (f->qk_norm) {
     case INGLE_QK_NONE: break;
     case INGLE_QK_ALL: say(w, "q and k normed over all heads"); break;
+    case INGLE_QK_LAYER: say(w, "q and k may be normed over all heads"); break;
     case INGLE_QK_OWN: say(w, "q and k may be normed, each head with its own weights"); break;
     default: say(w, "q and k normed%s", f->late_qk_norm ? " behind RoPE" : ""); break;
     }
@@ -55,6 +58,7 @@ static void say_norms(words *w, const ingle_family *f)
 
 static void say_positions(words *w, const ingle_family *f, const ingle_hparams *hp)
 {
+    if (hp ? !hp->causal : f->encoder) say(w, "both directions");
     static const char *const where[] = {[INGLE_ROPE_WINDOWED] = " in windowed layers only",
                                         [INGLE_ROPE_WINDOWED_IF] =
                                             " in windowed layers only, if there are any",

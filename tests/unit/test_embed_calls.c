@@ -1,0 +1,233 @@
+/* Embedding calls: what is refused and with which words, what stays as it was, every allocation that
+ * fails, and files whose parts do not fit one another. */
+#define _GNU_SOURCE
+#include "encoder_build.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <ingle.h>
+#include "wrap_alloc.h"
+
+static const eb_spec bert = {.arch = "bert", .n_layer = 1, .n_head = 4, .pooling = 1};
+static const int32_t tokens[80] = {1, 2, 3, 4, 5, 6, 7};
+
+typedef struct house {
+    int fd;
+    ingle_model *model;
+    ingle_engine *engine;
+    ingle_session *session, *other;
+} house;
+
+static void must(ingle_status st, const ingle_error *err)
+{
+    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
+}
+
+static ingle_status open_model(const eb_spec *s, ingle_model **m, int *fd, ingle_error *err)
+{
+    char path[32];
+    *fd = eb_file(s, path);
+    return ingle_model_open(m, path, NULL, err);
+}
+
+static void open_house(house *h, const eb_spec *s)
+{
+    ingle_error err;
+    ingle_engine_options eo;
+    ingle_engine_options_init(&eo);
+    eo.n_ctx = 96, eo.n_batch = 64, eo.n_sessions = 2, eo.n_threads = 2;
+    must(open_model(s, &h->model, &h->fd, &err), &err);
+    must(ingle_engine_open(&h->engine, h->model, &eo, &err), &err);
+    must(ingle_session_open(&h->session, h->engine, &err), &err);
+    must(ingle_session_open(&h->other, h->engine, &err), &err);
+}
+
+static void close_house(house *h)
+{
+    ingle_session_close(&h->session);
+    ingle_session_close(&h->other);
+    ingle_engine_close(&h->engine);
+    ingle_model_close(&h->model);
+    close(h->fd);
+}
+
+static void refused(ingle_status st, const ingle_error *err, ingle_status want, const char *part)
+{
+    assert_int_equal(st, want);
+    if (!strstr(err->text, part)) fail_msg("\"%s\" lacks \"%s\"", err->text, part);
+}
+
+static void wrong_calls(void **state)
+{
+    house h;
+    ingle_error err;
+    ingle_embed_options o;
+    const float *v;
+    size_t n;
+    (void)state;
+    open_house(&h, &bert);
+    refused(ingle_session_embed(NULL, tokens, 3, NULL, &err), &err, INGLE_ECLOSED, "session");
+    refused(ingle_session_embed(h.session, tokens, 0, NULL, &err), &err, INGLE_EINVAL, "no tokens");
+    refused(ingle_sessions_embed(NULL, 0, NULL, &err), &err, INGLE_EINVAL, "no texts");
+    refused(ingle_session_embed(h.session, (int32_t[]){EB_VOCAB}, 1, NULL, &err), &err,
+            INGLE_EINVAL, "token 0");
+    refused(ingle_session_embed(h.session, tokens, 65, NULL, &err), &err, INGLE_EFULL, "n_batch");
+    refused(ingle_session_embed(h.session, tokens, 97, NULL, &err), &err, INGLE_EFULL, "97");
+    ingle_embed_options_init(&o);
+    o.pooling = INGLE_POOLING_RANK;
+    refused(ingle_session_embed(h.session, tokens, 3, &o, &err), &err, INGLE_EUNSUPPORTED, "rank");
+    o.pooling = (ingle_pooling)9;
+    refused(ingle_session_embed(h.session, tokens, 3, &o, &err), &err, INGLE_EINVAL, "pooling");
+    ingle_embed_options_init(&o);
+    o.size = 3;
+    refused(ingle_session_embed(h.session, tokens, 3, &o, &err), &err, INGLE_EINVAL, "size");
+    refused(ingle_session_eval(h.session, tokens, 3, INGLE_ROWS_LAST, &err), &err,
+            INGLE_EUNSUPPORTED, "bert");
+    refused(ingle_session_eval(h.session, tokens, 3, INGLE_ROWS_NONE, &err), &err,
+            INGLE_EUNSUPPORTED, "bert");
+    const ingle_text same[2] = {{h.session, tokens, 3}, {h.session, tokens, 3}};
+    refused(ingle_sessions_embed(same, 2, NULL, &err), &err, INGLE_EBUSY, "session");
+    assert_int_equal(ingle_session_embedding(h.session, 0, &v, &n, &err), INGLE_ENOTFOUND);
+    must(ingle_session_embed(h.session, tokens, 64, NULL, &err), &err); /* all is as it was */
+    must(ingle_session_embedding(h.session, 0, &v, &n, &err), &err);
+    assert_int_equal(n, EB_EMBD);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)v[i] * (double)v[i];
+    assert_true(fabs(sum - 1) < 1e-6);
+    assert_int_equal(ingle_session_embedding(h.session, 1, &v, &n, &err), INGLE_ENOTFOUND);
+    must(ingle_engine_warm_up(h.engine, &err), &err);
+    ingle_model_info info;
+    must(ingle_model_info_get(h.model, &info, &err), &err);
+    assert_true(!info.logits && !info.causal && info.n_vector == EB_EMBD && !info.n_rank);
+    assert_string_equal(ingle_pooling_name(info.pooling), "mean");
+    close_house(&h);
+
+    ingle_engine_options eo;
+    ingle_engine_options_init(&eo);
+    eo.n_ctx = EB_CTX + 1;
+    must(open_model(&bert, &h.model, &h.fd, &err), &err);
+    refused(ingle_engine_open(&h.engine, h.model, &eo, &err), &err, INGLE_EINVAL, "positions");
+    ingle_model_close(&h.model);
+    close(h.fd);
+}
+
+/* A decoder's timeline is not to be embedded into; an empty session of it is. */
+static void a_decoder(void **state)
+{
+    house h = {0};
+    ingle_error err;
+    const float *row;
+    size_t n;
+    (void)state;
+    must(ingle_model_open(&h.model, INGLE_SOURCE_DIR "/models/tiny-chat.gguf", NULL, &err), &err);
+    must(ingle_engine_open(&h.engine, h.model, NULL, &err), &err);
+    must(ingle_session_open(&h.session, h.engine, &err), &err);
+    must(ingle_session_eval(h.session, tokens, 5, INGLE_ROWS_LAST, &err), &err);
+    refused(ingle_session_embed(h.session, tokens, 3, NULL, &err), &err, INGLE_EINVAL, "holds 5");
+    must(ingle_session_logits(h.session, 0, &row, &err), &err);
+    must(ingle_session_truncate(h.session, 0, &err), &err);
+    must(ingle_session_embed(h.session, tokens, 3, NULL, &err), &err);
+    must(ingle_session_tokens(h.session, NULL, &n, &err), &err);
+    assert_int_equal(n, 0);
+    must(ingle_session_eval(h.session, tokens, 5, INGLE_ROWS_LAST, &err), &err);
+    ingle_session_close(&h.session);
+    ingle_engine_close(&h.engine);
+    ingle_model_close(&h.model);
+}
+
+static void every_allocation_fails(void **state)
+{
+    static const eb_spec full = {.arch = "modern-bert",
+                                 .n_layer = 1,
+                                 .n_head = 4,
+                                 .window = 8,
+                                 .cls = true,
+                                 .cls_norm = true,
+                                 .cls_out = true,
+                                 .n_labels = 1};
+    static const eb_spec jina = {
+        .arch = "jina-bert-v2", .n_layer = 1, .n_head = 4, .separate_gate = true};
+    const eb_spec *specs[] = {&full, &jina, &bert};
+    ingle_model_options mo;
+    (void)state;
+    ingle_model_options_init(&mo);
+    mo.n_threads = 1;
+    for (size_t i = 0; i < 3; i++) {
+        char path[32];
+        int fd = eb_file(specs[i], path);
+        for (long n = 1;; n++) {
+            ingle_model *m;
+            ingle_error err = {""};
+            wrap_alloc_begin(n);
+            ingle_status st = ingle_model_open(&m, path, &mo, &err);
+            ingle_model_close(&m);
+            bool reached = wrap_alloc_end();
+            assert_int_equal(wrap_alloc_live(), 0);
+            if (!reached) break;
+            if (!st) continue; /* read-ahead is given or not */
+            if (st != INGLE_ENOMEM && st != INGLE_EIO)
+                fail_msg("%ld: %s: %s", n, ingle_status_name(st), err.text);
+            assert_true(err.text[0]);
+        }
+        close(fd);
+    }
+    house h;
+    open_house(&h, &full);
+    long n = 1;
+    for (;; n++) {
+        const ingle_text texts[2] = {{h.session, tokens, (size_t)n + 3}, {h.other, tokens, 5}};
+        ingle_embed_options o;
+        ingle_error err = {""};
+        ingle_embed_options_init(&o);
+        o.pooling = INGLE_POOLING_NONE;
+        wrap_alloc_begin(n);
+        ingle_status st = ingle_sessions_embed(texts, 2, &o, &err);
+        wrap_alloc.on = false;
+        if (wrap_alloc.n_calls < n) {
+            must(st, &err);
+            break;
+        }
+        assert_int_equal(st, INGLE_ENOMEM);
+    }
+    assert_true(n > 1);
+    close_house(&h);
+}
+
+/* Heads whose widths do not fit; a tensor nobody uses. */
+static void parts_that_do_not_fit(void **state)
+{
+    static const struct {
+        eb_spec spec;
+        const char *part;
+    } cases[] = {
+        {{.arch = "bert", .n_layer = 1, .n_head = 4, .cls_norm = true}, "cls.norm.weight"},
+        {{.arch = "bert", .n_layer = 1, .n_head = 4, .two_norms = true, .pooling = 5},
+         "pooling_type"},
+        {{.arch = "bert", .n_layer = 1, .n_head = 4, .qk_norms = true}, "attn_q_norm"},
+        {{.arch = "bert", .n_layer = 1, .n_head = 4, .cls_out = true, .n_labels = 0},
+         "cls.output.weight"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ingle_model *m;
+        ingle_error err = {""};
+        int fd;
+        ingle_status st = open_model(&cases[i].spec, &m, &fd, &err);
+        assert_true(st == INGLE_EFORMAT || st == INGLE_EUNSUPPORTED);
+        if (!strstr(err.text, cases[i].part)) fail_msg("%zu: %s", i, err.text);
+        close(fd);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_calls),
+        cmocka_unit_test(a_decoder),
+        cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(parts_that_do_not_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
