@@ -234,6 +234,38 @@ static inline value value_at(unsigned type, const uint8_t *p, unsigned k)
         sc = (0.5 + bits(p + 66 + k / 32 * 4, 28, 4)) / 2;
         return (value){half_at(p) * sc * q * even_sign(p + 66 + k / 32 * 4, 7 * (k / 8 % 4), k % 8),
                        0};
+    case INGLE_TYPE_IQ2_K: {
+        static const double v[4] = {-31, -13, 1, 17};
+        q = p[12 + 32 * h + l] >> 2 * (k % 128 / 32) & 3;
+        sc = (int)bits(p + 4, 4 * (k / 16), 4) - 8;
+        return (value){half_at(p) * sc * (v[q] + 5 * bit(p + 2, k / 16)), 0};
+    }
+    case INGLE_TYPE_IQ3_K: {
+        static const double v[8] = {-63, -40, -23, -10, 1, 13, 28, 47};
+        q = (p[14 + 32 * h + l] >> 2 * (k % 128 / 32) & 3) + 4 * bit(p + 78 + l, k / 32);
+        sc = (2 * bits(p + 6, 4 * (k / 16), 4) + 1) * (bit(p + 4, k / 16) ? -1.0 : 1.0);
+        return (value){half_at(p) * sc * (v[q] + 4 * bit(p + 2, k / 16)), 0};
+    }
+    case INGLE_TYPE_IQ4_K:
+        q = nib32(p + 16 + 16 * (k / 32), l);
+        sc = (int)(bits(p + 8, 4 * (k / 16), 4) + 16 * bits(p + 4, 2 * (k / 16), 2)) - 32;
+        return (value){half_at(p) * sc * (iq4[q] + 4 * bit(p + 2, k / 16)), 0};
+    case INGLE_TYPE_IQ5_K: {
+        static const double v[32] = {-126, -114, -103, -92, -83, -74, -65, -57, -50, -43, -36,
+                                     -30,  -24,  -18,  -12, -6,  -1,  5,   11,  17,  23,  29,
+                                     36,   43,   51,   59,  68,  77,  87,  97,  109, 121};
+        q = (p[16 + 32 * (k / 64) + l] >> 4 * (k / 32 % 2) & 15) + 16 * bit(p + 144 + l, k / 32);
+        sc = (int)(bits(p + 8, 4 * (k / 16), 4) + 16 * bits(p + 4, 2 * (k / 16), 2)) - 32;
+        return (value){half_at(p) * sc * (v[q] + 2 * bit(p + 2, k / 16)), 0};
+    }
+    case INGLE_TYPE_IQ6_K: {
+        q = p[20 + 32 * (k / 64) + l] >> 4 * (k / 32 % 2) & 15;
+        q += 16 * (p[148 + 32 * h + l] >> 2 * (k / 32 % 4) & 3);
+        sc = p[4 + k / 16] < 128 ? p[4 + k / 16] : p[4 + k / 16] - 256;
+        /* the integer below the polynomial that values are made with, or the nearest */
+        mn = floor(-127 + q * (6.2568 + q * (-0.11218 + q * 0.0011972)) + 0.5);
+        return (value){half_at(p) * sc * (mn + bit(p + 2, k / 16)), 0};
+    }
     case INGLE_TYPE_IQ3_S:
         q = ingle_grid_iq3s[p[2 + k / 4] + 256 * bit(p + 66, k / 4)] >> 8 * (k % 4) & 255;
         sc = 1 + 2 * bits(p + 106, 4 * (k / 32), 4);

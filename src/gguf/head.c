@@ -322,7 +322,7 @@ static ingle_status size_tensor(ingle_gguf_tensor *t, bool with_tensors, ingle_e
         if (!with_tensors) return INGLE_OK;
         const char *known = ingle_type_known_name(type);
         return ingle_fail(
-            err, INGLE_EUNSUPPORTED, "tensor '%.48s': type %u%s%s is not supported (these are: %s)",
+            err, INGLE_EUNSUPPORTED, "tensor '%.36s': type %u%s%s is not supported (these are: %s)",
             t->name, type, known ? " = " : "", known ? known : "", ingle_type_supported_list());
     }
     if (t->dims[0] % info->block_elems)

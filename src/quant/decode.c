@@ -409,3 +409,23 @@ void ingle_decode_iq3_s(const void *src, float *dst, size_t n)
 {
     decode_k(src, dst, n, 110, 32, ingle_plain_iq3_s);
 }
+void ingle_decode_iq2_k(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 76, 16, ingle_plain_iq2_k);
+}
+void ingle_decode_iq3_k(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 110, 16, ingle_plain_iq3_k);
+}
+void ingle_decode_iq4_k(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 144, 16, ingle_plain_iq4_k);
+}
+void ingle_decode_iq5_k(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 176, 16, ingle_plain_iq5_k);
+}
+void ingle_decode_iq6_k(const void *src, float *dst, size_t n)
+{
+    decode_k(src, dst, n, 212, 16, ingle_plain_iq6_k);
+}

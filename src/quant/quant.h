@@ -26,7 +26,7 @@
  *       then, if min m       f = fmaf(m, s, f)
  *       A run is 32 weights, with NVFP4 16: a whole block, or one of several that make a block of
  *       Q1_0 (four, of one d), Q2_0 (two, of one d) or NVFP4 (four, each with its own d).
- *   class K  Q2_K .. Q6_K, IQ1_* to IQ3_*, IQ4_XS, TQ1_0 TQ2_0 (whose sc are 1); activations in
+ *   class K  Q2_K .. Q6_K, IQ1_* to IQ3_*, IQ4_XS, IQ2_K .. IQ6_K, TQ1_0 TQ2_0 (whose sc are 1); activations in
  *            blocks of 256: y int8, dy f32
  *       per block            f = fmaf((float)sum_s sc[s] * sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *       then, if min         f = fmaf((float)sum_s m[s] * sum_{k in s} y[k], -(dmin*dy), f)
@@ -99,7 +99,7 @@ typedef struct ingle_type_info {
 const ingle_type_info *ingle_type_get(unsigned type);
 /* Name of a number that exists in GGUF files, supported or not ("Q8_1"); NULL if nobody's. */
 const char *ingle_type_known_name(unsigned type);
-/* "F32 F16 BF16 ...": what is supported, for messages: short enough for one. */
+/* "F32 F16 BF16 ... Q2_K-Q6_K ...": what is supported, for messages: short enough for one. */
 const char *ingle_type_supported_list(void);
 
 /* ---- packed weights ---- */
@@ -173,5 +173,16 @@ extern const uint32_t ingle_grid_iq1s[2048];
 extern const int8_t ingle_iq2_values[16], ingle_iq1_values[16];
 /* Four weights an entry, as bytes. */
 extern const uint32_t ingle_grid_iq3xxs[256], ingle_grid_iq3s[512];
+
+/* Values of ik_llama.cpp's types (IQ4_K has those of IQ4_NL), and what shifts 16 of them up. */
+extern const int8_t ingle_iq2k_values[16], ingle_iq3k_values[16];
+extern const int8_t ingle_iq5k_values[32], ingle_iq6k_values[64];
+enum {
+    INGLE_IQ2K_SHIFT = 5,
+    INGLE_IQ3K_SHIFT = 4,
+    INGLE_IQ4K_SHIFT = 4,
+    INGLE_IQ5K_SHIFT = 2,
+    INGLE_IQ6K_SHIFT = 1
+};
 
 #endif

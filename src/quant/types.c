@@ -72,6 +72,20 @@ static const ingle_type_info table[INGLE_TYPE_COUNT] = {
     K(IQ3_S, iq3_s, 110, 32, 128, false,
       FIELDS({0, 1, 2} /* d */, {2, 16, 4} /* qs */, {66, 8, 1} /* qh */, {74, 8, 4} /* signs */,
              {106, 4, 1} /* scales */)),
+    K(IQ2_K, iq2_k, 76, 16, 128, false,
+      FIELDS({0, 2, 2} /* d, shifts */, {4, 8, 1} /* scales */, {12, 16, 4} /* qs */)),
+    K(IQ3_K, iq3_k, 110, 16, 128, false,
+      FIELDS({0, 3, 2} /* d, shifts, signs of scales */, {6, 8, 1} /* scales */,
+             {14, 16, 4} /* qs */, {78, 8, 4} /* qh */)),
+    K(IQ4_K, iq4_k, 144, 16, 128, false,
+      FIELDS({0, 2, 2} /* d, shifts */, {4, 4, 1} /* scales_h */, {8, 8, 1} /* scales_l */,
+             {16, 32, 4} /* qs */)),
+    K(IQ5_K, iq5_k, 176, 16, 128, false,
+      FIELDS({0, 2, 2} /* d, shifts */, {4, 4, 1} /* scales_h */, {8, 8, 1} /* scales_l */,
+             {16, 32, 4} /* qs */, {144, 8, 4} /* qh */)),
+    K(IQ6_K, iq6_k, 212, 16, 128, false,
+      FIELDS({0, 2, 2} /* d, shifts */, {4, 16, 1} /* scales */, {20, 32, 4} /* qs */,
+             {148, 16, 4} /* qh */)),
 };
 
 /* Every number that was ever written into GGUF files. 4, 5, 31-33 and 36-38 are withdrawn. */
@@ -85,6 +99,14 @@ static const char *const known[] = {
     "Q2_0",
 };
 
+/* Of ik_llama.cpp, from FIRST_IK on; NULL where none was found in files. */
+#define FIRST_IK 134
+static const char *const known_ik[] = {
+    "IQ1_BN", "IQ2_BN", NULL,     "IQ2_K",   "IQ3_K",  "IQ4_K",  "IQ5_K",  "IQ6_K", NULL,
+    NULL,     "IQ4_KS", "IQ2_KS", "IQ4_KSS", NULL,     NULL,     NULL,     NULL,    NULL,
+    "IQ5_KS", "IQ2_KT", "IQ3_KT", "IQ4_KT",  "IQ3_KS", "IQ2_KL", "IQ1_KT",
+};
+
 const ingle_type_info *ingle_type_get(unsigned type)
 {
     return type < INGLE_TYPE_COUNT && table[type].name ? &table[type] : NULL;
@@ -92,13 +114,15 @@ const ingle_type_info *ingle_type_get(unsigned type)
 
 const char *ingle_type_known_name(unsigned type)
 {
-    return type < sizeof known / sizeof *known ? known[type] : NULL;
+    if (type < sizeof known / sizeof *known) return known[type];
+    if (type < FIRST_IK || type - FIRST_IK >= sizeof known_ik / sizeof *known_ik) return NULL;
+    return known_ik[type - FIRST_IK];
 }
 
 const char *ingle_type_supported_list(void)
 {
-    return "F32 F16 BF16 Q1_0 Q2_0 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ1_S IQ1_M "
-           "IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS MXFP4 NVFP4 TQ1_0 TQ2_0";
+    return "F32 F16 BF16 Q1_0 Q2_0 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K-Q6_K IQ1_S IQ1_M IQ2_XXS IQ2_XS "
+           "IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS IQ2_K-IQ6_K MXFP4 NVFP4 TQ1_0 TQ2_0";
 }
 
 const char *ingle_type_name(ingle_type type)

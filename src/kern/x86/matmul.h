@@ -255,6 +255,11 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
         SET(k, iq2_s, IQ2_S);                                                                      \
         SET(k, iq3_xxs, IQ3_XXS);                                                                  \
         SET(k, iq3_s, IQ3_S);                                                                      \
+        SET(k, iq2_k, IQ2_K);                                                                      \
+        SET(k, iq3_k, IQ3_K);                                                                      \
+        SET(k, iq4_k, IQ4_K);                                                                      \
+        SET(k, iq5_k, IQ5_K);                                                                      \
+        SET(k, iq6_k, IQ6_K);                                                                      \
         (k)->quantise = quantise;                                                                  \
         (k)->gemv_tokens = FEW;                                                                    \
         (k)->gemm_panels = PANELS;                                                                 \

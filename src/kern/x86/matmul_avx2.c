@@ -137,7 +137,8 @@ TILES_K(tiles_tq, {{4, false}, 16, true, false})
 TILES_K(tiles_k32_2, {{2, true}, 8, false, false}) /* weights of +-62 at most */
 TILES_K(tiles_k16_2, {{2, true}, 16, false, false})
 TILES_K(tiles_k32_8, {{8, true}, 8, false, false})  /* +-15 */
-TILES_K(tiles_k16_4, {{4, true}, 16, false, false}) /* +-9 */
+TILES_K(tiles_k16_4, {{4, true}, 16, false, false}) /* +-31 */
+TILES_K(tiles_k16_1, {{1, true}, 16, false, false})
 
 /* ---- gemm, class B ---- */
 
@@ -227,6 +228,11 @@ TYPE(iq2_xs, IQ2_XS, tiles_k16_2)
 TYPE(iq2_s, IQ2_S, tiles_k16_2)
 TYPE(iq3_xxs, IQ3_XXS, tiles_k32_2)
 TYPE(iq3_s, IQ3_S, tiles_k32_8)
+TYPE(iq2_k, IQ2_K, tiles_k16_4)
+TYPE(iq3_k, IQ3_K, tiles_k16_2)
+TYPE(iq4_k, IQ4_K, tiles_k16_1)
+TYPE(iq5_k, IQ5_K, tiles_k16_1)
+TYPE(iq6_k, IQ6_K, tiles_k16_1)
 
 void ingle_kern_avx2_matmul(ingle_kern *k)
 {

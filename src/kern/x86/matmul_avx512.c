@@ -82,11 +82,12 @@ static const tile_table tiles_q4_k = {TILES(tile_q45_k_loud), TILES(tile_q4_k_ca
 static const tile_table tiles_q5_k = {TILES(tile_q45_k_loud), TILES(tile_q5_k_calm)};
 static const tile_table tiles_q6_k = {TILES(tile_q6_k_loud), TILES(tile_q6_k_calm)};
 static const tile_table tiles_tq = {TILES(tile_tq), TILES(tile_tq)};
-/* Tables of values. Sums of 32 products fit 16 bits if calm with weights of +-15, not with more;
- * of 16 products always with +-9. */
+/* Tables of values. Sums of 32 products fit 16 bits if calm with weights of +-15, not with more; of
+ * 16 products with +-31, and always with +-9. */
 static const tile_table tiles_k32 = {TILES(tile_k32_loud), TILES(tile_k32_loud)};
 static const tile_table tiles_k32_15 = {TILES(tile_k32_loud), TILES(tile_k32_calm)};
 static const tile_table tiles_k16 = {TILES(tile_k16_wide), TILES(tile_k16_wide)};
+static const tile_table tiles_k16_31 = {TILES(tile_k16_wide), TILES(tile_k16_narrow)};
 static const tile_table tiles_k16_9 = {TILES(tile_k16_narrow), TILES(tile_k16_narrow)};
 
 /* ---- gemm, class B ---- */
@@ -176,6 +177,11 @@ TYPE(iq2_xs, IQ2_XS, tiles_k16)
 TYPE(iq2_s, IQ2_S, tiles_k16)
 TYPE(iq3_xxs, IQ3_XXS, tiles_k32)
 TYPE(iq3_s, IQ3_S, tiles_k32_15)
+TYPE(iq2_k, IQ2_K, tiles_k16_31)
+TYPE(iq3_k, IQ3_K, tiles_k16)
+TYPE(iq4_k, IQ4_K, tiles_k16)
+TYPE(iq5_k, IQ5_K, tiles_k16)
+TYPE(iq6_k, IQ6_K, tiles_k16)
 
 void ingle_kern_avx512_matmul(ingle_kern *k)
 {

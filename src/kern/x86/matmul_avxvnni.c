@@ -176,6 +176,11 @@ ALL(iq2_xs, IQ2_XS)
 ALL(iq2_s, IQ2_S)
 ALL(iq3_xxs, IQ3_XXS)
 ALL(iq3_s, IQ3_S)
+ALL(iq2_k, IQ2_K)
+ALL(iq3_k, IQ3_K)
+ALL(iq4_k, IQ4_K)
+ALL(iq5_k, IQ5_K)
+ALL(iq6_k, IQ6_K)
 
 void ingle_kern_avxvnni_matmul(ingle_kern *k)
 {

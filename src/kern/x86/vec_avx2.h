@@ -113,6 +113,12 @@ INLINE vi vi_minus(vi a, vi signs, vi bits)
     vi minus = _mm256_cmpeq_epi8(vi_and(signs, bits), bits);
     return vi_sub8(vi_xor(a, minus), minus);
 }
+/* b where bits & bit, else a; of every byte. */
+INLINE vi vi_pick(vi a, vi b, vi bits, int bit)
+{
+    vi v = vi_8(bit);
+    return _mm256_blendv_epi8(a, b, _mm256_cmpeq_epi8(vi_and(bits, v), v));
+}
 /* Rounded up. */
 INLINE vi vi_avg8(vi a, vi b)
 {

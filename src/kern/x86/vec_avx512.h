@@ -102,6 +102,11 @@ INLINE vi vi_minus(vi a, vi signs, vi bits)
 {
     return _mm512_mask_sub_epi8(a, _mm512_test_epi8_mask(signs, bits), vi_zero(), a);
 }
+/* b where bits & bit, else a; of every byte. */
+INLINE vi vi_pick(vi a, vi b, vi bits, int bit)
+{
+    return _mm512_mask_mov_epi8(a, _mm512_test_epi8_mask(bits, vi_8(bit)), b);
+}
 /* Rounded up. */
 INLINE vi vi_avg8(vi a, vi b)
 {

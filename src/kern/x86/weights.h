@@ -34,37 +34,46 @@ typedef struct shape {
     int n_subs;                     /* scales per block; class B: 1 */
     int zero;
     bool has_min;
-    bool steps_first; /* parts are neighbouring lines: a step gives 4 n_parts consecutive k */
+    enum {
+        PARTS_FIRST, /* part by part */
+        STEPS_FIRST, /* parts are neighbouring lines: a step gives 4 n_parts consecutive k */
+        HALVES       /* chunk c is half c % 2 of every sub-block pair of 64 or 128 weights */
+    } order;
 } shape;
 
 INLINE shape shape_of(ingle_type type)
 {
     switch (type) {
-    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false, false};
-    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, true, false};
-    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false, false};
-    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, true, false};
-    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, WIDE_ZERO, false, false};
-    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, WIDE_ZERO, false, false};
-    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 16, false, false};
-    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, true, false};
-    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false, false};
-    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, true, false};
-    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, true, false};
-    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false, false};
-    case INGLE_TYPE_Q1_0: return (shape){4, 8, 1, 1, 1, false, false};
-    case INGLE_TYPE_Q2_0: return (shape){2, 8, 1, 1, 1, false, false};
-    case INGLE_TYPE_NVFP4: return (shape){4, 2, 2, 1, WIDE_ZERO, false, false};
-    case INGLE_TYPE_TQ1_0: return (shape){16, 4, 1, 16, 1, false, false};
-    case INGLE_TYPE_TQ2_0: return (shape){4, 4, 4, 16, 1, false, false};
+    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false, PARTS_FIRST};
+    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, true, PARTS_FIRST};
+    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false, PARTS_FIRST};
+    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, true, PARTS_FIRST};
+    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, WIDE_ZERO, false, PARTS_FIRST};
+    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, WIDE_ZERO, false, PARTS_FIRST};
+    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 16, false, PARTS_FIRST};
+    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, true, HALVES};
+    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false, HALVES};
+    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, true, PARTS_FIRST};
+    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, true, PARTS_FIRST};
+    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false, HALVES};
+    case INGLE_TYPE_Q1_0: return (shape){4, 8, 1, 1, 1, false, PARTS_FIRST};
+    case INGLE_TYPE_Q2_0: return (shape){2, 8, 1, 1, 1, false, PARTS_FIRST};
+    case INGLE_TYPE_NVFP4: return (shape){4, 2, 2, 1, WIDE_ZERO, false, PARTS_FIRST};
+    case INGLE_TYPE_TQ1_0: return (shape){16, 4, 1, 16, 1, false, PARTS_FIRST};
+    case INGLE_TYPE_TQ2_0: return (shape){4, 4, 4, 16, 1, false, HALVES};
     case INGLE_TYPE_IQ1_S:
     case INGLE_TYPE_IQ2_XXS:
     case INGLE_TYPE_IQ3_XXS:
-    case INGLE_TYPE_IQ3_S: return (shape){8, 4, 2, 8, WIDE_ZERO, false, true};
+    case INGLE_TYPE_IQ3_S: return (shape){8, 4, 2, 8, WIDE_ZERO, false, STEPS_FIRST};
     case INGLE_TYPE_IQ1_M:
     case INGLE_TYPE_IQ2_XS:
-    case INGLE_TYPE_IQ2_S: return (shape){16, 2, 2, 16, WIDE_ZERO, false, true};
-    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false, false}; /* IQ4_XS */
+    case INGLE_TYPE_IQ2_S: return (shape){16, 2, 2, 16, WIDE_ZERO, false, STEPS_FIRST};
+    case INGLE_TYPE_IQ2_K:
+    case INGLE_TYPE_IQ3_K: return (shape){4, 4, 4, 16, WIDE_ZERO, false, HALVES};
+    case INGLE_TYPE_IQ4_K: return (shape){8, 4, 2, 16, WIDE_ZERO, false, PARTS_FIRST};
+    case INGLE_TYPE_IQ5_K:
+    case INGLE_TYPE_IQ6_K: return (shape){8, 4, 2, 16, WIDE_ZERO, false, HALVES};
+    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false, PARTS_FIRST}; /* IQ4_XS */
     }
 }
 
@@ -77,7 +86,8 @@ INLINE int run_of(shape s)
 INLINE bool is_k(ingle_type type)
 {
     return (type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL) ||
-           type == INGLE_TYPE_IQ1_M || type == INGLE_TYPE_TQ1_0 || type == INGLE_TYPE_TQ2_0;
+           type == INGLE_TYPE_IQ1_M || type == INGLE_TYPE_TQ1_0 || type == INGLE_TYPE_TQ2_0 ||
+           (type >= INGLE_TYPE_IQ2_K && type <= INGLE_TYPE_IQ6_K);
 }
 
 /* Weights of a block. */
@@ -91,20 +101,20 @@ INLINE int block_of(ingle_type type)
 INLINE bool is_wide(ingle_type type)
 {
     return type == INGLE_TYPE_Q8_0 || type == INGLE_TYPE_NVFP4 || type == INGLE_TYPE_IQ1_M ||
-           (type >= INGLE_TYPE_IQ2_XXS && type <= INGLE_TYPE_IQ4_XS);
+           (type >= INGLE_TYPE_IQ2_XXS && type <= INGLE_TYPE_IQ4_XS) ||
+           (type >= INGLE_TYPE_IQ2_K && type <= INGLE_TYPE_IQ6_K);
 }
 
-/* Q2_K, Q3_K, Q6_K, TQ2_0: chunk c is half c % 2 of every sub-block pair in the 128 weights c / 2. */
 INLINE int line_of(shape s, int c, int j, int i)
 {
-    if (s.n_parts == 4) return 32 * (c / 2) + 8 * j + 4 * (c % 2) + i;
-    if (s.steps_first) return (c * s.n_steps + i) * s.n_parts + j;
+    if (s.order == HALVES) return 8 * s.n_parts * (c / 2) + 8 * j + 4 * (c % 2) + i;
+    if (s.order == STEPS_FIRST) return (c * s.n_steps + i) * s.n_parts + j;
     return (c * s.n_parts + j) * s.n_steps + i;
 }
 
 INLINE int sub_of(shape s, int c, int j)
 {
-    if (s.n_parts == 4) return 8 * (c / 2) + 2 * j + c % 2;
+    if (s.order == HALVES) return 2 * s.n_parts * (c / 2) + 2 * j + c % 2;
     return s.n_subs == s.n_chunks ? c : 2 * c + j;
 }
 
@@ -209,6 +219,7 @@ typedef struct scales {
 } scales;
 
 #include "kern/x86/grids.h"
+#include "kern/x86/iqk.h"
 
 /* Gives shape_of(type).n_parts lines; see the head of this file. */
 INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int r, vi u[])
@@ -253,6 +264,11 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
     case INGLE_TYPE_IQ2_S: unpack_iq2_s(s, b, c, i, r, u); break;
     case INGLE_TYPE_IQ3_XXS: unpack_iq3_xxs(s, b, c, i, r, u); break;
     case INGLE_TYPE_IQ3_S: unpack_iq3_s(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ2_K: unpack_iq2_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ3_K: unpack_iq3_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ4_K: unpack_iq4_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ5_K: unpack_iq5_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ6_K: unpack_iq6_k(s, b, c, i, r, u); break;
     default: /* IQ4_XS */
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, WIDE_ZERO, u);
@@ -290,6 +306,11 @@ INLINE stream stream_of(ingle_type type, int i)
     case INGLE_TYPE_IQ1_S: return i ? (stream){2, all / 16} : (stream){1, all / 8};
     case INGLE_TYPE_IQ1_M: return i ? (stream){1, all / 16} : (stream){0, all / 8};
     case INGLE_TYPE_NVFP4: return (stream){1, i ? 0 : all};
+    case INGLE_TYPE_IQ2_K: return (stream){2, i ? 0 : all / 4};
+    case INGLE_TYPE_IQ3_K: return i ? (stream){3, all / 8} : (stream){2, all / 4};
+    case INGLE_TYPE_IQ4_K: return (stream){3, i ? 0 : all / 2};
+    case INGLE_TYPE_IQ5_K: return i ? (stream){4, all / 8} : (stream){3, all / 2};
+    case INGLE_TYPE_IQ6_K: return i ? (stream){3, all / 4} : (stream){2, all / 2};
     default: return (stream){1, i ? 0 : all / 2};
     }
 }
@@ -384,6 +405,11 @@ INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
     case INGLE_TYPE_IQ2_XS: scales_nibbles(s, 2, b, 8, out); break;
     case INGLE_TYPE_IQ2_S: scales_nibbles(s, 4, b, 8, out); break;
     case INGLE_TYPE_IQ3_S: scales_nibbles(s, 4, b, 4, out); break;
+    case INGLE_TYPE_IQ2_K: scales_iq2_k(s, b, out); break;
+    case INGLE_TYPE_IQ3_K: scales_iq3_k(s, b, out); break;
+    case INGLE_TYPE_IQ4_K:
+    case INGLE_TYPE_IQ5_K: scales_iq45_k(s, b, out); break;
+    case INGLE_TYPE_IQ6_K: memcpy(out->sc, s->field[1] + b * 256, 256); break;
     default: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out);
     }
 }
@@ -411,6 +437,7 @@ INLINE vf e4m3(const uint8_t *p)
 INLINE vf block_d(ingle_type type, const source *s, size_t b, int r)
 {
     int f = 0;
+    size_t units = 1; /* of the field in a block, of which d is the first */
     float part = 1;
     switch (type) {
     case INGLE_TYPE_MXFP4: return e8m0(s->field[0] + b * ROWS + (size_t)r);
@@ -425,9 +452,14 @@ INLINE vf block_d(ingle_type type, const source *s, size_t b, int r)
     case INGLE_TYPE_IQ2_XXS:
     case INGLE_TYPE_IQ2_XS:
     case INGLE_TYPE_IQ2_S: part = 0.125f; break;
+    case INGLE_TYPE_IQ2_K:
+    case INGLE_TYPE_IQ3_K:
+    case INGLE_TYPE_IQ4_K:
+    case INGLE_TYPE_IQ5_K:
+    case INGLE_TYPE_IQ6_K: units = (size_t)heads_of(type); break;
     default: break;
     }
-    vf d = vf_load_f16(s->field[f] + (b * ROWS + (size_t)r) * 2);
+    vf d = vf_load_f16(s->field[f] + (b * units * ROWS + (size_t)r) * 2);
     return part < 1 ? vf_mul(d, vf_1(part)) : d;
 }
 

@@ -1,0 +1,103 @@
+/* decode_iqk.c - reads the blocks of ik_llama.cpp's IQ2_K to IQ6_K: values from a table, which a bit
+ * for every 16 weights shifts up by a constant.
+ * Owns       the tables.
+ * Depends on quant/decode.h.
+ * Invariant  all that is said in decode.c. IQ6_K's values are the integers that all its products
+ *            use there; its conversion to floats alone takes a polynomial near them. */
+#include "quant/decode.h"
+
+const int8_t ingle_iq2k_values[16] = {-31, -13, 1, 17};
+const int8_t ingle_iq3k_values[16] = {-63, -40, -23, -10, 1, 13, 28, 47};
+const int8_t ingle_iq5k_values[32] = {-126, -114, -103, -92, -83, -74, -65, -57, -50, -43, -36,
+                                      -30,  -24,  -18,  -12, -6,  -1,  5,   11,  17,  23,  29,
+                                      36,   43,   51,   59,  68,  77,  87,  97,  109, 121};
+const int8_t ingle_iq6k_values[64] = {
+    -127, -121, -115, -109, -104, -98, -93, -88, -84, -79, -74, -70, -66, -62, -58, -54,
+    -51,  -47,  -44,  -40,  -37,  -34, -31, -28, -25, -22, -19, -16, -13, -11, -8,  -5,
+    -2,   0,    3,    6,    9,    12,  14,  17,  20,  23,  27,  30,  33,  36,  40,  44,
+    47,   51,   55,   59,   63,   68,  72,  77,  82,  87,  92,  98,  103, 109, 115, 121};
+
+/* Indices in w to values. */
+static void look_up(const uint8_t *block, const int8_t *values, int shift, int8_t *w)
+{
+    unsigned extra = ingle_u16_at(block + 2);
+    for (int k = 0; k < 256; k++) w[k] = (int8_t)(values[w[k]] + (extra >> k / 16 & 1 ? shift : 0));
+}
+
+static int nibble(const uint8_t *p, int i)
+{
+    return p[i / 2] >> 4 * (i % 2) & 15;
+}
+
+/* Byte l of half h holds weights 128h + l + {0, 32, 64, 96}, two bits each. */
+static int two_bits(const uint8_t *p, int k)
+{
+    return p[k / 128 * 32 + k % 32] >> k / 32 % 4 * 2 & 3;
+}
+
+/* Byte l of quarter q holds weights 64q + l (low) and 64q + 32 + l. */
+static int four_bits(const uint8_t *p, int k)
+{
+    return p[k / 64 * 32 + k % 32] >> k / 32 % 2 * 4 & 15;
+}
+
+void ingle_plain_iq2_k(const uint8_t *block, ingle_plain *out)
+{
+    out->d = ingle_f16_at(block);
+    for (int i = 0; i < 16; i++) out->sc[i] = (int8_t)(nibble(block + 4, i) - 8);
+    for (int k = 0; k < 256; k++) out->w[k] = (int8_t)two_bits(block + 12, k);
+    look_up(block, ingle_iq2k_values, INGLE_IQ2K_SHIFT, out->w);
+}
+
+void ingle_plain_iq3_k(const uint8_t *block, ingle_plain *out)
+{
+    unsigned minus = ingle_u16_at(block + 4);
+    const uint8_t *qh = block + 78; /* bit s of qh[l]: bit 2 of weight 32s + l */
+    out->d = ingle_f16_at(block);
+    for (int i = 0; i < 16; i++) {
+        int sc = 2 * nibble(block + 6, i) + 1;
+        out->sc[i] = (int8_t)(minus >> i & 1 ? -sc : sc);
+    }
+    for (int k = 0; k < 256; k++)
+        out->w[k] = (int8_t)(two_bits(block + 14, k) | (qh[k % 32] >> k / 32 & 1) << 2);
+    look_up(block, ingle_iq3k_values, INGLE_IQ3K_SHIFT, out->w);
+}
+
+/* Low nibbles of 16 scales after the four bytes with their high two bits. */
+static void read_scales_iqk(const uint8_t *p, int8_t *sc)
+{
+    for (int i = 0; i < 16; i++) {
+        int high = p[i / 4] >> 2 * (i % 4) & 3;
+        sc[i] = (int8_t)((nibble(p + 4, i) | high << 4) - 32);
+    }
+}
+
+void ingle_plain_iq4_k(const uint8_t *block, ingle_plain *out)
+{
+    out->d = ingle_f16_at(block);
+    read_scales_iqk(block + 4, out->sc);
+    for (int k = 0; k < 256; k++) {
+        int byte = block[16 + k / 32 * 16 + k % 16];
+        out->w[k] = (int8_t)(byte >> k / 16 % 2 * 4 & 15);
+    }
+    look_up(block, ingle_iq4nl_values, INGLE_IQ4K_SHIFT, out->w);
+}
+
+void ingle_plain_iq5_k(const uint8_t *block, ingle_plain *out)
+{
+    const uint8_t *qh = block + 144; /* bit s of qh[l]: bit 4 of weight 32s + l */
+    out->d = ingle_f16_at(block);
+    read_scales_iqk(block + 4, out->sc);
+    for (int k = 0; k < 256; k++)
+        out->w[k] = (int8_t)(four_bits(block + 16, k) | (qh[k % 32] >> k / 32 & 1) << 4);
+    look_up(block, ingle_iq5k_values, INGLE_IQ5K_SHIFT, out->w);
+}
+
+void ingle_plain_iq6_k(const uint8_t *block, ingle_plain *out)
+{
+    out->d = ingle_f16_at(block);
+    memcpy(out->sc, block + 4, 16);
+    for (int k = 0; k < 256; k++)
+        out->w[k] = (int8_t)(four_bits(block + 20, k) | two_bits(block + 148, k) << 4);
+    look_up(block, ingle_iq6k_values, INGLE_IQ6K_SHIFT, out->w);
+}
