@@ -61,7 +61,9 @@ static const ingle_family families[] = {
      .norm_v = true,
      .unit_scores = true,
      .layer_inputs = true,
-     .keys = INGLE_KEY_SOFTCAPS},
+     .dense_beside = true,
+     .norm_experts = true,
+     .keys = INGLE_KEY_SOFTCAPS | INGLE_KEY_EXPERTS},
     {.name = "phi2",
      .rope = INGLE_ROPE_HALVES,
      .norm = INGLE_NORM_LAYER,
@@ -788,6 +790,7 @@ static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams
     moe->n_group = moe->n_group_used = 1;
     moe->gating = f->gating;
     moe->norm = f->norm_experts;
+    moe->beside = f->dense_beside;
     if ((st = read_u32(r, "expert_used_count", true, 1, moe->n_expert, &moe->n_used))) return st;
     if ((st = read_u32(r, "expert_feed_forward_length", false, 1, 1u << 22, &moe->n_ff))) return st;
     uint64_t widest = moe->n_ff > hp->n_embd ? moe->n_ff : hp->n_embd;

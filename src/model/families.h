@@ -113,6 +113,7 @@ typedef struct ingle_family {
     bool norm_v;      /* values are normed by head, without weights; without attn_v they are keys */
     bool unit_scores; /* scores are not scaled */
     bool altup;       /* streams, low-rank ways around attention, sparse activation */
+    bool dense_beside; /* layers with experts have a dense feed-forward too */
     bool layer_inputs; /* every layer adds a vector of its own for the token */
     bool latent;       /* keys and values out of a latent (plan_latent.c) */
     bool yarn_tenth;   /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
@@ -165,6 +166,7 @@ typedef struct ingle_moe {
     uint32_t n_group, n_group_used; /* experts are chosen from the best groups; 1, 1: from all */
     ingle_gating gating;
     bool norm;
+    bool beside; /* of a dense feed-forward, each between norms of its own */
     float scale; /* of the weights */
 } ingle_moe;
 

@@ -301,31 +301,61 @@ static void shared_experts(builder *b, ingle_buf src)
     if (gated) binary(b, INGLE_OP_GATE, INGLE_BUF_N, INGLE_BUF_N, INGLE_BUF_S);
 }
 
-/* N = the weighted sum of the token's experts of src = N (+ the shared ones). */
-static void experts(builder *b, ingle_buf src)
+/* C = the experts of the token and their weights, by src. */
+static void route(builder *b, ingle_buf src)
 {
-    const ingle_moe *moe = &b->hp->moe;
-    size_t d = b->hp->n_embd;
-    linear(b, INGLE_BUF_R, src, "ffn_gate_inp", moe->n_expert);
-    uint32_t bias = vector_if(b, "exp_probs_b.bias", moe->n_expert),
-             factors = vector_if(b, "ffn_down_exps.scale", moe->n_expert);
+    uint32_t n = b->hp->moe.n_expert;
+    linear(b, INGLE_BUF_R, src, "ffn_gate_inp", n);
+    uint32_t bias = vector_if(b, "exp_probs_b.bias", n),
+             factors = vector_if(b, "ffn_down_exps.scale", n);
     ingle_instr *in = emit(b, INGLE_OP_ROUTE);
     in->dst = INGLE_BUF_C, in->src = INGLE_BUF_R, in->vector = bias, in->vector2 = factors;
-    in = emit(b, INGLE_OP_EXPERTS);
-    in->src = src, in->dst = INGLE_BUF_EY;          /* where float rows wait for their expert */
-    bool joint = has(b, "ffn_gate_up_exps.weight"); /* in one tensor, the gate first */
-    size_t n = moe->n_ff, n_all = joint ? 2 * n : n;
-    expert_out(b, in, INGLE_BUF_EG, joint ? "ffn_gate_up_exps" : "ffn_gate_exps", 0, n, n_all, d);
-    expert_out(b, in, INGLE_BUF_EU, joint ? "ffn_gate_up_exps" : "ffn_up_exps", n_all - n, n, n_all,
-               d);
+}
+
+/* dst = the weighted sum of the chosen experts of src. */
+static void chosen(builder *b, ingle_buf dst, ingle_buf src)
+{
+    size_t d = b->hp->n_embd, n_ff = b->hp->moe.n_ff;
+    bool one = has(b, "ffn_gate_up_exps.weight"); /* gate and up in one tensor, the gate first */
+    size_t n_all = one ? 2 * n_ff : n_ff;
+    ingle_instr *in = emit(b, INGLE_OP_EXPERTS);
+    in->src = src, in->dst = INGLE_BUF_EY; /* where float rows wait for their expert */
+    expert_out(b, in, INGLE_BUF_EG, one ? "ffn_gate_up_exps" : "ffn_gate_exps", 0, n_ff, n_all, d);
+    expert_out(b, in, INGLE_BUF_EU, one ? "ffn_gate_up_exps" : "ffn_up_exps", n_all - n_ff, n_ff,
+               n_all, d);
     activate(b, INGLE_BUF_EG, INGLE_BUF_EU, true);
     in = emit(b, INGLE_OP_EXPERTS);
     in->src = in->dst = INGLE_BUF_EG, in->pairs = true;
-    expert_out(b, in, INGLE_BUF_EY, "ffn_down_exps", 0, d, d, moe->n_ff);
-    binary(b, INGLE_OP_REDUCE, moe->n_ff_shared ? INGLE_BUF_M : INGLE_BUF_N, INGLE_BUF_EY,
-           INGLE_BUF_C);
-    if (!moe->n_ff_shared) return;
+    expert_out(b, in, INGLE_BUF_EY, "ffn_down_exps", 0, d, d, n_ff);
+    binary(b, INGLE_OP_REDUCE, dst, INGLE_BUF_EY, INGLE_BUF_C);
+}
+
+/* N = the weighted sum of the token's experts of src = N (+ the shared ones). */
+static void experts(builder *b, ingle_buf src)
+{
+    bool shared = b->hp->moe.n_ff_shared;
+    route(b, src);
+    chosen(b, shared ? INGLE_BUF_M : INGLE_BUF_N, src);
+    if (!shared) return;
     shared_experts(b, src);
+    binary(b, INGLE_OP_ADD, INGLE_BUF_N, INGLE_BUF_N, INGLE_BUF_M);
+}
+
+/* N = a dense feed-forward of x and the experts of x, each between norms of its own; what chooses
+ * has one too, and is scaled. */
+static void dense_and_experts(builder *b, ingle_buf x)
+{
+    norm(b, INGLE_BUF_N, x, "ffn_norm");
+    dense(b, INGLE_BUF_N);
+    norm(b, INGLE_BUF_N, INGLE_BUF_N, "post_ffw_norm_1");
+    binary(b, INGLE_OP_COPY, INGLE_BUF_M, INGLE_BUF_N, INGLE_BUF_N);
+    uint32_t by = vector(b, "ffn_gate_inp.scale", b->hp->n_embd);
+    norm_with(b, INGLE_BUF_N, x, by, INGLE_NO_VECTOR);
+    scale(b, INGLE_BUF_N, (float)(1 / sqrt((double)b->hp->n_embd)));
+    route(b, INGLE_BUF_N);
+    norm(b, INGLE_BUF_N, x, "pre_ffw_norm_2");
+    chosen(b, INGLE_BUF_N, INGLE_BUF_N);
+    norm(b, INGLE_BUF_N, INGLE_BUF_N, "post_ffw_norm_2");
     binary(b, INGLE_OP_ADD, INGLE_BUF_N, INGLE_BUF_N, INGLE_BUF_M);
 }
 
@@ -333,11 +363,16 @@ static void feed_forward(builder *b, ingle_buf x)
 {
     const ingle_hparams *hp = b->hp;
     const char *before = b->family->late_ffn_norm ? "post_attention_norm" : "ffn_norm";
+    bool with_experts = hp->moe.n_expert && b->layer >= hp->moe.n_dense;
+    if (with_experts && hp->moe.beside) {
+        dense_and_experts(b, x);
+        join(b, x, "post_ffw_norm");
+        return;
+    }
     if (hp->parallel && !has(b, "ffn_norm.weight"))
         norm_with(b, INGLE_BUF_N, x, b->attn_norm, b->attn_norm_bias);
     else if (!b->family->no_pre_norm) norm(b, INGLE_BUF_N, x, before);
-    (hp->moe.n_expert && b->layer >= hp->moe.n_dense ? experts : dense)(
-        b, b->family->no_pre_norm ? x : INGLE_BUF_N);
+    (with_experts ? experts : dense)(b, b->family->no_pre_norm ? x : INGLE_BUF_N);
     join(b, x, "post_ffw_norm");
 }
 
@@ -425,7 +460,7 @@ static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t 
     width[INGLE_BUF_V] = l->n_head_kv * l->head_dim_v;
     width[INGLE_BUF_A] = width[INGLE_BUF_AR] = l->n_head * l->head_dim_v;
     bool experts = moe->n_expert && layer >= moe->n_dense;
-    width[INGLE_BUF_G] = width[INGLE_BUF_U] = experts ? 0 : l->n_ff;
+    width[INGLE_BUF_G] = width[INGLE_BUF_U] = experts && !moe->beside ? 0 : l->n_ff;
     ingle_build_stream_widths(width, hp);
     if (hp->latent.n_rank_kv) ingle_latent_widths(width, hp, l->n_head, by_head);
     if (!experts) return;
@@ -433,7 +468,7 @@ static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t 
     width[INGLE_BUF_C] = moe->n_used * (sizeof(ingle_choice) / sizeof(float));
     width[INGLE_BUF_EG] = width[INGLE_BUF_EU] = moe->n_used * moe->n_ff;
     width[INGLE_BUF_EY] = moe->n_used * hp->n_embd;
-    width[INGLE_BUF_M] = moe->n_ff_shared ? hp->n_embd : 0;
+    width[INGLE_BUF_M] = moe->n_ff_shared || moe->beside ? hp->n_embd : 0;
     width[INGLE_BUF_SG] = width[INGLE_BUF_SU] = moe->n_ff_shared;
     width[INGLE_BUF_S] = moe->n_ff_shared ? 1 : 0;
 }

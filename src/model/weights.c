@@ -104,6 +104,7 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
     return st ? st : add_matrix(w, t, first, n_rows, n_cols, w->in_place, err);
 }
 
+/* Rows first .. first + n_rows - 1 of the n_all of each of n. */
 static ingle_status add_matrices(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
                                  size_t first, size_t n_rows, size_t n_all, size_t n_cols,
                                  bool mapped, uint32_t *index, ingle_error *err)

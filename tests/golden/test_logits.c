@@ -55,7 +55,8 @@ static const char *const f32_models[] = {"llama2",
                                          "deepseek2",
                                          "deepseek2-softmax",
                                          "gemma4-e",
-                                         "gemma3n"};
+                                         "gemma3n",
+                                         "gemma4-moe"};
 
 /* At the best level, at the portable one, and with nothing fused: the same bits as the first. */
 static void f32_logits(void **state)
