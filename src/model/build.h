@@ -161,6 +161,15 @@ void ingle_build_pooling(builder *b);
 /* A = attention of Q over a cache, as hyper-parameters say of the layer. */
 void ingle_build_attend(builder *b, uint32_t cache);
 
+/* g = act(g) * u, or act(g). */
+void ingle_build_activate(builder *b, ingle_buf g, ingle_buf u, bool gated);
+/* N = down(act(gate(src)) * up(src)) */
+void ingle_build_dense(builder *b, ingle_buf src);
+
+/* plan_experts.c: N = what the token's experts make of src = N; with a dense feed-forward of x. */
+void ingle_build_experts(builder *b, ingle_buf src);
+void ingle_build_dense_and_experts(builder *b, ingle_buf x);
+
 /* plan_latent.c: A = attention of a layer whose keys and values come out of a latent. */
 bool ingle_latent_by_head(const ingle_gguf *g);
 void ingle_latent_widths(uint32_t *width, const ingle_hparams *hp, uint32_t n_head, bool by_head);
