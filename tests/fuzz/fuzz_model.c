@@ -25,6 +25,8 @@ static ingle_status run(ingle_model *model, ingle_engine *engine, ingle_error *e
     if (!st) st = ingle_session_open(&s, engine, err);
     if (!st) st = ingle_sampler_open(&sampler, NULL, info.n_vocab, model, err);
     if (!st && ingle_tokenize(model, "ab a.", 5, INGLE_ADD_SPECIAL, tokens, 16, &n, err)) n = 0;
+    ingle_error other = {""}; /* any model embeds; encoders do nothing else */
+    if (!st) must_say(ingle_session_embed(s, tokens, n ? n : 1, NULL, &other), &other);
     if (!st) st = ingle_generate(s, sampler, tokens, n ? n : 1, &go, NULL, err);
     if (!st) ingle_detokenize(model, tokens, n, INGLE_CLEAN_SPACES, text, sizeof text, &n, err);
     ingle_sampler_close(&sampler);
