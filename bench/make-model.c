@@ -94,6 +94,19 @@ static const recipe RECIPES[] = {
     {"iq4_xs", INGLE_TYPE_IQ4_XS, 30},
     {"mxfp4", INGLE_TYPE_MXFP4,
      38}, /* every matrix MXFP4, as no dense recipe does: for measuring that type */
+    /* Of these too every matrix is that type, but for the head: */
+    {"nvfp4", INGLE_TYPE_NVFP4, 39},
+    {"q1_0", INGLE_TYPE_Q1_0, 40},
+    {"q2_0", INGLE_TYPE_Q2_0, 41},
+    {"tq1_0", INGLE_TYPE_TQ1_0, 36},
+    {"tq2_0", INGLE_TYPE_TQ2_0, 37},
+    {"iq1_s", INGLE_TYPE_IQ1_S, 24},
+    {"iq1_m", INGLE_TYPE_IQ1_M, 31},
+    {"iq2_xxs", INGLE_TYPE_IQ2_XXS, 19},
+    {"iq2_xs", INGLE_TYPE_IQ2_XS, 20},
+    {"iq2_s", INGLE_TYPE_IQ2_S, 28},
+    {"iq3_xxs", INGLE_TYPE_IQ3_XXS, 23},
+    {"iq3_s", INGLE_TYPE_IQ3_S, 26},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -313,9 +326,43 @@ static void fix_mxfp4(uint8_t *b,
     b[0] = (uint8_t)(127 + (int)lrintf(log2f(spread / 4.6f)) + (b[0] & 1));
 }
 
+/* E4M3 scales, small ones: eighths of 2^-6. What real files do with a scale for the whole tensor. */
+static void fix_nvfp4(uint8_t *b, float spread)
+{
+    int e = (int)lrintf(spread / 2.9f * 512);
+    for (int i = 0; i < 4; i++) b[i] = (uint8_t)(e < 1 ? 1 : e > 7 ? 7 : e);
+}
+
+/* Two bits a weight: 3, which ternary files do not hold, becomes 1, so the mean is 0. */
+static void fix_2bit(uint8_t *d, uint8_t *qs, int n, float spread)
+{
+    put_f16(d, jittered(spread / 0.71f, d[0]));
+    for (int i = 0; i < n; i++) qs[i] &= (uint8_t) ~(qs[i] & (qs[i] & 0x55) << 1);
+}
+
+static void fix_iq1_m(uint8_t *b, float spread)
+{
+    uint8_t d[2];
+    put_f16(d, jittered(spread / 6.9f, b[0]));
+    for (int i = 0; i < 4; i++)
+        b[49 + 2 * i] = (uint8_t)((b[49 + 2 * i] & 15) | (d[i / 2] >> 4 * (i % 2) & 15) << 4);
+}
+
 static void fix_block(ingle_type type, uint8_t *b, float spread)
 {
     switch (type) {
+    case INGLE_TYPE_NVFP4: fix_nvfp4(b, spread); break;
+    case INGLE_TYPE_Q1_0: put_f16(b, jittered(spread, b[0])); break;
+    case INGLE_TYPE_Q2_0: fix_2bit(b, b + 2, 16, spread); break;
+    case INGLE_TYPE_TQ1_0: put_f16(b + 52, jittered(spread / 0.82f, b[52])); break;
+    case INGLE_TYPE_TQ2_0: fix_2bit(b + 64, b, 64, spread); break;
+    case INGLE_TYPE_IQ1_S: put_f16(b, jittered(spread / 6.9f, b[0])); break;
+    case INGLE_TYPE_IQ1_M: fix_iq1_m(b, spread); break;
+    case INGLE_TYPE_IQ2_XXS:
+    case INGLE_TYPE_IQ2_XS:
+    case INGLE_TYPE_IQ2_S: put_f16(b, jittered(spread / 50, b[0])); break;
+    case INGLE_TYPE_IQ3_XXS: put_f16(b, jittered(spread / 120, b[0])); break;
+    case INGLE_TYPE_IQ3_S: put_f16(b, jittered(spread / 140, b[0])); break;
     case INGLE_TYPE_Q4_0: scale_b(b, 4.6f, 0, false, spread); break;
     case INGLE_TYPE_Q4_1: scale_b(b, 4.6f, 7.5f, true, spread); break;
     case INGLE_TYPE_Q5_0: scale_b(b, 9.2f, 0, false, spread); break;
