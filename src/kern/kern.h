@@ -82,8 +82,8 @@ typedef struct ingle_attend {
     size_t pos0, window;
     size_t n_seen; /* 0: a token sees no later one */
     float scale;
-    float softcap; /* 0 = none; else s = softcap * tanh(s / softcap) */
-    const float *sinks; /* [n_group] or NULL: one more score per query head, which has no value:
+    float softcap;       /* 0 = none; else s = softcap * tanh(s / softcap) */
+    const float *sinks;  /* [n_group] or NULL: one more score per query head, which has no value:
                          * after the groups M' = max(M, sink), o = o*exp(M-M'), l = fma(l, exp(M-M'), exp(sink-M')) */
     const float *slopes; /* [n_group] of ALiBi, or NULL: s = fma(-slope, |pos - position|, s) */
     const float *q;
@@ -107,7 +107,7 @@ typedef struct ingle_kern {
     void (*mul)(float *dst, const float *a, const float *b, size_t n);
     void (*scale)(float *dst, const float *a, float s, size_t n);
     void (*add_scaled)(float *dst, const float *a, float s, size_t n); /* fma(a, s, dst) */
-    void (*silu)(float *dst, const float *a, size_t n); /* a / (1 + exp(-a)) */
+    void (*silu)(float *dst, const float *a, size_t n);                /* a / (1 + exp(-a)) */
     /* GPT-OSS: x = min(a, 7): x / (1 + exp(-1.702 x)); and of its other half: min(7, max(-7, a)) + 1 */
     void (*swiglu_gate)(float *dst, const float *a, size_t n);
     void (*swiglu_up)(float *dst, const float *a, size_t n);
@@ -117,10 +117,10 @@ typedef struct ingle_kern {
     void (*gelu_mul)(float *dst, const float *gate, const float *up, size_t n);
     void (*gelu_erf)(float *dst, const float *a, size_t n); /* the exact form */
     void (*gelu_erf_mul)(float *dst, const float *gate, const float *up, size_t n);
-    void (*relu2)(float *dst, const float *a, size_t n);    /* max(a, 0)^2 */
+    void (*relu2)(float *dst, const float *a, size_t n); /* max(a, 0)^2 */
     /* p: alpha_p, alpha_n, beta, eps. Above 0 alpha_p a^2 + beta a, else (e^min(a, eps) - 1 - a) alpha_n + beta a */
     void (*xielu)(float *dst, const float *a, const float p[4], size_t n);
-    void (*clamp)(float *dst, const float *a, float most, size_t n); /* into [-most, most] */
+    void (*clamp)(float *dst, const float *a, float most, size_t n);  /* into [-most, most] */
     void (*softcap)(float *dst, const float *a, float cap, size_t n); /* cap * tanh(a / cap) */
     /* x: one head. cs: [n_rot/2][2] cosine, sine. pairs: (2i, 2i+1) if !neox, (i, i + n_rot/2) if neox. */
     void (*rope)(float *x, const float *cs, size_t n_rot, bool neox);

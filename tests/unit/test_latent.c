@@ -23,7 +23,7 @@ enum {
     D = 64,
     LAYERS = 2,
     HEADS = 64, /* enough to be cut into pieces where one row is shared by all */
-    OWN = 32, /* dimensions of a head's key that do not turn */
+    OWN = 32,   /* dimensions of a head's key that do not turn */
     ROT = 16,
     DK = OWN + ROT,
     DV = 32,
