@@ -326,6 +326,7 @@ typedef struct ingle_memory {
     size_t weights; /* packed weights; in place: norms and biases only */
     size_t vocab;   /* vocabulary and metadata */
     size_t kv;      /* KV pages of the whole pool */
+    size_t state;   /* of recurrent layers, with checkpoints, of n_sessions sessions */
     size_t scratch; /* activations, logits rows, per-thread kernel scratch */
     size_t total;   /* of the above */
     size_t mapped;  /* in place: whole pages of the file cache that weights are read from */

@@ -11,10 +11,11 @@
 typedef struct ingle_backend ingle_backend;
 
 typedef struct ingle_backend_options {
-    size_t n_batch; /* most tokens of one run */
-    size_t n_seqs;  /* most sequences of one run */
-    size_t n_ctx;   /* most positions of a sequence, a multiple of INGLE_PAGE */
-    size_t n_pages; /* of the pool */
+    size_t n_batch;  /* most tokens of one run */
+    size_t n_seqs;   /* most sequences of one run */
+    size_t n_ctx;    /* most positions of a sequence, a multiple of INGLE_PAGE */
+    size_t n_pages;  /* of the pool */
+    size_t n_states; /* slots of recurrent state */
     int n_threads;
     ingle_type kv_type;
 } ingle_backend_options;
@@ -23,6 +24,8 @@ typedef struct ingle_backend_options {
 typedef struct ingle_batch_seq {
     const uint32_t *pages; /* page ids of positions 0 .. pos0 + n - 1, 32 each */
     size_t pos0, first, n;
+    uint32_t state; /* slot of what positions 0 .. pos0 - 1 left, which becomes what all leave; its
+                     * bytes mean nothing when pos0 is 0. Ignored without recurrent layers */
 } ingle_batch_seq;
 
 /* A text that is embedded and has rows in this batch, which follow one another. */
@@ -53,11 +56,13 @@ typedef struct ingle_backend_ops {
     ingle_status (*open)(ingle_backend **out, ingle_model *model, const ingle_backend_options *opt,
                          ingle_error *err);
     void (*close)(ingle_backend *b);
-    /* Bytes that open() takes: pages, and everything else. Needs no weights. */
+    /* Bytes that open() takes: pages, recurrent state, and everything else. Needs no weights. */
     ingle_status (*memory)(const ingle_model *model, const ingle_backend_options *opt, size_t *kv,
-                           size_t *scratch, ingle_error *err);
+                           size_t *state, size_t *scratch, ingle_error *err);
     /* Zeroes pages by id; open() leaves all of them zero. */
     void (*clear)(ingle_backend *b, const uint32_t *pages, size_t n);
+    /* Copies a slot of recurrent state, between runs. */
+    void (*copy_state)(ingle_backend *b, uint32_t to, uint32_t from);
     void (*run)(ingle_backend *b, const ingle_batch *batch);
     ingle_status (*limits)(ingle_backend *b, ingle_limits *limits, ingle_error *err);
     /* Begins afresh to add up where the time of runs goes, or stops and keeps the sums. */

@@ -197,15 +197,17 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
     ingle_status status = ingle_model_memory(h->model, &engine, &mem, err);
     if (status != INGLE_OK) return status;
     if (opt->json) {
-        printf(",\"memory\":{\"weights\":%zu,\"vocab\":%zu,\"kv\":%zu,\"scratch\":%zu,"
-               "\"total\":%zu,\"mapped\":%zu}",
-               mem.weights, mem.vocab, mem.kv, mem.scratch, mem.total, mem.mapped);
+        printf(
+            ",\"memory\":{\"weights\":%zu,\"vocab\":%zu,\"kv\":%zu,\"state\":%zu,\"scratch\":%zu,"
+            "\"total\":%zu,\"mapped\":%zu}",
+            mem.weights, mem.vocab, mem.kv, mem.state, mem.scratch, mem.total, mem.mapped);
         return status;
     }
     printf("\nMemory\n");
     print_component("weights", mem.weights);
     print_component("vocab", mem.vocab);
     print_component("kv", mem.kv);
+    if (mem.state) print_component("state", mem.state);
     print_component("scratch", mem.scratch);
     print_component("total", mem.total);
     if (opt->open.in_place || mem.mapped) print_component("mapped", mem.mapped);

@@ -49,6 +49,7 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
                                  .n_seqs = (size_t)o->n_sessions,
                                  .n_ctx = n_ctx,
                                  .n_pages = n_ctx / INGLE_PAGE * (size_t)o->n_sessions,
+                                 .n_states = INGLE_STATE_SLOTS * (size_t)o->n_sessions,
                                  .n_threads = o->n_threads,
                                  .kv_type = o->kv_type};
     if (b->n_pages > UINT32_MAX) /* pages are named by 32 bits */
@@ -74,13 +75,13 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
     ingle_status st = choose(&o, model, &b, err);
     if (st) return st;
     ingle_memory m = {.weights = ingle_pages_bytes(model->weights.bytes)};
-    if ((st = ingle_backend_cpu.memory(model, &b, &m.kv, &m.scratch, err))) return st;
+    if ((st = ingle_backend_cpu.memory(model, &b, &m.kv, &m.state, &m.scratch, err))) return st;
     if (model->vocab) ingle_vocab_info_get(model->vocab, &v);
     m.vocab = v.heap_bytes + model->gguf->heap_bytes;
     /* of each session: last logits, timeline, page table */
     m.scratch += b.n_seqs * ((size_t)model->n_vocab * sizeof(float) + b.n_ctx * sizeof(int32_t) +
                              b.n_ctx / INGLE_PAGE * sizeof(uint32_t));
-    m.total = m.weights + m.vocab + m.kv + m.scratch;
+    m.total = m.weights + m.vocab + m.kv + m.state + m.scratch;
     m.mapped = (size_t)ingle_weights_mapped(&model->weights);
     *mem = m;
     return INGLE_OK;
@@ -92,6 +93,7 @@ static void engine_free(ingle_engine *e)
 {
     if (e->backend) e->ops->close(e->backend);
     ingle_pages_close(&e->pool);
+    ingle_pages_close(&e->states);
     ingle_model_close(&e->model);
     free(e->tokens);
     free(e->seqs);
@@ -146,7 +148,9 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
     e->opt = o;
     e->n_ctx_defaulted = defaulted && (uint32_t)o.n_ctx < model->hp.n_ctx;
     st = e->ops->open(&e->backend, model, &b, err); /* first: it refuses what is far too much */
-    if (!st && (!take_arrays(e) || !ingle_pages_open(&e->pool, b.n_pages)))
+    e->recurrent = model->plan.state_floats > 0;
+    if (!st && (!take_arrays(e) || !ingle_pages_open(&e->pool, b.n_pages) ||
+                !ingle_pages_open(&e->states, e->recurrent ? b.n_seqs : 0)))
         st = ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
     if (st) {
         engine_free(e);
@@ -170,16 +174,31 @@ void ingle_engine_close(ingle_engine **engine)
 
 /* ---- stepping ---- */
 
+/* Tokens that a session's job still has to compute: its own, and before them those of a session
+ * that was cut back and whose state has to catch up. */
+static size_t left_of(const ingle_session *s)
+{
+    return (s->n - s->n_live) + (s->job.n - s->job.done);
+}
+
 static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, size_t n)
 {
     ingle_job *job = &s->job;
-    size_t first = batch->n_tokens;
-    memcpy(e->tokens + first, job->tokens + job->done, n * sizeof *e->tokens);
-    e->seqs[batch->n_seqs] =
-        (ingle_batch_seq){.pages = s->pages, .pos0 = s->n, .first = first, .n = n};
+    size_t first = batch->n_tokens, lag = s->n - s->n_live;
+    if (lag > n) lag = n;
+    memcpy(e->tokens + first, s->tokens + s->n_live, lag * sizeof *e->tokens);
+    memcpy(e->tokens + first + lag, job->tokens + job->done, (n - lag) * sizeof *e->tokens);
+    e->seqs[batch->n_seqs] = (ingle_batch_seq){.pages = s->pages,
+                                               .pos0 = s->n_live,
+                                               .first = first,
+                                               .n = n,
+                                               .state = s->has_states ? s->states.slot[0] : 0};
     e->members[batch->n_seqs++] = s;
     batch->n_tokens += n;
+    first += lag;
+    n -= lag;
     job->chunk = n;
+    job->lag = lag;
     if (job->pooling != INGLE_POOLING_AUTO) {
         ingle_embed_enter(e, batch, s, first, n);
         return;
@@ -212,7 +231,7 @@ static void fill_batch(ingle_engine *e, ingle_batch *batch)
     if (e->queue) batch->pooling = e->queue->job.pooling;
     for (int decoding = batch->pooling == INGLE_POOLING_AUTO; decoding >= 0; decoding--)
         for (ingle_session *s = e->queue; s && room && batch->n_seqs < n_seqs; s = s->next) {
-            size_t left = s->job.n - s->job.done, n = left < room ? left : room;
+            size_t left = left_of(s), n = left < room ? left : room;
             if (batch->pooling == INGLE_POOLING_AUTO && (left == 1) != (decoding == 1)) continue;
             if (!belongs(e, batch, s, room)) continue;
             enter_batch(e, batch, s, n);
@@ -229,6 +248,17 @@ static void unqueue(ingle_engine *e, ingle_session *s)
     s->job.queued = false;
 }
 
+/* Copies the states that are due for a checkpoint, before the batch moves them on. The driver alone
+ * touches the states of sessions that have a job. */
+static void save_states(ingle_engine *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ingle_session *s = e->members[i];
+        size_t to = s->has_states ? ingle_states_save(&s->states, s->n_live) : 0;
+        if (to) e->ops->copy_state(e->backend, s->states.slot[to], s->states.slot[0]);
+    }
+}
+
 size_t ingle_engine_drive(ingle_engine *e)
 {
     ingle_batch batch = {.tokens = e->tokens,
@@ -240,6 +270,7 @@ size_t ingle_engine_drive(ingle_engine *e)
     if (!batch.n_tokens) return 0;
     e->driving = true;
     pthread_mutex_unlock(&e->lock);
+    save_states(e, batch.n_seqs);
     e->ops->run(e->backend, &batch);
     pthread_mutex_lock(&e->lock);
     e->driving = false;
@@ -247,8 +278,9 @@ size_t ingle_engine_drive(ingle_engine *e)
         ingle_session *s = e->members[i];
         memcpy(s->tokens + s->n, s->job.tokens + s->job.done, s->job.chunk * sizeof *s->tokens);
         s->n += s->job.chunk;
+        s->n_live += s->job.lag + s->job.chunk;
         s->job.done += s->job.chunk;
-        s->job.chunk = 0;
+        s->job.chunk = s->job.lag = 0;
         if (s->job.done == s->job.n) unqueue(e, s);
     }
     pthread_cond_broadcast(&e->changed);

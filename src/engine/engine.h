@@ -2,7 +2,7 @@
  * engine.c opens, closes and steps; session.c holds timelines; generate.c is the blocking
  * generation. Owns       the backend, the page pool, the batch arrays. Depends on
  * backend/backend.h, sample/sample.h, text/text.h. Invariant  of a session: tokens held ==
- * positions filled, at every moment the lock is free. Everything below is guarded by engine->lock,
+ * positions filled (but what n_live says), at every moment the lock is free. Everything below is guarded by engine->lock,
  * but the backend runs without it: while `driving`, its inputs are left alone. */
 #ifndef INGLE_ENGINE_ENGINE_H
 #define INGLE_ENGINE_ENGINE_H
@@ -12,11 +12,13 @@
 
 #include "backend/backend.h"
 #include "engine/pages.h"
+#include "engine/states.h"
 
 /* Tokens a session wants computed. */
 typedef struct ingle_job {
     const int32_t *tokens;
     size_t n, done, chunk; /* chunk: how many of them the running batch holds */
+    size_t lag;            /* tokens before them that it computes again */
     ingle_rows rows;
     size_t n_rows, before; /* rows of logits it will leave; positions filled before it */
     float *fresh;          /* a larger array for the logits, until the job is queued */
@@ -32,6 +34,13 @@ struct ingle_session {
     size_t n;
     uint32_t *pages; /* [n_ctx / 32] */
     size_t n_pages;
+    /* Positions that what the backend holds covers. Without recurrent layers all, n; with them
+     * fewer after a session was cut back: the tokens between are computed again with the next
+     * job. */
+    size_t n_live;
+    bool has_states;
+    uint32_t states_id; /* from the engine's pool */
+    ingle_states states;
     ingle_job job;
     float *logits; /* [rows_cap][n_vocab] */
     size_t n_rows, rows_cap;
@@ -53,6 +62,8 @@ struct ingle_engine {
     bool driving, closed;
     ingle_session *queue; /* sessions with a job, first come first served */
     ingle_pages pool;
+    bool recurrent;
+    ingle_pages states; /* as many as n_sessions, each INGLE_STATE_SLOTS slots */
 
     /* the batch */
     int32_t *tokens;

@@ -65,11 +65,17 @@ void ingle_session_leave(ingle_session *s)
     atomic_flag_clear(&s->busy);
 }
 
-/* Gives back the pages that n positions do not need; the lock is held. */
+/* Gives back what n positions do not need; the lock is held. */
 static void rewind_locked(ingle_session *s, size_t n)
 {
     size_t keep = (n + INGLE_PAGE - 1) / INGLE_PAGE;
     s->n = n;
+    if (s->has_states) s->n_live = ingle_states_rewind(&s->states, s->n_live, n);
+    else s->n_live = n;
+    if (s->has_states && !n) {
+        ingle_pages_drop(&s->engine->states, &s->states_id, 1);
+        s->has_states = false;
+    }
     if (keep < s->n_pages) {
         ingle_pages_drop(&s->engine->pool, s->pages + keep, s->n_pages - keep);
         s->n_pages = keep;
@@ -131,6 +137,23 @@ static ingle_status reserve_pages(ingle_session *s, size_t n, ingle_error *err)
     return INGLE_OK;
 }
 
+/* Slots for the state of recurrent layers; those of n_sessions sessions are there. */
+static ingle_status reserve_states(ingle_session *s, ingle_error *err)
+{
+    ingle_engine *e = s->engine;
+    size_t n_used;
+    if (!e->recurrent || s->has_states) return INGLE_OK;
+    pthread_mutex_lock(&e->lock);
+    s->has_states = ingle_pages_take(&e->states, 1, &s->states_id, &n_used);
+    pthread_mutex_unlock(&e->lock);
+    if (!s->has_states)
+        return ingle_fail(err, INGLE_EFULL,
+                          "%d sessions hold recurrent state, option 'n_sessions' allows no more",
+                          e->opt.n_sessions);
+    ingle_states_init(&s->states, s->states_id * INGLE_STATE_SLOTS);
+    return INGLE_OK;
+}
+
 static void enqueue(ingle_engine *e, ingle_session *s)
 {
     ingle_session **at = &e->queue;
@@ -156,6 +179,14 @@ ingle_status ingle_job_finish(ingle_session *s, ingle_error *err)
     return INGLE_OK;
 }
 
+/* What was reserved beyond what the session holds. */
+static void give_back(ingle_session *s)
+{
+    pthread_mutex_lock(&s->engine->lock);
+    rewind_locked(s, s->n);
+    pthread_mutex_unlock(&s->engine->lock);
+}
+
 /* Everything a job needs, before anything changes; nothing stays taken on failure. */
 ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
                                ingle_error *err)
@@ -164,9 +195,11 @@ ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n
     float *fresh = NULL;
     ingle_status st = check_tokens(s, tokens, n, err);
     if (!st) st = reserve_rows(s, n_rows, &fresh, err);
+    if (!st) st = reserve_states(s, err);
     if (!st) st = reserve_pages(s, n, err);
     if (st) {
         free(fresh);
+        give_back(s);
         return st;
     }
     s->job = (ingle_job){
@@ -179,9 +212,7 @@ void ingle_job_forget(ingle_session *s)
 {
     free(s->job.fresh);
     s->job.fresh = NULL;
-    pthread_mutex_lock(&s->engine->lock);
-    rewind_locked(s, s->n);
-    pthread_mutex_unlock(&s->engine->lock);
+    give_back(s);
 }
 
 /* The lock is held. */

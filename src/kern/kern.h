@@ -92,6 +92,47 @@ typedef struct ingle_attend {
     size_t ld_out;
 } ingle_attend;
 
+/* Depthwise causal convolution of one token: dst = sum over taps of w[k] * taps[k], one fma chain from 0, k ascending,
+ * + bias, then silu. taps[0] is the oldest input, the last one the token's own. dst is none of them. */
+typedef struct ingle_conv {
+    const float *const *taps; /* [n_taps] rows of channels */
+    const float *w;           /* [n_taps][ld_w] */
+    size_t n_taps, ld_w;
+    const float *bias; /* NULL: none */
+    bool silu;
+    float *dst;
+} ingle_conv;
+
+/* Selective state space (Gu and Dao 2023, arXiv 2312.00752; 2024, arXiv 2405.21060), one token after the other, for n channels
+ * that share B and C: s[k] = fma(B[k], x dt, s[k] exp(dt a)), y = one fma chain of C[k] s[k] from 0, k ascending,
+ * out = fma(x, d, y). dt is behind its softplus. */
+typedef struct ingle_scan {
+    bool
+        by_channel; /* a [n_state][ld_a], d and every token's dt are of each channel; else one number for all */
+    float *state; /* [n_state][ld_state]: ld_state a multiple of 16, channels past n are 0 */
+    size_t n_state, ld_state, n, n_tokens;
+    const float *x;     /* [n_tokens][ld_x] */
+    const float *dt;    /* [n_tokens][ld_dt] */
+    const float *b, *c; /* [n_tokens][ld_bc] each [n_state] */
+    const float *a, *d;
+    float *out; /* [n_tokens][ld_out] */
+    size_t ld_x, ld_dt, ld_bc, ld_a, ld_out;
+} ingle_scan;
+
+/* Gated delta rule (Yang et al. 2024, arXiv 2412.06464) of one head, one token after the other, for n columns of values:
+ * e = exp(a gate), m = one fma chain of k[r] (s[r] e) from 0, d = (v - m) beta, s[r] = fma(k[r], d, s[r] e),
+ * out = scale * (one fma chain of q[r] s[r] from 0), r ascending. gate and beta: one number a token. */
+typedef struct ingle_delta {
+    float *state; /* [n_key][ld_state]: ld_state a multiple of 16, columns past n are 0 */
+    size_t n_key, ld_state, n, n_tokens;
+    const float *q, *k; /* [n_tokens][ld_qk] each [n_key] */
+    const float *v;     /* [n_tokens][ld_v] */
+    const float *gate, *beta;
+    float a, scale;
+    float *out; /* [n_tokens][ld_out] */
+    size_t ld_qk, ld_v, ld_gate, ld_beta, ld_out;
+} ingle_delta;
+
 typedef struct ingle_kern {
     ingle_isa isa;
     const char *name;
@@ -122,6 +163,11 @@ typedef struct ingle_kern {
     void (*xielu)(float *dst, const float *a, const float p[4], size_t n);
     void (*clamp)(float *dst, const float *a, float most, size_t n);  /* into [-most, most] */
     void (*softcap)(float *dst, const float *a, float cap, size_t n); /* cap * tanh(a / cap) */
+    void (*softplus)(float *dst, const float *a, size_t n);           /* ln(1 + exp(a)) */
+    void (*sigmoid)(float *dst, const float *a, size_t n);            /* 1 / (1 + exp(-a)) */
+    void (*sigmoid_mul)(float *dst, const float *gate, const float *up, size_t n);
+    void (*norm_l2)(float *dst, const float *src, size_t n,
+                    float eps); /* x / max(sqrt(sum of x^2), eps) */
     /* x: one head. cs: [n_rot/2][2] cosine, sine. pairs: (2i, 2i+1) if !neox, (i, i + n_rot/2) if neox. */
     void (*rope)(float *x, const float *cs, size_t n_rot, bool neox);
     void (*exp)(float *dst, const float *a, size_t n); /* the exp every kernel uses; for tests */
@@ -144,6 +190,11 @@ typedef struct ingle_kern {
     size_t
         attend_rows; /* rows (tokens times query heads of the group) one task should take, at most */
     size_t (*attend_scratch_bytes)(size_t head_dim_k, size_t head_dim_v, size_t n_group);
+
+    /* recurrences: channels first .. first + n - 1; all channels of the job */
+    void (*conv)(const ingle_conv *job, size_t first, size_t n);
+    void (*scan)(const ingle_scan *job);
+    void (*delta)(const ingle_delta *job);
 
     /* the machine's limits, for bench: n rounds of independent operations; returns multiply-accumulates done. NULL = none */
     double (*peak_int8)(size_t n);

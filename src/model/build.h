@@ -147,6 +147,13 @@ static inline void scale(builder *b, ingle_buf buf, float by)
     in->width = b->width[buf];
 }
 
+/* plan_recurrent.c: what its buffers hold in a layer; Y = the layer's recurrence of X, returns the stem of
+ * the projection that follows; Q and E from one tensor; A *= sigmoid(E). */
+void ingle_build_recurrent_widths(uint32_t *width, const ingle_hparams *hp, const ingle_layer *l);
+const char *ingle_build_recurrent(builder *b);
+void ingle_build_gated_query(builder *b, ingle_buf src);
+void ingle_build_attention_gate(builder *b);
+
 /* Another cache in every page; its index. */
 uint32_t ingle_build_cache(builder *b, const ingle_cache *cache);
 /* K and V of the tokens into a new cache; its index. */

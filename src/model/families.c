@@ -299,6 +299,46 @@ static const ingle_family families[] = {
      .window_period = 6,
      .rope_swa = true,
      .base_swa = 10000},
+    {.name = "lfm2",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .bare_layers = true,
+     .recurrence = INGLE_RECUR_CONV,
+     .output_norm = "token_embd_norm"},
+    {.name = "lfm2moe",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .bare_layers = true,
+     .recurrence = INGLE_RECUR_CONV,
+     .output_norm = "token_embd_norm",
+     .keys = INGLE_KEY_EXPERTS | INGLE_KEY_GATING,
+     .gating = INGLE_GATING_SIGMOID,
+     .norm_experts = true},
+    {.name = "mamba", .bare_layers = true, .recurrence = INGLE_RECUR_MAMBA},
+    {.name = "mamba2", .bare_layers = true, .recurrence = INGLE_RECUR_MAMBA2},
+    {.name = "granitehybrid",
+     .rope_where = INGLE_ROPE_IF_FINETUNED,
+     .bare_layers = true,
+     .recurrence = INGLE_RECUR_MAMBA2,
+     .keys = INGLE_KEY_SCALES | INGLE_KEY_EXPERTS,
+     .norm_experts = true},
+    {.name = "qwen35",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .recurrence = INGLE_RECUR_DELTA,
+     .attn_every = 4,
+     .gated_attn = true,
+     .tiled_heads = true,
+     .late_ffn_norm = true},
+    {.name = "qwen3next",
+     .rope = INGLE_ROPE_HALVES,
+     .qk_norm = INGLE_QK_HEAD,
+     .recurrence = INGLE_RECUR_DELTA,
+     .attn_every = 4,
+     .gated_attn = true,
+     .late_ffn_norm = true,
+     .keys = INGLE_KEY_EXPERTS,
+     .norm_experts = true},
 };
 
 const ingle_family *ingle_family_find(ingle_str architecture)
@@ -834,6 +874,76 @@ static ingle_status read_swa_dims(reader *r, const ingle_family *f, ingle_hparam
     return INGLE_OK;
 }
 
+static ingle_status not_divided(reader *r, const char *key, uint32_t by, const char *what)
+{
+    return ingle_fail(r->err, INGLE_EFORMAT, "key '%s': %u should divide %s", full_key(r, key), by,
+                      what);
+}
+
+/* Heads and groups of the state; the width and the taps have been read. */
+static ingle_status read_state_heads(reader *r, ingle_recur *c)
+{
+    ingle_status st;
+    if ((st = read_u32(r, "ssm.state_size", true, 1, 4096, &c->n_state))) return st;
+    if (c->kind == INGLE_RECUR_MAMBA) {
+        c->n_heads = c->n_groups = 1;
+        if ((st = read_u32(r, "ssm.time_step_rank", true, 1, 65536, &c->dt_rank))) return st;
+        return read_bool(r, "ssm.dt_b_c_rms", &c->norm_dt_bc);
+    }
+    if ((st = read_u32(r, "ssm.time_step_rank", true, 1, 65536, &c->n_heads))) return st;
+    if ((st = read_u32(r, "ssm.group_count", true, 1, 65536, &c->n_groups))) return st;
+    if (c->n_inner % c->n_heads)
+        return not_divided(r, "ssm.time_step_rank", c->n_heads, "ssm.inner_size");
+    if (c->n_heads % c->n_groups)
+        return not_divided(r, "ssm.group_count", c->n_groups, "ssm.time_step_rank");
+    return INGLE_OK;
+}
+
+/* Positions of text turn all sections alike, as long as every pair belongs to one of the first
+ * three, which take turns. */
+static ingle_status check_sections(reader *r, const ingle_hparams *hp)
+{
+    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "rope.dimension_sections"));
+    int64_t n[3];
+    if (!kv) return INGLE_OK;
+    for (size_t i = 0; i < 3; i++)
+        if (kv->type != INGLE_GGUF_ARRAY || kv->n < 3 || !ingle_gguf_item_i64(kv, i, &n[i]))
+            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' should list four numbers", r->key);
+    for (uint32_t i = 0; i < hp->rope.n_rot / 2; i++)
+        if (i >= 3 * n[i % 3])
+            return ingle_fail(r->err, INGLE_EUNSUPPORTED,
+                              "key '%s': pair %u turns by no position of text", r->key, i);
+    return INGLE_OK;
+}
+
+/* What layers without attention are, and which those are where counts do not say so. */
+static ingle_status read_recurrence(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    ingle_recur *c = &hp->recur;
+    ingle_status st;
+    uint32_t every = f->attn_every;
+    c->kind = f->recurrence;
+    hp->gated_attn = f->gated_attn;
+    if (c->kind == INGLE_RECUR_NONE) return INGLE_OK;
+    const char *taps = c->kind == INGLE_RECUR_CONV ? "shortconv.l_cache" : "ssm.conv_kernel";
+    if ((st = read_u32(r, taps, true, 2, INGLE_MAX_TAPS, &c->n_taps))) return st;
+    c->n_inner = hp->n_embd;
+    c->n_heads = c->n_groups = 1;
+    if (c->kind != INGLE_RECUR_CONV) {
+        if ((st = read_u32(r, "ssm.inner_size", true, 1, 1u << 20, &c->n_inner))) return st;
+        if ((st = read_state_heads(r, c))) return st;
+    }
+    if (f->gated_attn && hp->head_dim_k != hp->head_dim_v)
+        return ingle_fail(r->err, INGLE_EFORMAT,
+                          "key '%s.attention.value_length' is %u, should be the key_length %u",
+                          r->prefix, hp->head_dim_v, hp->head_dim_k);
+    if (!every) return INGLE_OK;
+    if ((st = read_u32(r, "full_attention_interval", false, 1, 4096, &every))) return st;
+    for (uint32_t l = 0; l < hp->n_layer; l++)
+        if ((l + 1) % every) hp->layer[l].n_head = hp->layer[l].n_head_kv = 0;
+    return check_sections(r, hp);
+}
+
 ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g,
                                 ingle_error *err)
 {
@@ -875,7 +985,8 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     if ((st = read_scaling(&r, family->keys, hp))) return st;
     if (family->yarn_tenth) move_magnitude(hp);
     if ((st = read_window(&r, family, hp))) return st;
-    return read_swa_dims(&r, family, hp);
+    if ((st = read_swa_dims(&r, family, hp))) return st;
+    return read_recurrence(&r, family, hp);
 }
 
 void ingle_hparams_free(ingle_hparams *hp)
@@ -888,6 +999,12 @@ float ingle_layer_attn_scale(const ingle_hparams *hp, uint32_t layer)
 {
     if (hp->attn_scale > 0) return hp->attn_scale;
     return (float)(1.0 / sqrt((double)hp->layer[layer].head_dim_k));
+}
+
+uint32_t ingle_recur_conv_width(const ingle_recur *r)
+{
+    bool wide = r->kind == INGLE_RECUR_MAMBA2 || r->kind == INGLE_RECUR_DELTA;
+    return r->n_inner + (wide ? 2 * r->n_groups * r->n_state : 0);
 }
 
 uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer)

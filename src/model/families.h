@@ -15,7 +15,8 @@ typedef enum ingle_rope_kind {
 
 typedef enum ingle_norm_kind {
     INGLE_NORM_RMS,
-    INGLE_NORM_LAYER /* mean taken off; with a bias where the file has one */
+    INGLE_NORM_LAYER, /* mean taken off; with a bias where the file has one */
+    INGLE_NORM_L2     /* of heads: to length 1, without weights */
 } ingle_norm_kind;
 
 /* Norm of q and k before RoPE; tensors attn_q_norm, attn_k_norm. */
@@ -36,7 +37,10 @@ typedef enum ingle_act_fn {
     INGLE_ACT_XIELU,    /* with four numbers per layer, keys xielu.* */
     INGLE_ACT_SWIGLU, /* GPT-OSS's: kern.h's swiglu_gate of the gate, swiglu_up of the other half */
     INGLE_ACT_SWIGLU_UP,
-    INGLE_ACT_TANH
+    INGLE_ACT_TANH,
+    INGLE_ACT_SOFTPLUS,
+    INGLE_ACT_SIGMOID,
+    INGLE_ACT_NONE /* CONV */
 } ingle_act_fn;
 
 /* What the logits of a router become. */
@@ -76,6 +80,15 @@ enum {
     INGLE_KEY_ALIBI = 512,     /* attention.max_alibi_bias */
     INGLE_KEY_SECTIONS = 1024  /* rope.dimension_sections: for text all turn by the position */
 };
+
+/* What layers without attention carry from token to token; plan_recurrent.c has their steps. */
+typedef enum ingle_recurrence {
+    INGLE_RECUR_NONE,
+    INGLE_RECUR_CONV,   /* gated short convolution */
+    INGLE_RECUR_MAMBA,  /* selective scan, a decay for every channel and state */
+    INGLE_RECUR_MAMBA2, /* one for a head */
+    INGLE_RECUR_DELTA   /* gated delta rule */
+} ingle_recurrence;
 
 /* What is 0 in a row is the common case: serial residual, RMS norms before attention and
  * feed-forward, gated feed-forward. What a file shows needs no feature: biases, norms behind
@@ -119,13 +132,18 @@ typedef struct ingle_family {
     bool yarn_tenth;   /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
     bool window_list;  /* key sliding_window_pattern lists the windowed layers */
     bool bare_layers;  /* head counts and widths of 0 mark layers without that part */
+    ingle_recurrence recurrence; /* of layers without attention */
+    uint32_t attn_every;     /* only every so many layers attend, by default; 0: as counts say */
+    bool gated_attn;         /* attn_q holds q and a gate of what attention gives, by heads */
+    bool tiled_heads;        /* delta: head h has the q and k of group h % groups */
+    bool late_ffn_norm;      /* the norm before the feed-forward is called post_attention_norm */
+    const char *output_norm; /* stem of the tensor; NULL: output_norm */
     uint32_t
         wide_scale_layers; /* with so many layers scores are scaled by 1 / sqrt(n_embd / n_head) */
     unsigned keys;         /* INGLE_KEY_* */
     double softcap_scores, softcap_logits; /* defaults of INGLE_KEY_SOFTCAPS */
     ingle_gating gating;                   /* of experts; the default of INGLE_KEY_GATING */
     bool norm_experts;   /* the weights of a token's experts are made to sum to 1; a default too */
-    bool late_ffn_norm;  /* the norm before the feed-forward is called post_attention_norm */
     bool minicpm_scales; /* defaults of INGLE_KEY_SCALES: 12, 1.4 / sqrt(layers), n_embd / 256 */
 } ingle_family;
 
@@ -189,6 +207,23 @@ typedef struct ingle_latent {
 
 #define INGLE_ALTUP_MAX 16 /* streams */
 
+/* Taps of a short convolution, at most. */
+#define INGLE_MAX_TAPS 16
+
+/* Of layers without attention. */
+typedef struct ingle_recur {
+    ingle_recurrence kind;
+    uint32_t n_taps;            /* of the convolution */
+    uint32_t n_inner;           /* channels, n_heads times the width of a head */
+    uint32_t n_state;           /* what a head keeps of each channel */
+    uint32_t n_heads, n_groups; /* the heads of a group share B and C, or q and k */
+    uint32_t dt_rank;           /* Mamba 1: columns that its steps come from */
+    bool norm_dt_bc;            /* Mamba 1: steps, B and C are normed */
+} ingle_recur;
+
+/* Channels of the convolution. */
+uint32_t ingle_recur_conv_width(const ingle_recur *r);
+
 typedef struct ingle_hparams {
     uint32_t n_embd, n_layer, n_ctx;
     ingle_layer *layer; /* [n_layer] */
@@ -213,6 +248,8 @@ typedef struct ingle_hparams {
     uint32_t n_laurel;     /* rank of the way around attention; 0: none */
     ingle_moe moe;
     uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
+    ingle_recur recur;
+    bool gated_attn;
 } ingle_hparams;
 
 /* ingle_hparams_free() after it, whatever it returned. */

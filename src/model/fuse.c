@@ -15,9 +15,11 @@ static bool read_later(const ingle_plan *p, size_t from, ingle_buf buf)
         const ingle_instr *in = &p->instr[i];
         bool two = in->op == INGLE_OP_MUL || in->op == INGLE_OP_ADD || in->op == INGLE_OP_STORE ||
                    in->op == INGLE_OP_GATE || in->op == INGLE_OP_REDUCE || in->op == INGLE_OP_MIX ||
-                   in->op == INGLE_OP_CORRECT;
+                   in->op == INGLE_OP_CORRECT || in->op == INGLE_OP_SCAN ||
+                   in->op == INGLE_OP_DELTA;
         if (in->op != INGLE_OP_EMBED && in->src == buf) return true;
         if (two && in->src2 == buf) return true;
+        if ((in->op == INGLE_OP_SCAN || in->op == INGLE_OP_DELTA) && in->src3 == buf) return true;
         ingle_buf dst = in->n_out ? in->out[0].dst : in->dst;
         bool whole = in->op != INGLE_OP_STORE && in->op != INGLE_OP_COPY &&
                      in->op != INGLE_OP_HEADS && in->op != INGLE_OP_MATCH &&

@@ -42,7 +42,10 @@ static void project_qkv(builder *b, ingle_buf src)
     const uint32_t *width = b->width;
     size_t q = width[INGLE_BUF_Q], k = width[INGLE_BUF_K], v = width[INGLE_BUF_V];
     bool fused = has(b, "attn_qkv.weight");
-    linear_part(b, INGLE_BUF_Q, src, fused ? "attn_qkv" : "attn_q", 0, q, fused ? q + k + v : q);
+    if (b->hp->gated_attn) ingle_build_gated_query(b, src);
+    else
+        linear_part(b, INGLE_BUF_Q, src, fused ? "attn_qkv" : "attn_q", 0, q,
+                    fused ? q + k + v : q);
     linear_part(b, INGLE_BUF_K, src, fused ? "attn_qkv" : "attn_k", fused ? q : 0, k,
                 fused ? q + k + v : k);
     if (b->family->norm_v && !fused && !has(b, "attn_v.weight")) {
@@ -169,6 +172,7 @@ static void plain_attention(builder *b, ingle_buf src)
                          .window = l->window};
     uint32_t i = b->last_cache[l->local] = ingle_build_store(b, INGLE_BUF_K, INGLE_BUF_V, &cache);
     ingle_build_attend(b, i);
+    if (b->hp->gated_attn) ingle_build_attention_gate(b);
 }
 
 static void attention(builder *b)
@@ -291,20 +295,25 @@ static void feed_forward(builder *b, ingle_buf x)
  * the feed-forward is added first: attention has read the stream by then. */
 static void layer(builder *b)
 {
-    ingle_buf x = INGLE_BUF_X, out = INGLE_BUF_A;
+    const ingle_layer *l = &b->hp->layer[b->layer];
+    bool recurrent = b->hp->recur.kind != INGLE_RECUR_NONE && !l->n_head;
+    ingle_buf x = INGLE_BUF_X, out = recurrent ? INGLE_BUF_Y : INGLE_BUF_A;
+    const char *project = "attn_output";
     ingle_build_before_layer(b);
-    attention(b);
+    if (recurrent) project = ingle_build_recurrent(b);
+    else attention(b);
     if (b->layer + 1 == b->hp->n_layer && !b->hp->n_altup) {
         b->rows = true;
         binary(b, INGLE_OP_GATHER, INGLE_BUF_XR, x, x);
-        binary(b, INGLE_OP_GATHER, INGLE_BUF_AR, out, out);
-        x = INGLE_BUF_XR, out = INGLE_BUF_AR;
+        ingle_buf wanted = recurrent ? INGLE_BUF_YR : INGLE_BUF_AR;
+        binary(b, INGLE_OP_GATHER, wanted, out, out);
+        x = INGLE_BUF_XR, out = wanted;
     }
     if (b->hp->parallel) feed_forward(b, x);
-    linear(b, INGLE_BUF_N, out, "attn_output", b->hp->n_embd);
+    linear(b, INGLE_BUF_N, out, project, b->hp->n_embd);
     join(b, x, b->family->late_ffn_norm ? NULL : "post_attention_norm");
     ingle_build_join_laurel(b, x);
-    if (!b->hp->parallel) feed_forward(b, x);
+    if (!b->hp->parallel && b->width[INGLE_BUF_G] + b->width[INGLE_BUF_EG]) feed_forward(b, x);
     ingle_build_after_layer(b, x);
 }
 
@@ -320,8 +329,11 @@ static void head(builder *b, size_t n_vocab)
 {
     size_t d = b->hp->n_embd;
     uint32_t v = INGLE_NO_VECTOR, weight = 0; /* matrix 0 is the embedding */
+    char name[64];
+    snprintf(name, sizeof name, "%s.weight",
+             b->family->output_norm ? b->family->output_norm : "output_norm");
     if (!b->st && !b->family->bare_norms)
-        b->st = ingle_weights_vector(b->w, b->g, "output_norm.weight", 0, d, d, &v, b->err);
+        b->st = ingle_weights_vector(b->w, b->g, name, 0, d, d, &v, b->err);
     norm_with(b, INGLE_BUF_N, INGLE_BUF_XR, v, top_vector(b, "output_norm.bias", d))->when =
         INGLE_WHEN_LOGITS;
     if (!b->st && ingle_gguf_find_tensor(b->g, "output.weight"))
@@ -374,6 +386,7 @@ static void set_layer_widths(uint32_t *width, const ingle_hparams *hp, uint32_t 
     width[INGLE_BUF_G] = width[INGLE_BUF_U] = experts && !moe->beside ? 0 : l->n_ff;
     ingle_build_stream_widths(width, hp);
     if (hp->latent.n_rank_kv) ingle_latent_widths(width, hp, l->n_head, by_head);
+    ingle_build_recurrent_widths(width, hp, l);
     if (!experts) return;
     width[INGLE_BUF_R] = moe->n_expert;
     width[INGLE_BUF_C] = moe->n_used * (sizeof(ingle_choice) / sizeof(float));
@@ -425,6 +438,8 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
     memset(plan, 0, sizeof *plan);
     const ingle_gguf_tensor *embd = ingle_gguf_find_tensor(g, "token_embd.weight");
     if (!embd) return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' is missing");
+    if (!ingle_grow(&plan->instr, &plan->cap, 32, sizeof *plan->instr)) /* most of a layer or two */
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the plan");
     size_t n_vocab = embd->dims[1];
     if (n_vocab == 0 || n_vocab > INT32_MAX / 2)
         return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' has %zu rows", n_vocab);

@@ -41,6 +41,9 @@ typedef enum ingle_op {
     INGLE_OP_ROUTE,   /* dst = the experts of the token, by the logits in src, and their weights */
     INGLE_OP_EXPERTS, /* out[i].dst = weight . pre(src) (+ bias), by each expert of the token */
     INGLE_OP_REDUCE,  /* dst = weighted sum of what the token's experts made (src) */
+    INGLE_OP_CONV,    /* dst = act(convolution of src over n_taps tokens with vector (+ bias)) */
+    INGLE_OP_SCAN,    /* dst = selective scan of src with steps src2, B and C in src3 */
+    INGLE_OP_DELTA,   /* dst = gated delta rule of src (q, k, v), gates src2, betas src3 */
     INGLE_OP_GATHER,  /* dst row r = src row of wanted token r */
     INGLE_OP_HEAD,    /* logits row r = weight . pre(src row r) */
     INGLE_OP_POOL,    /* dst row of a text = its src rows pooled; or src rows to their owners */
@@ -85,8 +88,17 @@ typedef enum ingle_buf {
     INGLE_BUF_PE, /* inputs of all layers; what of X goes into them; one layer's of wanted rows */
     INGLE_BUF_PP,
     INGLE_BUF_PR,
-    INGLE_BUF_XR, /* X and A of the wanted rows */
+    INGLE_BUF_VI, /* into a convolution */
+    INGLE_BUF_VO, /* out of it */
+    INGLE_BUF_Z,  /* gate of a recurrence */
+    INGLE_BUF_T,  /* steps */
+    INGLE_BUF_B,  /* betas; B and C */
+    INGLE_BUF_P,  /* pairs of heads; what steps come from */
+    INGLE_BUF_E,  /* gate of attention */
+    INGLE_BUF_Y,  /* out of a recurrence */
+    INGLE_BUF_XR, /* X, A and Y of the wanted rows */
     INGLE_BUF_AR,
+    INGLE_BUF_YR,
     INGLE_BUF_LOGITS,
     INGLE_BUF_POOLED, /* a row per text: pooled, within the heads behind it, their result */
     INGLE_BUF_MID,
@@ -141,6 +153,12 @@ typedef struct ingle_instr {
     uint32_t width;             /* floats of a row that the small instructions work on */
     uint32_t n_heads, head_dim; /* QKV: of q */
     ingle_piece to, from; /* COPY, HEADS: n_heads pieces of dst, of src; ROPE: to.at in a head */
+    ingle_buf src3;       /* SCAN, DELTA */
+    uint32_t offset;      /* SCAN: of B in src3, C follows */
+    uint32_t n_taps;      /* CONV */
+    uint32_t n_state, n_groups; /* SCAN, DELTA */
+    bool tiled;                 /* DELTA: groups by h % n_groups */
+    size_t state;               /* CONV, SCAN, DELTA: where theirs begins, in floats */
     uint32_t n_out;
     ingle_matmul_out out[3];
 } ingle_instr;
@@ -160,6 +178,7 @@ typedef struct ingle_plan {
     uint32_t n_vocab;
     uint32_t n_positions;      /* that PLACE knows; 0: there is no end */
     uint32_t n_vector, n_rank; /* floats of a pooled vector, of a rank; 0: cannot */
+    size_t state_floats;       /* of a session; 0: no layer is recurrent */
 } ingle_plan;
 
 /* What ROUTE writes. */

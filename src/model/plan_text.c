@@ -19,7 +19,10 @@ const char *ingle_buf_name(ingle_buf buf)
         [INGLE_BUF_LR] = "lr",         [INGLE_BUF_PE] = "pe",         [INGLE_BUF_PP] = "pp",
         [INGLE_BUF_PR] = "pr",         [INGLE_BUF_XR] = "xr",         [INGLE_BUF_AR] = "ar",
         [INGLE_BUF_LOGITS] = "logits", [INGLE_BUF_POOLED] = "pooled", [INGLE_BUF_MID] = "mid",
-        [INGLE_BUF_VECTOR] = "vector",
+        [INGLE_BUF_VECTOR] = "vector", [INGLE_BUF_VI] = "vi",         [INGLE_BUF_VO] = "vo",
+        [INGLE_BUF_Z] = "z",           [INGLE_BUF_T] = "t",           [INGLE_BUF_B] = "b",
+        [INGLE_BUF_P] = "p",           [INGLE_BUF_E] = "e",           [INGLE_BUF_Y] = "y",
+        [INGLE_BUF_YR] = "yr",
     };
     return names[buf];
 }
@@ -37,7 +40,8 @@ const char *ingle_op_name(ingle_op op)
         [INGLE_OP_GAIN] = "GAIN",     [INGLE_OP_TANH] = "TANH",     [INGLE_OP_SPARSE] = "SPARSE",
         [INGLE_OP_MATCH] = "MATCH",   [INGLE_OP_MIX] = "MIX",       [INGLE_OP_CORRECT] = "CORRECT",
         [INGLE_OP_PLACE] = "PLACE",   [INGLE_OP_CLAMP] = "CLAMP",   [INGLE_OP_POOL] = "POOL",
-        [INGLE_OP_RESULT] = "RESULT",
+        [INGLE_OP_RESULT] = "RESULT", [INGLE_OP_CONV] = "CONV",     [INGLE_OP_SCAN] = "SCAN",
+        [INGLE_OP_DELTA] = "DELTA",
     };
     return names[op];
 }
@@ -49,13 +53,14 @@ static const char *vector_name(const ingle_weights *w, uint32_t i)
 
 static const char *norm_prefix(const ingle_instr *in)
 {
-    return in->norm == INGLE_NORM_LAYER ? "layer" : "";
+    return in->norm == INGLE_NORM_LAYER ? "layer" : in->norm == INGLE_NORM_L2 ? "l2" : "";
 }
 
 static const char *act_name(ingle_act_fn act)
 {
-    static const char *const names[] = {"silu",  "gelu",   "gelu_erf",  "relu2",
-                                        "xielu", "swiglu", "swiglu_up", "tanh"};
+    static const char *const names[] = {"silu",     "gelu",    "gelu_erf",  "relu2",
+                                        "xielu",    "swiglu",  "swiglu_up", "tanh",
+                                        "softplus", "sigmoid", ""};
     return names[act];
 }
 
@@ -135,6 +140,17 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
     case INGLE_OP_ROPE:
         return snprintf(out, cap, "%-6s %s -> %s (%u heads of %u)", ingle_op_name(in->op), src, dst,
                         in->n_heads, in->head_dim);
+    case INGLE_OP_CONV:
+        return snprintf(out, cap, "%-6s %s(%s over %u tokens * %s + %s) -> %s",
+                        ingle_op_name(in->op), act_name(in->act), src, in->n_taps,
+                        vector_name(w, in->vector),
+                        in->bias == INGLE_NO_VECTOR ? "0" : vector_name(w, in->bias), dst);
+    case INGLE_OP_SCAN:
+    case INGLE_OP_DELTA:
+        return snprintf(out, cap, "%-6s %s, %s, %s -> %s (%u heads of %u, %u groups, state %u)",
+                        ingle_op_name(in->op), src, ingle_buf_name(in->src2),
+                        ingle_buf_name(in->src3), dst, in->n_heads, in->head_dim, in->n_groups,
+                        in->n_state);
     case INGLE_OP_MUL:
     case INGLE_OP_GATE:
     case INGLE_OP_REDUCE:

@@ -172,6 +172,14 @@ ingle_status ingle_weights_row(ingle_weights *w, const ingle_gguf *g, const char
     return add_vector(w, g, name, (uint64_t[3]){n, n_rows, 1}, row * n, n, index, err);
 }
 
+ingle_status ingle_weights_turned(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
+                                  size_t n_vectors, uint32_t *index, ingle_error *err)
+{
+    ingle_status st = ingle_weights_vectors(w, g, name, n, n_vectors, index, err);
+    if (!st && !w->probe) w->vector[*index].turn = n_vectors;
+    return st;
+}
+
 /* ---- reading and packing ---- */
 
 /* One piece of work: some panels of one matrix, about PIECE_BYTES of the file. */
@@ -257,12 +265,15 @@ static ingle_status load_vector(const ingle_vector *v, uint8_t *mem, const ingle
     const ingle_gguf_tensor *t = v->tensor;
     float *dst = (float *)(void *)(mem + v->offset), *all = dst;
     uint8_t *raw = malloc(t->n_bytes ? t->n_bytes : 1);
-    if (v->n < t->n_elems) all = ingle_new(t->n_elems, sizeof *all); /* a part */
+    if (v->n < t->n_elems || v->turn) all = ingle_new(t->n_elems, sizeof *all); /* a part */
     ingle_status st = raw && all
                           ? ingle_gguf_read(g, t, 0, raw, t->n_bytes, err)
                           : ingle_fail(err, INGLE_ENOMEM, "no memory for tensor '%s'", t->name);
     if (!st) info->decode(raw, all, t->n_elems / info->block_elems);
-    if (!st && all != dst) memcpy(dst, all + v->first, v->n * sizeof *dst);
+    if (!st && v->turn)
+        for (size_t i = 0; i < v->n; i++)
+            dst[i % (v->n / v->turn) * v->turn + i / (v->n / v->turn)] = all[i];
+    else if (!st && all != dst) memcpy(dst, all + v->first, v->n * sizeof *dst);
     if (all != dst) free(all);
     free(raw);
     return st;

@@ -21,6 +21,7 @@ typedef struct ingle_matrix {
 typedef struct ingle_vector {
     const ingle_gguf_tensor *tensor;
     size_t first; /* element of the tensor */
+    size_t turn;  /* rows it was in the file, which are columns here; 0: as in the file */
     size_t offset, n;
     const float *data;
 } ingle_vector;
@@ -77,6 +78,9 @@ ingle_status ingle_weights_vectors(ingle_weights *w, const ingle_gguf *g, const 
 /* Row `row` of a tensor [n] fastest by any number of rows, as a vector. */
 ingle_status ingle_weights_row(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
                                size_t row, uint32_t *index, ingle_error *err);
+/* A tensor [n] fastest by [n_vectors] turned over: n runs of one element of each vector. */
+ingle_status ingle_weights_turned(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
+                                  size_t n_vectors, uint32_t *index, ingle_error *err);
 
 /* Bytes of the files that are mapped. */
 uint64_t ingle_weights_mapped(const ingle_weights *w);

@@ -56,7 +56,13 @@ static const char *const f32_models[] = {"llama2",
                                          "deepseek2-softmax",
                                          "gemma4-e",
                                          "gemma3n",
-                                         "gemma4-moe"};
+                                         "gemma4-moe",
+                                         "lfm2",
+                                         "mamba2",
+                                         "qwen35",
+                                         "lfm2moe",
+                                         "granitehybrid",
+                                         "qwen3next"};
 
 /* At the best level, at the portable one, and with nothing fused: the same bits as the first. */
 static void f32_logits(void **state)
@@ -169,6 +175,11 @@ static void cases(void **state)
         {"cohere2-long", run_long},
         {"deepseek2-long", run_long},
         {"gemma4-e-long", run_long},
+        {"lfm2-long", run_long},
+        {"mamba2-long", run_long},
+        {"qwen35-long", run_long},
+        {"granitehybrid-long", run_long},
+        {"qwen3next-long", run_long},
     };
     int n_run = 0;
     (void)state;

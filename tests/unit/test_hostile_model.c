@@ -143,7 +143,7 @@ static const struct {
     const char *text; /* must be in the message */
 } bends[] = {
     DROP(EN, "general.architecture", "'general.architecture'"),
-    KEY_STR(EU, "general.architecture", "mamba", "architecture 'mamba'"),
+    KEY_STR(EU, "general.architecture", "abacus", "architecture 'abacus'"),
     KEY_STR(EU, "general.architecture", "", "architecture ''"),
     KEY_INT(EF, "general.architecture", U32, 1, "'general.architecture'"),
     KEY_INT(EF, "general.name", U32, 1, "'general.name'"),

@@ -160,18 +160,35 @@ static ingle_status lay_page(const ingle_model *m, const ingle_backend_options *
     return INGLE_OK;
 }
 
+/* Bytes of a slot of recurrent state, and of all slots. */
+static ingle_status state_size(const ingle_model *m, const ingle_backend_options *opt, size_t *slot,
+                               size_t *all, ingle_error *err)
+{
+    *slot = m->plan.state_floats * sizeof(float);
+    if (ingle_mul_ok(*slot, opt->n_states, all)) return INGLE_OK;
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu recurrent states of %zu bytes",
+                      opt->n_states, *slot);
+}
+
+static size_t state_bytes_of(const ingle_backend *b)
+{
+    return b->state_bytes * b->opt.n_states;
+}
+
 static ingle_status cpu_memory(const ingle_model *m, const ingle_backend_options *opt, size_t *kv,
-                               size_t *scratch, ingle_error *err)
+                               size_t *state, size_t *scratch, ingle_error *err)
 {
     ingle_kern k;
     cpu_layout at;
-    size_t page_bytes;
+    size_t page_bytes, slot_bytes;
     ingle_status st = lay_page(m, opt, NULL, &page_bytes, kv, err);
+    if (!st) st = state_size(m, opt, &slot_bytes, state, err);
     if (st) return st;
     ingle_kern_init(&k, m->isa);
     layout(&at, m, opt, &k);
     *scratch = ingle_pages_bytes(at.total);
     *kv = ingle_pages_bytes(*kv);
+    *state = *state ? ingle_pages_bytes(*state) : 0;
     return INGLE_OK;
 }
 
@@ -182,6 +199,7 @@ static void cpu_close(ingle_backend *b)
     free(b->profile.block);
     free(b->cache);
     ingle_pages_free(b->pages, b->pages_bytes);
+    ingle_pages_free(b->states, state_bytes_of(b));
     ingle_pages_free(b->arena, b->at.total);
     free(b);
 }
@@ -189,6 +207,11 @@ static void cpu_close(ingle_backend *b)
 static void cpu_clear(ingle_backend *b, const uint32_t *pages, size_t n)
 {
     for (size_t i = 0; i < n; i++) memset(b->pages + pages[i] * b->page_bytes, 0, b->page_bytes);
+}
+
+static void cpu_copy_state(ingle_backend *b, uint32_t to, uint32_t from)
+{
+    memcpy(b->states + to * b->state_bytes, b->states + from * b->state_bytes, b->state_bytes);
 }
 
 static void place(ingle_backend *b)
@@ -219,6 +242,7 @@ static void touch(void *arg, ingle_pool *pool, int i_thread, int n_threads)
     (void)pool;
     touch_part(b->arena, b->at.total, (size_t)i_thread, (size_t)n_threads);
     touch_part(b->pages, b->pages_bytes, (size_t)i_thread, (size_t)n_threads);
+    if (b->states) touch_part(b->states, state_bytes_of(b), (size_t)i_thread, (size_t)n_threads);
 }
 
 /* Everything is taken at once (touch()), so that no later token finds the machine without memory.
@@ -226,16 +250,22 @@ static void touch(void *arg, ingle_pool *pool, int i_thread, int n_threads)
 static ingle_status take_memory(ingle_backend *b, ingle_error *err)
 {
     uint64_t available = ingle_memory_available("", true);
-    if (b->pages_bytes > available || b->at.total > available - b->pages_bytes)
+    size_t states = state_bytes_of(b), cache;
+    bool fits = ingle_add_ok(b->pages_bytes, states, &cache);
+    if (!fits || cache > available || b->at.total > available - cache)
         return ingle_fail(err, INGLE_ENOMEM,
-                          "no memory for %zu bytes of KV pages and %zu of scratch: %llu are left%s",
-                          b->pages_bytes, b->at.total, (unsigned long long)available,
+                          "no memory for %zu bytes of KV pages, %zu of recurrent state and %zu of "
+                          "scratch: %llu are left%s",
+                          b->pages_bytes, states, b->at.total, (unsigned long long)available,
                           ingle_memory_source(""));
     b->arena = ingle_pages_new(b->at.total);
     b->pages = ingle_pages_new(b->pages_bytes);
-    if (b->arena && b->pages) return INGLE_OK;
-    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of KV pages and %zu of scratch",
-                      b->pages_bytes, b->at.total);
+    if (states) b->states = ingle_pages_new(states);
+    if (b->arena && b->pages && (b->states || !states)) return INGLE_OK;
+    return ingle_fail(err, INGLE_ENOMEM,
+                      "no memory for %zu bytes of KV pages, %zu of recurrent state and %zu of "
+                      "scratch",
+                      b->pages_bytes, states, b->at.total);
 }
 
 static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
@@ -247,12 +277,14 @@ static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
     b->model = model;
     b->opt = *opt;
     ingle_kern_init(&b->kern, model->isa);
+    size_t states;
     ingle_status st = INGLE_ENOMEM;
     if (!(b->cache = ingle_new(model->plan.n_cache, sizeof *b->cache))) {
         ingle_fail(err, st, "no memory for the CPU backend");
         goto fail;
     }
     st = lay_page(model, opt, b->cache, &b->page_bytes, &b->pages_bytes, err);
+    if (!st) st = state_size(model, opt, &b->state_bytes, &states, err);
     if (st) goto fail;
     layout(&b->at, model, opt, &b->kern);
     for (size_t i = 0; i < model->plan.n_cache; i++)
@@ -274,6 +306,7 @@ const ingle_backend_ops ingle_backend_cpu = {
     .close = cpu_close,
     .memory = cpu_memory,
     .clear = cpu_clear,
+    .copy_state = cpu_copy_state,
     .run = cpu_run,
     .limits = cpu_limits,
     .profile = cpu_profile_switch,

@@ -73,6 +73,8 @@ struct ingle_backend {
     size_t page_bytes;
     uint8_t *pages;
     size_t pages_bytes;
+    uint8_t *states;    /* slots of recurrent state */
+    size_t state_bytes; /* of a slot */
     cpu_layout at;
     uint8_t *arena;
 

@@ -68,6 +68,7 @@ static void norm_row(const worker *w, const ingle_instr *in, float *dst, const f
     if (weight && in->own) weight += head * n;
     if (in->norm == INGLE_NORM_LAYER)
         w->b->kern.norm_layer(dst, src, weight, vec(w, in->bias), n, w->b->model->hp.eps);
+    else if (in->norm == INGLE_NORM_L2) w->b->kern.norm_l2(dst, src, n, w->b->model->hp.eps);
     else w->b->kern.norm_rms(dst, src, weight, n, w->b->model->hp.eps);
 }
 
@@ -99,7 +100,6 @@ void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, siz
 {
     const ingle_kern *k = &w->b->kern;
     switch (fn) {
-    case INGLE_ACT_SILU: k->silu(dst, src, n); break;
     case INGLE_ACT_GELU: k->gelu(dst, src, n); break;
     case INGLE_ACT_SWIGLU: k->swiglu_gate(dst, src, n); break;
     case INGLE_ACT_GELU_ERF: k->gelu_erf(dst, src, n); break;
@@ -107,6 +107,9 @@ void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, siz
     case INGLE_ACT_XIELU: break; /* has numbers of its own: by_row() */
     case INGLE_ACT_SWIGLU_UP: k->swiglu_up(dst, src, n); break;
     case INGLE_ACT_TANH: k->softcap(dst, src, 1.0f, n); break;
+    case INGLE_ACT_SOFTPLUS: k->softplus(dst, src, n); break;
+    case INGLE_ACT_SIGMOID: k->sigmoid(dst, src, n); break;
+    default: k->silu(dst, src, n); break;
     }
 }
 
@@ -118,6 +121,7 @@ void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate
     case INGLE_ACT_SILU: k->silu_mul(dst, gate, up, n); break;
     case INGLE_ACT_GELU: k->gelu_mul(dst, gate, up, n); break;
     case INGLE_ACT_GELU_ERF: k->gelu_erf_mul(dst, gate, up, n); break;
+    case INGLE_ACT_SIGMOID: k->sigmoid_mul(dst, gate, up, n); break;
     default: /* no family has a gate of the others */ break;
     }
 }
@@ -589,6 +593,9 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         case INGLE_OP_POOL: cpu_pool(&w, in); break;
         case INGLE_OP_RESULT: cpu_result(&w, in); break;
         case INGLE_OP_ATTEND: attend(&w, in, qkv, &b->counter[i]); break;
+        case INGLE_OP_CONV: cpu_conv(&w, in, &b->counter[i]); break;
+        case INGLE_OP_SCAN: cpu_scan(&w, in, &b->counter[i]); break;
+        case INGLE_OP_DELTA: cpu_delta(&w, in, &b->counter[i]); break;
         default: by_row(&w, in); break;
         }
         if (!w.by_head) cpu_barrier(&w);

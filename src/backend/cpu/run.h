@@ -70,6 +70,10 @@ void cpu_stream_row(const worker *w, const ingle_instr *in, size_t t);
 void cpu_heads(const worker *w, const ingle_instr *in, cpu_counter *counter);
 /* Rows [from, from + n) of acts that hold more. */
 void cpu_slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size_t n);
+/* recur.c: what carries a state from token to token. */
+void cpu_conv(const worker *w, const ingle_instr *in, cpu_counter *counter);
+void cpu_scan(const worker *w, const ingle_instr *in, cpu_counter *counter);
+void cpu_delta(const worker *w, const ingle_instr *in, cpu_counter *counter);
 /* dst = act(src); act(gate) * up. */
 void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n);
 void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,

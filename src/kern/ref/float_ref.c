@@ -3,6 +3,7 @@
 #include "kern/kern_float.h"
 #include "kern/lanes_ref.h"
 #include "kern/rows.inc.h"
+#include "kern/recur.inc.h"
 #include "kern/tile.inc.h"
 #include "kern/attend.inc.h"
 
@@ -46,6 +47,7 @@ static uint64_t read_all(const void *mem, size_t bytes)
 void ingle_kern_float_ref(ingle_kern *k)
 {
     rows_init(k);
+    recur_init(k);
     attend_init(k);
     k->peak_int8 = peak_int8;
     k->peak_bf16 = NULL;

@@ -2,6 +2,7 @@
 #include "kern/kern_float.h"
 #include "kern/lanes_avx2.h"
 #include "kern/rows.inc.h"
+#include "kern/recur.inc.h"
 #include "kern/tile.inc.h"
 #include "kern/matmul_f.inc.h"
 #include "kern/attend.inc.h"
@@ -64,6 +65,7 @@ static uint64_t read_all(const void *mem, size_t bytes)
 void ingle_kern_float_avx2(ingle_kern *k)
 {
     rows_init(k);
+    recur_init(k);
     matmul_f_init(k);
     attend_init(k);
     k->peak_int8 = peak_int8;

@@ -1,0 +1,169 @@
+/* recur.c - the instructions that carry a state from token to token: CONV, SCAN, DELTA.
+ * A task is a piece of the state of one sequence, some channels or one head: it takes the sequence's
+ * tokens in order, so nobody else reads or writes that piece. */
+#include "backend/cpu/run.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CONV_CHANNELS = 64, CONV_TAPS = INGLE_MAX_TAPS, SCAN_CHANNELS = 64, DELTA_COLUMNS = 64 };
+
+/* The part of the state of sequence s that belongs to `in`, `first` floats into it. A sequence
+ * begins with zeros. */
+static float *state_of(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
+                       size_t first)
+{
+    const ingle_backend *b = w->b;
+    return (float *)(void *)(b->states + s->state * b->state_bytes) + in->state + first;
+}
+
+static void begin(const ingle_batch_seq *s, float *state, size_t n_rows, size_t ld, size_t n)
+{
+    for (size_t r = 0; !s->pos0 && r < n_rows; r++) memset(state + r * ld, 0, n * sizeof *state);
+}
+
+/* Calls fn for every task (sequence, piece) that falls to this thread. */
+typedef void task_fn(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
+                     size_t i_piece);
+
+static void each(const worker *w, const ingle_instr *in, cpu_counter *counter, size_t n_pieces,
+                 task_fn *fn)
+{
+    const ingle_batch *batch = w->b->batch;
+    size_t i, n = batch->n_seqs * n_pieces;
+    while ((i = atomic_fetch_add(&counter->next, 1)) < n)
+        fn(w, in, &batch->seqs[i / n_pieces], i % n_pieces);
+}
+
+/* ---- short convolution: state [n_taps - 1][channels], the last inputs, oldest first ---- */
+
+static size_t padded(size_t n)
+{
+    return ingle_round_up(n, 16);
+}
+
+/* Input `back` tokens before the sequence's first one, or after it. */
+static const float *input(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
+                          const float *state, size_t ld, size_t t, size_t k)
+{
+    size_t n_old = in->n_taps - 1;
+    return t + k < n_old ? state + (t + k) * ld : row(w, in->src, s->first + t + k - n_old);
+}
+
+static void conv_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
+                      size_t i_piece)
+{
+    size_t width = in->width, ld = padded(width);
+    size_t first = i_piece * CONV_CHANNELS, n_old = in->n_taps - 1;
+    size_t n = width - first < CONV_CHANNELS ? width - first : CONV_CHANNELS;
+    float *state = state_of(w, in, s, 0);
+    const float *taps[CONV_TAPS];
+    ingle_conv job = {.taps = taps,
+                      .w = vec(w, in->vector),
+                      .n_taps = in->n_taps,
+                      .ld_w = width,
+                      .bias = vec(w, in->bias),
+                      .silu = in->act == INGLE_ACT_SILU};
+    begin(s, state + first, n_old, ld, n);
+    for (size_t t = 0; t < s->n; t++) {
+        for (size_t k = 0; k < in->n_taps; k++) taps[k] = input(w, in, s, state, ld, t, k);
+        job.dst = row(w, in->dst, s->first + t);
+        w->b->kern.conv(&job, first, n);
+    }
+    for (size_t k = 0; k < n_old; k++) /* upward: what is read lies behind what is written */
+        memmove(state + k * ld + first, input(w, in, s, state, ld, s->n, k) + first,
+                n * sizeof *state);
+}
+
+void cpu_conv(const worker *w, const ingle_instr *in, cpu_counter *counter)
+{
+    each(w, in, counter, (in->width + CONV_CHANNELS - 1) / CONV_CHANNELS, conv_task);
+}
+
+/* ---- selective scan: state [head][n_state][channels] ---- */
+
+static size_t scan_pieces(const ingle_instr *in)
+{
+    return (in->head_dim + SCAN_CHANNELS - 1) / SCAN_CHANNELS;
+}
+
+static void scan_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
+                      size_t i_piece)
+{
+    const uint32_t *width = w->b->model->plan.width;
+    size_t n_pieces = scan_pieces(in), h = i_piece / n_pieces;
+    size_t at = i_piece % n_pieces * SCAN_CHANNELS, channel = h * in->head_dim + at;
+    size_t n = in->head_dim - at < SCAN_CHANNELS ? in->head_dim - at : SCAN_CHANNELS;
+    size_t ld = padded(in->head_dim), group = h / (in->n_heads / in->n_groups);
+    const float *bc = row(w, in->src3, s->first) + in->offset + group * in->n_state;
+    ingle_scan job = {.by_channel = in->own,
+                      .state = state_of(w, in, s, h * in->n_state * ld + at),
+                      .n_state = in->n_state,
+                      .ld_state = ld,
+                      .n = n,
+                      .n_tokens = s->n,
+                      .x = row(w, in->src, s->first) + channel,
+                      .dt = row(w, in->src2, s->first) + (in->own ? channel : h),
+                      .b = bc,
+                      .c = bc + (size_t)in->n_groups * in->n_state,
+                      .a = vec(w, in->vector) + (in->own ? channel : h),
+                      .d = vec(w, in->vector2) + (in->own ? channel : h),
+                      .out = row(w, in->dst, s->first) + channel,
+                      .ld_x = width[in->src],
+                      .ld_dt = width[in->src2],
+                      .ld_bc = width[in->src3],
+                      .ld_a = in->head_dim,
+                      .ld_out = width[in->dst]};
+    begin(s, job.state, in->n_state, ld, padded(n));
+    w->b->kern.scan(&job);
+}
+
+void cpu_scan(const worker *w, const ingle_instr *in, cpu_counter *counter)
+{
+    each(w, in, counter, in->n_heads * scan_pieces(in), scan_task);
+}
+
+/* ---- gated delta rule: state [head][n_key][columns] ---- */
+
+static size_t delta_pieces(const ingle_instr *in)
+{
+    return (in->head_dim + DELTA_COLUMNS - 1) / DELTA_COLUMNS;
+}
+
+/* src: queries of all groups, then keys, then values of all heads. */
+static void delta_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
+                       size_t i_piece)
+{
+    const uint32_t *width = w->b->model->plan.width;
+    size_t n_pieces = delta_pieces(in), h = i_piece / n_pieces;
+    size_t at = i_piece % n_pieces * DELTA_COLUMNS, n_key = in->n_state;
+    size_t n = in->head_dim - at < DELTA_COLUMNS ? in->head_dim - at : DELTA_COLUMNS;
+    size_t ld = padded(in->head_dim);
+    size_t group = in->tiled ? h % in->n_groups : h / (in->n_heads / in->n_groups);
+    const float *q = row(w, in->src, s->first), *k = q + in->n_groups * n_key;
+    ingle_delta job = {.state = state_of(w, in, s, h * n_key * ld + at),
+                       .n_key = n_key,
+                       .ld_state = ld,
+                       .n = n,
+                       .n_tokens = s->n,
+                       .q = q + group * n_key,
+                       .k = k + group * n_key,
+                       .v = k + in->n_groups * n_key + h * in->head_dim + at,
+                       .gate = row(w, in->src2, s->first) + h,
+                       .beta = row(w, in->src3, s->first) + h,
+                       .a = vec(w, in->vector)[h],
+                       .scale = in->scale,
+                       .out = row(w, in->dst, s->first) + h * in->head_dim + at,
+                       .ld_qk = width[in->src],
+                       .ld_v = width[in->src],
+                       .ld_gate = width[in->src2],
+                       .ld_beta = width[in->src3],
+                       .ld_out = width[in->dst]};
+    begin(s, job.state, n_key, ld, padded(n));
+    w->b->kern.delta(&job);
+}
+
+void cpu_delta(const worker *w, const ingle_instr *in, cpu_counter *counter)
+{
+    each(w, in, counter, in->n_heads * delta_pieces(in), delta_task);
+}

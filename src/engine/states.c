@@ -1,0 +1,53 @@
+#include "engine/states.h"
+
+void ingle_states_init(ingle_states *s, uint32_t first)
+{
+    *s = (ingle_states){{0}, {0}};
+    for (uint32_t i = 0; i < INGLE_STATE_SLOTS; i++) s->slot[i] = first + i;
+}
+
+size_t ingle_states_rewind(ingle_states *s, size_t n_live, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < INGLE_STATE_SLOTS; i++) {
+        if (s->at[i] > n) s->at[i] = 0;
+        if (s->at[i] > s->at[best] || !best) best = i;
+    }
+    if (n_live <= n) return n_live;
+    uint32_t live = s->slot[0];
+    n_live = s->at[best];
+    s->slot[0] = s->slot[best];
+    s->slot[best] = live;
+    s->at[best] = 0;
+    return n_live;
+}
+
+/* The checkpoint that will be missed least: where the way from the one before to the one behind is
+ * short beside how far it lies back. Their distances come to grow with their age. */
+static size_t least(const ingle_states *s, size_t n_live)
+{
+    size_t best = 1;
+    uint64_t best_way = 0, best_age = 0;
+    for (size_t i = 1; i < INGLE_STATE_SLOTS; i++) {
+        size_t before = 0, behind = n_live;
+        if (!s->at[i]) return i;
+        for (size_t k = 1; k < INGLE_STATE_SLOTS; k++) {
+            if (s->at[k] < s->at[i] && s->at[k] > before) before = s->at[k];
+            if (s->at[k] > s->at[i] && s->at[k] < behind) behind = s->at[k];
+        }
+        uint64_t way = behind - before, age = n_live - s->at[i];
+        if (i == 1 || way * best_age < best_way * age) best = i, best_way = way, best_age = age;
+    }
+    return best;
+}
+
+size_t ingle_states_save(ingle_states *s, size_t n_live)
+{
+    size_t last = 0;
+    for (size_t i = 1; i < INGLE_STATE_SLOTS; i++)
+        if (s->at[i] > last) last = s->at[i];
+    if (n_live < last + INGLE_STATE_EVERY) return 0;
+    size_t i = least(s, n_live);
+    s->at[i] = n_live;
+    return i;
+}

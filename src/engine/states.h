@@ -1,0 +1,31 @@
+/* states.h - the recurrent state of one session: which slots of the backend are its own, and which
+ * positions they cover.
+ * Owns       nothing: the engine hands out slots, the backend holds their bytes.
+ * Depends on base/mem.h. Knows no model, no token.
+ * Invariant  slot 0 is live: every batch moves it on. The others are checkpoints, copies of it at
+ *            positions before it, or empty. A session that is cut back goes on from the latest one
+ *            that is left and computes the tokens behind it again, which gives the same bits. */
+#ifndef INGLE_ENGINE_STATES_H
+#define INGLE_ENGINE_STATES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define INGLE_STATE_SLOTS 6  /* of a session */
+#define INGLE_STATE_EVERY 64 /* positions from a checkpoint to the next, at least */
+
+typedef struct ingle_states {
+    uint32_t slot[INGLE_STATE_SLOTS];
+    size_t at[INGLE_STATE_SLOTS]; /* positions a checkpoint covers; 0: empty. at[0] is not used */
+} ingle_states;
+
+/* Slots first .. first + INGLE_STATE_SLOTS - 1, all empty. */
+void ingle_states_init(ingle_states *s, uint32_t first);
+/* Positions from n on are gone; the live slot covered n_live. Returns what it covers now, 0: it has
+ * to begin afresh. */
+size_t ingle_states_rewind(ingle_states *s, size_t n_live, size_t n);
+/* The checkpoint that the live slot, which covers n_live positions, should be copied to now: its
+ * index; 0: none is due. */
+size_t ingle_states_save(ingle_states *s, size_t n_live);
+
+#endif

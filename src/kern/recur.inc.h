@@ -1,0 +1,187 @@
+/* recur.inc.h - recurrences: short convolution, selective scan, gated delta rule (the arithmetic is
+ * in kern.h). Included once per level after rows.inc.h; defines statics only.
+ *
+ * Lanes are channels that never meet: no sum crosses lanes, every chain runs along the state or the
+ * taps in order, and tokens follow one another. How many tokens or channels a call takes therefore
+ * changes no bit. */
+
+/* ln(1 + e^x) as max(x, 0) + ln(1 + y), y = e^-|x|. With z = y / (2 + y) <= 1/3 the logarithm is
+ * 2 z (1 + z^2 / 3 + z^4 / 5 ...); what is left out after z^14 / 15 is below 4e-9 of it. */
+static inline v16 v_softplus(v16 x)
+{
+    v16 y = v_exp(v_sub(v_set(0.0f), v_abs(x)));
+    v16 z = v_div(y, v_add(y, v_set(2.0f))), w = v_mul(z, z);
+    v16 q = v_set(1.0f / 15);
+    q = v_fma(q, w, v_set(1.0f / 13));
+    q = v_fma(q, w, v_set(1.0f / 11));
+    q = v_fma(q, w, v_set(1.0f / 9));
+    q = v_fma(q, w, v_set(1.0f / 7));
+    q = v_fma(q, w, v_set(1.0f / 5));
+    q = v_fma(q, w, v_set(1.0f / 3));
+    z = v_add(z, z);
+    return v_add(v_max(v_set(0.0f), x), v_fma(v_mul(z, w), q, z));
+}
+
+static inline v16 v_sigmoid(v16 x)
+{
+    return v_div(v_set(1.0f), v_add(v_set(1.0f), v_exp(v_sub(v_set(0.0f), x))));
+}
+
+static void row_softplus(float *dst, const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_softplus(v_load_n(a + i, n - i)), n - i);
+}
+
+static void row_sigmoid(float *dst, const float *a, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) v_store_n(dst + i, v_sigmoid(v_load_n(a + i, n - i)), n - i);
+}
+
+static void row_sigmoid_mul(float *dst, const float *gate, const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(v_sigmoid(v_load_n(gate + i, n - i)), v_load_n(up + i, n - i)),
+                  n - i);
+}
+
+static void norm_l2(float *dst, const float *src, size_t n, float eps)
+{
+    v16 sum = v_set(0.0f);
+    for (size_t i = 0; i < n; i += 16) {
+        v16 x = v_load_n(src + i, n - i);
+        sum = v_fma(x, x, sum);
+    }
+    float root = sqrtf(v_sum(sum));
+    v16 s = v_set(1.0f / (eps > root ? eps : root));
+    for (size_t i = 0; i < n; i += 16)
+        v_store_n(dst + i, v_mul(v_load_n(src + i, n - i), s), n - i);
+}
+
+/* ---- short convolution ---- */
+
+static void conv(const ingle_conv *job, size_t first, size_t n)
+{
+    for (size_t i = first, end = first + n; i < end; i += 16) {
+        v16 sum = v_set(0.0f);
+        for (size_t k = 0; k < job->n_taps; k++)
+            sum = v_fma(v_load_n(job->w + k * job->ld_w + i, end - i),
+                        v_load_n(job->taps[k] + i, end - i), sum);
+        if (job->bias) sum = v_add(sum, v_load_n(job->bias + i, end - i));
+        if (job->silu) sum = v_silu(sum);
+        v_store_n(job->dst + i, sum, end - i);
+    }
+}
+
+/* ---- selective scan ---- */
+
+enum { SCAN_TOKENS = 4 }; /* that pass over a piece of state while it is in a register */
+
+/* n_tokens (a constant) tokens from t0 on, channels i .. i + left - 1 (16 at most). */
+static inline __attribute__((always_inline)) void
+scan_some(const ingle_scan *job, size_t t0, int n_tokens, size_t i, size_t left, bool by_channel)
+{
+    v16 x[SCAN_TOKENS], dt[SCAN_TOKENS], decay[SCAN_TOKENS], y[SCAN_TOKENS];
+    const float *b[SCAN_TOKENS], *c[SCAN_TOKENS];
+    for (int t = 0; t < n_tokens; t++) {
+        size_t at = t0 + (size_t)t;
+        const float *step = job->dt + at * job->ld_dt;
+        dt[t] = by_channel ? v_load_n(step + i, left) : v_set(*step);
+        if (!by_channel) decay[t] = v_exp(v_mul(dt[t], v_set(*job->a)));
+        x[t] = v_mul(v_load_n(job->x + at * job->ld_x + i, left), dt[t]);
+        y[t] = v_set(0.0f);
+        b[t] = job->b + at * job->ld_bc;
+        c[t] = job->c + at * job->ld_bc;
+    }
+    for (size_t k = 0; k < job->n_state; k++) {
+        float *p = job->state + k * job->ld_state + i;
+        v16 s = v_load(p), a = s;
+        if (by_channel) a = v_load_n(job->a + k * job->ld_a + i, left);
+        for (int t = 0; t < n_tokens; t++) {
+            v16 keep = by_channel ? v_exp(v_mul(dt[t], a)) : decay[t];
+            s = v_fma(v_set(b[t][k]), x[t], v_mul(s, keep));
+            y[t] = v_fma(v_set(c[t][k]), s, y[t]);
+        }
+        v_store(p, s);
+    }
+    for (int t = 0; t < n_tokens; t++) {
+        size_t at = t0 + (size_t)t;
+        v16 skip = by_channel ? v_load_n(job->d + i, left) : v_set(*job->d);
+        v16 in = v_load_n(job->x + at * job->ld_x + i, left);
+        v_store_n(job->out + at * job->ld_out + i, v_fma(in, skip, y[t]), left);
+    }
+}
+
+static inline __attribute__((always_inline)) void scan_all(const ingle_scan *job, bool by_channel)
+{
+    for (size_t i = 0; i < job->n; i += 16) {
+        size_t t = 0, left = job->n - i < 16 ? job->n - i : 16;
+        for (; t + SCAN_TOKENS <= job->n_tokens; t += SCAN_TOKENS)
+            scan_some(job, t, SCAN_TOKENS, i, left, by_channel);
+        for (; t < job->n_tokens; t++) scan_some(job, t, 1, i, left, by_channel);
+    }
+}
+
+static void scan(const ingle_scan *job)
+{
+    if (job->by_channel) scan_all(job, true);
+    else scan_all(job, false);
+}
+
+/* ---- gated delta rule ---- */
+
+enum { DELTA_VECS = 4 }; /* chains side by side, to hide the latency of each */
+
+/* One token, n_vecs (a constant) vectors of columns from i on. */
+static inline __attribute__((always_inline)) void delta_some(const ingle_delta *job, size_t t,
+                                                             size_t i, int n_vecs)
+{
+    const float *k = job->k + t * job->ld_qk, *q = job->q + t * job->ld_qk;
+    const v16 keep = v_exp(v_mul(v_set(job->a), v_set(job->gate[t * job->ld_gate])));
+    const v16 beta = v_set(job->beta[t * job->ld_beta]);
+    v16 sum[DELTA_VECS], add[DELTA_VECS];
+    for (int v = 0; v < n_vecs; v++) sum[v] = v_set(0.0f);
+    for (size_t r = 0; r < job->n_key; r++) {
+        const float *s = job->state + r * job->ld_state + i;
+        for (int v = 0; v < n_vecs; v++)
+            sum[v] = v_fma(v_mul(v_load(s + 16 * v), keep), v_set(k[r]), sum[v]);
+    }
+    for (int v = 0; v < n_vecs; v++) {
+        size_t at = i + 16 * (size_t)v;
+        v16 want = v_load_n(job->v + t * job->ld_v + at, job->n - at);
+        add[v] = v_mul(v_sub(want, sum[v]), beta);
+        sum[v] = v_set(0.0f);
+    }
+    for (size_t r = 0; r < job->n_key; r++) {
+        float *s = job->state + r * job->ld_state + i;
+        for (int v = 0; v < n_vecs; v++) {
+            v16 x = v_fma(v_set(k[r]), add[v], v_mul(v_load(s + 16 * v), keep));
+            v_store(s + 16 * v, x);
+            sum[v] = v_fma(x, v_set(q[r]), sum[v]);
+        }
+    }
+    for (int v = 0; v < n_vecs; v++) {
+        size_t at = i + 16 * (size_t)v;
+        v_store_n(job->out + t * job->ld_out + at, v_mul(sum[v], v_set(job->scale)), job->n - at);
+    }
+}
+
+static void delta(const ingle_delta *job)
+{
+    size_t i = 0;
+    for (; i + 16 * (DELTA_VECS - 1) < job->n; i += 16 * DELTA_VECS)
+        for (size_t t = 0; t < job->n_tokens; t++) delta_some(job, t, i, DELTA_VECS);
+    for (; i < job->n; i += 16)
+        for (size_t t = 0; t < job->n_tokens; t++) delta_some(job, t, i, 1);
+}
+
+static void recur_init(ingle_kern *k)
+{
+    k->softplus = row_softplus;
+    k->sigmoid = row_sigmoid;
+    k->sigmoid_mul = row_sigmoid_mul;
+    k->norm_l2 = norm_l2;
+    k->conv = conv;
+    k->scan = scan;
+    k->delta = delta;
+}

@@ -1,0 +1,291 @@
+/* test_recurrent.c - what test_exact.c asks of every model, of models with a recurrent state: the bits
+ * of a token's logits depend on the tokens before it, not on how they were cut into batches, on
+ * threads, levels or neighbours, nor on what the session held before it was cut back. */
+#include "golden/run.h"
+
+#define N_TOKENS 300
+#define N_CTX    320
+
+static const char *const models[] = {"mamba2",    "qwen35",        "lfm2",
+                                     "qwen3next", "granitehybrid", "lfm2moe"};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+typedef struct setup {
+    ingle_isa isa;
+    bool plain;
+    int32_t n_batch, n_threads, n_sessions;
+} setup;
+
+static const setup usual = {INGLE_ISA_AUTO, false, 512, 2, 1};
+
+static void open_with(runner *r, const golden *g, const setup *s)
+{
+    ingle_error err;
+    ingle_model_options mo;
+    ingle_engine_options eo;
+    ingle_model_options_init(&mo);
+    ingle_engine_options_init(&eo);
+    mo.isa = s->isa;
+    mo.fuse = !s->plain;
+    eo.n_ctx = N_CTX;
+    eo.n_sessions = s->n_sessions;
+    eo.n_batch = s->n_batch;
+    eo.n_threads = s->n_threads;
+    r->n_vocab = g->n_vocab;
+    must(ingle_model_open(&r->model, g->model, &mo, &err), &err);
+    must(ingle_engine_open(&r->engine, r->model, &eo, &err), &err);
+    must(ingle_session_open(&r->session, r->engine, &err), &err);
+}
+
+static void fill(int32_t *tokens, size_t n, size_t n_vocab, uint32_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        tokens[i] = (int32_t)((seed >> 8) % n_vocab);
+    }
+}
+
+/* Logits of n tokens, `split` at a time, go to out. */
+static void eval_split(runner *r, ingle_session *session, const int32_t *tokens, size_t n,
+                       size_t split, float *out)
+{
+    ingle_error err;
+    for (size_t at = 0; at < n; at += split) {
+        size_t part = n - at < split ? n - at : split;
+        must(ingle_session_eval(session, tokens + at, part, INGLE_ROWS_ALL, &err), &err);
+        for (size_t i = 0; i < part; i++) {
+            const float *row;
+            must(ingle_session_logits(session, i, &row, &err), &err);
+            memcpy(out + (at + i) * r->n_vocab, row, r->n_vocab * sizeof *out);
+        }
+    }
+}
+
+static void same(const golden *g, const char *what, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(a + i * g->n_vocab, b + i * g->n_vocab, g->n_vocab * sizeof *a))
+            fail_msg("%s: %s: logits of token %zu differ", g->name, what, i);
+}
+
+/* Everything a test needs: a model, tokens, and their logits in one batch. */
+typedef struct fixture {
+    golden g;
+    int32_t tokens[N_TOKENS], other[N_TOKENS];
+    float *want, *got;
+} fixture;
+
+static bool fixture_open(fixture *f, size_t i_model)
+{
+    runner r;
+    if (!golden_open(&f->g, "models", models[i_model])) return false;
+    fill(f->tokens, N_TOKENS, f->g.n_vocab, 1);
+    fill(f->other, N_TOKENS, f->g.n_vocab, 2);
+    f->want = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->want);
+    f->got = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->got);
+    open_with(&r, &f->g, &usual);
+    eval_split(&r, r.session, f->tokens, N_TOKENS, N_TOKENS, f->want);
+    runner_close(&r);
+    for (size_t i = 0; i < N_TOKENS * f->g.n_vocab; i++)
+        assert_true(f->want[i] - f->want[i] == 0); /* a NaN would prove nothing */
+    return true;
+}
+
+static void fixture_close(fixture *f)
+{
+    free(f->want);
+    free(f->got);
+    golden_close(&f->g);
+}
+
+static void split_and_compare(fixture *f, const setup *s, size_t split, const char *what)
+{
+    runner r;
+    open_with(&r, &f->g, s);
+    eval_split(&r, r.session, f->tokens, N_TOKENS, split, f->got);
+    same(&f->g, what, f->want, f->got, N_TOKENS);
+    runner_close(&r);
+}
+
+static void batches_threads_levels(void **state)
+{
+    static const size_t splits[] = {1, 2, 3, 5, 31, 64, 100};
+    fixture f;
+    char what[64];
+    (void)state;
+    for (size_t m = 0; m < N_MODELS; m++) {
+        if (!fixture_open(&f, m)) continue;
+        for (size_t i = 0; i < 7; i++) {
+            setup s = usual;
+            s.n_threads = 1 + (int32_t)(i + m) % 4;
+            if (i % 2) s.n_batch = (int32_t)splits[i]; /* the scheduler splits */
+            snprintf(what, sizeof what, "split %zu, %d threads", splits[i], s.n_threads);
+            split_and_compare(&f, &s, i % 2 ? N_TOKENS : splits[i], what);
+        }
+        for (ingle_isa isa = INGLE_ISA_REF; isa <= INGLE_ISA_I8MM; isa++) {
+            setup s = usual;
+            if (!ingle_isa_runs_here(isa)) continue;
+            s.isa = isa, s.plain = isa == INGLE_ISA_REF;
+            snprintf(what, sizeof what, "level %s", ingle_isa_name(isa));
+            split_and_compare(&f, &s, 77, what);
+        }
+        fixture_close(&f);
+    }
+}
+
+/* Cut back to any length, by one or by all, at once or after going elsewhere, the session goes on as
+ * if the rest had never been. */
+static void cut_back(void **state)
+{
+    static const size_t keep[] = {299, 298, 290, 257, 256, 200, 129, 128, 127,
+                                  64,  63,  33,  32,  31,  2,   1,   0};
+    static const size_t splits[] = {N_TOKENS, 1, 50};
+    fixture f;
+    (void)state;
+    for (size_t m = 0; m < N_MODELS; m++) {
+        runner r;
+        if (!fixture_open(&f, m)) continue;
+        const size_t n_vocab = f.g.n_vocab;
+        open_with(&r, &f.g, &usual);
+        for (size_t i = 0; i < 3 * sizeof keep / sizeof *keep; i++) {
+            size_t n = keep[i / 3], split = splits[i % 3], n_held;
+            const int32_t *held;
+            /* the session holds what the round before left: all tokens */
+            if (!i) eval_split(&r, r.session, f.tokens, N_TOKENS, 40, f.got);
+            assert_int_equal(ingle_session_truncate(r.session, n, NULL), INGLE_OK);
+            if (i % 2) { /* elsewhere and back, twice */
+                size_t way = N_TOKENS - n < 70 ? N_TOKENS - n : 70;
+                assert_int_equal(ingle_session_eval(r.session, f.other, way, INGLE_ROWS_NONE, NULL),
+                                 INGLE_OK);
+                assert_int_equal(ingle_session_truncate(r.session, n + way / 2, NULL), INGLE_OK);
+                assert_int_equal(ingle_session_truncate(r.session, n, NULL), INGLE_OK);
+            }
+            assert_int_equal(ingle_session_tokens(r.session, &held, &n_held, NULL), INGLE_OK);
+            assert_int_equal(n_held, n);
+            assert_memory_equal(held, f.tokens, n * sizeof *held);
+            eval_split(&r, r.session, f.tokens + n, N_TOKENS - n, split, f.got);
+            same(&f.g, "after cutting back", f.want + n * n_vocab, f.got, N_TOKENS - n);
+        }
+        runner_close(&r);
+        fixture_close(&f);
+    }
+}
+
+/* Calls that fail leave the session as it was. */
+static void failures(void **state)
+{
+    fixture f;
+    (void)state;
+    for (size_t m = 0; m < N_MODELS; m++) {
+        runner r;
+        int32_t bad[3] = {1, 2, -1};
+        ingle_error err;
+        if (!fixture_open(&f, m)) continue;
+        open_with(&r, &f.g, &usual);
+        eval_split(&r, r.session, f.tokens, 150, 150, f.got);
+        assert_int_equal(ingle_session_eval(r.session, bad, 3, INGLE_ROWS_LAST, &err),
+                         INGLE_EINVAL);
+        assert_int_equal(ingle_session_eval(r.session, f.other, 171, INGLE_ROWS_LAST, &err),
+                         INGLE_EFULL);
+        assert_int_equal(ingle_session_truncate(r.session, 151, &err), INGLE_EINVAL);
+        assert_int_equal(ingle_session_truncate(r.session, 140, &err), INGLE_OK);
+        assert_int_equal(ingle_session_eval(r.session, bad, 3, INGLE_ROWS_LAST, &err),
+                         INGLE_EINVAL);
+        eval_split(&r, r.session, f.tokens + 140, N_TOKENS - 140, 60, f.got + 140 * f.g.n_vocab);
+        same(&f.g, "after failures", f.want, f.got, N_TOKENS);
+        runner_close(&r);
+        fixture_close(&f);
+    }
+}
+
+/* Sessions at other positions of other texts share the batches; those that lag behind too. */
+static void neighbours(void **state)
+{
+    fixture f;
+    (void)state;
+    for (size_t m = 0; m < N_MODELS; m++) {
+        runner r;
+        setup s = usual;
+        ingle_session *more[2];
+        if (!fixture_open(&f, m)) continue;
+        s.n_sessions = 3, s.n_batch = 48;
+        open_with(&r, &f.g, &s);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(ingle_session_open(&more[i], r.engine, NULL), INGLE_OK);
+        for (size_t at = 0, step = 30; at < N_TOKENS; at += step) {
+            ingle_eval evals[3] = {{r.session, f.tokens + at, step, INGLE_ROWS_LAST},
+                                   {more[0], f.other + at, step, INGLE_ROWS_NONE},
+                                   {more[1], f.tokens + at / 2, step / 2, INGLE_ROWS_NONE}};
+            const float *row;
+            assert_int_equal(ingle_sessions_eval(evals, at % 60 ? 2 : 3, NULL), INGLE_OK);
+            assert_int_equal(ingle_session_logits(r.session, 0, &row, NULL), INGLE_OK);
+            same(&f.g, "with neighbours", f.want + (at + step - 1) * f.g.n_vocab, row, 1);
+            assert_int_equal(ingle_session_truncate(more[0], at + 3, NULL), INGLE_OK);
+            assert_int_equal(ingle_session_eval(more[0], f.other, step - 3, INGLE_ROWS_NONE, NULL),
+                             INGLE_OK);
+        }
+        for (int i = 0; i < 2; i++) ingle_session_close(&more[i]);
+        runner_close(&r);
+        fixture_close(&f);
+    }
+}
+
+/* As many sessions as the engine was opened for hold state; a further one hears why not. */
+static void slots(void **state)
+{
+    fixture f;
+    runner r;
+    ingle_session *second;
+    ingle_error err;
+    (void)state;
+    assert_true(fixture_open(&f, 0));
+    open_with(&r, &f.g, &usual);
+    assert_int_equal(ingle_session_open(&second, r.engine, NULL), INGLE_OK);
+    assert_int_equal(ingle_session_eval(r.session, f.other, 9, INGLE_ROWS_NONE, NULL), INGLE_OK);
+    assert_int_equal(ingle_session_eval(second, f.other, 9, INGLE_ROWS_NONE, &err), INGLE_EFULL);
+    assert_non_null(strstr(err.text, "n_sessions"));
+    assert_int_equal(ingle_session_truncate(r.session, 0, NULL), INGLE_OK);
+    eval_split(&r, second, f.tokens, N_TOKENS, 100, f.got); /* in a slot that was used */
+    same(&f.g, "in a used slot", f.want, f.got, N_TOKENS);
+    assert_int_equal(ingle_session_eval(r.session, f.other, 9, INGLE_ROWS_NONE, &err), INGLE_EFULL);
+    ingle_session_close(&second);
+    eval_split(&r, r.session, f.tokens, N_TOKENS, 100, f.got);
+    same(&f.g, "in a slot used twice", f.want, f.got, N_TOKENS);
+    runner_close(&r);
+    fixture_close(&f);
+}
+
+/* mamba2: in each of two layers three inputs of 160 channels and 8 heads of 16 by 16, six times a
+ * session; no keys and values. */
+static void memory(void **state)
+{
+    golden g;
+    runner r;
+    ingle_memory mem;
+    ingle_engine_options eo;
+    (void)state;
+    assert_true(golden_open(&g, "models", "mamba2"));
+    open_with(&r, &g, &usual);
+    ingle_engine_options_init(&eo);
+    eo.n_sessions = 5;
+    assert_int_equal(ingle_model_memory(r.model, &eo, &mem, NULL), INGLE_OK);
+    size_t want = 2 * (3 * 160 + 8 * 16 * 16) * sizeof(float) * 6 * 5;
+    assert_true(mem.state >= want && mem.state < want + 4096);
+    assert_true(mem.kv <= 4096);
+    assert_int_equal(mem.total, mem.weights + mem.vocab + mem.kv + mem.state + mem.scratch);
+    runner_close(&r);
+    golden_close(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_threads_levels),
+        cmocka_unit_test(cut_back),
+        cmocka_unit_test(failures),
+        cmocka_unit_test(neighbours),
+        cmocka_unit_test(slots),
+        cmocka_unit_test(memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
