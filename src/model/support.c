@@ -48,6 +48,11 @@ static void say_norms(words *w, const ingle_family *f)
     default: say(w, "q and k normed%s", f->late_qk_norm ? " behind RoPE" : ""); break;
     }
     if (f->embed_norm) say(w, "normed embeddings");
+    static const char *const recurrences[] = {[INGLE_RECUR_CONV] = "layers of short convolutions",
+                                              [INGLE_RECUR_MAMBA] = "layers of selective scans",
+                                              [INGLE_RECUR_MAMBA2] = "layers of scans by head",
+                                              [INGLE_RECUR_DELTA] = "layers of gated delta rules"};
+    if (f->recurrence != INGLE_RECUR_NONE) say(w, "%s", recurrences[f->recurrence]);
     if (f->latent) say(w, "latent attention");
     if (f->norm_v) say(w, "normed values");
     if (f->shared_kv) say(w, "layers that share keys and values");

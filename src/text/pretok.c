@@ -272,7 +272,7 @@ void ingle_pretok_similar(const char *name, size_t len, char *out, size_t cap)
     size_t at = 0, left = N;
     if (cap) out[0] = 0;
     while (left) {
-        size_t best = N, least = SIZE_MAX;
+        size_t best = 0, least = SIZE_MAX;
         for (size_t i = 0; i < N; i++) {
             size_t d = taken[i] ? SIZE_MAX : distance(rows[i].name, name, len);
             if (d < least) least = d, best = i;
