@@ -237,7 +237,7 @@ void cpu_experts(const worker *w, const ingle_instr *in, cpu_counter *counter)
     const uint32_t *first = first_rows(w, in);
     const uint32_t n_outs = w->b->model->hp.moe.n_expert * in->n_out;
     bool alone = n_rows(w, in) == 1 && !in->pairs;
-    ingle_acts acts[3], part[3];
+    ingle_acts acts[3] = {{0}, {0}, {0}}, part[3];
     prepare(w, in, alone, first, acts);
     size_t few = few_panels(w, in, first), done = 0;
     size_t task = atomic_fetch_add(&counter->next, 1);
