@@ -70,16 +70,15 @@ static ingle_status reserve(ingle_session *s, size_t n_rows, size_t n_vector, in
     bool fits = ingle_mul_ok(n_rows, n_vector, &n) && ingle_add_ok(n, n_embd, &n);
     if (fits && n > s->vectors_cap) {
         float *fresh = ingle_new(n, sizeof *fresh);
-        if (!(fits = fresh != NULL)) n = 0;
-        if (fits) {
+        if ((fits = fresh != NULL)) {
             free(s->vectors);
             s->vectors = fresh;
             s->vectors_cap = n;
         }
     }
-    s->n_vectors = 0; /* until the new ones are there */
     if (!fits)
         return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu vectors of %zu", n_rows, n_vector);
+    s->n_vectors = 0; /* until the new ones are there */
     s->n_vector = n_vector;
     for (size_t i = 0; i < n_embd; i++) s->vectors[n_rows * n_vector + i] = 0;
     return INGLE_OK;

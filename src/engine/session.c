@@ -169,7 +169,8 @@ ingle_status ingle_job_finish(ingle_session *s, ingle_error *err)
     ingle_engine *e = s->engine;
     while (s->job.queued) {
         if (e->driving) pthread_cond_wait(&e->changed, &e->lock);
-        else if (e->closed) { /* never leave a queued job behind */ ingle_session **at = &e->queue;
+        else if (e->closed) {
+            ingle_session **at = &e->queue; /* never leave a queued job behind */
             while (*at != s) at = &(*at)->next;
             *at = s->next;
             s->job.queued = false;
