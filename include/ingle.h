@@ -428,7 +428,10 @@ INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t
 INGLE_API ingle_status ingle_session_tokens(const ingle_session *session, const int32_t **tokens,
                                             size_t *n, ingle_error *err);
 
-/* Keeps the first n tokens; INGLE_EINVAL if there are fewer. */
+/* Keeps the first n tokens; INGLE_EINVAL if there are fewer. Of recurrent layers and of those with a
+ * sliding window a session holds only what its last tokens need, that of the two ends of its last
+ * prompt, and checkpoints: where n is none of these, the next call computes tokens before n again,
+ * which gives the same bits. */
 INGLE_API ingle_status ingle_session_truncate(ingle_session *session, size_t n, ingle_error *err);
 
 /* ---- embeddings ------------------------------------------------------------------------------ */

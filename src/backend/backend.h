@@ -8,21 +8,25 @@
 
 #include "model/model.h"
 
+#define INGLE_NO_PAGE UINT32_MAX
+
 typedef struct ingle_backend ingle_backend;
 
 typedef struct ingle_backend_options {
-    size_t n_batch;  /* most tokens of one run */
-    size_t n_seqs;   /* most sequences of one run */
-    size_t n_ctx;    /* most positions of a sequence, a multiple of INGLE_PAGE */
-    size_t n_pages;  /* of the pool */
-    size_t n_states; /* slots of recurrent state */
+    size_t n_batch;               /* most tokens of one run */
+    size_t n_seqs;                /* most sequences of one run */
+    size_t n_ctx;                 /* most positions of a sequence, a multiple of INGLE_PAGE */
+    size_t n_pages[INGLE_GROUPS]; /* of each pool */
+    size_t n_states;              /* slots of recurrent state */
     int n_threads;
     ingle_type kv_type;
 } ingle_backend_options;
 
 /* Consecutive tokens [first, first + n) of the batch are positions pos0 .. of one sequence. */
 typedef struct ingle_batch_seq {
-    const uint32_t *pages; /* page ids of positions 0 .. pos0 + n - 1, 32 each */
+    /* Page ids of positions 0 .. pos0 + n - 1, 32 each; of windowed layers those that no token of the
+     * batch sees may be INGLE_NO_PAGE. NULL: no cache is of this group. */
+    const uint32_t *pages[INGLE_GROUPS];
     size_t pos0, first, n;
     uint32_t state; /* slot of what positions 0 .. pos0 - 1 left, which becomes what all leave; its
                      * bytes mean nothing when pos0 is 0. Ignored without recurrent layers */
@@ -59,8 +63,8 @@ typedef struct ingle_backend_ops {
     /* Bytes that open() takes: pages, recurrent state, and everything else. Needs no weights. */
     ingle_status (*memory)(const ingle_model *model, const ingle_backend_options *opt, size_t *kv,
                            size_t *state, size_t *scratch, ingle_error *err);
-    /* Zeroes pages by id; open() leaves all of them zero. */
-    void (*clear)(ingle_backend *b, const uint32_t *pages, size_t n);
+    /* Zeroes pages of a pool by id; open() leaves all of them zero. */
+    void (*clear)(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n);
     /* Copies a slot of recurrent state, between runs. */
     void (*copy_state)(ingle_backend *b, uint32_t to, uint32_t from);
     void (*run)(ingle_backend *b, const ingle_batch *batch);

@@ -48,11 +48,13 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
     *b = (ingle_backend_options){.n_batch = (size_t)o->n_batch,
                                  .n_seqs = (size_t)o->n_sessions,
                                  .n_ctx = n_ctx,
-                                 .n_pages = n_ctx / INGLE_PAGE * (size_t)o->n_sessions,
                                  .n_states = INGLE_STATE_SLOTS * (size_t)o->n_sessions,
                                  .n_threads = o->n_threads,
                                  .kv_type = o->kv_type};
-    if (b->n_pages > UINT32_MAX) /* pages are named by 32 bits */
+    size_t window = ingle_window_most(model->plan.window, b->n_batch, n_ctx);
+    b->n_pages[INGLE_GROUP_ALL] = n_ctx / INGLE_PAGE * b->n_seqs;
+    b->n_pages[INGLE_GROUP_WINDOW] = window * b->n_seqs;
+    if (b->n_pages[INGLE_GROUP_ALL] >= INGLE_NO_PAGE) /* pages are named by 32 bits */
         return ingle_fail(
             err, INGLE_EINVAL,
             "options 'n_sessions' and 'n_ctx': %d sessions of %d positions are too many",
@@ -81,6 +83,9 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
     /* of each session: last logits, timeline, page table */
     m.scratch += b.n_seqs * ((size_t)model->n_vocab * sizeof(float) + b.n_ctx * sizeof(int32_t) +
                              b.n_ctx / INGLE_PAGE * sizeof(uint32_t));
+    if (model->plan.window)
+        m.scratch += b.n_seqs * (b.n_ctx / INGLE_PAGE) * sizeof(uint32_t) +
+                     b.n_pages[INGLE_GROUP_WINDOW] * sizeof(uint32_t);
     m.total = m.weights + m.vocab + m.kv + m.state + m.scratch;
     m.mapped = (size_t)ingle_weights_mapped(&model->weights);
     *mem = m;
@@ -92,7 +97,7 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
 static void engine_free(ingle_engine *e)
 {
     if (e->backend) e->ops->close(e->backend);
-    ingle_pages_close(&e->pool);
+    for (int g = 0; g < INGLE_GROUPS; g++) ingle_pages_close(&e->pool[g]);
     ingle_pages_close(&e->states);
     ingle_model_close(&e->model);
     free(e->tokens);
@@ -149,9 +154,10 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
     e->n_ctx_defaulted = defaulted && (uint32_t)o.n_ctx < model->hp.n_ctx;
     st = e->ops->open(&e->backend, model, &b, err); /* first: it refuses what is far too much */
     e->recurrent = model->plan.state_floats > 0;
-    if (!st && (!take_arrays(e) || !ingle_pages_open(&e->pool, b.n_pages) ||
-                !ingle_pages_open(&e->states, e->recurrent ? b.n_seqs : 0)))
-        st = ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
+    bool taken = !st && take_arrays(e) && ingle_pages_open(&e->states, e->recurrent ? b.n_seqs : 0);
+    for (int g = 0; g < INGLE_GROUPS; g++)
+        taken = taken && ingle_pages_open(&e->pool[g], b.n_pages[g]);
+    if (!st && !taken) st = ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
     if (st) {
         engine_free(e);
         return st;
@@ -188,7 +194,7 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
     if (lag > n) lag = n;
     memcpy(e->tokens + first, s->tokens + s->n_live, lag * sizeof *e->tokens);
     memcpy(e->tokens + first + lag, job->tokens + job->done, (n - lag) * sizeof *e->tokens);
-    e->seqs[batch->n_seqs] = (ingle_batch_seq){.pages = s->pages,
+    e->seqs[batch->n_seqs] = (ingle_batch_seq){.pages = {s->pages, s->window.ids},
                                                .pos0 = s->n_live,
                                                .first = first,
                                                .n = n,
@@ -248,8 +254,22 @@ static void unqueue(ingle_engine *e, ingle_session *s)
     s->job.queued = false;
 }
 
-/* Copies the states that are due for a checkpoint, before the batch moves them on. The driver alone
- * touches the states of sessions that have a job. */
+/* Pages of windowed layers for what the batch computes, out of those the sessions own. The driver alone
+ * touches the windows and states of sessions that have a job. */
+static void place_windows(ingle_engine *e, const ingle_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_seqs; i++) {
+        const ingle_batch_seq *seq = &batch->seqs[i];
+        ingle_window *w = &e->members[i]->window;
+        uint32_t id;
+        if (!w->width) continue;
+        for (size_t p = seq->pos0 / INGLE_PAGE; p * INGLE_PAGE < seq->pos0 + seq->n; p++)
+            if (ingle_window_place(w, p, &id))
+                e->ops->clear(e->backend, INGLE_GROUP_WINDOW, &id, 1);
+    }
+}
+
+/* Copies the states that are due for a checkpoint, before the batch moves them on. */
 static void save_states(ingle_engine *e, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -270,6 +290,7 @@ size_t ingle_engine_drive(ingle_engine *e)
     if (!batch.n_tokens) return 0;
     e->driving = true;
     pthread_mutex_unlock(&e->lock);
+    place_windows(e, &batch);
     save_states(e, batch.n_seqs);
     e->ops->run(e->backend, &batch);
     pthread_mutex_lock(&e->lock);
@@ -281,7 +302,9 @@ size_t ingle_engine_drive(ingle_engine *e)
         s->n_live += s->job.lag + s->job.chunk;
         s->job.done += s->job.chunk;
         s->job.chunk = s->job.lag = 0;
-        if (s->job.done == s->job.n) unqueue(e, s);
+        if (s->job.done < s->job.n) continue;
+        if (s->job.n > 1) s->window.end = s->n;
+        unqueue(e, s);
     }
     pthread_cond_broadcast(&e->changed);
     return batch.n_tokens;

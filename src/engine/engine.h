@@ -13,6 +13,7 @@
 #include "backend/backend.h"
 #include "engine/pages.h"
 #include "engine/states.h"
+#include "engine/window.h"
 
 /* Tokens a session wants computed. */
 typedef struct ingle_job {
@@ -34,9 +35,10 @@ struct ingle_session {
     size_t n;
     uint32_t *pages; /* [n_ctx / 32] */
     size_t n_pages;
-    /* Positions that what the backend holds covers. Without recurrent layers all, n; with them
-     * fewer after a session was cut back: the tokens between are computed again with the next
-     * job. */
+    ingle_window window; /* of windowed layers */
+    /* Positions that what the backend holds covers. Without recurrent and windowed layers all, n; with
+     * them perhaps fewer after a session was cut back: the tokens between are computed again with the
+     * next job. */
     size_t n_live;
     bool has_states;
     uint32_t states_id; /* from the engine's pool */
@@ -61,7 +63,7 @@ struct ingle_engine {
     pthread_cond_t changed; /* a step ended, or the engine closed */
     bool driving, closed;
     ingle_session *queue; /* sessions with a job, first come first served */
-    ingle_pages pool;
+    ingle_pages pool[INGLE_GROUPS];
     bool recurrent;
     ingle_pages states; /* as many as n_sessions, each INGLE_STATE_SLOTS slots */
 

@@ -19,7 +19,8 @@ ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_erro
         s->pages = ingle_new(n_ctx / INGLE_PAGE, sizeof *s->pages);
         s->logits = ingle_new((size_t)e->model->n_vocab, sizeof *s->logits);
     }
-    if (!s || !s->tokens || !s->pages || !s->logits) {
+    if (!s || !s->tokens || !s->pages || !s->logits ||
+        !ingle_window_open(&s->window, e->model->plan.window, (size_t)e->opt.n_batch, n_ctx)) {
         if (s) free(s->tokens), free(s->pages), free(s->logits);
         free(s);
         return ingle_fail(err, INGLE_ENOMEM, "no memory for a session of %d positions",
@@ -42,6 +43,7 @@ void ingle_session_close(ingle_session **session)
     ingle_engine_drop(s->engine);
     free(s->tokens);
     free(s->pages);
+    ingle_window_close(&s->window);
     free(s->logits);
     free(s->vectors);
     free(s);
@@ -65,21 +67,36 @@ void ingle_session_leave(ingle_session *s)
     atomic_flag_clear(&s->busy);
 }
 
+/* Positions, n at most, after which windows and recurrent states can go on. */
+static size_t rewind_live(ingle_session *s, size_t n)
+{
+    size_t live = ingle_window_rewind(&s->window, n < s->n_live ? n : s->n_live), from = s->n_live;
+    while (s->has_states) {
+        size_t at = ingle_states_rewind(&s->states, from, live);
+        live = ingle_window_rewind(&s->window, at);
+        if (live == at) break;
+        from = at;
+    }
+    return live;
+}
+
 /* Gives back what n positions do not need; the lock is held. */
 static void rewind_locked(ingle_session *s, size_t n)
 {
     size_t keep = (n + INGLE_PAGE - 1) / INGLE_PAGE;
+    ingle_window *w = &s->window;
+    s->n_live = rewind_live(s, n);
     s->n = n;
-    if (s->has_states) s->n_live = ingle_states_rewind(&s->states, s->n_live, n);
-    else s->n_live = n;
     if (s->has_states && !n) {
         ingle_pages_drop(&s->engine->states, &s->states_id, 1);
         s->has_states = false;
     }
     if (keep < s->n_pages) {
-        ingle_pages_drop(&s->engine->pool, s->pages + keep, s->n_pages - keep);
+        ingle_pages_drop(&s->engine->pool[INGLE_GROUP_ALL], s->pages + keep, s->n_pages - keep);
         s->n_pages = keep;
     }
+    for (keep = ingle_window_want(w, n); w->n_own > keep; w->n_own--)
+        ingle_pages_drop(&s->engine->pool[INGLE_GROUP_WINDOW], &w->spare[--w->n_spare], 1);
 }
 
 void ingle_session_rewind(ingle_session *s, size_t n)
@@ -123,17 +140,23 @@ static ingle_status reserve_rows(const ingle_session *s, size_t n_rows, float **
 static ingle_status reserve_pages(ingle_session *s, size_t n, ingle_error *err)
 {
     ingle_engine *e = s->engine;
+    ingle_window *w = &s->window;
     size_t want = (s->n + n + INGLE_PAGE - 1) / INGLE_PAGE, n_new = want - s->n_pages;
-    size_t n_used;
+    size_t n_window = ingle_window_want(w, s->n + n) - w->n_own, n_used, any;
     uint32_t *ids = s->pages + s->n_pages;
     if (want <= s->n_pages) return INGLE_OK;
     pthread_mutex_lock(&e->lock);
-    bool room = ingle_pages_take(&e->pool, n_new, ids, &n_used);
+    bool room = ingle_pages_take(&e->pool[INGLE_GROUP_ALL], n_new, ids, &n_used);
+    if (room) s->n_pages = want; /* given back by rewind_locked() if the rest fails */
+    if (room && n_window) {
+        room =
+            ingle_pages_take(&e->pool[INGLE_GROUP_WINDOW], n_window, w->spare + w->n_spare, &any);
+        if (room) w->n_spare += n_window, w->n_own += n_window;
+    }
     pthread_mutex_unlock(&e->lock);
     if (!room)
         return ingle_fail(err, INGLE_EFULL, "the KV pool has no room for %zu more tokens", n);
-    e->ops->clear(e->backend, ids, n_used);
-    s->n_pages = want;
+    e->ops->clear(e->backend, INGLE_GROUP_ALL, ids, n_used);
     return INGLE_OK;
 }
 
@@ -225,6 +248,7 @@ void ingle_job_submit(ingle_session *s)
         s->rows_cap = s->job.n_rows;
         s->job.fresh = NULL;
     }
+    if (s->job.n > 1) s->window.begin = s->n, s->window.end = 0;
     enqueue(s->engine, s);
 }
 

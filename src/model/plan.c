@@ -65,6 +65,7 @@ uint32_t ingle_build_cache(builder *b, const ingle_cache *cache)
         b->st = ingle_fail(b->err, INGLE_ENOMEM, "no memory for the plan");
     if (b->st) return 0;
     p->cache[p->n_cache] = *cache;
+    if (cache->window > p->window) p->window = cache->window;
     return (uint32_t)p->n_cache++;
 }
 

@@ -169,11 +169,24 @@ typedef struct ingle_cache {
     uint32_t head_dim_k, head_dim_v, n_head_kv, window;
 } ingle_cache;
 
+/* Caches whose pages come and go together; each group has pools and page tables of its own. */
+typedef enum ingle_group {
+    INGLE_GROUP_ALL,    /* every position is read again and again */
+    INGLE_GROUP_WINDOW, /* the last ones are */
+    INGLE_GROUPS
+} ingle_group;
+
+static inline ingle_group ingle_cache_group(const ingle_cache *cache)
+{
+    return cache->window ? INGLE_GROUP_WINDOW : INGLE_GROUP_ALL;
+}
+
 typedef struct ingle_plan {
     ingle_instr *instr;
     size_t n_instr, cap;
     ingle_cache *cache;
     size_t n_cache, cap_cache;
+    uint32_t window;                 /* the widest of any cache that has one; 0: none has */
     uint32_t width[INGLE_BUF_COUNT]; /* floats per row, the most of any layer */
     uint32_t n_vocab;
     uint32_t n_positions;      /* that PLACE knows; 0: there is no end */

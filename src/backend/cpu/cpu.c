@@ -107,8 +107,9 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     at->rope = take(total, ingle_model_rope_sets(m) * opt->n_batch * at->n_rot * sizeof(float));
     at->tok_seq = take(total, opt->n_batch * sizeof(uint32_t));
     at->tok_pos = take(total, opt->n_batch * sizeof(uint32_t));
-    at->pages = take(total, opt->n_seqs * (opt->n_ctx / INGLE_PAGE) * sizeof(void *));
-    at->page_first = take(total, opt->n_seqs * sizeof(size_t));
+    at->pages =
+        take(total, opt->n_seqs * INGLE_GROUPS * (opt->n_ctx / INGLE_PAGE) * sizeof(void *));
+    at->page_first = take(total, opt->n_seqs * INGLE_GROUPS * sizeof(size_t));
     at->n_counters = m->plan.n_instr + opt->n_batch / INGLE_HEAD_ROWS + 1;
     at->counters = take(total, at->n_counters * sizeof(cpu_counter));
     for (size_t i = 0; i < m->plan.n_cache; i++) due_of(at, m->plan.cache[i].n_head_kv);
@@ -134,14 +135,13 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     at->thread = take(total, at->thread_bytes * (size_t)opt->n_threads);
 }
 
-/* A page holds 32 positions of every cache, one after the other. cache may be NULL. Sizes were
- * bounded by the checks on hyper-parameters: 4,096 caches of 65,536 heads of 1 MiB fit. */
-static ingle_status lay_page(const ingle_model *m, const ingle_backend_options *opt,
-                             cpu_cache *cache, size_t *page_bytes, size_t *pool_bytes,
-                             ingle_error *err)
+/* A page holds 32 positions of every cache of its group, one after the other. cache may be NULL. Sizes
+ * were bounded by the checks on hyper-parameters: 4,096 caches of 65,536 heads of 1 MiB fit. */
+static ingle_status lay_pages(const ingle_model *m, const ingle_backend_options *opt,
+                              cpu_cache *cache, cpu_pools *pools, ingle_error *err)
 {
     ingle_kv_shape kv;
-    *page_bytes = 0;
+    *pools = (cpu_pools){{0}, {0}, 0};
     if (!ingle_kv_shape_init(&kv, opt->kv_type, 1, 1)) {
         const char *name = ingle_type_known_name((unsigned)opt->kv_type);
         return ingle_fail(err, INGLE_EUNSUPPORTED,
@@ -151,12 +151,20 @@ static ingle_status lay_page(const ingle_model *m, const ingle_backend_options *
     for (size_t i = 0; i < m->plan.n_cache; i++) {
         const ingle_cache *c = &m->plan.cache[i];
         ingle_kv_shape_init(&kv, opt->kv_type, c->head_dim_k, c->head_dim_v);
-        if (cache) cache[i] = (cpu_cache){.kv = kv, .at = *page_bytes, .n_heads = c->n_head_kv};
-        *page_bytes += kv.bytes * c->n_head_kv;
+        ingle_group group = ingle_cache_group(c);
+        size_t *bytes = &pools->page_bytes[group];
+        if (cache)
+            cache[i] = (cpu_cache){.kv = kv, .group = group, .at = *bytes, .n_heads = c->n_head_kv};
+        *bytes += kv.bytes * c->n_head_kv;
     }
-    if (!ingle_mul_ok(*page_bytes, opt->n_pages, pool_bytes))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu KV pages of %zu bytes",
-                          opt->n_pages, *page_bytes);
+    for (int g = 0; g < INGLE_GROUPS; g++) {
+        size_t bytes;
+        pools->at[g] = pools->bytes;
+        if (!ingle_mul_ok(pools->page_bytes[g], opt->n_pages[g], &bytes) ||
+            !ingle_add_ok(pools->bytes, bytes, &pools->bytes))
+            return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu KV pages of %zu bytes",
+                              opt->n_pages[g], pools->page_bytes[g]);
+    }
     return INGLE_OK;
 }
 
@@ -180,14 +188,15 @@ static ingle_status cpu_memory(const ingle_model *m, const ingle_backend_options
 {
     ingle_kern k;
     cpu_layout at;
-    size_t page_bytes, slot_bytes;
-    ingle_status st = lay_page(m, opt, NULL, &page_bytes, kv, err);
+    cpu_pools pools;
+    size_t slot_bytes;
+    ingle_status st = lay_pages(m, opt, NULL, &pools, err);
     if (!st) st = state_size(m, opt, &slot_bytes, state, err);
     if (st) return st;
     ingle_kern_init(&k, m->isa);
     layout(&at, m, opt, &k);
     *scratch = ingle_pages_bytes(at.total);
-    *kv = ingle_pages_bytes(*kv);
+    *kv = ingle_pages_bytes(pools.bytes);
     *state = *state ? ingle_pages_bytes(*state) : 0;
     return INGLE_OK;
 }
@@ -198,15 +207,17 @@ static void cpu_close(ingle_backend *b)
     ingle_pool_close(&b->pool);
     free(b->profile.block);
     free(b->cache);
-    ingle_pages_free(b->pages, b->pages_bytes);
+    ingle_pages_free(b->pages, b->pools.bytes);
     ingle_pages_free(b->states, state_bytes_of(b));
     ingle_pages_free(b->arena, b->at.total);
     free(b);
 }
 
-static void cpu_clear(ingle_backend *b, const uint32_t *pages, size_t n)
+static void cpu_clear(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n)
 {
-    for (size_t i = 0; i < n; i++) memset(b->pages + pages[i] * b->page_bytes, 0, b->page_bytes);
+    size_t bytes = b->pools.page_bytes[group];
+    for (size_t i = 0; i < n; i++)
+        memset(b->pages + b->pools.at[group] + pages[i] * bytes, 0, bytes);
 }
 
 static void cpu_copy_state(ingle_backend *b, uint32_t to, uint32_t from)
@@ -241,7 +252,7 @@ static void touch(void *arg, ingle_pool *pool, int i_thread, int n_threads)
     ingle_backend *b = arg;
     (void)pool;
     touch_part(b->arena, b->at.total, (size_t)i_thread, (size_t)n_threads);
-    touch_part(b->pages, b->pages_bytes, (size_t)i_thread, (size_t)n_threads);
+    touch_part(b->pages, b->pools.bytes, (size_t)i_thread, (size_t)n_threads);
     if (b->states) touch_part(b->states, state_bytes_of(b), (size_t)i_thread, (size_t)n_threads);
 }
 
@@ -251,21 +262,21 @@ static ingle_status take_memory(ingle_backend *b, ingle_error *err)
 {
     uint64_t available = ingle_memory_available("", true);
     size_t states = state_bytes_of(b), cache;
-    bool fits = ingle_add_ok(b->pages_bytes, states, &cache);
+    bool fits = ingle_add_ok(b->pools.bytes, states, &cache);
     if (!fits || cache > available || b->at.total > available - cache)
         return ingle_fail(err, INGLE_ENOMEM,
                           "no memory for %zu bytes of KV pages, %zu of recurrent state and %zu of "
                           "scratch: %llu are left%s",
-                          b->pages_bytes, states, b->at.total, (unsigned long long)available,
+                          b->pools.bytes, states, b->at.total, (unsigned long long)available,
                           ingle_memory_source(""));
     b->arena = ingle_pages_new(b->at.total);
-    b->pages = ingle_pages_new(b->pages_bytes);
+    b->pages = ingle_pages_new(b->pools.bytes);
     if (states) b->states = ingle_pages_new(states);
     if (b->arena && b->pages && (b->states || !states)) return INGLE_OK;
     return ingle_fail(err, INGLE_ENOMEM,
                       "no memory for %zu bytes of KV pages, %zu of recurrent state and %zu of "
                       "scratch",
-                      b->pages_bytes, states, b->at.total);
+                      b->pools.bytes, states, b->at.total);
 }
 
 static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
@@ -283,7 +294,7 @@ static ingle_status cpu_open(ingle_backend **out, ingle_model *model,
         ingle_fail(err, st, "no memory for the CPU backend");
         goto fail;
     }
-    st = lay_page(model, opt, b->cache, &b->page_bytes, &b->pages_bytes, err);
+    st = lay_pages(model, opt, b->cache, &b->pools, err);
     if (!st) st = state_size(model, opt, &b->state_bytes, &states, err);
     if (st) goto fail;
     layout(&b->at, model, opt, &b->kern);

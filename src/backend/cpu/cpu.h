@@ -31,13 +31,21 @@ typedef struct cpu_layout {
     size_t total;
 } cpu_layout;
 
-/* A cache in a page: its heads' slots follow one another from `at` on. */
+/* A cache in the pages of its group: its heads' slots follow one another from `at` on. */
 typedef struct cpu_cache {
     ingle_kv_shape kv;
+    ingle_group group;
     size_t at;
     uint32_t n_heads;
     uint32_t due; /* which of the counters below its heads have: those of its head count */
 } cpu_cache;
+
+/* The pools of pages, one behind the other. */
+typedef struct cpu_pools {
+    size_t page_bytes[INGLE_GROUPS];
+    size_t at[INGLE_GROUPS]; /* of page 0, from the first pool on */
+    size_t bytes;
+} cpu_pools;
 
 /* One task counter of an instruction, alone on its cache line. */
 typedef struct cpu_counter {
@@ -70,9 +78,8 @@ struct ingle_backend {
     ingle_kern kern;
     ingle_pool *pool;
     cpu_cache *cache; /* [n_cache of the plan] */
-    size_t page_bytes;
+    cpu_pools pools;
     uint8_t *pages;
-    size_t pages_bytes;
     uint8_t *states;    /* slots of recurrent state */
     size_t state_bytes; /* of a slot */
     cpu_layout at;
@@ -87,7 +94,7 @@ struct ingle_backend {
     uint32_t *tok_seq; /* [n_tokens] */
     uint32_t *tok_pos;
     const uint8_t **page; /* page addresses of all sequences */
-    size_t *page_first;   /* [n_seqs] into page */
+    size_t *page_first;   /* [n_seqs][INGLE_GROUPS] into page */
     cpu_counter *counter;
     cpu_counter *heads[CPU_DUES]; /* [n_heads] rows of q, k and v computed so far of each kv head,
                                    * where nobody waits for all */

@@ -197,11 +197,16 @@ static void by_row(const worker *w, const ingle_instr *in)
 
 /* ---- keys, values, attention ---- */
 
+/* Of a sequence, by position. */
+static const uint8_t **pages_of(const ingle_backend *b, size_t i_seq, ingle_group group)
+{
+    return b->page + b->page_first[i_seq * INGLE_GROUPS + group];
+}
+
 static uint8_t *slot(const worker *w, size_t t, const cpu_cache *cache, size_t head)
 {
     const ingle_backend *b = w->b;
-    size_t pos = b->tok_pos[t];
-    const uint8_t *page = b->page[b->page_first[b->tok_seq[t]] + pos / INGLE_PAGE];
+    const uint8_t *page = pages_of(b, b->tok_seq[t], cache->group)[b->tok_pos[t] / INGLE_PAGE];
     return b->pages + (page - b->pages) + cache->at + head * cache->kv.bytes;
 }
 
@@ -257,7 +262,7 @@ static void attend_task(const worker *w, const ingle_instr *in, const ingle_batc
     size_t group = all * (part + 1) / n_parts - all * part / n_parts;
     size_t most = attend_tokens(b, in), t0 = tile * most, n = s->n - t0 < most ? s->n - t0 : most;
     ingle_attend job = {.kv = kv,
-                        .pages = b->page + b->page_first[i_seq],
+                        .pages = pages_of(b, i_seq, cache->group),
                         .slot = cache->at + h * kv->bytes,
                         .n_tokens = n,
                         .n_group = group,
@@ -603,23 +608,37 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
     }
 }
 
-void cpu_run(ingle_backend *b, const ingle_batch *batch)
+/* Addresses of all pages of the batch; those below all windows name none and are not looked at. */
+static void find_pages(ingle_backend *b)
 {
     size_t n_pages = 0;
+    for (size_t s = 0; s < b->batch->n_seqs; s++)
+        for (int g = 0; g < INGLE_GROUPS; g++) {
+            const ingle_batch_seq *seq = &b->batch->seqs[s];
+            const uint8_t *pool = b->pages + b->pools.at[g];
+            b->page_first[s * INGLE_GROUPS + (size_t)g] = n_pages;
+            if (!seq->pages[g]) continue;
+            for (size_t p = 0; p * INGLE_PAGE < seq->pos0 + seq->n; p++, n_pages++)
+                b->page[n_pages] = seq->pages[g][p] == INGLE_NO_PAGE
+                                       ? NULL
+                                       : pool + seq->pages[g][p] * b->pools.page_bytes[g];
+        }
+}
+
+void cpu_run(ingle_backend *b, const ingle_batch *batch)
+{
     double begun = b->profile.on ? ingle_now() : 0;
     b->batch = batch;
     b->single = true;
     for (size_t s = 0; s < batch->n_seqs; s++) {
         const ingle_batch_seq *seq = &batch->seqs[s];
-        b->page_first[s] = n_pages;
         b->single = b->single && seq->n == 1;
         for (size_t t = 0; t < seq->n; t++) {
             b->tok_seq[seq->first + t] = (uint32_t)s;
             b->tok_pos[seq->first + t] = (uint32_t)(seq->pos0 + t);
         }
-        for (size_t p = 0; p < (seq->pos0 + seq->n + INGLE_PAGE - 1) / INGLE_PAGE; p++)
-            b->page[n_pages++] = b->pages + seq->pages[p] * b->page_bytes;
     }
+    find_pages(b);
     for (size_t i = 0; i < b->at.n_counters; i++) atomic_init(&b->counter[i].next, 0);
     for (int i = 0; i < CPU_DUES; i++)
         for (size_t h = 0; h < b->at.n_heads[i]; h++) atomic_init(&b->heads[i][h].next, 0);

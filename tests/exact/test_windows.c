@@ -1,0 +1,223 @@
+/* test_windows.c - models with sliding windows, whose sessions keep few pages of windowed layers: the
+ * bits are those of an engine that keeps all, however long the session grows and wherever it is cut
+ * back to. */
+#include "golden/run.h"
+
+#define N_TOKENS 700
+#define N_CTX    704
+#define N_BATCH  32
+
+static const char *const models[] = {"gemma2",   "gemma3",  "gpt-oss",
+                                     "gemma4-e", "gemma3n", "cohere2"};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+static void open_with(runner *r, const golden *g, int32_t n_batch, int32_t n_sessions)
+{
+    ingle_error err;
+    ingle_model_options mo;
+    ingle_engine_options eo;
+    ingle_model_options_init(&mo);
+    ingle_engine_options_init(&eo);
+    eo.n_ctx = N_CTX;
+    eo.n_batch = n_batch;
+    eo.n_sessions = n_sessions;
+    eo.n_threads = 2;
+    r->n_vocab = g->n_vocab;
+    must(ingle_model_open(&r->model, g->model, &mo, &err), &err);
+    must(ingle_engine_open(&r->engine, r->model, &eo, &err), &err);
+    must(ingle_session_open(&r->session, r->engine, &err), &err);
+}
+
+/* A model, tokens, and their logits where every page is kept. */
+typedef struct fixture {
+    golden g;
+    int32_t tokens[N_TOKENS], other[N_TOKENS];
+    float *want;
+} fixture;
+
+static const float *want_row(const fixture *f, size_t i)
+{
+    return f->want + i * f->g.n_vocab;
+}
+
+static void eval(ingle_session *s, const int32_t *tokens, size_t n)
+{
+    ingle_error err;
+    must(ingle_session_eval(s, tokens, n, INGLE_ROWS_LAST, &err), &err);
+}
+
+static void same(const fixture *f, ingle_session *s, size_t n, const char *what)
+{
+    const float *row;
+    ingle_error err;
+    must(ingle_session_logits(s, 0, &row, &err), &err);
+    if (memcmp(row, want_row(f, n - 1), f->g.n_vocab * sizeof *row))
+        fail_msg("%s: %s: logits after %zu tokens differ", f->g.name, what, n);
+}
+
+static bool fixture_open(fixture *f, size_t i_model)
+{
+    runner r;
+    ingle_error err;
+    uint32_t seed = 1;
+    if (!golden_open(&f->g, "models", models[i_model])) return false;
+    for (size_t i = 0; i < 2 * N_TOKENS; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        (i < N_TOKENS ? f->tokens : f->other - N_TOKENS)[i] = (int32_t)((seed >> 8) % f->g.n_vocab);
+    }
+    f->want = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->want);
+    open_with(&r, &f->g, N_CTX, 1);
+    must(ingle_session_eval(r.session, f->tokens, N_TOKENS, INGLE_ROWS_ALL, &err), &err);
+    for (size_t i = 0; i < N_TOKENS; i++) {
+        const float *row;
+        must(ingle_session_logits(r.session, i, &row, &err), &err);
+        memcpy(f->want + i * f->g.n_vocab, row, f->g.n_vocab * sizeof *row);
+    }
+    runner_close(&r);
+    for (size_t i = 0; i < N_TOKENS * f->g.n_vocab; i++)
+        assert_true(f->want[i] - f->want[i] == 0); /* a NaN would prove nothing */
+    return true;
+}
+
+static void fixture_close(fixture *f)
+{
+    free(f->want);
+    golden_close(&f->g);
+}
+
+/* In pieces of many sizes; then answers of one token at a time. */
+static void grow(fixture *f)
+{
+    static const size_t pieces[] = {1, 7, 32, 33, 100, 5, 250, 64};
+    runner r;
+    size_t n = 0;
+    open_with(&r, &f->g, N_BATCH, 1);
+    for (size_t i = 0; n < 600; i++) {
+        size_t part = pieces[i % 8];
+        eval(r.session, f->tokens + n, part);
+        same(f, r.session, n += part, "in pieces");
+    }
+    for (; n < N_TOKENS; n++) {
+        eval(r.session, f->tokens + n, 1);
+        same(f, r.session, n + 1, "one by one");
+    }
+    runner_close(&r);
+}
+
+/* After a prompt and an answer, the session goes elsewhere, is cut back and goes on. */
+static void cut_back(fixture *f)
+{
+    static const size_t keep[] = {400, 399, 380, 650, 390, 640, 100, 32, 31, 1, 0, 330, 0, 401};
+    runner r;
+    open_with(&r, &f->g, N_BATCH, 1);
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) {
+        ingle_error err;
+        if (at < 330) eval(r.session, f->tokens + at, 330 - at), at = 330;
+        if (at < 400) eval(r.session, f->tokens + at, 400 - at), at = 400;
+        for (; at < 500 + 10 * i; at++) eval(r.session, f->tokens + at, 1);
+        if (i % 2) eval(r.session, f->other, 40), at += 40;
+        size_t n = keep[i] < at ? keep[i] : at - (i % 2 ? 41 : 1);
+        must(ingle_session_truncate(r.session, n + (at - n) / 2, &err), &err);
+        must(ingle_session_truncate(r.session, n, &err), &err);
+        eval(r.session, f->tokens + n, 1);
+        same(f, r.session, at = n + 1, "cut back");
+        eval(r.session, f->tokens + at, 20);
+        same(f, r.session, at += 20, "cut back and on");
+    }
+    runner_close(&r);
+}
+
+/* Sessions share the pools; one too many is refused and changes nothing; what a session leaves, others
+ * may have. */
+static void neighbours(fixture *f)
+{
+    ingle_error err;
+    runner r;
+    ingle_session *b, *c;
+    open_with(&r, &f->g, N_BATCH, 2);
+    must(ingle_session_open(&b, r.engine, &err), &err);
+    must(ingle_session_open(&c, r.engine, &err), &err);
+    for (size_t n = 0; n < 600; n += 50) {
+        ingle_eval both[] = {{r.session, f->tokens + n, 50, INGLE_ROWS_LAST},
+                             {b, f->tokens + n, 50, INGLE_ROWS_LAST}};
+        must(ingle_sessions_eval(both, 2, &err), &err);
+        same(f, r.session, n + 50, "beside another");
+        same(f, b, n + 50, "beside another");
+    }
+    assert_int_equal(ingle_session_eval(c, f->tokens, N_TOKENS, INGLE_ROWS_LAST, &err),
+                     INGLE_EFULL);
+    ingle_session_close(&b);
+    for (size_t n = 0; n < 600; n += 150) {
+        eval(c, f->tokens + n, 150);
+        same(f, c, n + 150, "on another's pages");
+    }
+    eval(r.session, f->tokens + 600, 100);
+    same(f, r.session, 700, "after a refusal");
+    ingle_session_close(&c);
+    runner_close(&r);
+}
+
+/* Sixteen times the context costs the windowed layers nothing. */
+static void memory(fixture *f)
+{
+    ingle_error err;
+    runner r;
+    size_t kv[3];
+    open_with(&r, &f->g, N_BATCH, 1);
+    for (int i = 0; i < 3; i++) {
+        ingle_engine_options eo;
+        ingle_memory mem;
+        ingle_engine_options_init(&eo);
+        eo.n_batch = N_BATCH;
+        eo.n_ctx = i == 0 ? 1 << 16 : i == 1 ? 1 << 17 : 1 << 18;
+        must(ingle_model_memory(r.model, &eo, &mem, &err), &err);
+        kv[i] = mem.kv;
+    }
+    /* linear in the context, by less than half of what every layer would take */
+    ingle_cost cost;
+    must(ingle_engine_cost(r.engine, &cost, &err), &err);
+    assert_true(kv[2] - kv[1] == 2 * (kv[1] - kv[0]));
+    double per_token = (double)(kv[1] - kv[0]) / (1 << 16);
+    print_message("%-10s %4.0f bytes of %4.0f a token\n", f->g.name, per_token, cost.kv_bytes);
+    assert_true(per_token <= 0.67 * cost.kv_bytes);
+    runner_close(&r);
+}
+
+static void each(void (*test)(fixture *f))
+{
+    fixture f;
+    for (size_t m = 0; m < N_MODELS; m++)
+        if (fixture_open(&f, m)) test(&f), fixture_close(&f);
+}
+
+static void growing(void **state)
+{
+    (void)state, each(grow);
+}
+
+static void cutting(void **state)
+{
+    (void)state, each(cut_back);
+}
+
+static void sharing(void **state)
+{
+    (void)state, each(neighbours);
+}
+
+static void remembering(void **state)
+{
+    (void)state, each(memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(growing),
+        cmocka_unit_test(cutting),
+        cmocka_unit_test(sharing),
+        cmocka_unit_test(remembering),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
