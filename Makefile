@@ -37,7 +37,7 @@ test:
 	@scripts/deps.sh build test
 	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
 	@cmake --build $(BUILD) -j $(JOBS)
-	@ctest --test-dir $(BUILD) --output-on-failure
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
 bench: build
 	@$(BUILD)/ingle bench $(if $(MODEL),-m '$(MODEL)')
@@ -58,7 +58,7 @@ test-asan test-tsan: test-%:
 	@scripts/deps.sh build test
 	@cmake --preset $*
 	@cmake --build --preset $* -j $(JOBS)
-	@ctest --preset $*
+	@ctest --preset $* -j $(JOBS)
 
 test-cross:
 	@scripts/deps.sh build test cross
