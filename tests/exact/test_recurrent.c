@@ -113,7 +113,7 @@ static void batches_threads_levels(void **state)
     fixture f;
     char what[64];
     (void)state;
-    for (size_t m = 0; m < N_MODELS; m++) {
+    for (size_t m = 0; m < N_MODELS; m += GOLDEN_STEP) {
         if (!fixture_open(&f, m)) continue;
         for (size_t i = 0; i < 7; i++) {
             setup s = usual;
@@ -142,7 +142,7 @@ static void cut_back(void **state)
     static const size_t splits[] = {N_TOKENS, 1, 50};
     fixture f;
     (void)state;
-    for (size_t m = 0; m < N_MODELS; m++) {
+    for (size_t m = 0; m < N_MODELS; m += GOLDEN_STEP) {
         runner r;
         if (!fixture_open(&f, m)) continue;
         const size_t n_vocab = f.g.n_vocab;
@@ -176,7 +176,7 @@ static void failures(void **state)
 {
     fixture f;
     (void)state;
-    for (size_t m = 0; m < N_MODELS; m++) {
+    for (size_t m = 0; m < N_MODELS; m += GOLDEN_STEP) {
         runner r;
         int32_t bad[3] = {1, 2, -1};
         ingle_error err;
@@ -203,7 +203,7 @@ static void neighbours(void **state)
 {
     fixture f;
     (void)state;
-    for (size_t m = 0; m < N_MODELS; m++) {
+    for (size_t m = 0; m < N_MODELS; m += GOLDEN_STEP) {
         runner r;
         setup s = usual;
         ingle_session *more[2];
