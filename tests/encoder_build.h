@@ -15,6 +15,7 @@ typedef struct eb_spec {
     bool separate_gate, two_norms, qk_norms;   /* Jina: variants */
     bool cls, cls_norm, cls_out;               /* classifier: dense, norm, labels */
     uint32_t n_labels;
+    uint32_t bad_token; /* whose embedding is no number; 0: none */
 } eb_spec;
 
 typedef struct eb_model {
@@ -152,6 +153,7 @@ static inline int eb_file(const eb_spec *s, char path[32])
             state = state * 6364136223846793005u + 1442695040888963407u;
             float x = by * ((float)(state >> 40) / (1 << 23) - 1);
             if (m.tensors[i].kind == 1) x += 1;
+            if (i == 0 && s->bad_token && k / EB_EMBD == s->bad_token) x = NAN;
             memcpy(p + 4 * k, &x, 4);
         }
         p += (4 * n + 31) / 32 * 32;

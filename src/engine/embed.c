@@ -37,13 +37,13 @@ void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, si
     ingle_batch_text text = {.first_row = batch->n_rows,
                              .n = job->n,
                              .ends = rows == INGLE_POOLING_CLS || job->done + n == job->n,
-                             .out = s->vectors};
-    if (rows == INGLE_POOLING_MEAN) text.sum = s->vectors + s->n_vector;
+                             .out = job->fresh};
+    if (rows == INGLE_POOLING_MEAN) text.sum = job->fresh + job->n_vector;
     for (size_t t = 0; t < n; t++) {
         if (!wanted(rows, job->done + t, job->n)) continue;
         e->row_token[batch->n_rows] = (uint32_t)(first + t);
         e->row_out[batch->n_rows++] =
-            rows == INGLE_POOLING_NONE ? s->vectors + (job->done + t) * s->n_vector : NULL;
+            rows == INGLE_POOLING_NONE ? job->fresh + (job->done + t) * job->n_vector : NULL;
     }
     text.n_rows = batch->n_rows - text.first_row;
     if (text.n_rows && rows != INGLE_POOLING_NONE) e->texts[batch->n_texts++] = text;
@@ -63,25 +63,13 @@ static ingle_status check_pooling(const ingle_model *m, ingle_pooling *pooling, 
     return INGLE_OK;
 }
 
-/* Room for the text's vectors and the sum, taken before anything changes. */
-static ingle_status reserve(ingle_session *s, size_t n_rows, size_t n_vector, ingle_error *err)
+/* Room for the text's vectors and the sum, all zero; NULL without memory. */
+static float *reserve(const ingle_session *s, size_t n_rows, size_t n_vector)
 {
-    size_t n, n_embd = s->engine->model->hp.n_embd;
-    bool fits = ingle_mul_ok(n_rows, n_vector, &n) && ingle_add_ok(n, n_embd, &n);
-    if (fits && n > s->vectors_cap) {
-        float *fresh = ingle_new(n, sizeof *fresh);
-        if ((fits = fresh != NULL)) {
-            free(s->vectors);
-            s->vectors = fresh;
-            s->vectors_cap = n;
-        }
-    }
-    if (!fits)
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu vectors of %zu", n_rows, n_vector);
-    s->n_vectors = 0; /* until the new ones are there */
-    s->n_vector = n_vector;
-    for (size_t i = 0; i < n_embd; i++) s->vectors[n_rows * n_vector + i] = 0;
-    return INGLE_OK;
+    size_t n;
+    bool fits =
+        ingle_mul_ok(n_rows, n_vector, &n) && ingle_add_ok(n, s->engine->model->hp.n_embd, &n);
+    return fits ? ingle_new(n, sizeof(float)) : NULL;
 }
 
 static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle_error *err)
@@ -104,16 +92,17 @@ static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle
             text->n, e->opt.n_batch);
     ingle_status st = ingle_job_prepare(s, text->tokens, text->n, INGLE_ROWS_NONE, err);
     if (st) return st;
-    if ((st = reserve(s, each ? text->n : 1, n_vector, err))) {
-        ingle_job_forget(s);
-        return st;
-    }
     s->job.pooling = pooling;
-    return INGLE_OK;
+    s->job.n_vectors = each ? text->n : 1;
+    s->job.n_vector = n_vector;
+    s->job.fresh = reserve(s, s->job.n_vectors, n_vector);
+    if (s->job.fresh) return INGLE_OK;
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu vectors of %zu", s->job.n_vectors,
+                      n_vector);
 }
 
 /* To length 1; false if a value is no number. */
-static bool finish(float *v, size_t n, bool normalize)
+static bool to_length(float *v, size_t n, bool normalize)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += (double)v[i] * (double)v[i];
@@ -123,53 +112,23 @@ static bool finish(float *v, size_t n, bool normalize)
     return true;
 }
 
-static ingle_status finish_all(const ingle_text *texts, size_t n, ingle_pooling pooling,
-                               bool normalize, ingle_error *err)
+/* The vectors of text i as the caller wants them. */
+static ingle_status finish(const ingle_session *s, size_t i, bool normalize, ingle_error *err)
 {
-    if (pooling == INGLE_POOLING_RANK) normalize = false;
-    for (size_t i = 0; i < n; i++) {
-        ingle_session *s = texts[i].session;
-        size_t n_rows = pooling == INGLE_POOLING_NONE ? texts[i].n : 1;
-        for (size_t r = 0; r < n_rows; r++)
-            if (!finish(s->vectors + r * s->n_vector, s->n_vector, normalize))
-                return ingle_fail(err, INGLE_EFORMAT,
-                                  "the vector of text %zu holds a value that is no number", i);
-    }
-    for (size_t i = 0; i < n; i++)
-        texts[i].session->n_vectors = pooling == INGLE_POOLING_NONE ? texts[i].n : 1;
+    const ingle_job *job = &s->job;
+    if (job->pooling == INGLE_POOLING_RANK) normalize = false;
+    for (size_t r = 0; r < job->n_vectors; r++)
+        if (!to_length(job->fresh + r * job->n_vector, job->n_vector, normalize))
+            return ingle_fail(err, INGLE_EFORMAT,
+                              "the vector of text %zu holds a value that is no number", i);
     return INGLE_OK;
-}
-
-/* All texts are queued before the first step, so they share it. */
-static ingle_status compute(const ingle_text *texts, size_t n, ingle_error *err)
-{
-    ingle_engine *e = texts[0].session->engine;
-    ingle_status st = INGLE_OK;
-    pthread_mutex_lock(&e->lock);
-    for (size_t i = 0; i < n; i++) ingle_job_submit(texts[i].session);
-    for (size_t i = 0; i < n; i++) {
-        ingle_status one = ingle_job_finish(texts[i].session, err);
-        if (one) st = one;
-    }
-    for (size_t i = 0; i < n; i++) ingle_job_settle(texts[i].session, st);
-    pthread_mutex_unlock(&e->lock);
-    for (size_t i = 0; i < n; i++) ingle_session_rewind(texts[i].session, 0);
-    return st;
-}
-
-static ingle_status check_text(const ingle_text *texts, size_t i, ingle_error *err)
-{
-    ingle_status st = ingle_session_enter(texts[i].session, err);
-    if (st || texts[i].session->engine == texts[0].session->engine) return st;
-    ingle_session_leave(texts[i].session);
-    return ingle_fail(err, INGLE_EINVAL, "session %zu belongs to another engine", i);
 }
 
 ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n, const ingle_embed_options *opt,
                                   ingle_error *err)
 {
     ingle_embed_options o;
-    size_t n_entered = 0, n_ready = 0;
+    ingle_call call = {0};
     ingle_status st = INGLE_OK;
     if (!texts || !n) return ingle_fail(err, INGLE_EINVAL, "no texts to embed");
     ingle_embed_options_init(&o);
@@ -177,16 +136,12 @@ ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n, const ingle
     if (o.size != sizeof o)
         return ingle_fail(err, INGLE_EINVAL, "option 'size' of embedding is %zu, should be %zu",
                           o.size, sizeof o);
-    for (; !st && n_entered < n; n_entered += !st) st = check_text(texts, n_entered, err);
+    for (size_t i = 0; !st && i < n; i++) st = ingle_call_enter(&call, texts[i].session, err);
     if (!st) st = check_pooling(texts[0].session->engine->model, &o.pooling, err);
-    for (; !st && n_ready < n; n_ready += !st) st = prepare(&texts[n_ready], o.pooling, err);
-    if (!st) {
-        st = compute(texts, n, err);
-        if (!st) st = finish_all(texts, n, o.pooling, o.normalize, err);
-    } else {
-        while (n_ready) ingle_job_forget(texts[--n_ready].session);
-    }
-    while (n_entered) ingle_session_leave(texts[--n_entered].session);
+    for (size_t i = 0; !st && i < n; i++) st = prepare(&texts[i], o.pooling, err);
+    if (!st) st = ingle_call_run(&call, err);
+    for (size_t i = 0; !st && i < n; i++) st = finish(texts[i].session, i, o.normalize, err);
+    ingle_call_end(&call, st);
     return st;
 }
 

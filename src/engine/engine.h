@@ -22,14 +22,17 @@ typedef struct ingle_job {
     size_t lag;            /* tokens before them that it computes again */
     ingle_rows rows;
     size_t n_rows, before; /* rows of logits it will leave; positions filled before it */
-    float *fresh;          /* a larger array for the logits, until the job is queued */
+    float *fresh; /* a larger array for the logits, until the job is queued; the vectors of a text,
+                   * behind them [n_embd] for sums, until its call has succeeded */
+    size_t n_vectors, n_vector;
     ingle_pooling pooling; /* not AUTO: a text to embed */
-    bool queued;
+    bool prepared, queued;
 } ingle_job;
 
 struct ingle_session {
     ingle_engine *engine;
-    ingle_session *next; /* in the engine's queue */
+    ingle_session *next;   /* in the engine's queue */
+    ingle_session *beside; /* in the same call */
     atomic_flag busy;
     int32_t *tokens; /* [n_ctx] */
     size_t n;
@@ -46,9 +49,8 @@ struct ingle_session {
     ingle_job job;
     float *logits; /* [rows_cap][n_vocab] */
     size_t n_rows, rows_cap;
-    float *
-        vectors; /* [n_vectors][n_vector] of the last text embedded; behind them [n_embd] for sums */
-    size_t n_vectors, n_vector, vectors_cap;
+    float *vectors; /* [n_vectors][n_vector] of the last text embedded */
+    size_t n_vectors, n_vector;
 };
 
 struct ingle_engine {
@@ -88,14 +90,20 @@ ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size
                                    ingle_rows rows, ingle_error *err);
 void ingle_session_rewind(ingle_session *s, size_t n);
 
-/* The steps of a call that computes. Prepared: everything it needs is taken, nothing has changed;
- * then either forgotten, or, with the lock held, submitted, finished (which steps) and settled. */
+/* Takes everything that computing needs; nothing of the session has changed. */
 ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
                                ingle_error *err);
-void ingle_job_forget(ingle_session *s);
-void ingle_job_submit(ingle_session *s);
-ingle_status ingle_job_finish(ingle_session *s, ingle_error *err);
-void ingle_job_settle(ingle_session *s, ingle_status st);
+
+/* A call over sessions of one engine. They enter, each is prepared, all run in the same steps; at the
+ * end each holds what its job made, or after a failure, wherever it was, what it held before. */
+typedef struct ingle_call {
+    ingle_session *first, *last;
+    size_t n;
+} ingle_call;
+
+ingle_status ingle_call_enter(ingle_call *call, ingle_session *s, ingle_error *err);
+ingle_status ingle_call_run(ingle_call *call, ingle_error *err);
+void ingle_call_end(ingle_call *call, ingle_status st);
 
 /* embed.c, with the lock held: the rows that tokens done .. done + n - 1 of a text give to the batch,
  * the first of which is token `first` of the batch. */

@@ -187,7 +187,7 @@ static void enqueue(ingle_engine *e, ingle_session *s)
 }
 
 /* Steps, or waits for whoever is stepping, until the job is done. The lock is held. */
-ingle_status ingle_job_finish(ingle_session *s, ingle_error *err)
+static ingle_status finish(ingle_session *s, ingle_error *err)
 {
     ingle_engine *e = s->engine;
     while (s->job.queued) {
@@ -226,23 +226,20 @@ ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n
         give_back(s);
         return st;
     }
-    s->job = (ingle_job){
-        .tokens = tokens, .n = n, .rows = rows, .n_rows = n_rows, .before = s->n, .fresh = fresh};
+    s->job = (ingle_job){.tokens = tokens,
+                         .n = n,
+                         .rows = rows,
+                         .n_rows = n_rows,
+                         .before = s->n,
+                         .fresh = fresh,
+                         .prepared = true};
     return INGLE_OK;
 }
 
-/* The job is not begun after all. */
-void ingle_job_forget(ingle_session *s)
-{
-    free(s->job.fresh);
-    s->job.fresh = NULL;
-    give_back(s);
-}
-
 /* The lock is held. */
-void ingle_job_submit(ingle_session *s)
+static void submit(ingle_session *s)
 {
-    if (s->job.fresh) {
+    if (s->job.fresh && s->job.pooling == INGLE_POOLING_AUTO) {
         free(s->logits);
         s->logits = s->job.fresh;
         s->rows_cap = s->job.n_rows;
@@ -252,10 +249,23 @@ void ingle_job_submit(ingle_session *s)
     enqueue(s->engine, s);
 }
 
-void ingle_job_settle(ingle_session *s, ingle_status st)
+/* A prepared job's end, also of one that was never submitted; the lock is held. */
+static void settle(ingle_session *s, ingle_status st)
 {
-    if (st) rewind_locked(s, s->job.before);
-    else s->n_rows = s->job.n_rows;
+    ingle_job *job = &s->job;
+    bool embeds = job->pooling != INGLE_POOLING_AUTO;
+    if (!st && embeds) {
+        free(s->vectors);
+        s->vectors = job->fresh;
+        s->n_vectors = job->n_vectors;
+        s->n_vector = job->n_vector;
+        job->fresh = NULL;
+    }
+    free(job->fresh);
+    job->fresh = NULL;
+    job->prepared = false;
+    if (st || embeds) rewind_locked(s, job->before);
+    else s->n_rows = job->n_rows;
 }
 
 static ingle_status check_logits(const ingle_session *s, ingle_error *err)
@@ -275,9 +285,9 @@ ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size
     if (!st) st = ingle_job_prepare(s, tokens, n, rows, err);
     if (st) return st;
     pthread_mutex_lock(&s->engine->lock);
-    ingle_job_submit(s);
-    st = ingle_job_finish(s, err);
-    ingle_job_settle(s, st);
+    submit(s);
+    st = finish(s, err);
+    settle(s, st);
     pthread_mutex_unlock(&s->engine->lock);
     return st;
 }
@@ -299,47 +309,65 @@ ingle_status ingle_session_eval(ingle_session *s, const int32_t *tokens, size_t 
     return st;
 }
 
-/* All jobs are queued before the first step, so they share it. */
-static ingle_status compute_all(const ingle_eval *evals, size_t n, ingle_error *err)
+ingle_status ingle_call_enter(ingle_call *call, ingle_session *s, ingle_error *err)
 {
-    ingle_engine *e = evals[0].session->engine;
+    ingle_status st = ingle_session_enter(s, err);
+    if (st) return st;
+    if (call->first && s->engine != call->first->engine) {
+        ingle_session_leave(s);
+        return ingle_fail(err, INGLE_EINVAL, "session %zu belongs to another engine", call->n);
+    }
+    s->beside = NULL;
+    if (call->first) call->last->beside = s;
+    else call->first = s;
+    call->last = s;
+    call->n++;
+    return INGLE_OK;
+}
+
+/* All jobs are queued before the first step, so they share it. */
+ingle_status ingle_call_run(ingle_call *call, ingle_error *err)
+{
+    ingle_engine *e = call->first->engine;
     ingle_status st = INGLE_OK;
     pthread_mutex_lock(&e->lock);
-    for (size_t i = 0; i < n; i++) ingle_job_submit(evals[i].session);
-    for (size_t i = 0; i < n; i++) {
-        ingle_status one = ingle_job_finish(evals[i].session, err);
+    for (ingle_session *s = call->first; s; s = s->beside) submit(s);
+    for (ingle_session *s = call->first; s; s = s->beside) {
+        ingle_status one = finish(s, err);
         if (one) st = one;
     }
-    for (size_t i = 0; i < n; i++) ingle_job_settle(evals[i].session, st);
     pthread_mutex_unlock(&e->lock);
     return st;
 }
 
-static ingle_status check_eval(const ingle_eval *evals, size_t i, ingle_error *err)
+void ingle_call_end(ingle_call *call, ingle_status st)
 {
-    ingle_status st = check_rows(evals[i].rows, err);
-    if (!st) st = ingle_session_enter(evals[i].session, err);
-    if (st) return st;
-    if (evals[i].session->engine == evals[0].session->engine) return INGLE_OK;
-    ingle_session_leave(evals[i].session);
-    return ingle_fail(err, INGLE_EINVAL, "session %zu belongs to another engine", i);
+    for (ingle_session *s = call->first, *next; s; s = next) {
+        next = s->beside; /* whoever enters s next may change it */
+        pthread_mutex_lock(&s->engine->lock);
+        if (s->job.prepared) settle(s, st);
+        pthread_mutex_unlock(&s->engine->lock);
+        ingle_session_leave(s);
+    }
+    *call = (ingle_call){0};
 }
 
 ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n, ingle_error *err)
 {
     ingle_status st = INGLE_OK;
-    size_t n_entered = 0, n_ready = 0;
+    ingle_call call = {0};
     if (!evals || !n) return ingle_fail(err, INGLE_EINVAL, "no sessions to evaluate");
-    for (; !st && n_entered < n; n_entered += !st) st = check_eval(evals, n_entered, err);
-    for (; !st && n_ready < n; n_ready += !st) {
-        const ingle_eval *ev = &evals[n_ready];
+    for (size_t i = 0; !st && i < n; i++) {
+        st = check_rows(evals[i].rows, err);
+        if (!st) st = ingle_call_enter(&call, evals[i].session, err);
+    }
+    for (size_t i = 0; !st && i < n; i++) {
+        const ingle_eval *ev = &evals[i];
         st = check_logits(ev->session, err);
         if (!st) st = ingle_job_prepare(ev->session, ev->tokens, ev->n, ev->rows, err);
     }
-    if (!st) st = compute_all(evals, n, err);
-    else
-        while (n_ready) ingle_job_forget(evals[--n_ready].session);
-    while (n_entered) ingle_session_leave(evals[--n_entered].session);
+    if (!st) st = ingle_call_run(&call, err);
+    ingle_call_end(&call, st);
     return st;
 }
 

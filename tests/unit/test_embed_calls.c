@@ -8,8 +8,21 @@
 
 #include <cmocka.h>
 #include <ingle.h>
+#include "engine/engine.h"
 #include "wrap_alloc.h"
 
+#include <pthread.h>
+#include <sched.h>
+
+static const eb_spec full = {.arch = "modern-bert",
+                             .n_layer = 1,
+                             .n_head = 4,
+                             .window = 8,
+                             .cls = true,
+                             .cls_norm = true,
+                             .cls_out = true,
+                             .n_labels = 1,
+                             .bad_token = 90};
 static const eb_spec bert = {.arch = "bert", .n_layer = 1, .n_head = 4, .pooling = 1};
 static const int32_t tokens[80] = {1, 2, 3, 4, 5, 6, 7};
 
@@ -139,14 +152,6 @@ static void a_decoder(void **state)
 
 static void every_allocation_fails(void **state)
 {
-    static const eb_spec full = {.arch = "modern-bert",
-                                 .n_layer = 1,
-                                 .n_head = 4,
-                                 .window = 8,
-                                 .cls = true,
-                                 .cls_norm = true,
-                                 .cls_out = true,
-                                 .n_labels = 1};
     static const eb_spec jina = {
         .arch = "jina-bert-v2", .n_layer = 1, .n_head = 4, .separate_gate = true};
     const eb_spec *specs[] = {&full, &jina, &bert};
@@ -173,26 +178,151 @@ static void every_allocation_fails(void **state)
         }
         close(fd);
     }
+}
+
+/* What a session holds of its last text. */
+typedef struct held {
+    size_t n_rows, n;
+    float *v;
+} held;
+
+static held hold(const ingle_session *s)
+{
+    held h = {0};
+    const float *row;
+    for (; !ingle_session_embedding(s, h.n_rows, &row, &h.n, NULL); h.n_rows++) {
+        h.v = realloc(h.v, (h.n_rows + 1) * h.n * sizeof *h.v);
+        memcpy(h.v + h.n_rows * h.n, row, h.n * sizeof *row);
+    }
+    return h;
+}
+
+static void still_holds(const ingle_session *s, const held *h)
+{
+    held now = hold(s);
+    assert_int_equal(now.n_rows, h->n_rows);
+    assert_int_equal(now.n, h->n);
+    assert_memory_equal(now.v, h->v, h->n_rows * h->n * sizeof *h->v);
+    free(now.v);
+}
+
+/* Two texts of two sessions that hold vectors already, of other texts and other numbers of rows. */
+typedef struct scene {
     house h;
-    open_house(&h, &full);
+    held held[2];
+    ingle_text texts[2];
+    ingle_embed_options o;
+} scene;
+
+static void open_scene(scene *s)
+{
+    ingle_error err;
+    open_house(&s->h, &full);
+    ingle_embed_options_init(&s->o);
+    s->o.pooling = INGLE_POOLING_MEAN;
+    must(ingle_session_embed(s->h.session, tokens + 2, 4, &s->o, &err), &err);
+    s->o.pooling = INGLE_POOLING_NONE;
+    must(ingle_session_embed(s->h.other, tokens + 1, 3, &s->o, &err), &err);
+    s->held[0] = hold(s->h.session), s->held[1] = hold(s->h.other);
+    assert_true(s->held[0].n_rows == 1 && s->held[1].n_rows == 3);
+    /* too long for one batch: two steps */
+    s->texts[0] = (ingle_text){s->h.session, tokens, 40};
+    s->texts[1] = (ingle_text){s->h.other, tokens, 41};
+}
+
+static void as_before(const scene *s)
+{
+    still_holds(s->h.session, &s->held[0]);
+    still_holds(s->h.other, &s->held[1]);
+}
+
+static void close_scene(scene *s)
+{
+    close_house(&s->h);
+    free(s->held[0].v);
+    free(s->held[1].v);
+}
+
+static void no_memory_changes_nothing(void **state)
+{
+    scene s;
     long n = 1;
+    (void)state;
+    open_scene(&s);
     for (;; n++) {
-        const ingle_text texts[2] = {{h.session, tokens, (size_t)n + 3}, {h.other, tokens, 5}};
-        ingle_embed_options o;
         ingle_error err = {""};
-        ingle_embed_options_init(&o);
-        o.pooling = INGLE_POOLING_NONE;
         wrap_alloc_begin(n);
-        ingle_status st = ingle_sessions_embed(texts, 2, &o, &err);
+        ingle_status st = ingle_sessions_embed(s.texts, 2, &s.o, &err);
         wrap_alloc.on = false;
         if (wrap_alloc.n_calls < n) {
             must(st, &err);
             break;
         }
         assert_int_equal(st, INGLE_ENOMEM);
+        as_before(&s);
     }
-    assert_true(n > 1);
-    close_house(&h);
+    assert_int_equal(n, 3); /* the vectors of each text */
+    held now = hold(s.h.session);
+    assert_int_equal(now.n_rows, 40);
+    free(now.v);
+    close_scene(&s);
+}
+
+/* The second text is at fault, before the first one is computed or after both are. */
+static void a_bad_text_changes_nothing(void **state)
+{
+    int32_t bad[41] = {0};
+    scene s;
+    ingle_error err;
+    (void)state;
+    open_scene(&s);
+    s.texts[1].tokens = bad;
+    bad[30] = EB_VOCAB;
+    refused(ingle_sessions_embed(s.texts, 2, &s.o, &err), &err, INGLE_EINVAL, "token 30");
+    as_before(&s);
+    bad[30] = (int32_t)full.bad_token;
+    refused(ingle_sessions_embed(s.texts, 2, &s.o, &err), &err, INGLE_EFORMAT, "text 1");
+    as_before(&s);
+    bad[30] = 0;
+    must(ingle_sessions_embed(s.texts, 2, &s.o, &err), &err);
+    close_scene(&s);
+}
+
+static void *embed_scene(void *arg)
+{
+    scene *s = arg;
+    ingle_error err;
+    ingle_status st = ingle_sessions_embed(s->texts, 2, &s->o, &err);
+    return st == INGLE_ECLOSED && strstr(err.text, "during the call") ? s : NULL;
+}
+
+/* Somebody else seems to step until both texts are queued, steps once, and closes the engine. */
+static void closing_changes_nothing(void **state)
+{
+    scene s;
+    pthread_t thread;
+    void *ended;
+    (void)state;
+    open_scene(&s);
+    ingle_engine *e = s.h.engine;
+    pthread_mutex_lock(&e->lock);
+    e->driving = true;
+    assert_int_equal(pthread_create(&thread, NULL, embed_scene, &s), 0);
+    while (!s.h.session->job.queued || !s.h.other->job.queued) {
+        pthread_mutex_unlock(&e->lock);
+        sched_yield();
+        pthread_mutex_lock(&e->lock);
+    }
+    assert_int_equal(ingle_engine_drive(e), 40);
+    assert_true(!s.h.session->job.queued && s.h.other->job.queued);
+    e->closed = true; /* as ingle_engine_close() below, but before anybody else can step */
+    pthread_mutex_unlock(&e->lock);
+    assert_int_equal(pthread_join(thread, &ended), 0);
+    assert_ptr_equal(ended, &s);
+    as_before(&s);
+    ingle_engine_close(&s.h.engine);
+    as_before(&s);
+    close_scene(&s);
 }
 
 /* Heads whose widths do not fit; a tensor nobody uses. */
@@ -227,6 +357,9 @@ int main(void)
         cmocka_unit_test(wrong_calls),
         cmocka_unit_test(a_decoder),
         cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(no_memory_changes_nothing),
+        cmocka_unit_test(a_bad_text_changes_nothing),
+        cmocka_unit_test(closing_changes_nothing),
         cmocka_unit_test(parts_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
