@@ -1,6 +1,7 @@
-/* embed.c - `ingle embed`: a text per line in, its vector per line out.
- * Depends on open.h, ids.h, out.h. */
+/* embed.c - `ingle embed`: a text per line in, its vector per line out, as lines come.
+ * Depends on open.h, ids.h, lines.h, out.h. */
 #include "ids.h"
+#include "lines.h"
 #include "open.h"
 #include "out.h"
 #include "platform.h"
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SESSIONS = 64, LEAST_BATCH = 512 };
+/* Texts of a step; its tokens; positions of a context, and those of all contexts together. */
+enum { MOST_TEXTS = 64, LEAST_BATCH = 512, LEAST_CTX = 64, POSITIONS = 2048, MOST_BATCH = 1 << 14 };
 
 typedef struct embed_options {
     open_options open;
@@ -36,7 +38,8 @@ static const arg_option ROWS[] = {
     {"--no-normalize", NULL, ARG_FLAG, AT(no_normalize), 0, 0, NULL,
      "leave vectors as long as they are (default: length 1; ranks are never changed)"},
     {"-o --out", "FILE", ARG_STRING, AT(out), 0, 0, NULL,
-     "write raw little-endian 32-bit floats to FILE instead of JSON to standard output"},
+     "write raw little-endian 32-bit floats to FILE instead of JSON to standard output; a failure "
+     "leaves no file"},
 };
 
 static const arg_group GROUPS[] = {
@@ -46,15 +49,42 @@ static const arg_group GROUPS[] = {
      AT(open)},
 };
 
-typedef struct text_list {
-    ids_list *items;
-    size_t n, longest;
-} text_list;
+/* Texts that are computed and printed together. */
+typedef struct batch {
+    ids_list items[MOST_TEXTS];
+    size_t n, n_tokens;
+    size_t first; /* line of the first one; 0: --tokens */
+} batch;
 
-static void free_texts(text_list *list)
+typedef struct embedder {
+    const cli_verb *verb;
+    embed_options opt;
+    open_handles h;
+    bool grows; /* no context was asked for */
+    ingle_session *sessions[MOST_TEXTS];
+    size_t n_sessions;
+    lines in;
+    batch batch;
+    FILE *out;
+    out_progress progress;
+    size_t n_done;
+} embedder;
+
+static void clear(batch *b)
 {
-    for (size_t i = 0; i < list->n; i++) ids_free(&list->items[i]);
-    free(list->items);
+    while (b->n) ids_free(&b->items[--b->n]);
+    b->n_tokens = 0;
+}
+
+static void add(batch *b, ids_list ids)
+{
+    b->items[b->n++] = ids;
+    b->n_tokens += ids.n;
+}
+
+static ingle_pooling pooling_of(const embedder *e)
+{
+    return e->opt.pooling == INGLE_POOLING_AUTO ? e->h.info.pooling : (ingle_pooling)e->opt.pooling;
 }
 
 /* ---- what to embed ---- */
@@ -95,66 +125,58 @@ static ingle_status tokenize_pair(ids_list *out, const open_handles *h, const ch
     return st;
 }
 
-static ingle_status tokenize_line(ids_list *out, const open_handles *h, const embed_options *opt,
-                                  const char *line, size_t len, ingle_error *err)
+static ingle_status tokenize_line(ids_list *out, const embedder *e, const char *line, size_t len,
+                                  ingle_error *err)
 {
-    bool ranks = opt->pooling == INGLE_POOLING_RANK ||
-                 (opt->pooling == INGLE_POOLING_AUTO && h->info.pooling == INGLE_POOLING_RANK);
+    bool ranks = pooling_of(e) == INGLE_POOLING_RANK;
     const char *tab = ranks && len ? memchr(line, '\t', len) : NULL;
-    if (tab) return tokenize_pair(out, h, line, len, tab, err);
-    return ids_tokenize(out, h->model, line, len, INGLE_ADD_SPECIAL, err);
+    if (tab) return tokenize_pair(out, &e->h, line, len, tab, err);
+    return ids_tokenize(out, e->h.model, line, len, INGLE_ADD_SPECIAL, err);
 }
 
-/* A line each; the last may lack its newline. */
-static int read_lines(text_list *list, const open_handles *h, const embed_options *opt)
+/* Fills the batch with the lines that are there, waiting for one if none is. What is wrong with a line
+ * is for later: those before it come first. */
+static lines_status gather(embedder *e, ingle_error *err)
 {
-    char *text = NULL;
-    size_t len = 0, n = 0;
-    ingle_error err = {{0}};
-    if (!platform_read_all(NULL, &text, &len)) {
-        out_error("cannot read standard input: %s", strerror(errno));
-        return EXIT_WORK;
-    }
-    for (size_t i = 0; i < len; i++) n += text[i] == '\n' || i + 1 == len;
-    list->items = calloc(n ? n : 1, sizeof *list->items);
-    if (!list->items) {
-        free(text);
-        out_error("no memory for %zu texts", n);
-        return EXIT_WORK;
-    }
-    int code = EXIT_DONE;
-    for (size_t i = 0; i < len && code == EXIT_DONE && !platform_interrupted();) {
-        const char *end = memchr(text + i, '\n', len - i);
-        size_t line = end ? (size_t)(end - text) - i : len - i;
-        ids_list *ids = &list->items[list->n++];
-        ingle_status st = tokenize_line(ids, h, opt, text + i, line, &err);
-        if (st != INGLE_OK || !ids->n) {
-            out_error("line %zu: %s", list->n, st != INGLE_OK ? err.text : "it has no tokens");
-            code = EXIT_WORK;
+    batch *b = &e->batch;
+    size_t n_batch = e->opt.open.n_batch > 0 ? (size_t)e->opt.open.n_batch : LEAST_BATCH;
+    b->first = e->in.number + 1;
+    while (b->n < MOST_TEXTS && b->n_tokens < n_batch) {
+        const char *line;
+        size_t len;
+        ids_list ids;
+        lines_status got = lines_next(&e->in, b->n == 0, &line, &len);
+        if (got == LINES_FAILED)
+            snprintf(err->text, sizeof err->text, "cannot read standard input: %s",
+                     strerror(errno));
+        if (got != LINES_GOT) return got;
+        ingle_error why = {{0}};
+        ingle_status st = tokenize_line(&ids, e, line, len, &why);
+        if (st == INGLE_OK && ids.n) {
+            add(b, ids);
+            continue;
         }
-        if (ids->n > list->longest) list->longest = ids->n;
-        i += line + 1;
+        ids_free(&ids);
+        snprintf(err->text, sizeof err->text, "line %zu: %.220s", e->in.number,
+                 st != INGLE_OK ? why.text : "it has no tokens");
+        return LINES_FAILED;
     }
-    free(text);
-    return platform_interrupted() ? EXIT_INTERRUPTED : code;
+    return LINES_GOT;
 }
 
-static int read_tokens(text_list *list, const cli_verb *verb, const char *given)
+static int read_tokens(embedder *e)
 {
     ingle_error err = {{0}};
-    list->items = calloc(1, sizeof *list->items);
-    ingle_status st =
-        list->items ? ids_parse(list->items, given, strlen(given), &err) : INGLE_ENOMEM;
-    if (st != INGLE_OK) {
-        out_error("%s: option '--tokens': %s", verb->name,
-                  st == INGLE_ENOMEM ? "no memory" : err.text);
-        return st == INGLE_ENOMEM ? EXIT_WORK : EXIT_USAGE;
+    ids_list ids;
+    ingle_status st = ids_parse(&ids, e->opt.tokens, strlen(e->opt.tokens), &err);
+    if (st == INGLE_OK && ids.n) {
+        add(&e->batch, ids);
+        return EXIT_DONE;
     }
-    list->n = 1;
-    list->longest = list->items->n;
-    if (list->longest) return EXIT_DONE;
-    out_error("%s: option '--tokens': at least one token", verb->name);
-    return EXIT_USAGE;
+    ids_free(&ids);
+    out_error("%s: option '--tokens': %s", e->verb->name,
+              st == INGLE_OK ? "at least one token" : err.text);
+    return st == INGLE_ENOMEM ? EXIT_WORK : EXIT_USAGE;
 }
 
 /* ---- vectors out ---- */
@@ -193,122 +215,184 @@ static void print_vector(const float *v, size_t n)
 }
 
 /* All vectors of a session: one, or an array of one per token. */
-static int put_text(const ingle_session *s, bool each, FILE *raw, const char *path)
+static bool put_text(const embedder *e, const ingle_session *s)
 {
+    bool each = pooling_of(e) == INGLE_POOLING_NONE, raw = e->opt.out != NULL;
     const float *v;
     size_t n;
     if (each && !raw) putchar('[');
     for (size_t r = 0; ingle_session_embedding(s, r, &v, &n, NULL) == INGLE_OK; r++) {
-        if (raw && !write_raw(raw, v, n)) {
-            out_error("cannot write %s: %s", path, strerror(errno));
-            return EXIT_WORK;
-        }
+        if (raw && !write_raw(e->out, v, n)) return false;
         if (!raw && each && r) fputs(", ", stdout);
         if (!raw) print_vector(v, n);
     }
     if (!raw) fputs(each ? "]\n" : "\n", stdout);
-    return EXIT_DONE;
+    return true;
 }
 
 /* ---- the work ---- */
 
-/* As many sessions as texts may share a step. */
-static size_t sessions_for(const text_list *list, int32_t n_batch)
+static void close_engine(embedder *e)
 {
-    size_t n = list->longest ? (size_t)n_batch / list->longest : 1;
-    if (n > list->n) n = list->n;
-    return n < 1 ? 1 : n > MOST_SESSIONS ? MOST_SESSIONS : n;
+    while (e->n_sessions) ingle_session_close(&e->sessions[--e->n_sessions]);
+    ingle_session_close(&e->h.session);
+    ingle_engine_close(&e->h.engine);
 }
 
-/* A context that holds the longest text, if none was asked for; a batch that holds it where a text is
- * read as a whole. */
-static void fit(embed_options *opt, const open_handles *h, const text_list *list)
+/* A context for a text of n tokens: a power of two or the model's own. */
+static int32_t context_for(const embedder *e, size_t n)
 {
-    int32_t longest = list->longest > INT32_MAX ? INT32_MAX : (int32_t)list->longest;
-    if (opt->open.n_ctx < 0) {
-        int32_t most = h->info.n_ctx_train;
-        opt->open.n_ctx = longest < 1 ? 1 : longest < most ? longest : most;
+    int32_t most = e->h.info.n_ctx_train, n_ctx = LEAST_CTX;
+    while (n_ctx < most && (size_t)n_ctx < n) n_ctx = n_ctx > most / 2 ? most : 2 * n_ctx;
+    return n_ctx < most ? n_ctx : most;
+}
+
+/* Whether the engine is as good for a text of n tokens as any. */
+static bool fits(const embedder *e, size_t n)
+{
+    return e->h.engine && (!e->grows || context_for(e, n) <= e->h.engine_info.n_ctx);
+}
+
+/* An engine for texts of n tokens: with a context that holds one, if none was asked for, and a batch that
+ * does where a text is read as a whole. */
+static int open_for(embedder *e, size_t n)
+{
+    open_options o = e->opt.open;
+    ingle_error err = {{0}};
+    if (e->grows) o.n_ctx = context_for(e, n);
+    int32_t n_ctx = o.n_ctx > 0 ? o.n_ctx : e->h.info.n_ctx_train, n_texts = 1;
+    if (!o.n_batch) {
+        o.n_batch = !e->h.info.causal && n_ctx > LEAST_BATCH ? n_ctx : LEAST_BATCH;
+        if (o.n_batch > MOST_BATCH) o.n_batch = MOST_BATCH;
     }
-    if (!opt->open.n_batch)
-        opt->open.n_batch = !h->info.causal && longest > LEAST_BATCH ? longest : LEAST_BATCH;
-    opt->open.n_sessions = (int32_t)sessions_for(list, opt->open.n_batch);
+    if (n_ctx > 0 && n_ctx < POSITIONS) n_texts = POSITIONS / n_ctx;
+    if (n_texts > MOST_TEXTS) n_texts = MOST_TEXTS;
+    bool more = e->batch.first && lines_more(&e->in);
+    o.n_sessions = more || (size_t)n_texts < e->batch.n ? n_texts : (int32_t)e->batch.n;
+    out_progress_clear(&e->progress);
+    close_engine(e);
+    int code = open_engine(&e->h, &o, 0);
+    if (code != EXIT_DONE) return code;
+    e->sessions[e->n_sessions++] = e->h.session;
+    e->h.session = NULL;
+    for (; e->n_sessions < (size_t)o.n_sessions; e->n_sessions++) {
+        ingle_status st = ingle_session_open(&e->sessions[e->n_sessions], e->h.engine, &err);
+        if (st != INGLE_OK) return open_failed("embedding", st, &err);
+    }
+    return code;
 }
 
-static int embed_all(open_handles *h, const embed_options *opt, const text_list *list,
-                     ingle_session **sessions, FILE *raw)
+/* Texts first .. first + n - 1 of the batch. */
+static ingle_status embed(embedder *e, size_t first, size_t n, ingle_error *err)
 {
     ingle_embed_options how;
-    ingle_error err = {{0}};
-    ingle_text texts[MOST_SESSIONS];
-    size_t n_sessions = (size_t)opt->open.n_sessions;
+    ingle_text texts[MOST_TEXTS];
     ingle_embed_options_init(&how);
-    how.pooling = (ingle_pooling)opt->pooling;
-    how.normalize = !opt->no_normalize;
-    bool each = opt->pooling == INGLE_POOLING_NONE ||
-                (opt->pooling == INGLE_POOLING_AUTO && h->info.pooling == INGLE_POOLING_NONE);
-    for (size_t i = 0, n; i < list->n; i += n) {
-        if (platform_interrupted()) return EXIT_INTERRUPTED;
-        n = list->n - i < n_sessions ? list->n - i : n_sessions;
-        for (size_t k = 0; k < n; k++)
-            texts[k] = (ingle_text){sessions[k], list->items[i + k].ids, list->items[i + k].n};
-        ingle_status st = ingle_sessions_embed(texts, n, &how, &err);
-        if (st != INGLE_OK) return open_failed("embedding", st, &err);
-        for (size_t k = 0; k < n; k++) {
-            int code = put_text(sessions[k], each, raw, opt->out);
-            if (code != EXIT_DONE) return code;
-        }
-        if (!raw && !out_flush()) return EXIT_DONE; /* out_finish() tells */
+    how.pooling = (ingle_pooling)e->opt.pooling;
+    how.normalize = !e->opt.no_normalize;
+    for (size_t k = 0; k < n; k++) {
+        const ids_list *ids = &e->batch.items[first + k];
+        texts[k] = (ingle_text){.session = e->sessions[k], .tokens = ids->ids, .n = ids->n};
     }
+    return ingle_sessions_embed(texts, n, &how, err);
+}
+
+static int failed(embedder *e, size_t i, ingle_status st, const ingle_error *err)
+{
+    char what[64] = "embedding";
+    out_progress_clear(&e->progress);
+    if (e->batch.first) snprintf(what, sizeof what, "line %zu", e->batch.first + i);
+    return open_failed(what, st, err);
+}
+
+/* Computes and prints texts of the batch from i on, *n of them. If one fails none, and from then on they
+ * go one by one, so that those before it come out. */
+static int embed_some(embedder *e, size_t i, size_t *most, size_t *n)
+{
+    const batch *b = &e->batch;
+    ingle_error err = {{0}};
+    int code = fits(e, b->items[i].n) ? EXIT_DONE : open_for(e, b->items[i].n);
+    if (code != EXIT_DONE) return code;
+    size_t n_texts = 1;
+    while (i + n_texts < b->n && n_texts < e->n_sessions && n_texts < *most &&
+           fits(e, b->items[i + n_texts].n))
+        n_texts++;
+    ingle_status st = embed(e, i, n_texts, &err);
+    if (st != INGLE_OK && n_texts == 1) return failed(e, i, st, &err);
+    if (st != INGLE_OK) {
+        *n = 0, *most = 1;
+        return EXIT_DONE;
+    }
+    *n = n_texts;
+    out_progress_clear(&e->progress);
+    for (size_t k = 0; k < n_texts; k++)
+        if (!put_text(e, e->sessions[k])) break;
+    if (!out_written(e->out, e->opt.out)) return EXIT_WORK;
+    e->n_done += n_texts;
+    out_progress_count(&e->progress, "texts", e->n_done);
     return EXIT_DONE;
 }
 
-static int embed_to_file(open_handles *h, const embed_options *opt, const text_list *list)
+static int embed_batch(embedder *e)
 {
-    ingle_session *sessions[MOST_SESSIONS] = {h->session};
-    ingle_error err = {{0}};
+    size_t most = MOST_TEXTS, n;
     int code = EXIT_DONE;
-    FILE *raw = NULL;
-    for (int32_t i = 1; i < opt->open.n_sessions && code == EXIT_DONE; i++) {
-        ingle_status st = ingle_session_open(&sessions[i], h->engine, &err);
-        if (st != INGLE_OK) code = open_failed("embedding", st, &err);
+    for (size_t i = 0; i < e->batch.n && code == EXIT_DONE; i += n) {
+        if (platform_interrupted()) return EXIT_INTERRUPTED;
+        n = 0;
+        code = embed_some(e, i, &most, &n);
     }
-    if (code == EXIT_DONE && opt->out) {
-        raw = strcmp(opt->out, "-") == 0 ? stdout : fopen(opt->out, "wb");
-        if (!raw) {
-            out_error("cannot write %s: %s", opt->out, strerror(errno));
-            code = EXIT_WORK;
-        }
-    }
-    if (code == EXIT_DONE) code = embed_all(h, opt, list, sessions, raw);
-    if (raw && raw != stdout && fclose(raw) != 0 && code == EXIT_DONE) {
-        out_error("cannot write %s: %s", opt->out, strerror(errno));
-        code = EXIT_WORK;
-    }
-    for (int32_t i = 1; i < opt->open.n_sessions; i++) ingle_session_close(&sessions[i]);
+    clear(&e->batch);
     return code;
+}
+
+static int embed_lines(embedder *e)
+{
+    ingle_error err = {{0}};
+    for (;;) {
+        lines_status got = gather(e, &err);
+        int code = e->batch.n ? embed_batch(e) : EXIT_DONE;
+        if (code != EXIT_DONE) return code;
+        if (platform_interrupted()) return EXIT_INTERRUPTED;
+        if (got == LINES_END) return EXIT_DONE;
+        if (got != LINES_FAILED) continue;
+        out_progress_clear(&e->progress);
+        out_error("%s", err.text);
+        return EXIT_WORK;
+    }
+}
+
+static int embed_to_file(embedder *e)
+{
+    e->out = stdout;
+    if (e->opt.out && !(e->out = out_open(e->opt.out))) return EXIT_WORK;
+    out_progress_start(&e->progress);
+    /* Lines that show on a terminal are progress enough. */
+    if (e->out == stdout && platform_is_terminal(1)) e->progress.enabled = false;
+    int code = e->opt.tokens ? embed_batch(e) : embed_lines(e);
+    out_progress_clear(&e->progress);
+    return out_close(e->out, e->opt.out, code);
 }
 
 static int embed_main(const cli_verb *verb, int argc, char **argv)
 {
-    embed_options opt = {.open = OPEN_OPTIONS_DEFAULT};
-    open_handles h = {0};
-    text_list list = {0};
+    embedder e = {.verb = verb, .opt = {.open = OPEN_OPTIONS_DEFAULT}};
     const char *positional = NULL;
-    args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
+    args_status parsed = args_parse(verb, &e.opt, argc, argv, &positional);
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
     if (parsed != ARGS_OK) goto end;
-    if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
-    if (opt.tokens && (code = read_tokens(&list, verb, opt.tokens)) != EXIT_DONE) goto end;
+    e.grows = e.opt.open.n_ctx < 0;
+    if ((code = open_check(verb, &e.opt.open, positional)) != EXIT_DONE) goto end;
+    if (e.opt.tokens && (code = read_tokens(&e)) != EXIT_DONE) goto end;
     platform_catch_interrupt();
-    if ((code = open_model(&h, &opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
-    if (!opt.tokens && (code = read_lines(&list, &h, &opt)) != EXIT_DONE) goto end;
-    fit(&opt, &h, &list);
-    if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
-    code = embed_to_file(&h, &opt, &list);
+    if ((code = open_model(&e.h, &e.opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
+    code = embed_to_file(&e);
 end:
     code = out_finish(code);
-    open_close(&h);
-    free_texts(&list);
+    close_engine(&e);
+    open_close(&e.h);
+    clear(&e.batch);
+    lines_free(&e.in);
     return code;
 }
 
@@ -318,8 +402,9 @@ const cli_verb cli_verb_embed = {
     .summary = "turn texts into vectors, or rank pairs of them",
     .about =
         "Reads a text per line from standard input and prints a JSON array of numbers per line, "
-        "in the same order. Texts share steps; the bits of a vector do not depend on its "
-        "neighbours. Any model can embed: its last hidden states are pooled.\n\nWith pooling "
+        "in the same order and as lines come. Texts share steps; the bits of a vector do not "
+        "depend on its neighbours. Any model can embed: its last hidden states are pooled. A line "
+        "that cannot be computed ends the work; what came before it is out.\n\nWith pooling "
         "'rank' a line is a text, or a query and a document with a tab between.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,

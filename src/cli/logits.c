@@ -93,8 +93,7 @@ static int compute(open_handles *h, const logits_options *opt, const ids_list *l
             status = ingle_session_logits(h->session, r, &row, &err);
             if (status != INGLE_OK) return open_failed("the logits", status, &err);
             if (!write_row(f, row, (size_t)h->info.n_vocab)) {
-                if (f == stdout) return EXIT_DONE; /* out_finish() tells */
-                out_error("cannot write %s: %s", opt->out, strerror(errno));
+                out_written(f, opt->out);
                 return EXIT_WORK;
             }
         }
@@ -104,18 +103,8 @@ static int compute(open_handles *h, const logits_options *opt, const ids_list *l
 
 static int compute_to_file(open_handles *h, const logits_options *opt, const ids_list *list)
 {
-    bool to_stdout = strcmp(opt->out, "-") == 0;
-    FILE *f = to_stdout ? stdout : fopen(opt->out, "wb");
-    if (!f) {
-        out_error("cannot write %s: %s", opt->out, strerror(errno));
-        return EXIT_WORK;
-    }
-    int code = compute(h, opt, list, f);
-    if (!to_stdout && fclose(f) != 0 && code == EXIT_DONE) {
-        out_error("cannot write %s: %s", opt->out, strerror(errno));
-        code = EXIT_WORK;
-    }
-    return code;
+    FILE *f = out_open(opt->out);
+    return f ? out_close(f, opt->out, compute(h, opt, list, f)) : EXIT_WORK;
 }
 
 static int logits_main(const cli_verb *verb, int argc, char **argv)

@@ -51,6 +51,39 @@ int out_finish(int code)
     return code == EXIT_DONE ? EXIT_WORK : code;
 }
 
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static void cannot_write(const char *path)
+{
+    out_error("cannot write %s: %s", path, strerror(errno));
+}
+
+FILE *out_open(const char *path)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
+    if (!f) cannot_write(path);
+    return f;
+}
+
+bool out_written(FILE *f, const char *path)
+{
+    if (f == stdout) return out_flush(); /* out_finish() tells */
+    if (fflush(f) == 0 && !ferror(f)) return true;
+    cannot_write(path);
+    return false;
+}
+
+int out_close(FILE *f, const char *path, int code)
+{
+    if (f == stdout) return code;
+    if (fclose(f) != 0 && code == EXIT_DONE) {
+        cannot_write(path);
+        code = EXIT_WORK;
+    }
+    if (code != EXIT_DONE) platform_remove_file(path);
+    return code;
+}
+
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Bytes of the UTF-8 character at p (n bytes left); 0 if there is none (RFC 3629). */
@@ -161,14 +194,26 @@ void out_progress_start(out_progress *p)
     *p = (out_progress){.start = platform_now(), .enabled = platform_has_cursor(2)};
 }
 
+static bool is_due(out_progress *p)
+{
+    if (!p->enabled) return false;
+    double now = platform_now();
+    if (now - p->start < 1.0 || now - p->last < 0.1) return false;
+    p->last = now;
+    return p->shown = true;
+}
+
 void out_progress_show(out_progress *p, const char *what, double share)
 {
-    if (!p->enabled) return;
-    double now = platform_now();
-    if (now - p->start < 1.0 || now - p->last < 0.1) return;
-    p->last = now;
-    p->shown = true;
+    if (!is_due(p)) return;
     fprintf(stderr, "\r\033[K%s %3.0f %%", what, 100 * share);
+    fflush(stderr);
+}
+
+void out_progress_count(out_progress *p, const char *what, size_t n)
+{
+    if (!is_due(p)) return;
+    fprintf(stderr, "\r\033[K%s: %zu", what, n);
     fflush(stderr);
 }
 

@@ -7,6 +7,7 @@
 #include <ingle.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* "ingle: ..." on standard error, one line each. */
 void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -16,6 +17,13 @@ void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool out_flush(void);
 /* Last act of a verb: flushes; a failure is told and turns code 0 into EXIT_WORK. */
 int out_finish(int code);
+
+/* Where a verb writes its result: standard output for "-"; NULL, told on standard error, if the file
+ * cannot be made. */
+FILE *out_open(const char *path);
+bool out_written(FILE *f, const char *path); /* sends what is buffered; a failure is told */
+/* Closes it. What code does not call done leaves no file. Answers the exit code. */
+int out_close(FILE *f, const char *path, int code);
 
 /* Text of a file on standard output, for people: control characters become \xNN, so that no file
  * can write to the terminal what it likes. Pads with blanks to width bytes. */
@@ -42,6 +50,7 @@ typedef struct out_progress {
 
 void out_progress_start(out_progress *p);
 void out_progress_show(out_progress *p, const char *what, double share);
+void out_progress_count(out_progress *p, const char *what, size_t n); /* "WHAT: N" */
 void out_progress_clear(out_progress *p);
 
 #endif

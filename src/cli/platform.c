@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,4 +161,25 @@ bool platform_read_all(const char *path, char **data, size_t *len)
     close(fd);
     errno = saved;
     return ok;
+}
+
+bool platform_read_input(char *data, size_t cap, size_t *len)
+{
+    ssize_t got = -1;
+    errno = EINTR;
+    while (got < 0 && errno == EINTR && !interrupted) got = read(STDIN_FILENO, data, cap);
+    *len = got > 0 ? (size_t)got : 0;
+    return got >= 0;
+}
+
+bool platform_input_ready(void)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&in, 1, 0) != 0; /* what cannot be asked does not wait either */
+}
+
+void platform_remove_file(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path);
 }

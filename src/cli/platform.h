@@ -40,4 +40,12 @@ bool platform_each_entry(const char *folder, bool (*each)(void *user, const char
  * False with errno set. More than 1 GiB is refused with EFBIG. */
 bool platform_read_all(const char *path, char **data, size_t *len);
 
+/* Waits for standard input and reads what is there, 0 bytes at its end. False with errno set, EINTR
+ * after Ctrl+C. */
+bool platform_read_input(char *data, size_t cap, size_t *len);
+/* Whether that would not wait. */
+bool platform_input_ready(void);
+
+void platform_remove_file(const char *path); /* unless it is more than a plain file */
+
 #endif
