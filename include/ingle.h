@@ -174,7 +174,9 @@ typedef enum ingle_pooling {
     INGLE_POOLING_MEAN,
     INGLE_POOLING_CLS,  /* the first token's */
     INGLE_POOLING_LAST, /* the last token's */
-    INGLE_POOLING_RANK  /* what the file's classifier makes of it: mostly one number */
+    /* What the file's classifier makes of it: mostly one number; of several labels (key
+     * classifier.output_labels) one each, with Qwen 3 their probabilities. */
+    INGLE_POOLING_RANK
 } ingle_pooling;
 
 INGLE_API const char *ingle_pooling_name(ingle_pooling pooling); /* "mean"; NULL if unknown */
@@ -184,6 +186,7 @@ typedef struct ingle_model_info {
     const char *architecture;  /* general.architecture */
     const char *isa;           /* level the weights are packed for; "" without weights */
     const char *chat_template; /* tokenizer.chat_template or NULL */
+    const char *rank_template; /* tokenizer.chat_template.rerank or NULL */
     size_t n_params;           /* weights in all tensors */
     size_t n_bytes;            /* bytes of all tensors in the file */
     size_t n_tensors;
@@ -261,6 +264,16 @@ enum {
 INGLE_API ingle_status ingle_tokenize(const ingle_model *model, const char *text, size_t len,
                                       unsigned flags, int32_t *tokens, size_t cap, size_t *n,
                                       ingle_error *err);
+
+/* A query and a document as the model's classifier was taught to see them: in the file's template if it
+ * has one (ingle_model_info.rank_template), else one behind the other with the vocabulary's marks:
+ * [CLS] query [SEP] document [SEP] of BERT, <s> query </s></s> document </s> of RoBERTa and XLM-R.
+ * Nothing in the two texts becomes a control token. *n_first is for ingle_text.n_first. Else as
+ * ingle_tokenize(). INGLE_EUNSUPPORTED: there is no template, nor a mark to put between. */
+INGLE_API ingle_status ingle_tokenize_pair(const ingle_model *model, const char *query,
+                                           size_t query_len, const char *document,
+                                           size_t document_len, int32_t *tokens, size_t cap,
+                                           size_t *n, size_t *n_first, ingle_error *err);
 
 /* Writes up to cap bytes, without NUL; *len is the number needed. INGLE_ERANGE if cap is too small.
  * Lossless: with the flags used for tokenizing the bytes of the text come back. */
@@ -444,17 +457,19 @@ typedef struct ingle_embed_options {
 
 INGLE_API void ingle_embed_options_init(ingle_embed_options *opt);
 
-/* The tokens of a text, and a session of its own. */
+/* The tokens of a text, and a session of its own. Where a model tells two segments apart (BERT's token
+ * types), the first n_first tokens are of the first one; 0: all are. */
 typedef struct ingle_text {
     ingle_session *session;
     const int32_t *tokens;
-    size_t n;
+    size_t n, n_first;
 } ingle_text;
 
 /* Embeds texts, with as many in a step as fit. Any model can: the hidden states behind its last norm
  * are pooled, and pass through the heads that the file has for vectors or ranks. The bits of a vector
  * depend on its own text and nothing else. Sessions are of one engine, and empty (INGLE_EINVAL);
  * they are empty again afterwards. All or nothing for all of them. opt may be NULL for defaults.
+ * INGLE_EUNSUPPORTED: n_first, and the model knows no segments; or a rank, and it has no classifier.
  * INGLE_EFULL: a text is longer than the context, or, if the model reads in both directions, longer
  * than a batch. INGLE_EFORMAT: a value is no number (damaged weights). */
 INGLE_API ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n_texts,

@@ -1,5 +1,5 @@
-/* encoder_build.h - whole small encoders of random F32 weights as GGUF files, for tests: BERT with and
- * without a classifier, Jina BERT v2, ModernBERT. Needs _GNU_SOURCE. */
+/* encoder_build.h - whole small models of random F32 weights as GGUF files, for tests: BERT with and
+ * without a classifier, Jina BERT v2, ModernBERT, Qwen 3 as a reranker. Needs _GNU_SOURCE. */
 #ifndef INGLE_TESTS_ENCODER_BUILD_H
 #define INGLE_TESTS_ENCODER_BUILD_H
 
@@ -15,6 +15,7 @@ typedef struct eb_spec {
     bool separate_gate, two_norms, qk_norms;   /* Jina: variants */
     bool cls, cls_norm, cls_out;               /* classifier: dense, norm, labels */
     uint32_t n_labels;
+    bool one_type;      /* a row of token types, as XLM-R has */
     uint32_t bad_token; /* whose embedding is no number; 0: none */
 } eb_spec;
 
@@ -82,12 +83,40 @@ static inline void eb_layer(eb_model *m, const eb_spec *s, unsigned l)
     if (!modern) eb_norm(m, d, "blk.%u.layer_output_norm", l, true);
 }
 
+static inline void eb_qwen3_layer(eb_model *m, const eb_spec *s, unsigned l)
+{
+    uint64_t d = EB_EMBD, f = EB_FF, head = d / s->n_head;
+    eb_norm(m, d, "blk.%u.attn_norm", l, false);
+    eb_linear(m, d, d, "blk.%u.attn_q", l, false);
+    eb_linear(m, d, d, "blk.%u.attn_k", l, false);
+    eb_linear(m, d, d, "blk.%u.attn_v", l, false);
+    eb_norm(m, head, "blk.%u.attn_q_norm", l, false);
+    eb_norm(m, head, "blk.%u.attn_k_norm", l, false);
+    eb_linear(m, d, d, "blk.%u.attn_output", l, false);
+    eb_norm(m, d, "blk.%u.ffn_norm", l, false);
+    eb_linear(m, d, f, "blk.%u.ffn_gate", l, false);
+    eb_linear(m, d, f, "blk.%u.ffn_up", l, false);
+    eb_linear(m, f, d, "blk.%u.ffn_down", l, false);
+}
+
+static inline void eb_qwen3(eb_model *m, const eb_spec *s)
+{
+    eb_tensor(m, EB_EMBD, EB_VOCAB, 0, "token_embd.weight", 0);
+    for (unsigned l = 0; l < s->n_layer; l++) eb_qwen3_layer(m, s, l);
+    eb_norm(m, EB_EMBD, "output_norm", 0, false);
+    if (s->cls_out) eb_linear(m, EB_EMBD, s->n_labels, "cls.output", 0, false);
+}
+
 static inline void eb_tensors(eb_model *m, const eb_spec *s)
 {
+    if (!strcmp(s->arch, "qwen3")) {
+        eb_qwen3(m, s);
+        return;
+    }
     bool modern = !strcmp(s->arch, "modern-bert"), bert = !strcmp(s->arch, "bert");
     uint64_t d = EB_EMBD;
     eb_tensor(m, d, EB_VOCAB, 0, "token_embd.weight", 0);
-    if (!modern) eb_tensor(m, d, 2, 0, "token_types.weight", 0);
+    if (!modern) eb_tensor(m, d, s->one_type ? 1 : 2, 0, "token_types.weight", 0);
     if (bert) eb_tensor(m, d, EB_CTX, 0, "position_embd.weight", 0);
     eb_norm(m, d, "token_embd_norm", 0, !modern);
     for (unsigned l = 0; l < s->n_layer; l++) eb_layer(m, s, l);
@@ -117,9 +146,14 @@ static inline void eb_keys(eb_model *m, const eb_spec *s)
     eb_u32(m, s->arch, "attention.head_count", s->n_head);
     eb_u32(m, s->arch, "pooling_type", s->pooling);
     if (s->window) eb_u32(m, s->arch, "attention.sliding_window", s->window);
-    snprintf(name, sizeof name, "%s.attention.layer_norm_epsilon", s->arch);
+    bool rms = !strcmp(s->arch, "qwen3");
+    snprintf(name, sizeof name, "%s.attention.layer_norm_%sepsilon", s->arch, rms ? "rms_" : "");
     gb_kv_f32(&m->head, name, 1e-5f);
     m->n_kv++;
+    if (rms) {
+        gb_kv_f32(&m->head, "qwen3.rope.freq_base", 1000000);
+        m->n_kv++;
+    }
     if (!strcmp(s->arch, "modern-bert")) {
         gb_kv_f32(&m->head, "modern-bert.rope.freq_base", 160000);
         m->n_kv++;

@@ -10,6 +10,7 @@ enum { VB_NORMAL = 1, VB_UNKNOWN, VB_CONTROL, VB_USER, VB_UNUSED, VB_BYTE };
 
 typedef struct vocab_spec {
     const char *model, *pre, *name; /* NULL: no key */
+    const char *rank_template;
     struct {
         char text[64];
         int type;
@@ -83,9 +84,10 @@ static inline void vb_write(gguf_bytes *b, const vocab_spec *s)
     b->n = 0;
     bool merges = s->model && !strcmp(s->model, "gpt2") && !s->no_merges;
     gb_header(b, 3, 0,
-              (size_t) !!s->model + !!s->pre + !!s->name + !s->no_tokens + !!s->n_types +
-                  !!s->n_scores + merges + s->n_keys);
+              (size_t) !!s->model + !!s->pre + !!s->name + !!s->rank_template + !s->no_tokens +
+                  !!s->n_types + !!s->n_scores + merges + s->n_keys);
     if (s->name) gb_kv_str(b, "general.name", s->name);
+    if (s->rank_template) gb_kv_str(b, "tokenizer.chat_template.rerank", s->rank_template);
     if (s->model) gb_kv_str(b, "tokenizer.ggml.model", s->model);
     if (s->pre) gb_kv_str(b, "tokenizer.ggml.pre", s->pre);
     if (!s->no_tokens) {

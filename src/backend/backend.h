@@ -28,6 +28,7 @@ typedef struct ingle_batch_seq {
      * batch sees may be INGLE_NO_PAGE. NULL: no cache is of this group. */
     const uint32_t *pages[INGLE_GROUPS];
     size_t pos0, first, n;
+    size_t n_first; /* positions from there on are of the second segment; 0: none is */
     uint32_t state; /* slot of what positions 0 .. pos0 - 1 left, which becomes what all leave; its
                      * bytes mean nothing when pos0 is 0. Ignored without recurrent layers */
 } ingle_batch_seq;

@@ -13,8 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Texts of a step; its tokens; positions of a context, and those of all contexts together. */
-enum { MOST_TEXTS = 64, LEAST_BATCH = 512, LEAST_CTX = 64, POSITIONS = 2048, MOST_BATCH = 1 << 14 };
+enum {
+    MOST_TEXTS = 64, /* of a call */
+    LEAST_BATCH = 512,
+    MOST_BATCH = 1 << 14,
+    LEAST_CTX = 64,
+    SHORT_CTX = 4096,
+    POSITIONS = 2048 /* of all sessions together, but of one at least */
+};
 
 typedef struct embed_options {
     open_options open;
@@ -89,49 +95,22 @@ static ingle_pooling pooling_of(const embedder *e)
 
 /* ---- what to embed ---- */
 
-static ingle_status append(ids_list *list, const ids_list *more, const int32_t *first,
-                           ingle_error *err)
-{
-    size_t extra = first ? 1 : 0;
-    int32_t *ids = realloc(list->ids, (list->n + extra + more->n + 1) * sizeof *ids);
-    if (!ids) {
-        snprintf(err->text, sizeof err->text, "no memory for the tokens");
-        return INGLE_ENOMEM;
-    }
-    list->ids = ids;
-    if (first) ids[list->n++] = *first;
-    if (more->n) memcpy(ids + list->n, more->ids, more->n * sizeof *ids);
-    list->n += more->n;
-    return INGLE_OK;
-}
-
-/* For ranking a line may be two texts with a tab between: the second one follows the first one's end,
- * behind another end token where the vocabulary has a mark of its own for the beginning that is not
- * the separator (XLM-R), and ends as the first. */
-static ingle_status tokenize_pair(ids_list *out, const open_handles *h, const char *line,
-                                  size_t len, const char *tab, ingle_error *err)
-{
-    ids_list second = {0};
-    size_t at = (size_t)(tab - line) + 1;
-    ingle_status st = ids_tokenize(out, h->model, line, at - 1, INGLE_ADD_SPECIAL, err);
-    if (!st) st = ids_tokenize(&second, h->model, line + at, len - at, INGLE_ADD_SPECIAL, err);
-    if (!st) {
-        bool begins = h->info.add_bos && second.n && second.ids[0] == h->info.token_bos;
-        ids_list rest = {second.ids + begins, second.n - begins};
-        bool twice = h->info.add_eos && h->info.token_sep >= 0;
-        st = append(out, &rest, twice ? &h->info.token_sep : NULL, err);
-    }
-    ids_free(&second);
-    return st;
-}
-
+/* For ranking a line is two texts with a tab between, or, if the model was not taught on pairs by a
+ * template, one. */
 static ingle_status tokenize_line(ids_list *out, const embedder *e, const char *line, size_t len,
                                   ingle_error *err)
 {
     bool ranks = pooling_of(e) == INGLE_POOLING_RANK;
     const char *tab = ranks && len ? memchr(line, '\t', len) : NULL;
-    if (tab) return tokenize_pair(out, &e->h, line, len, tab, err);
-    return ids_tokenize(out, e->h.model, line, len, INGLE_ADD_SPECIAL, err);
+    *out = (ids_list){0};
+    if (ranks && !tab && e->h.info.rank_template) {
+        snprintf(err->text, sizeof err->text,
+                 "the model ranks pairs: a query and a document with a tab between");
+        return INGLE_EINVAL;
+    }
+    if (!tab) return ids_tokenize(out, e->h.model, line, len, INGLE_ADD_SPECIAL, err);
+    size_t at = (size_t)(tab - line) + 1;
+    return ids_tokenize_pair(out, e->h.model, line, at - 1, line + at, len - at, err);
 }
 
 /* Fills the batch with the lines that are there, waiting for one if none is. What is wrong with a line
@@ -247,10 +226,12 @@ static int32_t context_for(const embedder *e, size_t n)
     return n_ctx < most ? n_ctx : most;
 }
 
-/* Whether the engine is as good for a text of n tokens as any. */
+/* Whether the engine will do for a text of n tokens. A model may turn otherwise in long contexts
+ * (longrope): there a text always gets its own, so that its bits are the same whatever came before. */
 static bool fits(const embedder *e, size_t n)
 {
-    return e->h.engine && (!e->grows || context_for(e, n) <= e->h.engine_info.n_ctx);
+    int32_t has = e->h.engine_info.n_ctx, wants = context_for(e, n);
+    return e->h.engine && (!e->grows || wants == has || (wants < has && has <= SHORT_CTX));
 }
 
 /* An engine for texts of n tokens: with a context that holds one, if none was asked for, and a batch that
@@ -292,7 +273,8 @@ static ingle_status embed(embedder *e, size_t first, size_t n, ingle_error *err)
     how.normalize = !e->opt.no_normalize;
     for (size_t k = 0; k < n; k++) {
         const ids_list *ids = &e->batch.items[first + k];
-        texts[k] = (ingle_text){.session = e->sessions[k], .tokens = ids->ids, .n = ids->n};
+        texts[k] = (ingle_text){
+            .session = e->sessions[k], .tokens = ids->ids, .n = ids->n, .n_first = ids->n_first};
     }
     return ingle_sessions_embed(texts, n, &how, err);
 }
@@ -405,7 +387,12 @@ const cli_verb cli_verb_embed = {
         "in the same order and as lines come. Texts share steps; the bits of a vector do not "
         "depend on its neighbours. Any model can embed: its last hidden states are pooled. A line "
         "that cannot be computed ends the work; what came before it is out.\n\nWith pooling "
-        "'rank' a line is a text, or a query and a document with a tab between.",
+        "'rank' a line is a query and a document with a tab between, or, where the model was "
+        "taught "
+        "on single texts, a text; what comes out is what its classifier says, mostly one number, "
+        "the higher the better the document answers the query. Pairs are put into the file's "
+        "template (key tokenizer.chat_template.rerank), or joined as the vocabulary does it: [CLS] "
+        "query [SEP] document [SEP], <s> query </s></s> document </s>.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,
     .max_positional = 1,

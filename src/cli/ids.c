@@ -31,6 +31,28 @@ ingle_status ids_tokenize(ids_list *out, const ingle_model *model, const char *t
     return status;
 }
 
+ingle_status ids_tokenize_pair(ids_list *out, const ingle_model *model, const char *query,
+                               size_t query_len, const char *document, size_t document_len,
+                               ingle_error *err)
+{
+    ingle_status status = INGLE_ERANGE;
+    size_t cap = query_len / 3 + document_len / 3 + 256; /* the template's too */
+    *out = (ids_list){0};
+    while (status == INGLE_ERANGE) {
+        int32_t *ids = realloc(out->ids, cap * sizeof *ids);
+        if (!ids) {
+            status = no_memory(err);
+            break;
+        }
+        out->ids = ids;
+        status = ingle_tokenize_pair(model, query, query_len, document, document_len, ids, cap,
+                                     &out->n, &out->n_first, err);
+        cap = out->n + 1;
+    }
+    if (status != INGLE_OK) ids_free(out);
+    return status;
+}
+
 ingle_status ids_detokenize(const ingle_model *model, const int32_t *ids, size_t n, unsigned flags,
                             char **text, size_t *len, ingle_error *err)
 {

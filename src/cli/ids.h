@@ -10,10 +10,15 @@
 typedef struct ids_list {
     int32_t *ids;
     size_t n;
+    size_t n_first; /* of a pair's first segment; 0: there is one segment */
 } ids_list;
 
 ingle_status ids_tokenize(ids_list *out, const ingle_model *model, const char *text, size_t len,
                           unsigned flags, ingle_error *err);
+/* A query and a document for ranking. */
+ingle_status ids_tokenize_pair(ids_list *out, const ingle_model *model, const char *query,
+                               size_t query_len, const char *document, size_t document_len,
+                               ingle_error *err);
 /* *text is the caller's to free. */
 ingle_status ids_detokenize(const ingle_model *model, const int32_t *ids, size_t n, unsigned flags,
                             char **text, size_t *len, ingle_error *err);

@@ -16,11 +16,13 @@ const char *ingle_pooling_name(ingle_pooling pooling)
     return (unsigned)pooling < sizeof names / sizeof names[0] ? names[pooling] : NULL;
 }
 
-/* What the rows of a text are for: a rank is made of the first token's or of the mean. */
+/* What the rows of a text are for: a rank is made of one of them or of the mean. */
 static ingle_pooling rows_of(const ingle_model *m, ingle_pooling pooling)
 {
-    if (pooling != INGLE_POOLING_RANK) return pooling;
-    return m->family->rank_mean ? INGLE_POOLING_MEAN : INGLE_POOLING_CLS;
+    static const ingle_pooling ranks[] = {[INGLE_RANK_FIRST] = INGLE_POOLING_CLS,
+                                          [INGLE_RANK_MEAN] = INGLE_POOLING_MEAN,
+                                          [INGLE_RANK_LAST] = INGLE_POOLING_LAST};
+    return pooling == INGLE_POOLING_RANK ? ranks[m->family->rank] : pooling;
 }
 
 /* Whether token i of n gives a row. */
@@ -84,6 +86,14 @@ static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle
     if (s->n)
         return ingle_fail(err, INGLE_EINVAL,
                           "a session that embeds is empty; this holds %zu tokens", s->n);
+    if (text->n_first > text->n)
+        return ingle_fail(err, INGLE_EINVAL, "n_first is %zu, the text has %zu tokens",
+                          text->n_first, text->n);
+    if (text->n_first && plan->n_segments < 2)
+        return ingle_fail(err, INGLE_EUNSUPPORTED,
+                          "n_first is %zu: the model tells no segments apart (tensor "
+                          "'token_types.weight')",
+                          text->n_first);
     if (!e->model->hp.causal && text->n > (size_t)e->opt.n_batch)
         return ingle_fail(
             err, INGLE_EFULL,
@@ -93,6 +103,7 @@ static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle
     ingle_status st = ingle_job_prepare(s, text->tokens, text->n, INGLE_ROWS_NONE, err);
     if (st) return st;
     s->job.pooling = pooling;
+    s->job.n_first = text->n_first;
     s->job.n_vectors = each ? text->n : 1;
     s->job.n_vector = n_vector;
     s->job.fresh = reserve(s, s->job.n_vectors, n_vector);

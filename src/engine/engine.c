@@ -198,6 +198,7 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
                                                .pos0 = s->n_live,
                                                .first = first,
                                                .n = n,
+                                               .n_first = job->n_first,
                                                .state = s->has_states ? s->states.slot[0] : 0};
     e->members[batch->n_seqs++] = s;
     batch->n_tokens += n;

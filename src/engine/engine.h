@@ -25,6 +25,7 @@ typedef struct ingle_job {
     float *fresh; /* a larger array for the logits, until the job is queued; the vectors of a text,
                    * behind them [n_embd] for sums, until its call has succeeded */
     size_t n_vectors, n_vector;
+    size_t n_first;        /* tokens of the first segment; 0: all */
     ingle_pooling pooling; /* not AUTO: a text to embed */
     bool prepared, queued;
 } ingle_job;

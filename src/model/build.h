@@ -160,7 +160,7 @@ uint32_t ingle_build_cache(builder *b, const ingle_cache *cache);
 uint32_t ingle_build_store(builder *b, ingle_buf k, ingle_buf v, const ingle_cache *cache);
 /* RoPE of the layer's kind. */
 void ingle_build_turn(builder *b, ingle_buf buf, uint32_t n_heads);
-/* plan_embed.c: the type of a token, added to its embedding; a branch's end where norms stand behind
+/* plan_embed.c: the type of a token's segment, added to its embedding; a branch's end where norms stand behind
  * the residual add (`attention`: it is that one's); and the heads that pool. */
 void ingle_build_types(builder *b);
 void ingle_build_post_norm(builder *b, ingle_buf x, bool attention);

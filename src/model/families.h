@@ -40,6 +40,7 @@ typedef enum ingle_act_fn {
     INGLE_ACT_TANH,
     INGLE_ACT_SOFTPLUS,
     INGLE_ACT_SIGMOID,
+    INGLE_ACT_SOFTMAX,
     INGLE_ACT_NONE /* CONV */
 } ingle_act_fn;
 
@@ -90,6 +91,14 @@ typedef enum ingle_recurrence {
     INGLE_RECUR_DELTA   /* gated delta rule */
 } ingle_recurrence;
 
+/* What a classifier makes a rank of. */
+typedef enum ingle_rank_kind {
+    INGLE_RANK_FIRST, /* the first token; a dense layer before the labels ends in tanh */
+    INGLE_RANK_MEAN,  /* the mean; it ends in GELU */
+    INGLE_RANK_LAST   /* the last token, also of a model that makes logits; several labels are
+                       * probabilities */
+} ingle_rank_kind;
+
 /* What is 0 in a row is the common case: serial residual, RMS norms before attention and
  * feed-forward, gated feed-forward. What a file shows needs no feature: biases, norms behind
  * attention and feed-forward, q, k and v in one tensor, gate and up in one tensor. */
@@ -115,7 +124,7 @@ typedef struct ingle_family {
     uint32_t alibi_layers;
     bool encoder;   /* reads in both directions (key attention.causal) and makes no logits */
     bool post_norm; /* norms behind each residual add: attn_output_norm, layer_output_norm */
-    bool rank_mean; /* ranks by the mean, through GELU; others by the first token, through tanh */
+    ingle_rank_kind rank;
     bool window_first; /* of window_period layers the first, not the last, has no window */
     /* Of `window_period` layers the last has no window; 0: the window holds everywhere. */
     uint32_t window_period;

@@ -43,6 +43,7 @@ static void model_free(ingle_model *m)
     free(m->name);
     free(m->architecture);
     free(m->chat_template);
+    free(m->rank_template);
     free(m);
 }
 
@@ -64,8 +65,11 @@ static ingle_status read_names(ingle_model *m, ingle_error *err)
     ingle_status st;
     if ((st = copy_string(m, "general.name", &m->name, err))) return st;
     if ((st = copy_string(m, "general.architecture", &m->architecture, err))) return st;
-    if (ingle_gguf_find(m->gguf, "tokenizer.chat_template"))
-        return copy_string(m, "tokenizer.chat_template", &m->chat_template, err);
+    if (ingle_gguf_find(m->gguf, "tokenizer.chat_template") &&
+        (st = copy_string(m, "tokenizer.chat_template", &m->chat_template, err)))
+        return st;
+    if (ingle_gguf_find(m->gguf, "tokenizer.chat_template.rerank"))
+        return copy_string(m, "tokenizer.chat_template.rerank", &m->rank_template, err);
     return INGLE_OK;
 }
 
@@ -233,6 +237,7 @@ ingle_status ingle_model_info_get(const ingle_model *m, ingle_model_info *info, 
                                .architecture = m->architecture,
                                .isa = m->parts == INGLE_PARTS_ALL ? ingle_isa_name(m->isa) : "",
                                .chat_template = m->chat_template,
+                               .rank_template = m->rank_template,
                                .n_tensors = m->gguf->n_tensors,
                                .token_bos = -1,
                                .token_eos = -1,
@@ -341,6 +346,20 @@ ingle_status ingle_tokenize(const ingle_model *m, const char *text, size_t len, 
     if (!m->vocab) return no_vocab(err);
     if (!n) return ingle_fail(err, INGLE_EINVAL, "ingle_tokenize: n is NULL");
     return ingle_vocab_tokenize(m->vocab, text, len, flags, tokens, cap, n, err);
+}
+
+ingle_status ingle_tokenize_pair(const ingle_model *m, const char *query, size_t query_len,
+                                 const char *document, size_t document_len, int32_t *tokens,
+                                 size_t cap, size_t *n, size_t *n_first, ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (!m->vocab) return no_vocab(err);
+    if (!n || !n_first)
+        return ingle_fail(err, INGLE_EINVAL, "ingle_tokenize_pair: n or n_first is NULL");
+    ingle_status st = ingle_vocab_tokenize_pair(m->vocab, query, query_len, document, document_len,
+                                                tokens, cap, n, n_first, err);
+    if (m->family && m->plan.n_segments < 2) *n_first = 0;
+    return st;
 }
 
 ingle_status ingle_detokenize(const ingle_model *m, const int32_t *tokens, size_t n, unsigned flags,

@@ -15,8 +15,8 @@ struct ingle_model {
     ingle_isa isa;
     ingle_gguf *gguf;
     ingle_vocab *vocab; /* NULL with INGLE_PARTS_META, or when the file has none */
-    char *name, *architecture,
-        *chat_template; /* NUL-terminated copies; chat_template may be NULL */
+    char *name, *architecture, *chat_template,
+        *rank_template; /* NUL-terminated copies; the templates may be NULL */
 
     /* INGLE_PARTS_PLAN and ALL */
     const ingle_family *family;

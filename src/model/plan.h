@@ -19,6 +19,7 @@ typedef enum ingle_op {
     INGLE_OP_NORM,    /* dst = norm(src) * vector (+ bias), per head of head_dim if n_heads > 1 */
     INGLE_OP_MATMUL,  /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
     INGLE_OP_BIAS,    /* dst = src + vector */
+    INGLE_OP_SEGMENT, /* dst = src + vector, of tokens of the second segment vector2 */
     INGLE_OP_CLAMP,   /* dst = src, within [-scale, scale] */
     INGLE_OP_ROPE,    /* dst = rotate(src), n_heads heads */
     INGLE_OP_STORE,   /* K (src) and V (src2) into pages of a cache */
@@ -189,6 +190,7 @@ typedef struct ingle_plan {
     uint32_t window;                 /* the widest of any cache that has one; 0: none has */
     uint32_t width[INGLE_BUF_COUNT]; /* floats per row, the most of any layer */
     uint32_t n_vocab;
+    uint32_t n_segments;       /* that SEGMENT tells apart; 1: it does not */
     uint32_t n_positions;      /* that PLACE knows; 0: there is no end */
     uint32_t n_vector, n_rank; /* floats of a pooled vector, of a rank; 0: cannot */
     size_t state_floats;       /* of a session; 0: no layer is recurrent */

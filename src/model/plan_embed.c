@@ -19,14 +19,17 @@ static uint32_t top_vector(builder *b, const char *name, size_t n, bool required
 
 /* ---- before the first layer ---- */
 
-/* All tokens are of the first segment. */
 void ingle_build_types(builder *b)
 {
-    uint32_t v = INGLE_NO_VECTOR;
-    if (b->st || !b->family->encoder || !top(b, "token_types.weight")) return;
-    b->st = ingle_weights_row(b->w, b->g, "token_types.weight", b->hp->n_embd, 0, &v, b->err);
-    ingle_instr *in = emit(b, INGLE_OP_BIAS);
-    in->dst = in->src = INGLE_BUF_X, in->vector = v;
+    static const char name[] = "token_types.weight";
+    uint32_t v[2] = {INGLE_NO_VECTOR, INGLE_NO_VECTOR};
+    b->plan->n_segments = 1;
+    if (b->st || !b->family->encoder || !top(b, name)) return;
+    if (top(b, name)->dims[1] > 1) b->plan->n_segments = 2;
+    for (uint32_t i = 0; i < b->plan->n_segments && !b->st; i++)
+        b->st = ingle_weights_row(b->w, b->g, name, b->hp->n_embd, i, &v[i], b->err);
+    ingle_instr *in = emit(b, b->plan->n_segments > 1 ? INGLE_OP_SEGMENT : INGLE_OP_BIAS);
+    in->dst = in->src = INGLE_BUF_X, in->vector = v[0], in->vector2 = v[1];
 }
 
 /* ---- in a layer ---- */
@@ -104,7 +107,8 @@ static uint32_t vector_head(builder *b)
     return result(b, out, INGLE_WHEN_VECTOR);
 }
 
-/* A classifier: dense, activation, norm (cls), then labels (cls.output); either may be missing. */
+/* A classifier: dense, activation, norm (cls), then labels (cls.output); either may be missing. Of
+ * Qwen 3 rerankers the labels are two rows of the head, and what counts is their softmax. */
 static uint32_t rank_head(builder *b)
 {
     ingle_buf out = INGLE_BUF_POOLED;
@@ -112,7 +116,7 @@ static uint32_t rank_head(builder *b)
         out = INGLE_BUF_MID;
         top_linear(b, out, INGLE_BUF_POOLED, "cls", INGLE_WHEN_RANK);
         ingle_instr *in = on_texts(emit(b, INGLE_OP_ACT), INGLE_WHEN_RANK);
-        in->act = b->family->rank_mean ? INGLE_ACT_GELU_ERF : INGLE_ACT_TANH;
+        in->act = b->family->rank == INGLE_RANK_MEAN ? INGLE_ACT_GELU_ERF : INGLE_ACT_TANH;
         in->dst = in->src = in->src2 = out;
         if (top(b, "cls.norm.weight")) {
             size_t n = b->width[out];
@@ -124,6 +128,11 @@ static uint32_t rank_head(builder *b)
     if (top(b, "cls.output.weight")) {
         top_linear(b, INGLE_BUF_VECTOR, out, "cls.output", INGLE_WHEN_RANK);
         out = INGLE_BUF_VECTOR;
+    }
+    if (b->family->rank == INGLE_RANK_LAST && b->width[out] > 1) {
+        ingle_instr *in = on_texts(emit(b, INGLE_OP_ACT), INGLE_WHEN_RANK);
+        in->act = INGLE_ACT_SOFTMAX;
+        in->dst = in->src = in->src2 = out;
     }
     return result(b, out, INGLE_WHEN_RANK);
 }
@@ -151,7 +160,8 @@ static ingle_buf last_norm(builder *b)
 void ingle_build_pooling(builder *b)
 {
     bool dense = top(b, "dense_2.weight") != NULL;
-    bool ranks = b->family->encoder && (top(b, "cls.weight") || top(b, "cls.output.weight"));
+    bool can = b->family->encoder || b->family->rank == INGLE_RANK_LAST;
+    bool ranks = can && (top(b, "cls.weight") || top(b, "cls.output.weight"));
     if (dense && ranks) {
         b->st =
             ingle_fail(b->err, INGLE_EUNSUPPORTED,

@@ -30,18 +30,24 @@ const char *ingle_buf_name(ingle_buf buf)
 const char *ingle_op_name(ingle_op op)
 {
     static const char *const names[] = {
-        [INGLE_OP_EMBED] = "EMBED",   [INGLE_OP_NORM] = "NORM",     [INGLE_OP_MATMUL] = "MATMUL",
-        [INGLE_OP_BIAS] = "BIAS",     [INGLE_OP_ROPE] = "ROPE",     [INGLE_OP_STORE] = "STORE",
-        [INGLE_OP_QKV] = "QKV",       [INGLE_OP_ATTEND] = "ATTEND", [INGLE_OP_ACT] = "ACT",
-        [INGLE_OP_SCALE] = "SCALE",   [INGLE_OP_TEMPER] = "TEMPER", [INGLE_OP_MUL] = "MUL",
-        [INGLE_OP_ADD] = "ADD",       [INGLE_OP_COPY] = "COPY",     [INGLE_OP_HEADS] = "HEADS",
-        [INGLE_OP_GATE] = "GATE",     [INGLE_OP_ROUTE] = "ROUTE",   [INGLE_OP_EXPERTS] = "EXPERTS",
-        [INGLE_OP_REDUCE] = "REDUCE", [INGLE_OP_GATHER] = "GATHER", [INGLE_OP_HEAD] = "HEAD",
-        [INGLE_OP_GAIN] = "GAIN",     [INGLE_OP_TANH] = "TANH",     [INGLE_OP_SPARSE] = "SPARSE",
-        [INGLE_OP_MATCH] = "MATCH",   [INGLE_OP_MIX] = "MIX",       [INGLE_OP_CORRECT] = "CORRECT",
-        [INGLE_OP_PLACE] = "PLACE",   [INGLE_OP_CLAMP] = "CLAMP",   [INGLE_OP_POOL] = "POOL",
-        [INGLE_OP_RESULT] = "RESULT", [INGLE_OP_CONV] = "CONV",     [INGLE_OP_SCAN] = "SCAN",
-        [INGLE_OP_DELTA] = "DELTA",
+        [INGLE_OP_EMBED] = "EMBED",     [INGLE_OP_NORM] = "NORM",
+        [INGLE_OP_MATMUL] = "MATMUL",   [INGLE_OP_BIAS] = "BIAS",
+        [INGLE_OP_ROPE] = "ROPE",       [INGLE_OP_STORE] = "STORE",
+        [INGLE_OP_QKV] = "QKV",         [INGLE_OP_ATTEND] = "ATTEND",
+        [INGLE_OP_ACT] = "ACT",         [INGLE_OP_SCALE] = "SCALE",
+        [INGLE_OP_TEMPER] = "TEMPER",   [INGLE_OP_MUL] = "MUL",
+        [INGLE_OP_ADD] = "ADD",         [INGLE_OP_COPY] = "COPY",
+        [INGLE_OP_HEADS] = "HEADS",     [INGLE_OP_GATE] = "GATE",
+        [INGLE_OP_ROUTE] = "ROUTE",     [INGLE_OP_EXPERTS] = "EXPERTS",
+        [INGLE_OP_REDUCE] = "REDUCE",   [INGLE_OP_GATHER] = "GATHER",
+        [INGLE_OP_HEAD] = "HEAD",       [INGLE_OP_GAIN] = "GAIN",
+        [INGLE_OP_TANH] = "TANH",       [INGLE_OP_SPARSE] = "SPARSE",
+        [INGLE_OP_MATCH] = "MATCH",     [INGLE_OP_MIX] = "MIX",
+        [INGLE_OP_CORRECT] = "CORRECT", [INGLE_OP_PLACE] = "PLACE",
+        [INGLE_OP_CLAMP] = "CLAMP",     [INGLE_OP_POOL] = "POOL",
+        [INGLE_OP_RESULT] = "RESULT",   [INGLE_OP_CONV] = "CONV",
+        [INGLE_OP_SCAN] = "SCAN",       [INGLE_OP_DELTA] = "DELTA",
+        [INGLE_OP_SEGMENT] = "SEGMENT",
     };
     return names[op];
 }
@@ -60,7 +66,7 @@ static const char *act_name(ingle_act_fn act)
 {
     static const char *const names[] = {"silu",     "gelu",    "gelu_erf",  "relu2",
                                         "xielu",    "swiglu",  "swiglu_up", "tanh",
-                                        "softplus", "sigmoid", ""};
+                                        "softplus", "sigmoid", "softmax",   ""};
     return names[act];
 }
 
@@ -114,6 +120,7 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
     case INGLE_OP_HEADS:
     case INGLE_OP_HEAD: return matmul_text(in, w, out, cap);
     case INGLE_OP_BIAS:
+    case INGLE_OP_SEGMENT:
         return snprintf(out, cap, "%-6s %s, %s -> %s", ingle_op_name(in->op), src,
                         vector_name(w, in->vector), dst);
     case INGLE_OP_NORM:

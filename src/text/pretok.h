@@ -19,7 +19,8 @@ enum {                          /* what else a name stands for */
        INGLE_PRETOK_NO_BOS = 8, /* there is no BOS token unless the file names one */
        INGLE_PRETOK_RAW = 16,   /* tokens are text with U+2581 for spaces, not the byte alphabet */
        INGLE_PRETOK_LINES = 32, /* line feeds in a row that are a token are taken as it is */
-       INGLE_PRETOK_MUST_BOS = 64 /* BOS is added whatever the file says: many say it wrongly */
+       INGLE_PRETOK_MUST_BOS = 64, /* BOS is added whatever the file says: many say it wrongly */
+       INGLE_PRETOK_SEP = 128      /* SEP stands between two texts, behind the first one's EOS */
 };
 
 /* How to cut: every stage cuts the pieces of the stage before it into matches and what lies between

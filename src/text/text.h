@@ -38,6 +38,10 @@ void ingle_vocab_info_get(const ingle_vocab *v, ingle_vocab_info *info);
 ingle_status ingle_vocab_tokenize(const ingle_vocab *v, const char *text, size_t len,
                                   unsigned flags, int32_t *tokens, size_t cap, size_t *n,
                                   ingle_error *err);
+/* Contract of ingle_tokenize_pair() in ingle.h; *n_first as for a model that knows two segments. */
+ingle_status ingle_vocab_tokenize_pair(const ingle_vocab *v, const char *query, size_t query_len,
+                                       const char *document, size_t document_len, int32_t *tokens,
+                                       size_t cap, size_t *n, size_t *n_first, ingle_error *err);
 ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens, size_t n,
                                     unsigned flags, char *text, size_t cap, size_t *len,
                                     ingle_error *err);

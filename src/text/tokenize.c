@@ -18,6 +18,8 @@ typedef struct found {
 typedef struct job {
     const ingle_vocab *v;
     const ingle_special_set *set;
+    const ingle_literal *literals;
+    size_t n_literals;
     const char *text;
     size_t len;
     ingle_token_sink sink;
@@ -180,7 +182,15 @@ static ingle_status special(job *j, const found *f)
 
 static bool find_at(const job *j, size_t pos, size_t max, found *f)
 {
-    const ingle_special *s = ingle_special_longest(j->set, j->text + pos, max);
+    const ingle_special_set *set = j->set;
+    for (size_t i = 0; i < j->n_literals; i++) {
+        const ingle_literal *l = &j->literals[i];
+        if (pos >= l->to) continue;
+        if (pos >= l->from) set = &j->v->specials[0];
+        else if (max > l->from - pos) max = l->from - pos;
+        break;
+    }
+    const ingle_special *s = ingle_special_longest(set, j->text + pos, max);
     if (!s) return false;
     *f = (found){pos, s->len, s->id, false};
     return true;
@@ -272,6 +282,14 @@ ingle_status ingle_vocab_tokenize(const ingle_vocab *v, const char *text, size_t
                                   unsigned flags, int32_t *tokens, size_t cap, size_t *n,
                                   ingle_error *err)
 {
+    return ingle_vocab_tokenize_around(v, text, len, flags, NULL, 0, tokens, cap, n, err);
+}
+
+ingle_status ingle_vocab_tokenize_around(const ingle_vocab *v, const char *text, size_t len,
+                                         unsigned flags, const ingle_literal *literals,
+                                         size_t n_literals, int32_t *tokens, size_t cap, size_t *n,
+                                         ingle_error *err)
+{
     *n = 0;
     if (!v) return ingle_fail(err, INGLE_ECLOSED, "vocabulary is NULL");
     if ((!text && len) || (!tokens && cap))
@@ -283,6 +301,8 @@ ingle_status ingle_vocab_tokenize(const ingle_vocab *v, const char *text, size_t
                           flags);
     job j = {.v = v,
              .set = &v->specials[flags & INGLE_PARSE_SPECIAL ? 1 : 0],
+             .literals = literals,
+             .n_literals = n_literals,
              .text = text,
              .len = len,
              .sink = {tokens, cap, 0},

@@ -202,7 +202,9 @@ static void default_ids(ingle_vocab *v)
     f->add_bos =
         v->kind == INGLE_VOCAB_SPM || v->kind == INGLE_VOCAB_WORDPIECE || flags & INGLE_PRETOK_BOS;
     f->add_eos = v->kind == INGLE_VOCAB_UNIGRAM;
-    v->add_sep = v->kind == INGLE_VOCAB_WORDPIECE;
+    /* RoBERTa and XLM-R put two marks between texts, which old files do not say. */
+    v->add_sep = v->kind == INGLE_VOCAB_WORDPIECE || v->kind == INGLE_VOCAB_UNIGRAM ||
+                 flags & INGLE_PRETOK_SEP;
     v->clean = flags & INGLE_PRETOK_CLEAN || v->kind == INGLE_VOCAB_WORDPIECE;
     v->add_space = v->kind == INGLE_VOCAB_SPM;
 }
@@ -221,11 +223,13 @@ static ingle_status read_adds(ingle_vocab *v, const ingle_gguf *g, ingle_error *
         ingle_status st = ingle_gguf_get_bool(g, adds[i].key, false, adds[i].value, err);
         if (st) return st;
         if (i == 0 && v->pretok && v->pretok->flags & INGLE_PRETOK_MUST_BOS) *adds[i].value = true;
-        if (*adds[i].value && *adds[i].id < 0)
+        bool of_text = i < 2 || v->kind == INGLE_VOCAB_WORDPIECE;
+        if (*adds[i].value && *adds[i].id < 0 && of_text)
             return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no %s token",
                               adds[i].key, adds[i].name);
     }
     /* Elsewhere the key speaks of pairs of texts, not of a text. */
+    v->pair_sep = v->add_sep && v->kind != INGLE_VOCAB_WORDPIECE;
     v->info.add_sep = v->add_sep = v->add_sep && v->kind == INGLE_VOCAB_WORDPIECE;
     /* Byte-level BPE and RWKV have no prefix: there the key says nothing. */
     bool space = v->add_space;
@@ -422,6 +426,7 @@ static ingle_status build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
     if (!st) st = read_scores(v, g, err);
     if (!st) st = read_types(v, g, err);
     if (!st) st = read_ids(v, g, err);
+    if (!st) st = ingle_pair_read(v, g, err);
     if (st) return st;
     ingle_vocab_find_known(v, g);
     st = build_map(v, err);
@@ -462,6 +467,7 @@ void ingle_vocab_close(ingle_vocab **vocab)
     free(v->attrs);
     free(v->pairs);
     free(v->joints);
+    free(v->rank_template);
     ingle_strmap_close(&v->map);
     ingle_specials_free(v);
     ingle_words_free(v);

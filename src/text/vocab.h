@@ -99,9 +99,12 @@ struct ingle_vocab {
     ingle_special_set words; /* what plain text may become */
     bool add_sep;            /* SEP ends what starts with BOS (WordPiece) */
     bool lower, strip_marks; /* WordPiece */
-    bool merge_spaces;       /* Unigram: runs of spaces are one, none at the end */
-    double unknown_score;    /* Unigram: of a character without a token */
-    uint32_t *charsmap;      /* [n_charsmap] Unigram: what is replaced (unigram.c), or NULL */
+    bool pair_sep;           /* SEP stands between two texts as well as what ends the first */
+    char *rank_template;     /* with {query} and {document}, rank_template_len bytes; or NULL */
+    size_t rank_template_len;
+    bool merge_spaces;    /* Unigram: runs of spaces are one, none at the end */
+    double unknown_score; /* Unigram: of a character without a token */
+    uint32_t *charsmap;   /* [n_charsmap] Unigram: what is replaced (unigram.c), or NULL */
     size_t n_charsmap;
     char *replacements; /* [n_replacements] NUL-terminated, one after the other */
     size_t n_replacements;
@@ -125,6 +128,19 @@ void ingle_specials_free(ingle_vocab *v);
 /* The longest token of the set that text[0..len) starts with, or NULL. */
 const ingle_special *ingle_special_longest(const ingle_special_set *set, const char *text,
                                            size_t len);
+
+/* tokenize.c: ingle_vocab_tokenize(), but control tokens are not looked for in [from, to) of the
+ * literals, which are in order. */
+typedef struct ingle_literal {
+    size_t from, to;
+} ingle_literal;
+ingle_status ingle_vocab_tokenize_around(const ingle_vocab *v, const char *text, size_t len,
+                                         unsigned flags, const ingle_literal *literals,
+                                         size_t n_literals, int32_t *tokens, size_t cap, size_t *n,
+                                         ingle_error *err);
+
+/* pair.c: reads the template. */
+ingle_status ingle_pair_read(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
 
 /* pairs.c: the merge table of BPE. */
 ingle_status ingle_pairs_build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);

@@ -35,6 +35,56 @@ ingle embed </dev/null
 code_is "no lines" 0
 out_is "no lines" ""
 
+# A line is answered before the next one is there, also one that comes in pieces.
+coproc EMBED { "${RUN[@]}" embed "$BERT" 2>"$WORK/err"; }
+to=${EMBED[1]} from=${EMBED[0]} pid=$EMBED_PID
+printf 'Hello world\n' >&"$to"
+read -r first <&"$from"
+printf 'th' >&"$to"
+printf 'e\nA longer text, ' >&"$to"
+read -r second <&"$from"
+printf 'with a comma!\nHello world' >&"$to"
+read -r third <&"$from"
+exec {to}>&-
+read -r fourth <&"$from"
+wait "$pid"
+code=$?
+code_is "line by line" 0
+printf '%s\n' "$first" "$second" "$third" "$fourth" >"$WORK/out"
+check "line by line: the same bits" cmp -s "$WORK/out" "$WORK/all"
+
+# A line that cannot be computed: what came before it is out, and it is named.
+{
+    sed -n 1,2p "$WORK/lines"
+    for i in $(seq 200); do printf 'the '; done
+    printf '\nHello world\n'
+} >"$WORK/bad"
+head -2 "$WORK/all" >"$WORK/two"
+ingle_from "$WORK/bad" embed "$BERT"
+code_is "a line too long" 1
+check "a line too long: those before it" cmp -s "$WORK/out" "$WORK/two"
+err_has "a line too long" "line 3: "
+ingle_from "$WORK/bad" embed "$BERT" --out "$WORK/part"
+code_is "a line too long, --out" 1
+check "a line too long, --out: no file" test ! -e "$WORK/part"
+ingle_from "$WORK/lines" embed "$BERT" --out "$WORK/part"
+code_is "--out" 0
+check "--out: four vectors" test "$(wc -c <"$WORK/part")" -eq $((4 * 64 * 4))
+printf 'Hello\n\nworld\n' >"$WORK/empty"
+ingle_from "$WORK/empty" embed
+code_is "a line without tokens" 1
+err_has "a line without tokens" "line 2: it has no tokens"
+json_is "a line without tokens: the one before it" "len(lines) == 1"
+seq 300 >"$WORK/many"
+ingle_from "$WORK/many" embed "$BERT"
+json_is "more than a batch" "len(lines) == 300"
+if [ -c /dev/full ]; then
+    "${RUN[@]}" embed "$BERT" <"$WORK/many" >/dev/full 2>"$WORK/err"
+    code=$?
+    code_is "no space" 1
+    err_has "no space" "cannot write"
+fi
+
 ingle embed "$BERT" --tokens 1 --pooling rank
 code_is "no classifier" 1
 err_has "no classifier" "rank"
@@ -42,6 +92,94 @@ ingle embed "$BERT" --tokens 1 --pooling best
 code_is "unknown pooling" 2
 ingle embed "$BERT" --tokens "$(seq -s , 1 129)"
 code_is "longer than the positions" 1
+# Pairs: the model with a classifier, and the same one taught by a template.
+if python3 -c 'import struct' 2>/dev/null; then
+    python3 - "$BERT" "$WORK" <<'PY'
+import math, struct, sys
+data, folder = open(sys.argv[1], "rb").read(), sys.argv[2]
+n_tensors, n_kv = struct.unpack_from("<QQ", data, 8)
+at = 24
+SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+
+def u(form):
+    global at
+    value = struct.unpack_from(form, data, at)[0]
+    at += struct.calcsize(form)
+    return value
+
+def skip(kind):
+    global at
+    if kind == 8:
+        n = u("<Q")
+        at += n
+    elif kind == 9:
+        of, n = u("<I"), u("<Q")
+        for _ in range(n):
+            skip(of)
+    else:
+        at += SIZES[kind]
+
+for _ in range(n_kv):
+    skip(8)
+    skip(u("<I"))
+kv_end = at
+for _ in range(n_tensors):
+    skip(8)
+    n_dims = u("<I")
+    at += 8 * n_dims + 12
+infos_end, start = at, (at + 31) // 32 * 32
+body = data[start:] + bytes(-len(data[start:]) % 32)
+text = lambda s: struct.pack("<Q", len(s)) + s
+
+def write(name, rows, keys):
+    info = text(b"cls.output.weight") + struct.pack("<IQQIQ", 2, 64, rows, 0, len(body))
+    head = data[:8] + struct.pack("<QQ", n_tensors + 1, n_kv + len(keys)) + data[24:kv_end]
+    for key, value in keys:
+        head += text(key) + struct.pack("<I", 8) + text(value)
+    head += data[kv_end:infos_end] + info
+    weights = [math.sin(0.37 * i * i) for i in range(64 * rows)]
+    with open(f"{folder}/{name}", "wb") as f:
+        f.write(head + bytes(-len(head) % 32) + body + struct.pack(f"<{64 * rows}f", *weights))
+
+write("rank.gguf", 1, [])
+write("template.gguf", 1, [(b"tokenizer.chat_template.rerank", b"[CLS] to {query}: {document} [SEP]")])
+PY
+    printf 'Hello world\tthe\nHello world the\nthe\tHello world\na, \tb\tc\n' >"$WORK/pairs"
+    ingle_from "$WORK/pairs" embed "$WORK/rank.gguf" --pooling rank
+    code_is "ranks" 0
+    json_is "a number each" "[len(v) for v in lines] == [1, 1, 1, 1]"
+    json_is "two segments are not one, nor the other way round" "len({v[0] for v in lines}) == 4"
+    sed -n 1p "$WORK/out" >"$WORK/rank"
+    head -1 "$WORK/pairs" >"$WORK/one"
+    ingle_from "$WORK/one" embed "$WORK/rank.gguf" --pooling rank
+    check "a pair alone and among others" cmp -s "$WORK/out" "$WORK/rank"
+    ingle_from "$WORK/pairs" embed "$WORK/rank.gguf" --pooling cls
+    json_is "a tab is text where nothing is ranked" "lines[0] == lines[1]"
+
+    # In a template nothing becomes a control token that the template does not spell.
+    printf 'Hello\t[SEP] world\n' >"$WORK/pairs"
+    ingle_from "$WORK/pairs" embed "$WORK/template.gguf" --pooling rank
+    code_is "a template" 0
+    cp "$WORK/out" "$WORK/rank"
+    printf '[CLS] to Hello: ' >"$WORK/text"
+    ingle tokenize -m "$BERT" --no-special --parse-special -f "$WORK/text"
+    first=$(tr -d '[] \n' <"$WORK/out")
+    printf '[SEP] world' >"$WORK/text"
+    ingle tokenize -m "$BERT" --no-special -f "$WORK/text"
+    second=$(tr -d '[] \n' <"$WORK/out")
+    printf '[SEP]' >"$WORK/text"
+    ingle tokenize -m "$BERT" --no-special --parse-special -f "$WORK/text"
+    ingle embed "$WORK/template.gguf" --pooling rank \
+        --tokens "$first,$second,$(tr -d '[] \n' <"$WORK/out")"
+    check "a template: its tokens" cmp -s "$WORK/out" "$WORK/rank"
+    ingle_from "$WORK/lines" embed "$WORK/template.gguf" --pooling rank
+    code_is "no pair for a template" 1
+    err_has "no pair for a template" "line 1: the model ranks pairs"
+    ingle_from "$WORK/pairs" embed --pooling rank
+    code_is "a decoder without a classifier" 1
+else
+    echo "skipped: no python3"
+fi
 ingle run -m "$BERT" Hello
 code_is "run" 1
 err_has "run" "embeds texts"

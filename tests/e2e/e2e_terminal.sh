@@ -35,6 +35,33 @@ PY
 }
 escapes() { LC_ALL=C grep -c "$(printf '\033')" "$WORK/out"; }
 
+# A line counts texts once a second has passed, and goes at the end.
+TERM=xterm python3 - "${RUN[@]}" embed "$INGLE_SOURCE/tests/golden/data/bert-cls.gguf" <<'PY' || fail "embed: no progress"
+import os, pty, subprocess, sys, time
+ours, theirs = pty.openpty()
+p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs)
+os.close(theirs)
+for pause in (0, 1.1, 0):
+    time.sleep(pause)
+    p.stdin.write(b"Hello world\n")
+    p.stdin.flush()
+    if not p.stdout.readline().startswith(b"["):
+        sys.exit(1)
+p.stdin.close()
+p.wait()
+shown = b""
+while True:
+    try:
+        data = os.read(ours, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    shown += data
+sys.exit(0 if b"texts: 2" in shown and b"texts: 1\r" not in shown and shown.endswith(b"\r\033[K") else 1)
+PY
+checks=$((checks + 1))
+
 export TERM=xterm
 unset NO_COLOR
 on_terminal run --frobnicate

@@ -15,6 +15,7 @@ typedef struct setup {
     int32_t n_batch, n_threads;
     size_t together; /* texts in a call */
     ingle_pooling pooling;
+    bool pairs; /* each text is of two segments */
 } setup;
 
 static void fill(int32_t *tokens, size_t n, size_t n_vocab, uint32_t seed)
@@ -55,7 +56,10 @@ static void run(const char *model, const setup *s, float *out)
         n = N_TEXTS - at < s->together ? N_TEXTS - at : s->together;
         for (size_t k = 0; k < n; k++) {
             size_t i = s->turned ? N_TEXTS - 1 - at - k : at + k;
-            texts[k] = (ingle_text){sessions[k], tokens[i], lengths[i]};
+            texts[k] = (ingle_text){.session = sessions[k],
+                                    .tokens = tokens[i],
+                                    .n = lengths[i],
+                                    .n_first = s->pairs ? (lengths[i] + 1) / 2 : 0};
         }
         must(ingle_sessions_embed(texts, n, &how, &err), &err);
         for (size_t k = 0; k < n; k++) {
@@ -71,10 +75,10 @@ static void run(const char *model, const setup *s, float *out)
     ingle_model_close(&m);
 }
 
-static void check(const char *model, const char *name, ingle_pooling pooling, bool cut)
+static void check(const char *model, const char *name, ingle_pooling pooling, bool cut, bool pairs)
 {
     static float want[N_TEXTS * MOST], got[N_TEXTS * MOST];
-    const setup base = {INGLE_ISA_AUTO, false, false, false, 512, 1, 1, pooling};
+    const setup base = {INGLE_ISA_AUTO, false, false, false, 512, 1, 1, pooling, pairs};
     memset(want, 0, sizeof want);
     run(model, &base, want);
     for (size_t i = 0; i < N_TEXTS; i++) { /* zeros or NaN would prove nothing */
@@ -118,9 +122,10 @@ static void encoders(void **state)
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
         char path[32];
         int fd = eb_file(&specs[i], path);
-        check(path, specs[i].arch, INGLE_POOLING_MEAN, false);
-        check(path, specs[i].arch, INGLE_POOLING_CLS, false);
-        if (specs[i].n_labels) check(path, "bert, rank", INGLE_POOLING_RANK, false);
+        check(path, specs[i].arch, INGLE_POOLING_MEAN, false, false);
+        check(path, specs[i].arch, INGLE_POOLING_CLS, false, false);
+        if (specs[i].n_labels) check(path, "bert, rank", INGLE_POOLING_RANK, false, false);
+        if (specs[i].n_labels) check(path, "bert, pairs", INGLE_POOLING_RANK, false, true);
         close(fd);
     }
 }
@@ -130,10 +135,16 @@ static void a_decoder(void **state)
     golden g;
     (void)state;
     assert_true(golden_open(&g, "models", "qwen3"));
-    check(g.model, "qwen3", INGLE_POOLING_MEAN, true);
-    check(g.model, "qwen3", INGLE_POOLING_LAST, true);
-    check(g.model, "qwen3", INGLE_POOLING_CLS, true);
+    check(g.model, "qwen3", INGLE_POOLING_MEAN, true, false);
+    check(g.model, "qwen3", INGLE_POOLING_LAST, true, false);
+    check(g.model, "qwen3", INGLE_POOLING_CLS, true, false);
     golden_close(&g);
+    static const eb_spec ranks = {
+        .arch = "qwen3", .n_layer = 2, .n_head = 4, .pooling = 4, .cls_out = true, .n_labels = 2};
+    char path[32];
+    int fd = eb_file(&ranks, path);
+    check(path, "qwen3, rank", INGLE_POOLING_RANK, true, false);
+    close(fd);
 }
 
 int main(void)

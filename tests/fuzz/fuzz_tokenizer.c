@@ -31,6 +31,26 @@ static void use(const ingle_vocab *v, const char *text, size_t len, unsigned fla
     free(ids);
 }
 
+/* The two halves as a query and a document. */
+static void use_pair(const ingle_vocab *v, const char *text, size_t len)
+{
+    ingle_error err = {""};
+    size_t n, n_first, cap, half = len / 2;
+    ingle_status st = ingle_vocab_tokenize_pair(v, text, half, text + half, len - half, NULL, 0,
+                                                &cap, &n_first, &err);
+    if (st && st != INGLE_ERANGE) {
+        if (!err.text[0]) abort();
+        return;
+    }
+    int32_t *ids = malloc((cap + 1) * sizeof *ids);
+    st = ingle_vocab_tokenize_pair(v, text, half, text + half, len - half, ids, cap, &n, &n_first,
+                                   &err);
+    if (st || n != cap || n_first > n) abort();
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= v->info.n_tokens) abort();
+    free(ids);
+}
+
 static void use_all_tokens(const ingle_vocab *v)
 {
     char piece[16];
@@ -84,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     use(v, text, len, flags, false);
+    use_pair(v, text, len);
     use_all_tokens(v);
     ingle_vocab_close(&v);
     return 0;
@@ -95,12 +116,13 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
         "ab abb  <|x|>|x|x|> \xe4\xb8\xad\xff\xe4\xb8 'Ll 12345\r\n  </s>\xe2\x96\x81  x\xcc\x81!";
     static vocab_spec s;
     static gguf_bytes b;
-    if (i >= 7) return 0;
-    if (i < 4) spec(&s, i & 1);
+    if (i >= 8) return 0;
+    if (i < 4 || i == 7) spec(&s, i & 1);
     else vb_words(&s, i == 4 ? "bert" : i == 5 ? "t5" : "rwkv");
     if (i == 2) s.name = "phi-3", vb_token(&s, "<|end|>", VB_NORMAL, 0);
     if (i == 3)
         s.pre = "deepseek-llm", vb_key(&s, "tokenizer.ggml.eos_token_id", INGLE_GGUF_U32, 3);
+    if (i == 7) s.rank_template = "<|x|>a {query} {document}<|x|>|{document}";
     vb_write(&b, &s);
     size_t n = sizeof text - 1;
     if (3 + n + b.n > cap) return 0;

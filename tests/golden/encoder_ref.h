@@ -1,7 +1,9 @@
-/* encoder_ref.h - encoders in plain double arithmetic, one loop per line of the published model code:
+/* encoder_ref.h - what embeds and ranks in plain double arithmetic, one loop per line of the published
+ * model code:
  * BERT (Devlin et al. 2018; google-research/bert modeling.py), NomicBERT (nomic-ai/contrastors),
  * Jina BERT v2 (jinaai/jina-bert-implementation modeling_bert.py), ModernBERT (Warner et al. 2024;
- * transformers modeling_modernbert.py), EmbeddingGemma (transformers modeling_gemma3.py). Shares
+ * transformers modeling_modernbert.py), EmbeddingGemma (transformers modeling_gemma3.py), Qwen 3 as a
+ * reranker (transformers modeling_qwen3.py, the model card of Qwen3-Reranker). Shares
  * nothing with the engine but the reader of GGUF files; weights are F32. */
 #ifndef INGLE_TESTS_ENCODER_REF_H
 #define INGLE_TESTS_ENCODER_REF_H
@@ -29,6 +31,8 @@ typedef struct er_spec {
     bool global_first;       /* the first or the last */
     double base, base_local; /* of RoPE in halves; 0: none */
     double alibi;            /* largest slope is 2^(-alibi/heads); 0: none */
+    bool causal;             /* a token sees none behind it */
+    size_t n_first;          /* tokens of the first segment; 0: all */
 } er_spec;
 
 /* The tensor's floats as doubles, or NULL. */
@@ -150,6 +154,7 @@ static inline void er_attend(const er_spec *s, double *out, const double *q, con
                 size_t far = j > t ? j - t : t - j;
                 p[j] = -INFINITY;
                 if (!er_is_global(s, layer) && far > s->window / 2) continue;
+                if (s->causal && j > t) continue;
                 double dot = 0;
                 for (size_t i = 0; i < dim; i++)
                     dot += q[(t * s->n_head + h) * dim + i] *
@@ -265,7 +270,8 @@ static inline double *er_run(const er_spec *s, const int32_t *tokens, size_t n)
     for (size_t t = 0; t < n; t++)
         for (size_t i = 0; i < d; i++)
             x[t * d + i] = embd[(size_t)tokens[t] * d + i] * (s->embed_root ? sqrt((double)d) : 1) +
-                           (types ? types[i] : 0) + (places ? places[t * d + i] : 0);
+                           (types ? types[(s->n_first && t >= s->n_first ? d : 0) + i] : 0) +
+                           (places ? places[t * d + i] : 0);
     er_norm_top(s, x, n, "token_embd_norm");
     for (size_t l = 0; l < s->n_layer; l++) er_layer(s, x, n, l);
     er_norm_top(s, x, n, "output_norm");

@@ -19,7 +19,7 @@ static void fill(int32_t *tokens, size_t n, uint32_t seed)
 
 static er_spec reference(const ingle_gguf *g, const eb_spec *s)
 {
-    bool modern = !strcmp(s->arch, "modern-bert");
+    bool modern = !strcmp(s->arch, "modern-bert"), qwen = !strcmp(s->arch, "qwen3");
     return (er_spec){.g = g,
                      .n_embd = EB_EMBD,
                      .n_layer = s->n_layer,
@@ -28,13 +28,16 @@ static er_spec reference(const ingle_gguf *g, const eb_spec *s)
                      .head_dim = EB_EMBD / s->n_head,
                      .n_ff = EB_FF,
                      .eps = (double)1e-5f,
-                     .layer_norm = true,
-                     .post_norm = !modern,
-                     .act = ER_GELU_ERF,
+                     .layer_norm = !qwen,
+                     .post_norm = !modern && !qwen,
+                     .act = qwen ? ER_SILU : ER_GELU_ERF,
+                     .causal = qwen,
                      .window = s->window,
                      .period = 3,
                      .global_first = true,
-                     .base = modern ? 160000 : 0,
+                     .base = modern ? 160000
+                             : qwen ? 1000000
+                                    : 0,
                      .base_local = modern ? 10000 : 0,
                      .alibi = strcmp(s->arch, "jina-bert-v2") ? 0 : 8};
 }
@@ -51,10 +54,25 @@ static void near(const char *what, const float *got, const double *want, size_t 
     assert_true(worst <= BOUND * most);
 }
 
+/* Qwen 3's two rows of the head, for "yes" and "no", on the last token; the score is the softmax. */
+static void rank_last(const er_spec *s, const double *x, size_t n, size_t n_labels, double *out)
+{
+    size_t d = s->n_embd;
+    double *labels = er_tensor(s->g, "cls.output.weight"), sum = 0;
+    er_linear(out, x + (n - 1) * d, 1, n_labels, d, labels, NULL);
+    for (size_t i = 0; n_labels > 1 && i < n_labels; i++) sum += exp(out[i]);
+    for (size_t i = 0; n_labels > 1 && i < n_labels; i++) out[i] = exp(out[i]) / sum;
+    free(labels);
+}
+
 /* cls, cls.norm, cls.output on the first row or the mean, as transformers' classifiers do it. */
 static void rank(const er_spec *s, const double *x, size_t n, bool modern, size_t n_labels,
                  double *out)
 {
+    if (s->causal) {
+        rank_last(s, x, n, n_labels, out);
+        return;
+    }
     size_t d = s->n_embd;
     double *pooled = calloc(d, sizeof *pooled), *y = malloc(d * sizeof *y),
            *w = er_tensor(s->g, "cls.weight"), *bias = er_tensor(s->g, "cls.bias"),
@@ -72,8 +90,10 @@ static void rank(const er_spec *s, const double *x, size_t n, bool modern, size_
     free(pooled), free(y), free(w), free(bias), free(norm), free(labels), free(labels_bias);
 }
 
-static float *embed(runner *r, const int32_t *tokens, size_t n, ingle_pooling pooling, size_t *len)
+static float *embed(runner *r, const int32_t *tokens, size_t n, size_t n_first,
+                    ingle_pooling pooling, size_t *len)
 {
+    const ingle_text text = {.session = r->session, .tokens = tokens, .n = n, .n_first = n_first};
     ingle_error err;
     ingle_embed_options opt;
     const float *v;
@@ -81,7 +101,7 @@ static float *embed(runner *r, const int32_t *tokens, size_t n, ingle_pooling po
     ingle_embed_options_init(&opt);
     opt.pooling = pooling;
     opt.normalize = false;
-    must(ingle_session_embed(r->session, tokens, n, &opt, &err), &err);
+    must(ingle_sessions_embed(&text, 1, &opt, &err), &err);
     float *out = NULL;
     *len = 0;
     for (size_t i = 0; !ingle_session_embedding(r->session, i, &v, &each, NULL);
@@ -92,7 +112,8 @@ static float *embed(runner *r, const int32_t *tokens, size_t n, ingle_pooling po
     return out;
 }
 
-static void check(const eb_spec *s, const char *what)
+/* The first n_first of all tokens are of the first segment; 0: all are. */
+static void check_pair(const eb_spec *s, const char *what, size_t n_first)
 {
     enum { N = 70 };
     int32_t tokens[N];
@@ -104,24 +125,25 @@ static void check(const eb_spec *s, const char *what)
     assert_int_equal(ingle_gguf_open(&file, path, true, NULL), INGLE_OK);
     fill(tokens, N, s->n_layer + s->n_head);
     er_spec ref = reference(file, s);
+    ref.n_first = n_first;
     double *want = er_run(&ref, tokens, N), mean[EB_EMBD] = {0}, ranks[EB_EMBD];
     for (size_t i = 0; i < N * EB_EMBD; i++) mean[i % EB_EMBD] += want[i] / N;
     for (int plain = 0; plain < 2; plain++) {
         runner r = runner_open(&g, plain ? INGLE_ISA_REF : INGLE_ISA_AUTO, !plain);
         size_t n;
-        float *got = embed(&r, tokens, N, INGLE_POOLING_NONE, &n);
+        float *got = embed(&r, tokens, N, n_first, INGLE_POOLING_NONE, &n);
         assert_int_equal(n, N * EB_EMBD);
         near(what, got, want, n);
         free(got);
-        got = embed(&r, tokens, N, INGLE_POOLING_MEAN, &n);
+        got = embed(&r, tokens, N, n_first, INGLE_POOLING_MEAN, &n);
         near("  mean", got, mean, EB_EMBD);
         free(got);
-        got = embed(&r, tokens, N, INGLE_POOLING_LAST, &n);
+        got = embed(&r, tokens, N, n_first, INGLE_POOLING_LAST, &n);
         near("  last", got, want + (N - 1) * EB_EMBD, EB_EMBD);
         free(got);
         if (s->n_labels) {
             rank(&ref, want, N, !strcmp(s->arch, "modern-bert"), s->n_labels, ranks);
-            got = embed(&r, tokens, N, INGLE_POOLING_RANK, &n);
+            got = embed(&r, tokens, N, n_first, INGLE_POOLING_RANK, &n);
             assert_int_equal(n, s->n_labels);
             snprintf(label, sizeof label, "  rank, %u labels", s->n_labels);
             near(label, got, ranks, n);
@@ -132,6 +154,11 @@ static void check(const eb_spec *s, const char *what)
     free(want);
     ingle_gguf_close(&file);
     close(fd);
+}
+
+static void check(const eb_spec *s, const char *what)
+{
+    check_pair(s, what, 0);
 }
 
 static void jina_bert_v2(void **state)
@@ -179,6 +206,44 @@ static void bert_ranks(void **state)
           "bert, dense only");
 }
 
+/* Queries of one token, of some, of all. */
+static void bert_pairs(void **state)
+{
+    static const eb_spec minilm = {.arch = "bert",
+                                   .n_layer = 2,
+                                   .n_head = 4,
+                                   .pooling = 4,
+                                   .cls = true,
+                                   .cls_out = true,
+                                   .n_labels = 1};
+    (void)state;
+    check_pair(&minilm, "bert, 1 token and the rest", 1);
+    check_pair(&minilm, "bert, 31 and the rest", 31);
+    check_pair(&minilm, "bert, 70 and none", 70);
+    check_pair(&(eb_spec){.arch = "jina-bert-v2", .n_layer = 2, .n_head = 4, .separate_gate = true},
+               "jina-bert-v2, 12 and the rest", 12);
+}
+
+/* It makes ranks of the labels' probabilities, vectors of the last token, and logits. */
+static void qwen3_reranker(void **state)
+{
+    (void)state;
+    check(&(eb_spec){.arch = "qwen3",
+                     .n_layer = 3,
+                     .n_head = 4,
+                     .pooling = 4,
+                     .cls_out = true,
+                     .n_labels = 2},
+          "qwen3, yes and no");
+    check(&(eb_spec){.arch = "qwen3",
+                     .n_layer = 2,
+                     .n_head = 2,
+                     .pooling = 4,
+                     .cls_out = true,
+                     .n_labels = 1},
+          "qwen3, one label");
+}
+
 /* The reference itself is right: with the tanh form it gives the other engine's values. */
 static void reference_is_right(void **state)
 {
@@ -214,7 +279,7 @@ static void reference_is_right(void **state)
     g.n_ctx = 0;
     runner r = runner_open(&g, INGLE_ISA_AUTO, true);
     size_t n;
-    float *got = embed(&r, g.tokens, g.n_tokens, INGLE_POOLING_NONE, &n);
+    float *got = embed(&r, g.tokens, g.n_tokens, 0, INGLE_POOLING_NONE, &n);
     near("bert-cls, exact form", got, erf_form, n);
     runner_close(&r);
     free(got), free(want), free(tanh_form), free(erf_form);
@@ -225,10 +290,9 @@ static void reference_is_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_is_right),
-        cmocka_unit_test(jina_bert_v2),
-        cmocka_unit_test(modern_bert),
-        cmocka_unit_test(bert_ranks),
+        cmocka_unit_test(reference_is_right), cmocka_unit_test(jina_bert_v2),
+        cmocka_unit_test(modern_bert),        cmocka_unit_test(bert_ranks),
+        cmocka_unit_test(bert_pairs),         cmocka_unit_test(qwen3_reranker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,7 +100,7 @@ static void wrong_calls(void **state)
             INGLE_EUNSUPPORTED, "bert");
     refused(ingle_session_eval(h.session, tokens, 3, INGLE_ROWS_NONE, &err), &err,
             INGLE_EUNSUPPORTED, "bert");
-    const ingle_text same[2] = {{h.session, tokens, 3}, {h.session, tokens, 3}};
+    const ingle_text same[2] = {{h.session, tokens, 3, 0}, {h.session, tokens, 3, 0}};
     refused(ingle_sessions_embed(same, 2, NULL, &err), &err, INGLE_EBUSY, "session");
     assert_int_equal(ingle_session_embedding(h.session, 0, &v, &n, &err), INGLE_ENOTFOUND);
     must(ingle_session_embed(h.session, tokens, 64, NULL, &err), &err); /* all is as it was */
@@ -226,8 +226,8 @@ static void open_scene(scene *s)
     s->held[0] = hold(s->h.session), s->held[1] = hold(s->h.other);
     assert_true(s->held[0].n_rows == 1 && s->held[1].n_rows == 3);
     /* too long for one batch: two steps */
-    s->texts[0] = (ingle_text){s->h.session, tokens, 40};
-    s->texts[1] = (ingle_text){s->h.other, tokens, 41};
+    s->texts[0] = (ingle_text){.session = s->h.session, .tokens = tokens, .n = 40};
+    s->texts[1] = (ingle_text){.session = s->h.other, .tokens = tokens, .n = 41};
 }
 
 static void as_before(const scene *s)
@@ -325,6 +325,49 @@ static void closing_changes_nothing(void **state)
     close_scene(&s);
 }
 
+/* Segments that are not there, and what no classifier gives. */
+static void pairs(void **state)
+{
+    static const eb_spec others[] = {
+        {.arch = "modern-bert", .n_layer = 1, .n_head = 4, .window = 8},
+        {.arch = "bert", .n_layer = 1, .n_head = 4, .one_type = true},
+        {.arch = "qwen3", .n_layer = 1, .n_head = 4, .pooling = 4}};
+    house h;
+    ingle_error err;
+    (void)state;
+    open_house(&h, &bert);
+    ingle_text text = {.session = h.session, .tokens = tokens, .n = 5, .n_first = 6};
+    refused(ingle_sessions_embed(&text, 1, NULL, &err), &err, INGLE_EINVAL, "n_first");
+    held one, two;
+    text.n_first = 5;
+    must(ingle_sessions_embed(&text, 1, NULL, &err), &err);
+    one = hold(h.session);
+    text.n_first = 0;
+    must(ingle_sessions_embed(&text, 1, NULL, &err), &err);
+    still_holds(h.session, &one);
+    text.n_first = 2;
+    must(ingle_sessions_embed(&text, 1, NULL, &err), &err);
+    two = hold(h.session);
+    assert_memory_not_equal(one.v, two.v, one.n * sizeof *one.v);
+    free(one.v), free(two.v);
+    close_house(&h);
+    for (size_t i = 0; i < 3; i++) {
+        open_house(&h, &others[i]);
+        text.session = h.session;
+        ingle_embed_options o;
+        ingle_embed_options_init(&o);
+        o.pooling = INGLE_POOLING_MEAN;
+        refused(ingle_sessions_embed(&text, 1, &o, &err), &err, INGLE_EUNSUPPORTED,
+                "token_types.weight");
+        text.n_first = 0;
+        must(ingle_sessions_embed(&text, 1, &o, &err), &err);
+        o.pooling = INGLE_POOLING_RANK;
+        refused(ingle_sessions_embed(&text, 1, &o, &err), &err, INGLE_EUNSUPPORTED, "classifier");
+        text.n_first = 2;
+        close_house(&h);
+    }
+}
+
 /* Heads whose widths do not fit; a tensor nobody uses. */
 static void parts_that_do_not_fit(void **state)
 {
@@ -360,6 +403,7 @@ int main(void)
         cmocka_unit_test(no_memory_changes_nothing),
         cmocka_unit_test(a_bad_text_changes_nothing),
         cmocka_unit_test(closing_changes_nothing),
+        cmocka_unit_test(pairs),
         cmocka_unit_test(parts_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

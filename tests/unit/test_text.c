@@ -4,31 +4,10 @@
 #define _GNU_SOURCE
 #include "base/utf8.h"
 #include "text/pairq.h"
-#include "vocab_build.h"
+#include "vocab_test.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static uint64_t state = 1;
-
-static uint32_t draw(uint32_t n)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((state >> 33) % n);
-}
-
-static ingle_vocab *open_ok(const vocab_spec *s)
-{
-    ingle_vocab *v;
-    ingle_error err = {""};
-    ingle_status st = vb_open(&v, s, &err);
-    if (st) print_error("%s\n", err.text);
-    assert_int_equal(st, INGLE_OK);
-    return v;
-}
 
 static void expect_ids(const ingle_vocab *v, const char *text, unsigned flags, size_t n_want,
                        const int32_t *want)

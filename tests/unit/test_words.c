@@ -3,30 +3,9 @@
  * a search through a list, RWKV against a search through all tokens. */
 #define _GNU_SOURCE
 #include "text/words.h"
-#include "vocab_build.h"
+#include "vocab_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-static uint64_t state = 1;
-
-static uint32_t draw(uint32_t n)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((state >> 33) % n);
-}
-
-static ingle_vocab *open_ok(const vocab_spec *s)
-{
-    ingle_vocab *v;
-    ingle_error err = {""};
-    ingle_status st = vb_open(&v, s, &err);
-    if (st) print_error("%s\n", err.text);
-    assert_int_equal(st, INGLE_OK);
-    return v;
-}
 
 /* Token ids as their texts, joined by blanks. */
 static const char *texts_of(const ingle_vocab *v, const char *text, size_t len, unsigned flags)

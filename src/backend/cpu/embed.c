@@ -18,6 +18,15 @@ bool cpu_wants(const ingle_backend *b, ingle_when when)
     }
 }
 
+void cpu_segment(const worker *w, const ingle_instr *in, size_t t)
+{
+    const ingle_backend *b = w->b;
+    size_t n_first = b->batch->seqs[b->tok_seq[t]].n_first;
+    bool second = n_first && b->tok_pos[t] >= n_first;
+    b->kern.add(row(w, in->dst, t), row(w, in->src, t), vec(w, second ? in->vector2 : in->vector),
+                in->width);
+}
+
 /* My columns [*from, *to) of n, whole cache lines. */
 static void columns(const worker *w, size_t n, size_t *from, size_t *to)
 {

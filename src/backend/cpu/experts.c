@@ -30,7 +30,7 @@ static uint32_t best_of(const float *score, const uint8_t *taken, uint32_t n)
     return best;
 }
 
-static void softmax(const worker *w, float *x, size_t n)
+void cpu_softmax(const worker *w, float *x, size_t n)
 {
     float max = -INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++) max = x[i] > max ? x[i] : max;
@@ -88,7 +88,7 @@ static void choose(const worker *w, const ingle_instr *in, float *x, ingle_choic
     const float *bias = vec(w, in->vector);
     float *score = (float *)(void *)(w->own + w->b->at.t_route), *spare = score + n;
     uint8_t *taken = (uint8_t *)(spare + 2 * (size_t)n);
-    if (moe->gating == INGLE_GATING_SOFTMAX) softmax(w, x, n);
+    if (moe->gating == INGLE_GATING_SOFTMAX) cpu_softmax(w, x, n);
     else if (moe->gating == INGLE_GATING_SIGMOID) sigmoid(w, x, n);
     for (uint32_t i = 0; i < n; i++) score[i] = bias ? x[i] + bias[i] : x[i];
     if (moe->n_group > 1) drop_groups(moe, score, taken, spare);
@@ -100,7 +100,7 @@ static void choose(const worker *w, const ingle_instr *in, float *x, ingle_choic
     }
     if (moe->gating == INGLE_GATING_CHOSEN) {
         for (uint32_t k = 0; k < moe->n_used; k++) spare[k] = c[k].weight;
-        softmax(w, spare, moe->n_used);
+        cpu_softmax(w, spare, moe->n_used);
         for (uint32_t k = 0; k < moe->n_used; k++) c[k].weight = spare[k];
     }
     finish_weights(w, in, c);

@@ -109,6 +109,10 @@ void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, siz
     case INGLE_ACT_TANH: k->softcap(dst, src, 1.0f, n); break;
     case INGLE_ACT_SOFTPLUS: k->softplus(dst, src, n); break;
     case INGLE_ACT_SIGMOID: k->sigmoid(dst, src, n); break;
+    case INGLE_ACT_SOFTMAX:
+        if (dst != src) memcpy(dst, src, n * sizeof *dst);
+        cpu_softmax(w, dst, n);
+        break;
     default: k->silu(dst, src, n); break;
     }
 }
@@ -155,6 +159,7 @@ static void by_row(const worker *w, const ingle_instr *in)
             for (uint32_t h = 0; h < in->n_heads; h++)
                 norm_row(w, in, dst + h * in->head_dim, src + h * in->head_dim, in->head_dim, h);
             break;
+        case INGLE_OP_SEGMENT: cpu_segment(w, in, t); break;
         case INGLE_OP_BIAS: k->add(dst, src, vec(w, in->vector), width); break;
         case INGLE_OP_ROPE:
             rope_heads(w, in->rope, dst + in->to.at, t, in->n_heads, in->head_dim);

@@ -57,6 +57,8 @@ static inline bool wants(const worker *w, const ingle_instr *in, ingle_act act)
 bool cpu_wants(const ingle_backend *b, ingle_when when);
 void cpu_pool(const worker *w, const ingle_instr *in);
 void cpu_result(const worker *w, const ingle_instr *in);
+/* One row of SEGMENT. */
+void cpu_segment(const worker *w, const ingle_instr *in, size_t t);
 /* All threads meet. */
 void cpu_barrier(const worker *w);
 /* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as many
@@ -79,7 +81,9 @@ void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, siz
 void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
                  size_t n);
 
-/* experts.c: ROUTE, EXPERTS, REDUCE, one row of GATE */
+/* experts.c: x = softmax(x) */
+void cpu_softmax(const worker *w, float *x, size_t n);
+/* ROUTE, EXPERTS, REDUCE, one row of GATE */
 void cpu_route(const worker *w, const ingle_instr *in);
 void cpu_experts(const worker *w, const ingle_instr *in, cpu_counter *counter);
 void cpu_reduce(const worker *w, const ingle_instr *in);
