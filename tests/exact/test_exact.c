@@ -151,8 +151,8 @@ static void batch_threads_levels(void **state)
             assert_int_equal(strncmp(models[i], "gemma", 5), 0);
             continue;
         }
-        bool every = GOLDEN_STEP == 1 &&
-                     (!strcmp(models[i], "qwen3") || !strcmp(models[i], "llama-Q4_K"));
+        bool every =
+            GOLDEN_STEP == 1 && (!strcmp(models[i], "qwen3") || !strcmp(models[i], "llama-Q4_K"));
         check_model(&g, i, every);
         golden_close(&g);
     }
