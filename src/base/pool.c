@@ -20,9 +20,10 @@
 #define MAX_THREADS 1024
 #define MAX_PAUSES  2000
 #define N_YIELDS    64
-#define N_SHORT     15    /* spins kept short after one that failed */
-#define SHORT_SHARE 16    /* what is left of them */
-#define MAX_SPIN_NS 50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
+#define N_SHORT     15     /* spins kept short after one that failed */
+#define SHORT_SHARE 16     /* what is left of them */
+#define MAX_SPIN_NS 50000  /* a pause takes 10 to 140 cycles, so the number alone says little */
+#define LONG_NS     500000 /* a yield that took longer gave the processor to some other program */
 
 /* What one thread owns; a line of its own. */
 typedef struct worker {
@@ -89,29 +90,63 @@ static void gate_wake(gate *g)
         syscall(SYS_futex, &g->word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-static bool gate_try(gate *g, uint32_t seen, int n_tries, bool crowded)
+static bool moved(gate *g, uint32_t seen)
+{
+    return atomic_load_explicit(&g->word, memory_order_acquire) != seen;
+}
+
+static bool gate_spin(gate *g, uint32_t seen, int n_tries)
 {
     for (int i = 0; i < n_tries; i++) {
-        if (atomic_load_explicit(&g->word, memory_order_acquire) != seen) return true;
-        if (crowded) sched_yield();
-        else pause_briefly();
+        if (moved(g, seen)) return true;
+        pause_briefly();
     }
     return false;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* False if the processor was long with somebody else. */
+static bool yield_briefly(void)
+{
+    int64_t before = now_ns();
+    sched_yield();
+    return now_ns() - before < LONG_NS;
+}
+
+/* *others: another program wants the processors. */
+static bool gate_yield(gate *g, uint32_t seen, int n_tries, bool *others)
+{
+    for (int i = 0; i < n_tries && !*others; i++) {
+        if (moved(g, seen)) return true;
+        *others = !yield_briefly();
+    }
+    return moved(g, seen);
 }
 
 /* Spins, then sleeps. A spin that failed most often means that whoever we wait for is not running
  * at all (other programs, a quota that is used up), and then the next ones would fail as well: they
  * are kept short for a while. With more threads than processors a spin would keep whoever we wait
  * for from running; a yield lets it, and comes back sooner than a sleep and its wake-up: with 8
- * threads on 2 processors the steps of a tiny model take a third of the time. */
+ * threads on 2 processors the steps of a tiny model take a third of the time. But a yield also lets
+ * every other program run for its whole slice, milliseconds: then only sleeping keeps our share, and
+ * the next waits sleep at once. */
 static void wait_for(const ingle_pool *pool, int *n_short, gate *g, uint32_t seen)
 {
-    bool shorten = *n_short && !pool->crowded;
-    if (gate_try(g, seen, shorten ? pool->n_tries / SHORT_SHARE : pool->n_tries, pool->crowded)) {
-        *n_short = 0;
+    bool others = false;
+    if (pool->crowded
+            ? !*n_short && gate_yield(g, seen, pool->n_tries, &others)
+            : gate_spin(g, seen, *n_short ? pool->n_tries / SHORT_SHARE : pool->n_tries)) {
+        *n_short = others ? N_SHORT : 0;
         return;
     }
-    *n_short = *n_short ? *n_short - 1 : N_SHORT;
+    if (*n_short) --*n_short;
+    else if (others || !pool->crowded) *n_short = N_SHORT;
     gate_sleep(g, seen);
 }
 
@@ -125,13 +160,6 @@ static void *worker_main(void *arg)
         pool->fn(pool->arg, pool, w->index, pool->n_threads);
         if (atomic_fetch_sub(&pool->finish.word, 1) == 1) gate_wake(&pool->finish);
     }
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* How many pauses fit the time we allow; the best of three, since a preempted measurement says
@@ -246,8 +274,11 @@ void ingle_pool_barrier(ingle_pool *pool, int i_thread)
 
 void ingle_pool_await(const ingle_pool *pool, const atomic_size_t *count, size_t least)
 {
+    static const struct timespec brief = {0, 50000};
+    bool others = false;
     for (int i = 0; atomic_load_explicit(count, memory_order_acquire) < least; i++) {
-        if (pool->crowded || i >= pool->n_tries) sched_yield();
+        if (others) nanosleep(&brief, NULL);
+        else if (pool->crowded || i >= pool->n_tries) others = !yield_briefly();
         else pause_briefly();
     }
 }
