@@ -22,12 +22,12 @@ size_t ingle_states_rewind(ingle_states *s, size_t n_live, size_t n)
     return n_live;
 }
 
-/* The checkpoint that will be missed least: where the way from the one before to the one behind is
- * short beside how far it lies back. Their distances come to grow with their age. */
+/* The checkpoint that will be missed least: without it, going back just past the one behind it means
+ * to compute from the one before it; least times as much, that is (states.h). */
 static size_t least(const ingle_states *s, size_t n_live)
 {
     size_t best = 1;
-    uint64_t best_way = 0, best_age = 0;
+    uint64_t best_far = 0, best_near = 1;
     for (size_t i = 1; i < INGLE_STATE_SLOTS; i++) {
         size_t before = 0, behind = n_live;
         if (!s->at[i]) return i;
@@ -35,8 +35,8 @@ static size_t least(const ingle_states *s, size_t n_live)
             if (s->at[k] < s->at[i] && s->at[k] > before) before = s->at[k];
             if (s->at[k] > s->at[i] && s->at[k] < behind) behind = s->at[k];
         }
-        uint64_t way = behind - before, age = n_live - s->at[i];
-        if (i == 1 || way * best_age < best_way * age) best = i, best_way = way, best_age = age;
+        uint64_t far = n_live - before, near = n_live - behind + INGLE_STATE_NEAR;
+        if (i == 1 || far * best_near < best_far * near) best = i, best_far = far, best_near = near;
     }
     return best;
 }
