@@ -132,47 +132,88 @@ static void scan(const ingle_scan *job)
 
 enum { DELTA_VECS = 4 }; /* chains side by side, to hide the latency of each */
 
-/* One token, n_vecs (a constant) vectors of columns from i on. */
-static inline __attribute__((always_inline)) void delta_some(const ingle_delta *job, size_t t,
-                                                             size_t i, int n_vecs)
+typedef struct delta_sums {
+    v16 sum[DELTA_VECS], add[DELTA_VECS], out[DELTA_VECS];
+} delta_sums;
+
+static inline v16 delta_keep(const ingle_delta *job, size_t t)
 {
-    const float *k = job->k + t * job->ld_qk, *q = job->q + t * job->ld_qk;
-    const v16 keep = v_exp(v_mul(v_set(job->a), v_set(job->gate[t * job->ld_gate])));
-    const v16 beta = v_set(job->beta[t * job->ld_beta]);
-    v16 sum[DELTA_VECS], add[DELTA_VECS];
-    for (int v = 0; v < n_vecs; v++) sum[v] = v_set(0.0f);
+    return v_exp(v_mul(v_set(job->a), v_set(job->gate[t * job->ld_gate])));
+}
+
+/* sum = what the first token's key finds in the state. */
+static inline __attribute__((always_inline)) void delta_find(const ingle_delta *job, delta_sums *d,
+                                                             size_t i, int n_vecs, v16 keep)
+{
+    for (int v = 0; v < n_vecs; v++) d->sum[v] = v_set(0.0f);
     for (size_t r = 0; r < job->n_key; r++) {
         const float *s = job->state + r * job->ld_state + i;
         for (int v = 0; v < n_vecs; v++)
-            sum[v] = v_fma(v_mul(v_load(s + 16 * v), keep), v_set(k[r]), sum[v]);
+            d->sum[v] = v_fma(v_mul(v_load(s + 16 * v), keep), v_set(job->k[r]), d->sum[v]);
     }
-    for (int v = 0; v < n_vecs; v++) {
-        size_t at = i + 16 * (size_t)v;
-        v16 want = v_load_n(job->v + t * job->ld_v + at, job->n - at);
-        add[v] = v_mul(v_sub(want, sum[v]), beta);
-        sum[v] = v_set(0.0f);
-    }
+}
+
+/* Token t into the state and out of it; while a piece of state is in a register it decays for the next
+ * token, and that one's key looks into it. `fresh`: it has not decayed for t yet (constants, as
+ * n_vecs). */
+static inline __attribute__((always_inline)) void delta_pass(const ingle_delta *job, delta_sums *d,
+                                                             size_t t, size_t i, int n_vecs,
+                                                             v16 keep, bool fresh, bool more,
+                                                             v16 keep_next)
+{
+    const float *k = job->k + t * job->ld_qk, *q = job->q + t * job->ld_qk,
+                *k_next = k + (more ? job->ld_qk : 0);
+    for (int v = 0; v < n_vecs; v++) d->sum[v] = d->out[v] = v_set(0.0f);
     for (size_t r = 0; r < job->n_key; r++) {
         float *s = job->state + r * job->ld_state + i;
         for (int v = 0; v < n_vecs; v++) {
-            v16 x = v_fma(v_set(k[r]), add[v], v_mul(v_load(s + 16 * v), keep));
+            v16 x = v_load(s + 16 * v);
+            if (fresh) x = v_mul(x, keep);
+            x = v_fma(v_set(k[r]), d->add[v], x);
+            d->out[v] = v_fma(x, v_set(q[r]), d->out[v]);
+            if (more) {
+                x = v_mul(x, keep_next);
+                d->sum[v] = v_fma(x, v_set(k_next[r]), d->sum[v]);
+            }
             v_store(s + 16 * v, x);
-            sum[v] = v_fma(x, v_set(q[r]), sum[v]);
         }
     }
-    for (int v = 0; v < n_vecs; v++) {
-        size_t at = i + 16 * (size_t)v;
-        v_store_n(job->out + t * job->ld_out + at, v_mul(sum[v], v_set(job->scale)), job->n - at);
+}
+
+/* All tokens, n_vecs (a constant) vectors of columns from i on. */
+static inline __attribute__((always_inline)) void delta_some(const ingle_delta *job, size_t i,
+                                                             int n_vecs)
+{
+    delta_sums d;
+    v16 keep = delta_keep(job, 0);
+    delta_find(job, &d, i, n_vecs, keep);
+    for (size_t t = 0; t < job->n_tokens; t++) {
+        bool more = t + 1 < job->n_tokens;
+        v16 beta = v_set(job->beta[t * job->ld_beta]), next = keep;
+        if (more) next = delta_keep(job, t + 1);
+        for (int v = 0; v < n_vecs; v++) {
+            size_t at = i + 16 * (size_t)v;
+            v16 want = v_load_n(job->v + t * job->ld_v + at, job->n - at);
+            d.add[v] = v_mul(v_sub(want, d.sum[v]), beta);
+        }
+        if (t && more) delta_pass(job, &d, t, i, n_vecs, keep, false, true, next);
+        else if (t) delta_pass(job, &d, t, i, n_vecs, keep, false, false, next);
+        else if (more) delta_pass(job, &d, t, i, n_vecs, keep, true, true, next);
+        else delta_pass(job, &d, t, i, n_vecs, keep, true, false, next);
+        keep = next;
+        for (int v = 0; v < n_vecs; v++) {
+            size_t at = i + 16 * (size_t)v;
+            v_store_n(job->out + t * job->ld_out + at, v_mul(d.out[v], v_set(job->scale)),
+                      job->n - at);
+        }
     }
 }
 
 static void delta(const ingle_delta *job)
 {
     size_t i = 0;
-    for (; i + 16 * (DELTA_VECS - 1) < job->n; i += 16 * DELTA_VECS)
-        for (size_t t = 0; t < job->n_tokens; t++) delta_some(job, t, i, DELTA_VECS);
-    for (; i < job->n; i += 16)
-        for (size_t t = 0; t < job->n_tokens; t++) delta_some(job, t, i, 1);
+    for (; i + 16 * (DELTA_VECS - 1) < job->n; i += 16 * DELTA_VECS) delta_some(job, i, DELTA_VECS);
+    for (; i < job->n; i += 16) delta_some(job, i, 1);
 }
 
 static void recur_init(ingle_kern *k)
