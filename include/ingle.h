@@ -359,10 +359,11 @@ INGLE_API ingle_status ingle_engine_limits(ingle_engine *engine, ingle_limits *l
 
 /* What one step has to do at least, for comparing with the limits. */
 typedef struct ingle_cost {
-    double matmul_macs; /* multiply-accumulates per prompt token, without embedding and head */
-    double head_macs;   /* of the output head, once per wanted row */
+    double matmul_macs; /* multiply-accumulates per prompt token */
+    double head_macs;   /* once per wanted row: the output head, and all behind the last layer that
+                         * keeps anything of a token */
     double matmul_float_macs, head_float_macs; /* the part of them with F32, F16 and BF16 weights */
-    double attend_macs;  /* of attention per token, per position attended to */
+    double attend_macs;  /* of attention per prompt token, per position attended to */
     double weight_bytes; /* weight bytes read for one decoded token */
     double kv_bytes;     /* KV bytes read per decoded token, per position attended to */
 } ingle_cost;

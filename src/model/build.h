@@ -22,9 +22,25 @@ typedef struct builder {
     uint32_t attn_norm,
         attn_norm_bias;     /* the layer's, for a parallel feed-forward without its own */
     uint32_t last_cache[2]; /* [windowed] of the last layer with keys and values of its own */
-    bool rows;              /* past the GATHER of the last layer */
+    bool rows;              /* past the GATHERs: nothing behind them stores anything */
     ingle_instr nowhere;    /* written to after an error */
 } builder;
+
+/* Where the residual stream is, all streams, and the way around attention: of tokens or of rows. */
+static inline ingle_buf stream(const builder *b)
+{
+    return b->rows ? INGLE_BUF_XR : INGLE_BUF_X;
+}
+
+static inline ingle_buf streams(const builder *b)
+{
+    return b->rows ? INGLE_BUF_XSR : INGLE_BUF_XS;
+}
+
+static inline ingle_buf around(const builder *b)
+{
+    return b->rows ? INGLE_BUF_LRR : INGLE_BUF_LR;
+}
 
 static inline ingle_instr *emit(builder *b, ingle_op op)
 {
@@ -148,10 +164,10 @@ static inline void scale(builder *b, ingle_buf buf, float by)
 }
 
 /* plan_recurrent.c: what its buffers hold in a layer; Y = the layer's recurrence of X, returns the stem of
- * the projection that follows; Q and E from one tensor; A *= sigmoid(E). */
+ * the projection that follows; Q and E out of P, by heads; A *= sigmoid(E). */
 void ingle_build_recurrent_widths(uint32_t *width, const ingle_hparams *hp, const ingle_layer *l);
 const char *ingle_build_recurrent(builder *b);
-void ingle_build_gated_query(builder *b, ingle_buf src);
+void ingle_build_gated_query(builder *b);
 void ingle_build_attention_gate(builder *b);
 
 /* Another cache in every page; its index. */

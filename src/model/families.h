@@ -228,6 +228,7 @@ typedef struct ingle_recur {
     uint32_t n_heads, n_groups; /* the heads of a group share B and C, or q and k */
     uint32_t dt_rank;           /* Mamba 1: columns that its steps come from */
     bool norm_dt_bc;            /* Mamba 1: steps, B and C are normed */
+    bool fused_in;              /* delta rule: q, k, v and the gate are one tensor, by groups */
 } ingle_recur;
 
 /* Channels of the convolution. */

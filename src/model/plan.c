@@ -40,12 +40,10 @@ void ingle_build_turn(builder *b, ingle_buf buf, uint32_t n_heads)
 static void project_qkv(builder *b, ingle_buf src)
 {
     const uint32_t *width = b->width;
-    size_t q = width[INGLE_BUF_Q], k = width[INGLE_BUF_K], v = width[INGLE_BUF_V];
+    ingle_buf query = b->hp->gated_attn ? INGLE_BUF_P : INGLE_BUF_Q;
+    size_t q = width[query], k = width[INGLE_BUF_K], v = width[INGLE_BUF_V];
     bool fused = has(b, "attn_qkv.weight");
-    if (b->hp->gated_attn) ingle_build_gated_query(b, src);
-    else
-        linear_part(b, INGLE_BUF_Q, src, fused ? "attn_qkv" : "attn_q", 0, q,
-                    fused ? q + k + v : q);
+    linear_part(b, query, src, fused ? "attn_qkv" : "attn_q", 0, q, fused ? q + k + v : q);
     linear_part(b, INGLE_BUF_K, src, fused ? "attn_qkv" : "attn_k", fused ? q : 0, k,
                 fused ? q + k + v : k);
     if (b->family->norm_v && !fused && !has(b, "attn_v.weight")) {
@@ -56,6 +54,7 @@ static void project_qkv(builder *b, ingle_buf src)
     } else
         linear_part(b, INGLE_BUF_V, src, fused ? "attn_qkv" : "attn_v", fused ? q + k : 0, v,
                     fused ? q + k + v : v);
+    if (b->hp->gated_attn) ingle_build_gated_query(b);
 }
 
 uint32_t ingle_build_cache(builder *b, const ingle_cache *cache)
@@ -123,7 +122,7 @@ static void attention_norm(builder *b)
 {
     bool two = has(b, "attn_norm_2.weight");
     size_t n = b->width[INGLE_BUF_X];
-    norm(b, INGLE_BUF_N, INGLE_BUF_X, two ? "attn_norm_2" : "attn_norm");
+    norm(b, INGLE_BUF_N, stream(b), two ? "attn_norm_2" : "attn_norm");
     if (b->st) return;
     b->attn_norm = b->plan->instr[b->plan->n_instr - 1].vector;
     b->attn_norm_bias = b->plan->instr[b->plan->n_instr - 1].bias;
@@ -181,7 +180,7 @@ static void attention(builder *b)
     /* An encoder's first layer may lean on the norm of the embeddings. */
     bool bare = b->family->no_pre_norm || (b->family->encoder && b->family->embed_norm &&
                                            !b->layer && !has(b, "attn_norm.weight"));
-    ingle_buf src = bare ? INGLE_BUF_X : INGLE_BUF_N;
+    ingle_buf src = bare ? stream(b) : INGLE_BUF_N;
     if (!bare) attention_norm(b);
     ingle_build_laurel(b);
     if (b->family->latent) ingle_build_latent(b, src);
@@ -292,24 +291,32 @@ static void feed_forward(builder *b, ingle_buf x)
     join(b, x, "post_ffw_norm");
 }
 
-/* After the last attention only the wanted rows go on. Where attention and feed-forward are parallel
- * the feed-forward is added first: attention has read the stream by then. */
+/* Behind the last layer that stores anything no later token needs the others: only the wanted rows
+ * go on. Returns where `out` is for them. */
+static ingle_buf gather(builder *b, ingle_buf out)
+{
+    ingle_buf wanted = out == INGLE_BUF_Y ? INGLE_BUF_YR : INGLE_BUF_AR;
+    b->rows = true;
+    binary(b, INGLE_OP_GATHER, INGLE_BUF_XR, INGLE_BUF_X, INGLE_BUF_X);
+    binary(b, INGLE_OP_GATHER, wanted, out, out);
+    if (b->hp->n_altup) binary(b, INGLE_OP_GATHER, INGLE_BUF_XSR, INGLE_BUF_XS, INGLE_BUF_XS);
+    if (b->hp->n_laurel) binary(b, INGLE_OP_GATHER, INGLE_BUF_LRR, INGLE_BUF_LR, INGLE_BUF_LR);
+    return wanted;
+}
+
+/* Where attention and feed-forward are parallel the feed-forward is added first: attention has read
+ * the stream by then. */
 static void layer(builder *b)
 {
     const ingle_layer *l = &b->hp->layer[b->layer];
     bool recurrent = b->hp->recur.kind != INGLE_RECUR_NONE && !l->n_head;
-    ingle_buf x = INGLE_BUF_X, out = recurrent ? INGLE_BUF_Y : INGLE_BUF_A;
+    ingle_buf x, out = recurrent ? INGLE_BUF_Y : INGLE_BUF_A;
     const char *project = "attn_output";
     ingle_build_before_layer(b);
     if (recurrent) project = ingle_build_recurrent(b);
     else attention(b);
-    if (b->layer + 1 == b->hp->n_layer && !b->hp->n_altup) {
-        b->rows = true;
-        binary(b, INGLE_OP_GATHER, INGLE_BUF_XR, x, x);
-        ingle_buf wanted = recurrent ? INGLE_BUF_YR : INGLE_BUF_AR;
-        binary(b, INGLE_OP_GATHER, wanted, out, out);
-        x = INGLE_BUF_XR, out = wanted;
-    }
+    if (b->layer + 1 == b->hp->n_own_kv) out = gather(b, out);
+    x = stream(b);
     if (b->hp->parallel) feed_forward(b, x);
     linear(b, INGLE_BUF_N, out, project, b->hp->n_embd);
     join(b, x, b->family->late_ffn_norm ? NULL : "post_attention_norm");

@@ -95,11 +95,13 @@ typedef enum ingle_buf {
     INGLE_BUF_T,  /* steps */
     INGLE_BUF_B,  /* betas; B and C */
     INGLE_BUF_P,  /* pairs of heads; what steps come from */
-    INGLE_BUF_E,  /* gate of attention */
+    INGLE_BUF_E,  /* gate of attention; q, k, v and gates of a delta rule, by groups */
     INGLE_BUF_Y,  /* out of a recurrence */
-    INGLE_BUF_XR, /* X, A and Y of the wanted rows */
+    INGLE_BUF_XR, /* X, A, Y, XS and LR of the wanted rows */
     INGLE_BUF_AR,
     INGLE_BUF_YR,
+    INGLE_BUF_XSR,
+    INGLE_BUF_LRR,
     INGLE_BUF_LOGITS,
     INGLE_BUF_POOLED, /* a row per text: pooled, within the heads behind it, their result */
     INGLE_BUF_MID,

@@ -18,7 +18,9 @@ void ingle_build_recurrent_widths(uint32_t *width, const ingle_hparams *hp, cons
     if (here) pairs = r->kind == INGLE_RECUR_MAMBA ? r->dt_rank : 2 * r->n_heads;
     else if (hp->gated_attn) pairs = 2 * l->n_head * l->head_dim_k;
     width[INGLE_BUF_P] = pairs;
-    width[INGLE_BUF_E] = !here && hp->gated_attn ? l->n_head * l->head_dim_k : 0;
+    width[INGLE_BUF_E] = 0;
+    if (here && r->fused_in) width[INGLE_BUF_E] = ingle_recur_conv_width(r) + inner;
+    if (!here && hp->gated_attn) width[INGLE_BUF_E] = l->n_head * l->head_dim_k;
 }
 
 /* Floats of the state of every session that are this instruction's: n_rows of n, padded to whole
@@ -70,15 +72,20 @@ static ingle_instr *norm_heads(builder *b, ingle_buf buf, uint32_t vector, uint3
     return in;
 }
 
+/* dst from `at` on = n pieces of src, of `width` floats each. */
+static void pick(builder *b, ingle_buf dst, uint32_t at, ingle_buf src, ingle_piece from,
+                 uint32_t n, uint32_t width)
+{
+    ingle_instr *in = emit(b, INGLE_OP_COPY);
+    in->dst = dst, in->to = (ingle_piece){at, width};
+    in->src = src, in->from = from;
+    in->n_heads = n, in->head_dim = in->width = width;
+}
+
 /* Even (0) or odd (1) heads of P. */
 static void half(builder *b, ingle_buf dst, uint32_t odd, uint32_t n_heads, uint32_t head_dim)
 {
-    heads(b, INGLE_OP_COPY, dst, INGLE_BUF_P, n_heads, head_dim);
-    if (b->st) return;
-    ingle_instr *in = &b->plan->instr[b->plan->n_instr - 1];
-    in->to = (ingle_piece){0, head_dim};
-    in->from = (ingle_piece){odd * head_dim, 2 * head_dim};
-    in->width = head_dim;
+    pick(b, dst, 0, INGLE_BUF_P, (ingle_piece){odd * head_dim, 2 * head_dim}, n_heads, head_dim);
 }
 
 /* Y = silu(Z) * Y */
@@ -165,13 +172,30 @@ static void mamba2(builder *b)
     norm_heads(b, INGLE_BUF_Y, weight, r->n_groups, width)->own = true;
 }
 
+/* VI = q, k and v of all groups, Z their gates. In the published model one tensor holds of each group
+ * its q, its k, the v of its heads, and their gates (in_proj_qkvz, fix_query_key_value_ordering() in
+ * modeling_qwen3_next.py); older files keep that order. */
+static void open_groups(builder *b)
+{
+    const ingle_recur *r = &b->hp->recur;
+    uint32_t n = r->n_groups, k = r->n_state, v = r->n_inner / n, step = 2 * (k + v);
+    pick(b, INGLE_BUF_VI, 0, INGLE_BUF_E, (ingle_piece){0, step}, n, k);
+    pick(b, INGLE_BUF_VI, n * k, INGLE_BUF_E, (ingle_piece){k, step}, n, k);
+    pick(b, INGLE_BUF_VI, 2 * n * k, INGLE_BUF_E, (ingle_piece){2 * k, step}, n, v);
+    pick(b, INGLE_BUF_Z, 0, INGLE_BUF_E, (ingle_piece){2 * k + v, step}, n, v);
+}
+
 /* Yang et al. 2024: q and k of unit length, beta from a sigmoid, the decay as in Mamba 2. */
 static void delta(builder *b)
 {
     const ingle_recur *r = &b->hp->recur;
     uint32_t n_heads = r->n_heads, head_dim = r->n_inner / n_heads;
-    linear(b, INGLE_BUF_VI, INGLE_BUF_N, "attn_qkv", b->width[INGLE_BUF_VI]);
-    linear(b, INGLE_BUF_Z, INGLE_BUF_N, "attn_gate", r->n_inner);
+    if (r->fused_in) {
+        linear(b, INGLE_BUF_E, INGLE_BUF_N, "ssm_in", b->width[INGLE_BUF_E]);
+    } else {
+        linear(b, INGLE_BUF_VI, INGLE_BUF_N, "attn_qkv", b->width[INGLE_BUF_VI]);
+        linear(b, INGLE_BUF_Z, INGLE_BUF_N, "attn_gate", r->n_inner);
+    }
     if (has(b, "ssm_ba.weight")) { /* of each group the betas of its heads, then their steps */
         linear(b, INGLE_BUF_P, INGLE_BUF_N, "ssm_ba", 2 * n_heads);
         half(b, INGLE_BUF_B, 0, r->n_groups, n_heads / r->n_groups);
@@ -180,6 +204,7 @@ static void delta(builder *b)
         linear(b, INGLE_BUF_B, INGLE_BUF_N, "ssm_beta", n_heads);
         linear(b, INGLE_BUF_T, INGLE_BUF_N, "ssm_alpha", n_heads);
     }
+    if (r->fused_in) open_groups(b);
     steps(b);
     act(b, INGLE_BUF_B, INGLE_ACT_SIGMOID);
     convolve(b, "ssm_conv1d", INGLE_ACT_SILU);
@@ -210,10 +235,9 @@ const char *ingle_build_recurrent(builder *b)
     return "ssm_out";
 }
 
-void ingle_build_gated_query(builder *b, ingle_buf src)
+void ingle_build_gated_query(builder *b)
 {
     const ingle_layer *l = &b->hp->layer[b->layer];
-    linear(b, INGLE_BUF_P, src, "attn_q", b->width[INGLE_BUF_P]);
     half(b, INGLE_BUF_Q, 0, l->n_head, l->head_dim_k);
     half(b, INGLE_BUF_E, 1, l->n_head, l->head_dim_k);
 }

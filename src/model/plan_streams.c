@@ -125,25 +125,29 @@ static void open_streams(builder *b)
               (ingle_piece){0, 0});
 }
 
+/* X = the first stream. */
+static void first_stream(builder *b)
+{
+    on_pieces(b, INGLE_OP_COPY, 1, stream(b), (ingle_piece){0, 0}, streams(b), (ingle_piece){0, 0});
+}
+
 /* X = mean of the first stream and products of the others, as long as it. */
 static void close_streams(builder *b)
 {
     uint32_t d = b->hp->n_embd, n = b->hp->n_altup - 1;
-    by_stream(b, "altup_unembd_proj.weight", INGLE_BUF_XP, (ingle_piece){0, d}, INGLE_BUF_XS,
+    ingle_buf x = stream(b);
+    by_stream(b, "altup_unembd_proj.weight", INGLE_BUF_XP, (ingle_piece){0, d}, streams(b),
               (ingle_piece){d, d});
-    on_pieces(b, INGLE_OP_COPY, 1, INGLE_BUF_X, (ingle_piece){0, 0}, INGLE_BUF_XS,
-              (ingle_piece){0, 0});
-    on_pieces(b, INGLE_OP_MATCH, n, INGLE_BUF_XP, (ingle_piece){0, d}, INGLE_BUF_X,
-              (ingle_piece){0, 0});
-    on_pieces(b, INGLE_OP_ADD, n, INGLE_BUF_X, (ingle_piece){0, 0}, INGLE_BUF_XP,
-              (ingle_piece){0, d});
-    scale(b, INGLE_BUF_X, 1.0f / (float)b->hp->n_altup);
+    first_stream(b);
+    on_pieces(b, INGLE_OP_MATCH, n, INGLE_BUF_XP, (ingle_piece){0, d}, x, (ingle_piece){0, 0});
+    on_pieces(b, INGLE_OP_ADD, n, x, (ingle_piece){0, 0}, INGLE_BUF_XP, (ingle_piece){0, d});
+    scale(b, x, 1.0f / (float)b->hp->n_altup);
 }
 
 /* CO = W tanh(router . norm(X) / n_embd) */
 static void coefficients(builder *b, const char *part, size_t n)
 {
-    norm(b, INGLE_BUF_N, INGLE_BUF_X, "altup_router_norm");
+    norm(b, INGLE_BUF_N, stream(b), "altup_router_norm");
     scale(b, INGLE_BUF_N, 1.0f / (float)b->hp->n_embd);
     linear(b, INGLE_BUF_MO, INGLE_BUF_N, "altup_router", b->hp->n_altup);
     unary(b, INGLE_OP_TANH, INGLE_BUF_MO, INGLE_BUF_MO);
@@ -153,7 +157,7 @@ static void coefficients(builder *b, const char *part, size_t n)
 static void mix(builder *b, ingle_op op)
 {
     ingle_instr *in = emit(b, op);
-    in->dst = INGLE_BUF_XS, in->src = op == INGLE_OP_MIX ? INGLE_BUF_XS : INGLE_BUF_X;
+    in->dst = streams(b), in->src = op == INGLE_OP_MIX ? streams(b) : stream(b);
     in->src2 = INGLE_BUF_CO, in->n_heads = b->hp->n_altup, in->width = b->hp->n_embd;
 }
 
@@ -169,12 +173,10 @@ void ingle_build_before_layer(builder *b)
 {
     uint32_t n = b->hp->n_altup;
     if (!n) return;
-    on_pieces(b, INGLE_OP_COPY, 1, INGLE_BUF_X, (ingle_piece){0, 0}, INGLE_BUF_XS,
-              (ingle_piece){0, 0});
+    first_stream(b);
     coefficients(b, "altup_predict_coef", (size_t)n * n);
     mix(b, INGLE_OP_MIX);
-    on_pieces(b, INGLE_OP_COPY, 1, INGLE_BUF_X, (ingle_piece){0, 0}, INGLE_BUF_XS,
-              (ingle_piece){0, 0});
+    first_stream(b);
 }
 
 /* LR = N + norm(R L N), N the input of attention. */
@@ -182,15 +184,15 @@ void ingle_build_laurel(builder *b)
 {
     if (!b->hp->n_laurel) return;
     linear(b, INGLE_BUF_LL, INGLE_BUF_N, "laurel_l", b->hp->n_laurel);
-    linear(b, INGLE_BUF_LR, INGLE_BUF_LL, "laurel_r", b->hp->n_embd);
-    norm(b, INGLE_BUF_LR, INGLE_BUF_LR, "laurel_post_norm");
-    binary(b, INGLE_OP_ADD, INGLE_BUF_LR, INGLE_BUF_LR, INGLE_BUF_N);
+    linear(b, around(b), INGLE_BUF_LL, "laurel_r", b->hp->n_embd);
+    norm(b, around(b), around(b), "laurel_post_norm");
+    binary(b, INGLE_OP_ADD, around(b), around(b), INGLE_BUF_N);
 }
 
 void ingle_build_join_laurel(builder *b, ingle_buf x)
 {
     if (!b->hp->n_laurel) return;
-    binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_LR);
+    binary(b, INGLE_OP_ADD, x, x, around(b));
     scale(b, x, (float)(1 / sqrt(2.0)));
 }
 
@@ -200,13 +202,12 @@ void ingle_build_after_layer(builder *b, ingle_buf x)
     if (n) {
         coefficients(b, "altup_correct_coef", n);
         mix(b, INGLE_OP_CORRECT);
-        on_pieces(b, INGLE_OP_COPY, 1, INGLE_BUF_X, (ingle_piece){0, 0}, INGLE_BUF_XS,
-                  (ingle_piece){0, 0});
-        gain(b, INGLE_BUF_X, "altup_correct_scale.weight", d);
+        first_stream(b);
+        gain(b, x, "altup_correct_scale.weight", d);
     }
     if (b->hp->n_embd_layer) layer_input(b, x);
     if (n)
-        on_pieces(b, INGLE_OP_ADD, n - 1, INGLE_BUF_XS, (ingle_piece){d, d}, INGLE_BUF_N,
+        on_pieces(b, INGLE_OP_ADD, n - 1, streams(b), (ingle_piece){d, d}, INGLE_BUF_N,
                   (ingle_piece){0, 0});
     else if (b->hp->n_embd_layer) binary(b, INGLE_OP_ADD, x, x, INGLE_BUF_N);
     if (has(b, "layer_output_scale.weight")) gain(b, x, "layer_output_scale.weight", 1);
@@ -214,10 +215,7 @@ void ingle_build_after_layer(builder *b, ingle_buf x)
 
 void ingle_build_after_layers(builder *b)
 {
-    if (!b->hp->n_altup) return;
-    close_streams(b);
-    b->rows = true;
-    binary(b, INGLE_OP_GATHER, INGLE_BUF_XR, INGLE_BUF_X, INGLE_BUF_X);
+    if (b->hp->n_altup) close_streams(b);
 }
 
 void ingle_build_stream_widths(uint32_t *width, const ingle_hparams *hp)
@@ -225,10 +223,10 @@ void ingle_build_stream_widths(uint32_t *width, const ingle_hparams *hp)
     uint32_t n = hp->n_altup, p = hp->n_embd_layer, all = p * hp->n_layer;
     width[INGLE_BUF_PE] = width[INGLE_BUF_PP] = all;
     width[INGLE_BUF_PR] = p;
-    width[INGLE_BUF_XS] = n * hp->n_embd;
+    width[INGLE_BUF_XS] = width[INGLE_BUF_XSR] = n * hp->n_embd;
     width[INGLE_BUF_XP] = n ? (n - 1) * hp->n_embd : 0;
     width[INGLE_BUF_MO] = n;
     width[INGLE_BUF_CO] = n * n;
     width[INGLE_BUF_LL] = hp->n_laurel;
-    width[INGLE_BUF_LR] = hp->n_laurel ? hp->n_embd : 0;
+    width[INGLE_BUF_LR] = width[INGLE_BUF_LRR] = hp->n_laurel ? hp->n_embd : 0;
 }

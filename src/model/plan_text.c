@@ -22,7 +22,7 @@ const char *ingle_buf_name(ingle_buf buf)
         [INGLE_BUF_VECTOR] = "vector", [INGLE_BUF_VI] = "vi",         [INGLE_BUF_VO] = "vo",
         [INGLE_BUF_Z] = "z",           [INGLE_BUF_T] = "t",           [INGLE_BUF_B] = "b",
         [INGLE_BUF_P] = "p",           [INGLE_BUF_E] = "e",           [INGLE_BUF_Y] = "y",
-        [INGLE_BUF_YR] = "yr",
+        [INGLE_BUF_YR] = "yr",         [INGLE_BUF_XSR] = "xsr",       [INGLE_BUF_LRR] = "lrr",
     };
     return names[buf];
 }

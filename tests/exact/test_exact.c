@@ -262,13 +262,66 @@ static void truncated(void **state)
     golden_close(&g);
 }
 
+/* Of models whose last layers keep nothing only the wanted rows go through them: whatever is wanted,
+ * of whatever sessions in a batch, a row is the same. */
+static void wanted_rows(void **state)
+{
+    static const char *const wants[] = {"gemma4-e", "gemma3n", "llama3"};
+    static const size_t steps[] = {1, 40, 33, 2, 64, 70, 7};
+    static const ingle_rows rows[] = {INGLE_ROWS_NONE, INGLE_ROWS_LAST, INGLE_ROWS_ALL};
+    (void)state;
+    for (size_t m = 0; m < sizeof wants / sizeof *wants; m++) {
+        golden g;
+        runner r;
+        int32_t tokens[2][N_TOKENS];
+        float *want[2];
+        ingle_session *s[2];
+        size_t at[2] = {0, 0};
+        if (!golden_open(&g, "models", wants[m])) continue;
+        setup base = {INGLE_ISA_AUTO, false, false, 512, 2, 512, INGLE_TYPE_F16};
+        for (int i = 0; i < 2; i++) {
+            fill(tokens[i], N_TOKENS, g.n_vocab, 20 + (uint32_t)i);
+            want[i] = logits_of(&g, &base, tokens[i], N_TOKENS);
+        }
+        setup few = base;
+        few.n_batch = 48;
+        open_with(&r, &g, &few, 2);
+        s[0] = r.session;
+        assert_int_equal(ingle_session_open(&s[1], r.engine, NULL), INGLE_OK);
+        for (size_t i = 0; at[0] < N_TOKENS && at[1] < N_TOKENS; i++) {
+            ingle_eval evals[2];
+            for (size_t k = 0; k < 2; k++) {
+                size_t left = N_TOKENS - at[k], n = steps[(i + 3 * k) % 7];
+                evals[k] = (ingle_eval){s[k], tokens[k] + at[k], n < left ? n : left,
+                                        rows[(i / (1 + 2 * k) + k) % 3]};
+            }
+            assert_int_equal(ingle_sessions_eval(evals, 2, NULL), INGLE_OK);
+            for (size_t k = 0; k < 2; k++) {
+                size_t n = evals[k].n;
+                for (size_t t = 0; t < n; t++) {
+                    bool last = evals[k].rows == INGLE_ROWS_LAST;
+                    const float *row;
+                    if (evals[k].rows == INGLE_ROWS_NONE || (last && t + 1 < n)) continue;
+                    assert_int_equal(ingle_session_logits(s[k], last ? 0 : t, &row, NULL),
+                                     INGLE_OK);
+                    same(&g, "wanted alone", want[k] + (at[k] + t) * g.n_vocab, row, 1);
+                }
+                at[k] += n;
+            }
+        }
+        ingle_session_close(&s[1]);
+        runner_close(&r);
+        free(want[0]), free(want[1]);
+        golden_close(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batch_threads_levels),
-        cmocka_unit_test(kv_types),
-        cmocka_unit_test(neighbours),
-        cmocka_unit_test(truncated),
+        cmocka_unit_test(batch_threads_levels), cmocka_unit_test(kv_types),
+        cmocka_unit_test(neighbours),           cmocka_unit_test(truncated),
+        cmocka_unit_test(wanted_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

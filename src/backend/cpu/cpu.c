@@ -107,6 +107,7 @@ static void layout(cpu_layout *at, const ingle_model *m, const ingle_backend_opt
     at->rope = take(total, ingle_model_rope_sets(m) * opt->n_batch * at->n_rot * sizeof(float));
     at->tok_seq = take(total, opt->n_batch * sizeof(uint32_t));
     at->tok_pos = take(total, opt->n_batch * sizeof(uint32_t));
+    at->spans = take(total, (opt->n_seqs + opt->n_batch) * sizeof(cpu_span));
     at->pages =
         take(total, opt->n_seqs * INGLE_GROUPS * (opt->n_ctx / INGLE_PAGE) * sizeof(void *));
     at->page_first = take(total, opt->n_seqs * INGLE_GROUPS * sizeof(size_t));
@@ -232,6 +233,8 @@ static void place(ingle_backend *b)
     b->rope = (float *)(void *)(b->arena + b->at.rope);
     b->tok_seq = (uint32_t *)(void *)(b->arena + b->at.tok_seq);
     b->tok_pos = (uint32_t *)(void *)(b->arena + b->at.tok_pos);
+    b->span[0] = (cpu_span *)(void *)(b->arena + b->at.spans);
+    b->span[1] = b->span[0] + b->opt.n_seqs;
     b->page = (const uint8_t **)(void *)(b->arena + b->at.pages);
     b->page_first = (size_t *)(void *)(b->arena + b->at.page_first);
     b->counter = (cpu_counter *)(void *)(b->arena + b->at.counters);
@@ -330,7 +333,7 @@ static void add_attention(const ingle_model *model, const ingle_instr *in, ingle
 {
     const ingle_cache *c = &model->plan.cache[in->cache];
     ingle_kv_shape kv;
-    cost->attend_macs += (double)in->n_heads * (c->head_dim_k + c->head_dim_v);
+    if (!in->rows) cost->attend_macs += (double)in->n_heads * (c->head_dim_k + c->head_dim_v);
     if (ingle_kv_shape_init(&kv, kv_type, c->head_dim_k, c->head_dim_v))
         cost->kv_bytes += (double)kv.bytes / INGLE_PAGE * c->n_head_kv;
 }
@@ -349,7 +352,7 @@ void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost
         for (uint32_t o = 0; o < in->n_out; o++) {
             const ingle_packed *p = &model->weights.matrix[in->out[o].weight].packed;
             double macs = times * (double)p->n_rows * (double)p->n_cols;
-            bool head = in->op == INGLE_OP_HEAD;
+            bool head = in->rows;
             *(head ? &cost->head_macs : &cost->matmul_macs) += macs;
             if (ingle_type_get(p->type)->act == INGLE_ACT_F32)
                 *(head ? &cost->head_float_macs : &cost->matmul_float_macs) += macs;

@@ -20,7 +20,7 @@ typedef struct cpu_layout {
     size_t buf[INGLE_BUF_COUNT];
     size_t acts[3], acts_bytes[3]; /* shared activations by class, n_batch rows */
     size_t pair_acts[3];           /* a row for each expert of a token */
-    size_t rope, tok_seq, tok_pos, pages, page_first, counters, heads[CPU_DUES], chosen;
+    size_t rope, tok_seq, tok_pos, spans, pages, page_first, counters, heads[CPU_DUES], chosen;
     size_t n_heads[CPU_DUES];           /* 0: unused */
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
@@ -46,6 +46,11 @@ typedef struct cpu_pools {
     size_t at[INGLE_GROUPS]; /* of page 0, from the first pool on */
     size_t bytes;
 } cpu_pools;
+
+/* Tokens, or wanted rows, that follow one another in their sequence and in the buffers. */
+typedef struct cpu_span {
+    size_t i_seq, first, n, pos0;
+} cpu_span;
 
 /* One task counter of an instruction, alone on its cache line. */
 typedef struct cpu_counter {
@@ -93,6 +98,8 @@ struct ingle_backend {
     float *rope;       /* [ingle_rope_set][n_batch][n_rot/2 of any][2] cosine and sine */
     uint32_t *tok_seq; /* [n_tokens] */
     uint32_t *tok_pos;
+    cpu_span *span[2]; /* of tokens [n_seqs], of wanted rows [n_batch at most] */
+    size_t n_spans[2];
     const uint8_t **page; /* page addresses of all sequences */
     size_t *page_first;   /* [n_seqs][INGLE_GROUPS] into page */
     cpu_counter *counter;

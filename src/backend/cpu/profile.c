@@ -98,12 +98,12 @@ static void add_attention(const ingle_backend *b, const ingle_instr *in, ingle_p
 {
     const ingle_kv_shape *kv = &b->cache[in->cache].kv;
     double macs = (double)in->n_heads * (double)(kv->head_dim_k + kv->head_dim_v);
-    for (size_t s = 0; s < b->batch->n_seqs; s++) {
-        const ingle_batch_seq *seq = &b->batch->seqs[s];
-        size_t n = seq->n, end = seq->pos0 + n, window = in->window ? in->window : end;
+    for (size_t s = 0; s < b->n_spans[in->rows]; s++) {
+        const cpu_span *span = &b->span[in->rows][s];
+        size_t n = span->n, end = span->pos0 + n, window = in->window ? in->window : end;
         double seen = 0;
         if (!b->model->hp.causal) seen = (double)n * (double)(end < window + 1 ? end : window + 1);
-        for (size_t p = seq->pos0; b->model->hp.causal && p < end; p++)
+        for (size_t p = span->pos0; b->model->hp.causal && p < end; p++)
             seen += (double)(p < window ? p + 1 : window);
         *(b->opt.kv_type == INGLE_TYPE_BF16 ? &row->bf16_macs : &row->f32_macs) += macs * seen;
         row->bytes += kv_bytes(b, in) * (double)(end < window + n ? end : window + n);

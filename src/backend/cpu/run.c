@@ -72,16 +72,16 @@ static void norm_row(const worker *w, const ingle_instr *in, float *dst, const f
     else w->b->kern.norm_rms(dst, src, weight, n, w->b->model->hp.eps);
 }
 
-static void norm_heads(const worker *w, float *dst, uint32_t vector, uint32_t n_heads,
-                       uint32_t head_dim)
+void cpu_norm_heads(const worker *w, float *dst, uint32_t vector, uint32_t n_heads,
+                    uint32_t head_dim)
 {
     for (uint32_t h = 0; h < n_heads; h++)
         w->b->kern.norm_rms(dst + h * head_dim, dst + h * head_dim, vec(w, vector), head_dim,
                             w->b->model->hp.eps);
 }
 
-static void rope_heads(const worker *w, ingle_rope_set set, float *x, size_t t, uint32_t n_heads,
-                       uint32_t head_dim)
+void cpu_rope_heads(const worker *w, ingle_rope_set set, float *x, size_t t, uint32_t n_heads,
+                    uint32_t head_dim)
 {
     bool halves = w->b->model->family->rope == INGLE_ROPE_HALVES;
     for (uint32_t h = 0; h < n_heads; h++)
@@ -162,7 +162,8 @@ static void by_row(const worker *w, const ingle_instr *in)
         case INGLE_OP_SEGMENT: cpu_segment(w, in, t); break;
         case INGLE_OP_BIAS: k->add(dst, src, vec(w, in->vector), width); break;
         case INGLE_OP_ROPE:
-            rope_heads(w, in->rope, dst + in->to.at, t, in->n_heads, in->head_dim);
+            cpu_rope_heads(w, in->rope, dst + in->to.at, token_of(w, in, t), in->n_heads,
+                           in->head_dim);
             break;
         case INGLE_OP_PLACE: add_position(w, in, t); break;
         case INGLE_OP_CLAMP: k->clamp(dst, src, in->scale, width); break;
@@ -171,7 +172,7 @@ static void by_row(const worker *w, const ingle_instr *in)
             else cpu_act(w, in->act, dst, src, width);
             break;
         case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
-        case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, t), width); break;
+        case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, token_of(w, in, t)), width); break;
         case INGLE_OP_GATE: cpu_gate(w, in, t); break;
         case INGLE_OP_GAIN: gain(w, in, dst, src); break;
         case INGLE_OP_TANH: k->softcap(dst, src, 1, width); break;
@@ -192,134 +193,10 @@ static void by_row(const worker *w, const ingle_instr *in)
                        width * sizeof(float));
             break;
         case INGLE_OP_GATHER:
-            memcpy(dst, row(w, in->src, w->b->batch->row_token[t]) + in->from.at,
-                   width * sizeof(float));
+            memcpy(dst, row(w, in->src, token_of(w, in, t)) + in->from.at, width * sizeof(float));
             break;
         default: break;
         }
-    }
-}
-
-/* ---- keys, values, attention ---- */
-
-/* Of a sequence, by position. */
-static const uint8_t **pages_of(const ingle_backend *b, size_t i_seq, ingle_group group)
-{
-    return b->page + b->page_first[i_seq * INGLE_GROUPS + group];
-}
-
-static uint8_t *slot(const worker *w, size_t t, const cpu_cache *cache, size_t head)
-{
-    const ingle_backend *b = w->b;
-    const uint8_t *page = pages_of(b, b->tok_seq[t], cache->group)[b->tok_pos[t] / INGLE_PAGE];
-    return b->pages + (page - b->pages) + cache->at + head * cache->kv.bytes;
-}
-
-/* One kv head of one token: (norm, rope), store; fused also its query heads. */
-static void store_head(const worker *w, const ingle_instr *in, size_t t, uint32_t h)
-{
-    const cpu_cache *cache = &w->b->cache[in->cache];
-    uint32_t dk = in->head_dim;
-    float *k = row(w, in->src, t) + h * dk;
-    const float *v = row(w, in->src2, t) + h * cache->kv.head_dim_v;
-    if (in->op == INGLE_OP_QKV) {
-        uint32_t group = in->n_heads / cache->n_heads;
-        float *q = row(w, INGLE_BUF_Q, t) + h * group * dk;
-        if (in->vector != INGLE_NO_VECTOR) {
-            norm_heads(w, q, in->vector, group, dk);
-            norm_heads(w, k, in->vector2, 1, dk);
-        }
-        rope_heads(w, in->rope, q, t, group, dk);
-        rope_heads(w, in->rope, k, t, 1, dk);
-    }
-    w->b->kern.kv_store(&cache->kv, slot(w, t, cache, h), w->b->tok_pos[t] % INGLE_PAGE, k, v);
-}
-
-static void store(const worker *w, const ingle_instr *in)
-{
-    size_t n = w->b->batch->n_tokens, from, to;
-    split(w, n * w->b->cache[in->cache].n_heads, &from, &to);
-    for (size_t i = from; i < to; i++) store_head(w, in, i % n, (uint32_t)(i / n));
-}
-
-/* Tokens of one task. */
-static size_t attend_tokens(const ingle_backend *b, const ingle_instr *in)
-{
-    size_t n = b->kern.attend_rows * b->cache[in->cache].n_heads / in->n_heads;
-    return n ? n : 1;
-}
-
-/* Pieces that a kv head's query heads are cut into where there are fewer heads than threads. */
-static size_t attend_parts(const worker *w, const ingle_instr *in, size_t n_tasks)
-{
-    size_t group = in->n_heads / w->b->cache[in->cache].n_heads;
-    return n_tasks < (size_t)w->n && group >= 64 ? group / 32 : 1;
-}
-
-/* Query heads of piece `part` of `n_parts`. */
-static void attend_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
-                        size_t i_seq, size_t tile, uint32_t h, size_t part, size_t n_parts)
-{
-    ingle_backend *b = w->b;
-    const cpu_cache *cache = &b->cache[in->cache];
-    const ingle_kv_shape *kv = &cache->kv;
-    size_t all = in->n_heads / cache->n_heads, first = h * all + all * part / n_parts;
-    size_t group = all * (part + 1) / n_parts - all * part / n_parts;
-    size_t most = attend_tokens(b, in), t0 = tile * most, n = s->n - t0 < most ? s->n - t0 : most;
-    ingle_attend job = {.kv = kv,
-                        .pages = pages_of(b, i_seq, cache->group),
-                        .slot = cache->at + h * kv->bytes,
-                        .n_tokens = n,
-                        .n_group = group,
-                        .pos0 = s->pos0 + t0,
-                        .window = in->window,
-                        .scale = in->scale,
-                        .softcap = b->model->hp.softcap_scores,
-                        .n_seen = b->model->hp.causal ? 0 : s->pos0 + s->n,
-                        .sinks = in->sinks == INGLE_NO_VECTOR ? NULL : vec(w, in->sinks) + first,
-                        .slopes = b->model->alibi ? b->model->alibi + first : NULL,
-                        .q = row(w, in->src, s->first + t0) + first * kv->head_dim_k,
-                        .ld_q = b->model->plan.width[in->src],
-                        .out = row(w, in->dst, s->first + t0) + first * kv->head_dim_v,
-                        .ld_out = b->model->plan.width[in->dst]};
-    b->kern.attend(&job, w->own + b->at.t_scratch);
-}
-
-/* One token per sequence: nobody else needs its keys and values, so the attention of a head stores
- * them itself, as soon as the head's rows of q, k and v are there. */
-static void store_first(const worker *w, const ingle_instr *qkv, size_t t, uint32_t h)
-{
-    double before = w->clock ? ingle_now() : 0;
-    uint32_t due = w->b->cache[qkv->cache].due;
-    ingle_pool_await(w->pool, &w->b->heads[due][h].next, w->n_due[due]);
-    if (w->clock) w->clock->wait += ingle_now() - before;
-    store_head(w, qkv, t, h);
-}
-
-/* qkv: the instruction that stores, if that is left to do; or NULL. */
-static void attend(const worker *w, const ingle_instr *in, const ingle_instr *qkv,
-                   cpu_counter *counter)
-{
-    const ingle_batch *batch = w->b->batch;
-    size_t n_heads = w->b->cache[in->cache].n_heads, most = attend_tokens(w->b, in), n_done = 0, i;
-    size_t i_seq = 0;
-    i = atomic_fetch_add(&counter->next, 1);
-    while (i_seq < batch->n_seqs) {
-        const ingle_batch_seq *s = &batch->seqs[i_seq];
-        size_t n_tiles = (s->n + most - 1) / most;
-        size_t n_parts = qkv ? 1 : attend_parts(w, in, batch->n_seqs * n_tiles * n_heads);
-        size_t n = n_tiles * n_heads * n_parts;
-        if (i >= n_done + n) {
-            n_done += n;
-            i_seq++;
-            continue;
-        }
-        size_t part = (i - n_done) % n_parts, k = (i - n_done) / n_parts;
-        if (qkv) store_first(w, qkv, s->first, (uint32_t)(k % n_heads));
-        /* the last tile sees most: first */
-        attend_task(w, in, s, i_seq, n_tiles - 1 - k / n_heads, (uint32_t)(k % n_heads), part,
-                    n_parts);
-        i = atomic_fetch_add(&counter->next, 1);
     }
 }
 
@@ -596,13 +473,13 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         case INGLE_OP_HEAD: head(&w, in, &b->counter[i]); break;
         case INGLE_OP_HEADS: cpu_heads(&w, in, &b->counter[i]); break;
         case INGLE_OP_STORE:
-        case INGLE_OP_QKV: store(&w, in); break;
+        case INGLE_OP_QKV: cpu_store(&w, in); break;
         case INGLE_OP_ROUTE: cpu_route(&w, in); break;
         case INGLE_OP_EXPERTS: cpu_experts(&w, in, &b->counter[i]); break;
         case INGLE_OP_REDUCE: cpu_reduce(&w, in); break;
         case INGLE_OP_POOL: cpu_pool(&w, in); break;
         case INGLE_OP_RESULT: cpu_result(&w, in); break;
-        case INGLE_OP_ATTEND: attend(&w, in, qkv, &b->counter[i]); break;
+        case INGLE_OP_ATTEND: cpu_attend(&w, in, qkv, &b->counter[i]); break;
         case INGLE_OP_CONV: cpu_conv(&w, in, &b->counter[i]); break;
         case INGLE_OP_SCAN: cpu_scan(&w, in, &b->counter[i]); break;
         case INGLE_OP_DELTA: cpu_delta(&w, in, &b->counter[i]); break;
@@ -611,6 +488,27 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         if (!w.by_head) cpu_barrier(&w);
         if (w.clock) lap(w.clock, i);
     }
+}
+
+/* Tokens by sequence; wanted rows by runs of neighbours. */
+static void set_spans(ingle_backend *b, const ingle_batch *batch)
+{
+    size_t n = 0;
+    for (size_t s = 0; s < batch->n_seqs; s++) {
+        const ingle_batch_seq *seq = &batch->seqs[s];
+        b->span[0][s] = (cpu_span){.i_seq = s, .first = seq->first, .n = seq->n, .pos0 = seq->pos0};
+    }
+    b->n_spans[0] = batch->n_seqs;
+    for (size_t r = 0; r < batch->n_rows; r++) {
+        size_t t = batch->row_token[r];
+        cpu_span *last = n ? &b->span[1][n - 1] : NULL;
+        if (last && last->i_seq == b->tok_seq[t] && last->pos0 + last->n == b->tok_pos[t])
+            last->n++;
+        else
+            b->span[1][n++] =
+                (cpu_span){.i_seq = b->tok_seq[t], .first = r, .n = 1, .pos0 = b->tok_pos[t]};
+    }
+    b->n_spans[1] = n;
 }
 
 /* Addresses of all pages of the batch; those below all windows name none and are not looked at. */
@@ -644,6 +542,7 @@ void cpu_run(ingle_backend *b, const ingle_batch *batch)
         }
     }
     find_pages(b);
+    set_spans(b, batch);
     for (size_t i = 0; i < b->at.n_counters; i++) atomic_init(&b->counter[i].next, 0);
     for (int i = 0; i < CPU_DUES; i++)
         for (size_t h = 0; h < b->at.n_heads[i]; h++) atomic_init(&b->heads[i][h].next, 0);

@@ -1,6 +1,6 @@
 /* run.h - what the files that execute instructions share: a thread's place in the walk, its share of
  * the work, rows of buffers, and the pieces of a product.
- * run.c walks the plan; experts.c runs the mixtures of experts. */
+ * run.c walks the plan; attend.c runs attention, experts.c the mixtures of experts. */
 #ifndef INGLE_BACKEND_CPU_RUN_H
 #define INGLE_BACKEND_CPU_RUN_H
 
@@ -28,6 +28,12 @@ static inline size_t n_rows(const worker *w, const ingle_instr *in)
 {
     const ingle_batch *batch = w->b->batch;
     return in->texts ? batch->n_texts : in->rows ? batch->n_rows : batch->n_tokens;
+}
+
+/* The token that row r of the instruction's buffers belongs to. */
+static inline size_t token_of(const worker *w, const ingle_instr *in, size_t r)
+{
+    return in->rows ? w->b->batch->row_token[r] : r;
 }
 
 static inline float *row(const worker *w, ingle_buf buf, size_t t)
@@ -76,6 +82,15 @@ void cpu_slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size
 void cpu_conv(const worker *w, const ingle_instr *in, cpu_counter *counter);
 void cpu_scan(const worker *w, const ingle_instr *in, cpu_counter *counter);
 void cpu_delta(const worker *w, const ingle_instr *in, cpu_counter *counter);
+/* RMS norms of heads; heads of token t turned. */
+void cpu_norm_heads(const worker *w, float *dst, uint32_t vector, uint32_t n_heads,
+                    uint32_t head_dim);
+void cpu_rope_heads(const worker *w, ingle_rope_set set, float *x, size_t t, uint32_t n_heads,
+                    uint32_t head_dim);
+/* attend.c. qkv: the instruction that stores, if that is left to do; or NULL. */
+void cpu_store(const worker *w, const ingle_instr *in);
+void cpu_attend(const worker *w, const ingle_instr *in, const ingle_instr *qkv,
+                cpu_counter *counter);
 /* dst = act(src); act(gate) * up. */
 void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n);
 void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
