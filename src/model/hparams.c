@@ -112,16 +112,42 @@ static ingle_status read_layers(reader *r, const char *key, bool required, uint3
     return INGLE_OK;
 }
 
+/* Layers that draft further tokens stand behind the others and are counted with them. */
+static ingle_status read_layer_count(reader *r, ingle_hparams *hp)
+{
+    bool here = false, drafts = false;
+    char layer[32];
+    ingle_status st = read_u32(r, "block_count", true, 1, 4096, &hp->n_layer);
+    if (st) return st;
+    st = read_u32(r, "nextn_predict_layers", false, 0, hp->n_layer - 1, &hp->n_next);
+    if (st || !hp->n_next) return st;
+    hp->n_layer -= hp->n_next;
+    size_t n = (size_t)snprintf(layer, sizeof layer, "blk.%u.", hp->n_layer);
+    for (size_t i = 0; i < r->g->n_tensors; i++) {
+        const char *name = r->g->tensors[i].name;
+        if (strncmp(name, layer, n) != 0) continue;
+        here = true;
+        if (!strncmp(name + n, "nextn.", 6)) drafts = true;
+    }
+    if (here && !drafts) /* never leave out a layer that the model is made of */
+        return ingle_fail(r->err, INGLE_EFORMAT,
+                          "key '%s' is %u, but layer %u has no tensor blk.%u.nextn.*", r->key,
+                          hp->n_next, hp->n_layer, hp->n_layer);
+    return INGLE_OK;
+}
+
 /* Heads and widths of every layer, and the most of each. */
 static ingle_status read_counts(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
     uint32_t min = f->bare_layers ? 0 : 1;
+    bool experts = f->keys & INGLE_KEY_EXPERTS &&
+                   ingle_gguf_find(r->g, full_key(r, "expert_feed_forward_length"));
     bool own_kv = ingle_gguf_find(r->g, full_key(r, "attention.head_count_kv")) != NULL;
     ingle_status st;
     if (!(hp->layer = ingle_new(hp->n_layer, sizeof *hp->layer)))
         return ingle_fail(r->err, INGLE_ENOMEM, "no memory for %u layers", hp->n_layer);
-    if ((st =
-             read_layers(r, "feed_forward_length", true, min, 1u << 22, hp, field_n_ff, &hp->n_ff)))
+    if ((st = read_layers(r, "feed_forward_length", !experts, min, 1u << 22, hp, field_n_ff,
+                          &hp->n_ff)))
         return st;
     if ((st = read_layers(r, "attention.head_count", true, min, 65536, hp, field_n_head,
                           &hp->n_head)))
@@ -473,9 +499,6 @@ static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams
     double by = 1;
     ingle_status st;
     if (!(f->keys & INGLE_KEY_EXPERTS)) return INGLE_OK;
-    if ((st = read_u32(r, "nextn_predict_layers", false, 0, hp->n_layer - 1, &hp->n_next)))
-        return st;
-    hp->n_layer -= hp->n_next;
     if ((st = read_u32(r, "expert_count", false, 0, 4096, &moe->n_expert)) || !moe->n_expert)
         return st;
     moe->n_ff = hp->n_ff;
@@ -499,6 +522,9 @@ static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams
         return st;
     if ((st = read_f64(r, "expert_weights_scale", false, 0, 1e6, &by))) return st;
     moe->scale = by == 0 ? 1 : (float)by; /* 0: as if the key were not there */
+    if (!hp->n_ff && !f->bare_layers && (moe->n_dense || moe->beside))
+        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' is missing: not all layers have experts",
+                          full_key(r, "feed_forward_length"));
     return f->keys & INGLE_KEY_GATING ? read_gating(r, moe) : INGLE_OK;
 }
 
@@ -568,12 +594,30 @@ static ingle_status check_sections(reader *r, const ingle_hparams *hp)
     return INGLE_OK;
 }
 
-/* What layers without attention are, and which those are where counts do not say so. */
+/* Which layers attend where counts do not say so: all but those a list marks, or every so many. */
+static ingle_status read_attending(reader *r, uint32_t every, ingle_hparams *hp)
+{
+    ingle_status st = read_u32(r, "full_attention_interval", false, 1, 4096, &every);
+    if (st) return st;
+    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "attention.recurrent_layers"));
+    if (kv && kv->n < hp->n_layer)
+        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
+                          kv->n, hp->n_layer);
+    for (uint32_t l = 0; l < hp->n_layer; l++) {
+        int64_t recurs = (l + 1) % every != 0;
+        if (kv && (!ingle_gguf_item_i64(kv, l, &recurs) || recurs < 0 || recurs > 1))
+            return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be 0 or 1", r->key,
+                              l);
+        if (recurs) hp->layer[l].n_head = hp->layer[l].n_head_kv = 0;
+    }
+    return INGLE_OK;
+}
+
+/* What layers without attention are, and which those are. */
 static ingle_status read_recurrence(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
     ingle_recur *c = &hp->recur;
     ingle_status st;
-    uint32_t every = f->attn_every;
     c->kind = f->recurrence;
     hp->gated_attn = f->gated_attn;
     if (c->kind == INGLE_RECUR_NONE) return INGLE_OK;
@@ -589,10 +633,13 @@ static ingle_status read_recurrence(reader *r, const ingle_family *f, ingle_hpar
         return ingle_fail(r->err, INGLE_EFORMAT,
                           "key '%s.attention.value_length' is %u, should be the key_length %u",
                           r->prefix, hp->head_dim_v, hp->head_dim_k);
-    if (!every) return INGLE_OK;
-    if ((st = read_u32(r, "full_attention_interval", false, 1, 4096, &every))) return st;
-    for (uint32_t l = 0; l < hp->n_layer; l++)
-        if ((l + 1) % every) hp->layer[l].n_head = hp->layer[l].n_head_kv = 0;
+    if (!f->attn_every) return INGLE_OK;
+    if ((st = read_attending(r, f->attn_every, hp))) return st;
+    for (uint32_t l = 0; !f->tiled_heads && l < hp->n_layer && !c->fused_in; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "blk.%u.ssm_in.weight", l);
+        c->fused_in = ingle_gguf_find_tensor(r->g, name) != NULL;
+    }
     return check_sections(r, hp);
 }
 
@@ -604,7 +651,7 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
     ingle_status st;
     double eps = 0, base = 10000;
     if ((st = refuse_foreign(&r, family->keys))) return st;
-    if ((st = read_u32(&r, "block_count", true, 1, 4096, &hp->n_layer))) return st;
+    if ((st = read_layer_count(&r, hp))) return st;
     if ((st = read_u32(&r, "embedding_length", true, 1, 1u << 20, &hp->n_embd))) return st;
     if ((st = read_u32(&r, "context_length", true, 1, 1u << 30, &hp->n_ctx))) return st;
     if ((st = read_counts(&r, family, hp))) return st;
