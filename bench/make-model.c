@@ -22,6 +22,9 @@
 
 typedef enum vocab_kind { VOCAB_LLAMA3, VOCAB_QWEN2 } vocab_kind;
 
+/* What layers without attention are. */
+typedef enum recurrence { RECUR_NONE, RECUR_CONV, RECUR_MAMBA2, RECUR_DELTA } recurrence;
+
 typedef struct shape {
     const char *name, *title, *arch;
     uint32_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx;
@@ -32,6 +35,10 @@ typedef struct shape {
     bool qkv_bias, qk_norm;
     vocab_kind vocab;
     uint32_t n_expert, n_expert_used, n_ff_expert; /* 0: dense */
+    recurrence recur;
+    uint32_t n_inner, n_state, n_ssm_heads, n_groups, n_taps;
+    uint64_t attends; /* a bit for every layer with attention */
+    uint32_t n_rot;   /* 0: all of head_dim */
 } shape;
 
 static const shape SHAPES[] = {
@@ -56,6 +63,77 @@ static const shape SHAPES[] = {
     {"tiny-qwen3moe", "Tiny Qwen3 MoE shape", "qwen3moe", 2, 256, 4, 2, 64, 512, 1024, 2048, 10000,
      1e-6f, .qk_norm = true, .vocab = VOCAB_QWEN2, .n_expert = 8, .n_expert_used = 2,
      .n_ff_expert = 256},
+    /* Hybrids and a recurrent one: attention in few layers or none. */
+    {"lfm2-1.2b", "LFM2 1.2B shape", "lfm2", 16, 2048, 32, 8, 64, 8192, 65536, 128000, 1000000,
+     1e-5f, .tied = true, .qk_norm = true, .vocab = VOCAB_LLAMA3, .recur = RECUR_CONV, .n_taps = 3,
+     .attends = 0x5524},
+    {"granite-4.0-h-1b",
+     "Granite 4.0 H 1B shape",
+     "granitehybrid",
+     40,
+     1536,
+     12,
+     4,
+     128,
+     4096,
+     100352,
+     131072,
+     10000,
+     1e-5f,
+     .tied = true,
+     .vocab = VOCAB_LLAMA3,
+     .recur = RECUR_MAMBA2,
+     .n_inner = 3072,
+     .n_state = 128,
+     .n_ssm_heads = 48,
+     .n_groups = 1,
+     .n_taps = 4,
+     .attends = 0x802008020},
+    {"mamba2-1.3b",
+     "Mamba 2 1.3B shape",
+     "mamba2",
+     48,
+     2048,
+     0,
+     0,
+     0,
+     0,
+     50288,
+     32768,
+     10000,
+     1e-5f,
+     .tied = true,
+     .vocab = VOCAB_LLAMA3,
+     .recur = RECUR_MAMBA2,
+     .n_inner = 4096,
+     .n_state = 128,
+     .n_ssm_heads = 64,
+     .n_groups = 1,
+     .n_taps = 4},
+    {"qwen3.5-0.8b",
+     "Qwen3.5 0.8B shape",
+     "qwen35",
+     24,
+     1024,
+     8,
+     2,
+     256,
+     3584,
+     248320,
+     262144,
+     10000000,
+     1e-6f,
+     .tied = true,
+     .qk_norm = true,
+     .vocab = VOCAB_QWEN2,
+     .recur = RECUR_DELTA,
+     .n_inner = 2048,
+     .n_state = 128,
+     .n_ssm_heads = 16,
+     .n_groups = 16,
+     .n_taps = 4,
+     .attends = 0x888888,
+     .n_rot = 64},
     /* For tests and for what a token costs apart from its weights: next to no arithmetic, all else
        as above. */
     {"tiny-llama", "Tiny Llama shape", "llama", 2, 256, 4, 2, 64, 512, 1024, 2048, 10000, 1e-5f,
@@ -418,7 +496,7 @@ static void make_blocks(rng *r, ingle_type type, uint8_t *data, size_t n_blocks,
 
 /* ---- the tensor list ---- */
 
-typedef enum tensor_content { MATRIX, NORM, BIAS, ROPE_FACTORS } tensor_content;
+typedef enum tensor_content { MATRIX, NORM, BIAS, DECAY, ROPE_FACTORS } tensor_content;
 
 typedef struct tensor {
     char name[64];
@@ -494,26 +572,95 @@ static bool add_experts(maker *m, uint32_t i)
            add_expert(m, ROLE_DOWN, i, "ffn_down_exps", s->n_ff_expert, s->n_embd);
 }
 
+/* F32 whatever the recipe. */
+static bool add_floats(maker *m, uint32_t i, const char *name, tensor_content content,
+                       uint64_t n_cols, uint64_t n_rows)
+{
+    char full[64];
+    snprintf(full, sizeof full, "blk.%u.%s", i, name);
+    return add(m, full, content, INGLE_TYPE_F32, n_cols, n_rows, 1);
+}
+
+static bool attends(const shape *s, uint32_t i)
+{
+    return s->recur == RECUR_NONE || s->attends >> i & 1;
+}
+
+static bool add_short_conv(maker *m, uint32_t i)
+{
+    uint64_t d = m->shape->n_embd;
+    return add_matrix(m, ROLE_Q, i, "shortconv.in_proj", d, 3 * d) &&
+           add_floats(m, i, "shortconv.conv.weight", BIAS, m->shape->n_taps, d) &&
+           add_matrix(m, ROLE_Q, i, "shortconv.out_proj", d, d);
+}
+
+static bool add_mamba2(maker *m, uint32_t i)
+{
+    const shape *s = m->shape;
+    uint64_t d = s->n_embd, conv = s->n_inner + 2 * (uint64_t)s->n_groups * s->n_state;
+    return add_matrix(m, ROLE_Q, i, "ssm_in", d, s->n_inner + conv + s->n_ssm_heads) &&
+           add_floats(m, i, "ssm_conv1d.weight", BIAS, s->n_taps, conv) &&
+           add_vector(m, i, "ssm_conv1d.bias", BIAS, conv) &&
+           add_vector(m, i, "ssm_dt.bias", BIAS, s->n_ssm_heads) &&
+           add_floats(m, i, "ssm_a", DECAY, 1, s->n_ssm_heads) &&
+           add_floats(m, i, "ssm_d", NORM, 1, s->n_ssm_heads) &&
+           add_floats(m, i, "ssm_norm.weight", NORM, s->n_inner / s->n_groups, s->n_groups) &&
+           add_matrix(m, ROLE_Q, i, "ssm_out", s->n_inner, d);
+}
+
+/* What was one tensor with the queries in the compared engine's eyes gets a finer type there. */
+static bool add_delta(maker *m, uint32_t i)
+{
+    const shape *s = m->shape;
+    uint64_t d = s->n_embd, conv = s->n_inner + 2 * (uint64_t)s->n_groups * s->n_state;
+    char qkv[64];
+    ingle_type base = choose_type(s, m->recipe, ROLE_Q, i, d);
+    snprintf(qkv, sizeof qkv, "blk.%u.attn_qkv.weight", i);
+    return add(m, qkv, MATRIX, base == INGLE_TYPE_Q4_K ? INGLE_TYPE_Q5_K : base, d, conv, 1) &&
+           add_matrix(m, ROLE_Q, i, "attn_gate", d, s->n_inner) &&
+           add_floats(m, i, "ssm_conv1d.weight", BIAS, s->n_taps, conv) &&
+           add_vector(m, i, "ssm_dt.bias", BIAS, s->n_ssm_heads) &&
+           add_vector(m, i, "ssm_a", DECAY, s->n_ssm_heads) &&
+           add_floats(m, i, "ssm_beta.weight", MATRIX, d, s->n_ssm_heads) &&
+           add_floats(m, i, "ssm_alpha.weight", MATRIX, d, s->n_ssm_heads) &&
+           add_vector(m, i, "ssm_norm.weight", NORM, s->n_inner / s->n_ssm_heads) &&
+           add_matrix(m, ROLE_Q, i, "ssm_out", s->n_inner, d);
+}
+
+static bool add_feed_forward(maker *m, uint32_t i)
+{
+    const shape *s = m->shape;
+    uint64_t d = s->n_embd;
+    const char *norm = s->recur == RECUR_DELTA ? "post_attention_norm.weight" : "ffn_norm.weight";
+    if (!s->n_ff) return true;
+    if (!add_vector(m, i, norm, NORM, d)) return false;
+    if (s->n_expert) return add_experts(m, i);
+    return add_matrix(m, ROLE_GATE, i, "ffn_gate", d, s->n_ff) &&
+           add_matrix(m, ROLE_UP, i, "ffn_up", d, s->n_ff) &&
+           add_matrix(m, ROLE_DOWN, i, "ffn_down", s->n_ff, d);
+}
+
 static bool add_layer(maker *m, uint32_t i)
 {
     const shape *s = m->shape;
     uint64_t d = s->n_embd, q = (uint64_t)s->n_head * s->head_dim,
              kv = (uint64_t)s->n_head_kv * s->head_dim;
-    bool ok =
-        add_vector(m, i, "attn_norm.weight", NORM, d) && add_matrix(m, ROLE_Q, i, "attn_q", d, q) &&
-        add_matrix(m, ROLE_K, i, "attn_k", d, kv) && add_matrix(m, ROLE_V, i, "attn_v", d, kv);
+    bool ok = add_vector(m, i, "attn_norm.weight", NORM, d);
+    if (!attends(s, i))
+        return ok &&
+               (s->recur == RECUR_CONV     ? add_short_conv
+                : s->recur == RECUR_MAMBA2 ? add_mamba2
+                                           : add_delta)(m, i) &&
+               add_feed_forward(m, i);
+    ok = ok && add_matrix(m, ROLE_Q, i, "attn_q", d, s->recur == RECUR_DELTA ? 2 * q : q) &&
+         add_matrix(m, ROLE_K, i, "attn_k", d, kv) && add_matrix(m, ROLE_V, i, "attn_v", d, kv);
     if (ok && s->qkv_bias)
         ok = add_vector(m, i, "attn_q.bias", BIAS, q) &&
              add_vector(m, i, "attn_k.bias", BIAS, kv) && add_vector(m, i, "attn_v.bias", BIAS, kv);
     if (ok && s->qk_norm)
         ok = add_vector(m, i, "attn_q_norm.weight", NORM, s->head_dim) &&
              add_vector(m, i, "attn_k_norm.weight", NORM, s->head_dim);
-    ok = ok && add_matrix(m, ROLE_O, i, "attn_output", q, d) &&
-         add_vector(m, i, "ffn_norm.weight", NORM, d);
-    if (s->n_expert) return ok && add_experts(m, i);
-    return ok && add_matrix(m, ROLE_GATE, i, "ffn_gate", d, s->n_ff) &&
-           add_matrix(m, ROLE_UP, i, "ffn_up", d, s->n_ff) &&
-           add_matrix(m, ROLE_DOWN, i, "ffn_down", s->n_ff, d);
+    return ok && add_matrix(m, ROLE_O, i, "attn_output", q, d) && add_feed_forward(m, i);
 }
 
 static bool add_tensors(maker *m)
@@ -523,7 +670,8 @@ static bool add_tensors(maker *m)
     if (ok && s->rope_factors)
         ok = add(m, "rope_freqs.weight", ROPE_FACTORS, INGLE_TYPE_F32, s->head_dim / 2, 0, 1);
     for (uint32_t i = 0; i < s->n_layer && ok; i++) ok = add_layer(m, i);
-    ok = ok && add(m, "output_norm.weight", NORM, INGLE_TYPE_F32, s->n_embd, 0, 1);
+    const char *norm = s->recur == RECUR_CONV ? "token_embd_norm.weight" : "output_norm.weight";
+    ok = ok && add(m, norm, NORM, INGLE_TYPE_F32, s->n_embd, 0, 1);
     if (ok && !s->tied) ok = add_matrix(m, ROLE_HEAD, 0, "output", s->n_embd, s->n_vocab);
     return ok;
 }
@@ -723,6 +871,42 @@ static bool put_arch_f32(maker *m, const char *name, float value)
     return ingle_gguf_put_f32(m->w, key, value, &m->err) == INGLE_OK;
 }
 
+/* Layers without attention have no kv heads. */
+static bool put_heads(maker *m)
+{
+    const shape *s = m->shape;
+    int32_t n_kv[64];
+    char key[96];
+    if (s->recur != RECUR_CONV && s->recur != RECUR_MAMBA2)
+        return put_arch_u32(m, "attention.head_count_kv", s->n_head_kv);
+    for (uint32_t i = 0; i < s->n_layer; i++) n_kv[i] = attends(s, i) ? (int32_t)s->n_head_kv : 0;
+    snprintf(key, sizeof key, "%s.attention.head_count_kv", s->arch);
+    return !ingle_gguf_put_array(m->w, key, INGLE_GGUF_I32, s->n_layer, n_kv, &m->err);
+}
+
+static bool put_recurrence(maker *m)
+{
+    static const int32_t sections[4] = {11, 11, 10, 0};
+    const shape *s = m->shape;
+    char key[96];
+    if (s->recur == RECUR_CONV) return put_arch_u32(m, "shortconv.l_cache", s->n_taps);
+    bool ok = put_arch_u32(m, "ssm.conv_kernel", s->n_taps) &&
+              put_arch_u32(m, "ssm.inner_size", s->n_inner) &&
+              put_arch_u32(m, "ssm.state_size", s->n_state) &&
+              put_arch_u32(m, "ssm.time_step_rank", s->n_ssm_heads) &&
+              put_arch_u32(m, "ssm.group_count", s->n_groups);
+    snprintf(key, sizeof key, "%s.rope.dimension_sections", s->arch);
+    if (ok && s->recur == RECUR_DELTA)
+        ok = put_arch_u32(m, "full_attention_interval", 4) &&
+             !ingle_gguf_put_array(m->w, key, INGLE_GGUF_I32, 4, sections, &m->err);
+    snprintf(key, sizeof key, "%s.rope.scaling.finetuned", s->arch);
+    if (ok && s->recur == RECUR_MAMBA2 && s->attends) /* Granite 4: no RoPE, and its scales */
+        ok = put_arch_f32(m, "embedding_scale", 12) && put_arch_f32(m, "residual_scale", 0.22f) &&
+             put_arch_f32(m, "logit_scale", 6) && put_arch_f32(m, "attention.scale", 0.0078125f) &&
+             !ingle_gguf_put_bool(m->w, key, false, &m->err);
+    return ok;
+}
+
 static bool put_keys(maker *m)
 {
     const shape *s = m->shape;
@@ -735,14 +919,15 @@ static bool put_keys(maker *m)
               put_arch_u32(m, "context_length", s->n_ctx) &&
               put_arch_u32(m, "embedding_length", s->n_embd) &&
               put_arch_u32(m, "feed_forward_length", s->n_ff) &&
-              put_arch_u32(m, "attention.head_count", s->n_head) &&
-              put_arch_u32(m, "attention.head_count_kv", s->n_head_kv) &&
+              put_arch_u32(m, "attention.head_count", s->n_head) && put_heads(m) &&
               put_arch_f32(m, "rope.freq_base", s->rope_base) &&
               put_arch_f32(m, "attention.layer_norm_rms_epsilon", s->eps) &&
-              put_arch_u32(m, "attention.key_length", s->head_dim) &&
-              put_arch_u32(m, "attention.value_length", s->head_dim) &&
-              put_arch_u32(m, "rope.dimension_count", s->head_dim) &&
               put_arch_u32(m, "vocab_size", s->n_vocab);
+    if (ok && s->n_head)
+        ok = put_arch_u32(m, "attention.key_length", s->head_dim) &&
+             put_arch_u32(m, "attention.value_length", s->head_dim) &&
+             put_arch_u32(m, "rope.dimension_count", s->n_rot ? s->n_rot : s->head_dim);
+    if (ok && s->recur != RECUR_NONE) ok = put_recurrence(m);
     if (ok && s->n_expert)
         ok = put_arch_u32(m, "expert_count", s->n_expert) &&
              put_arch_u32(m, "expert_used_count", s->n_expert_used) &&
@@ -766,11 +951,12 @@ static float rope_stretch(const shape *s, uint32_t i)
 
 static void make_vector(maker *m, const tensor *t, float *dst)
 {
-    for (uint32_t i = 0; i < t->n_cols; i++) {
+    for (uint32_t i = 0; i < t->n_cols * (t->n_rows ? t->n_rows : 1); i++) {
         float u = 2 * rng_unit(&m->rng) - 1;
-        dst[i] = t->content == NORM   ? 1 + 0.2f * u
-                 : t->content == BIAS ? 0.2f * u
-                                      : rope_stretch(m->shape, i);
+        dst[i] = t->content == NORM    ? 1 + 0.2f * u
+                 : t->content == BIAS  ? 0.2f * u
+                 : t->content == DECAY ? -1 + 0.9f * u
+                                       : rope_stretch(m->shape, i);
     }
 }
 
