@@ -17,19 +17,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_THREADS 1024
-#define MAX_PAUSES  2000
-#define N_YIELDS    64
-#define N_SHORT     15     /* spins kept short after one that failed */
-#define SHORT_SHARE 16     /* what is left of them */
-#define MAX_SPIN_NS 50000  /* a pause takes 10 to 140 cycles, so the number alone says little */
-#define LONG_NS     500000 /* a yield that took longer gave the processor to some other program */
+#define MAX_THREADS  1024
+#define MAX_PAUSES   2000
+#define N_YIELDS     64
+#define N_SHORT      15    /* spins kept short after one that failed */
+#define SHORT_SHARE  16    /* what is left of them */
+#define MAX_SPIN_NS  50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
+#define SHORT_RUN_NS 1000000
+#define LONG_NS      500000 /* a yield that took longer gave the processor to some other program */
 
 /* What one thread owns; a line of its own. */
 typedef struct worker {
     _Alignas(INGLE_ALIGN) uint32_t n_barriers; /* passed so far, over all runs */
     int n_short;                               /* spins at barriers still to be kept short */
     int n_short_start;                         /* the same before runs */
+    bool crowded;                              /* of the last run it was part of */
     int index;
     ingle_pool *pool;
     pthread_t thread;
@@ -43,14 +45,19 @@ typedef struct gate {
 
 struct ingle_pool {
     gate start;                                       /* number of runs begun */
+    gate start_all;                                   /* of those with every thread */
     gate finish;                                      /* workers of the current run still in fn */
     gate passed;                                      /* barriers completed, over all runs */
     _Alignas(INGLE_ALIGN) _Atomic uint32_t n_arrived; /* at the current barrier */
     int n_threads;
     int n_started; /* pthreads running */
-    bool crowded;  /* more threads than can run at once: waiting makes room for the others */
-    int n_tries;   /* to see the word move before sleeping: pauses, or yields when crowded */
-    bool stop;     /* written before start.word, read after it */
+    int n_few;     /* of these as many as can run at once */
+    int n_pauses;  /* to see a word move before sleeping */
+    int64_t last;  /* nanoseconds of the last run, where there are more than a few */
+    /* Of the run: written before start.word, read after it. */
+    int n_running;
+    bool crowded; /* more threads than can run at once: waiting makes room for the others */
+    bool stop;
     ingle_pool_fn *fn;
     void *arg;
     void *block; /* what malloc gave */
@@ -136,28 +143,37 @@ static bool gate_yield(gate *g, uint32_t seen, int n_tries, bool *others)
  * threads on 2 processors the steps of a tiny model take a third of the time. But a yield also lets
  * every other program run for its whole slice, milliseconds: then only sleeping keeps our share, and
  * the next waits sleep at once. */
-static void wait_for(const ingle_pool *pool, int *n_short, gate *g, uint32_t seen)
+static void wait_for(const worker *w, int *n_short, gate *g, uint32_t seen)
 {
+    int n_pauses = *n_short ? w->pool->n_pauses / SHORT_SHARE : w->pool->n_pauses;
     bool others = false;
-    if (pool->crowded
-            ? !*n_short && gate_yield(g, seen, pool->n_tries, &others)
-            : gate_spin(g, seen, *n_short ? pool->n_tries / SHORT_SHARE : pool->n_tries)) {
+    if (w->crowded ? !*n_short && gate_yield(g, seen, N_YIELDS, &others)
+                   : gate_spin(g, seen, n_pauses)) {
         *n_short = others ? N_SHORT : 0;
         return;
     }
     if (*n_short) --*n_short;
-    else if (others || !pool->crowded) *n_short = N_SHORT;
+    else if (others || !w->crowded) *n_short = N_SHORT;
     gate_sleep(g, seen);
+}
+
+/* Barriers are counted over all runs, and a worker may have missed some. */
+static void begin_run(worker *w)
+{
+    w->crowded = w->pool->crowded;
+    w->n_barriers = atomic_load_explicit(&w->pool->passed.word, memory_order_relaxed);
 }
 
 static void *worker_main(void *arg)
 {
     worker *w = arg;
     ingle_pool *pool = w->pool;
+    gate *start = w->index < pool->n_few ? &pool->start : &pool->start_all;
     for (uint32_t n_runs = 0;; n_runs++) {
-        wait_for(pool, &w->n_short_start, &pool->start, n_runs);
+        wait_for(w, &w->n_short_start, start, n_runs);
         if (pool->stop) return NULL;
-        pool->fn(pool->arg, pool, w->index, pool->n_threads);
+        begin_run(w);
+        pool->fn(pool->arg, pool, w->index, pool->n_running);
         if (atomic_fetch_sub(&pool->finish.word, 1) == 1) gate_wake(&pool->finish);
     }
 }
@@ -205,12 +221,15 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err)
     ingle_pool *pool = (ingle_pool *)ingle_round_up((size_t)block, INGLE_ALIGN);
     pool->block = block;
     pool->n_threads = n_threads;
-    pool->crowded = n_threads > ingle_cpu_threads("", NULL);
-    pool->n_tries = pool->crowded ? N_YIELDS : count_pauses();
+    int n_cpus = ingle_cpu_threads("", NULL);
+    pool->n_few = n_threads < n_cpus ? n_threads : n_cpus;
+    pool->n_pauses = count_pauses();
+    pool->last = INT64_MAX;
     for (int i = 0; i < n_threads; i++) {
         worker *w = &pool->workers[i];
         w->index = i;
         w->pool = pool;
+        w->crowded = n_threads > pool->n_few;
     }
     for (int i = 1; i < n_threads; i++) {
         int rc = start_thread(&pool->workers[i]);
@@ -226,14 +245,22 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err)
     return INGLE_OK;
 }
 
+static void start(ingle_pool *pool, bool all)
+{
+    atomic_fetch_add(&pool->start.word, 1);
+    gate_wake(&pool->start);
+    if (!all) return;
+    atomic_fetch_add(&pool->start_all.word, 1);
+    gate_wake(&pool->start_all);
+}
+
 void ingle_pool_close(ingle_pool **pool)
 {
     ingle_pool *p = *pool;
     *pool = NULL;
     if (!p) return;
     p->stop = true;
-    atomic_fetch_add(&p->start.word, 1);
-    gate_wake(&p->start);
+    start(p, true);
     for (int i = 1; i <= p->n_started; i++) pthread_join(p->workers[i].thread, NULL);
     free(p->block);
 }
@@ -243,32 +270,47 @@ int ingle_pool_n_threads(const ingle_pool *pool)
     return pool->n_threads;
 }
 
-void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
+static void run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
 {
+    worker *w = &pool->workers[0];
     pool->fn = fn;
     pool->arg = arg;
-    atomic_store(&pool->finish.word, (uint32_t)pool->n_threads - 1);
-    atomic_fetch_add(&pool->start.word, 1);
-    gate_wake(&pool->start);
-    fn(arg, pool, 0, pool->n_threads);
+    pool->crowded = pool->n_running > pool->n_few;
+    atomic_store(&pool->finish.word, (uint32_t)pool->n_running - 1);
+    begin_run(w);
+    start(pool, pool->crowded);
+    fn(arg, pool, 0, pool->n_running);
     for (;;) {
         uint32_t left = atomic_load(&pool->finish.word);
         if (!left) return;
-        wait_for(pool, &pool->workers[0].n_short, &pool->finish, left);
+        wait_for(w, &w->n_short, &pool->finish, left);
     }
+}
+
+/* Threads that take turns on a processor cost a change of thread at every barrier. A run of many
+ * milliseconds does not notice; for a short one the threads that can run at once are faster alone
+ * (the steps of a tiny model, with 8 threads on 2 processors: more than twice). */
+int ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
+{
+    bool choice = pool->n_threads > pool->n_few;
+    int64_t begun = choice ? now_ns() : 0;
+    pool->n_running = pool->last < SHORT_RUN_NS ? pool->n_few : pool->n_threads;
+    run(pool, fn, arg);
+    if (choice) pool->last = now_ns() - begun;
+    return pool->n_running;
 }
 
 void ingle_pool_barrier(ingle_pool *pool, int i_thread)
 {
     worker *w = &pool->workers[i_thread];
     uint32_t seen = w->n_barriers++;
-    if (atomic_fetch_add(&pool->n_arrived, 1) + 1 == (uint32_t)pool->n_threads) {
+    if (atomic_fetch_add(&pool->n_arrived, 1) + 1 == (uint32_t)pool->n_running) {
         /* Nobody can arrive at the next barrier before the word moves. */
         atomic_store_explicit(&pool->n_arrived, 0, memory_order_relaxed);
         atomic_fetch_add(&pool->passed.word, 1);
         gate_wake(&pool->passed);
     } else {
-        wait_for(pool, &w->n_short, &pool->passed, seen);
+        wait_for(w, &w->n_short, &pool->passed, seen);
     }
 }
 
@@ -278,7 +320,7 @@ void ingle_pool_await(const ingle_pool *pool, const atomic_size_t *count, size_t
     bool others = false;
     for (int i = 0; atomic_load_explicit(count, memory_order_acquire) < least; i++) {
         if (others) nanosleep(&brief, NULL);
-        else if (pool->crowded || i >= pool->n_tries) others = !yield_briefly();
+        else if (pool->crowded || i >= pool->n_pauses) others = !yield_briefly();
         else pause_briefly();
     }
 }

@@ -14,7 +14,7 @@
 
 typedef struct ingle_pool ingle_pool;
 
-/* What every thread runs. i_thread is 0 .. n_threads-1. */
+/* What every thread of a run runs. i_thread is 0 .. n_threads-1. */
 typedef void ingle_pool_fn(void *arg, ingle_pool *pool, int i_thread, int n_threads);
 
 /* n_threads in 1..1024. */
@@ -22,8 +22,9 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err);
 void ingle_pool_close(ingle_pool **pool);
 int ingle_pool_n_threads(const ingle_pool *pool);
 
-/* Runs fn once on every thread and returns when all are done. One caller at a time. */
-void ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
+/* Runs fn once on every thread and returns when all are done; on as many as can run at once where there
+ * are more and the run before was short. Returns their number. One caller at a time. */
+int ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
 
 /* Inside fn: waits until every thread of the run is here; all see what was written before. */
 void ingle_pool_barrier(ingle_pool *pool, int i_thread);

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "base/cpu.h"
 #include "base/pool.h"
 #include "wrap_alloc.h"
 
@@ -7,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
 #include <cmocka.h>
 
 static const int thread_counts[] = {1, 2, 3, 8};
@@ -26,18 +29,53 @@ static void count_self(void *arg, ingle_pool *pool, int i_thread, int n_threads)
 {
     int *runs = arg; /* [n_threads]: plain memory, so a missing ordering is a race for the thread
                         sanitizer */
-    runs[i_thread] += ingle_pool_n_threads(pool) == n_threads;
+    (void)pool, (void)n_threads;
+    runs[i_thread]++;
+}
+
+/* As many of n threads as can run at once. */
+static int few(int n_threads)
+{
+    int n_cpus = ingle_cpu_threads("", NULL);
+    return n_threads < n_cpus ? n_threads : n_cpus;
+}
+
+static void run_long(void *arg, ingle_pool *pool, int i_thread, int n_threads)
+{
+    int *n = arg;
+    const struct timespec some = {0, 3000000};
+    (void)pool;
+    n[i_thread] = n_threads;
+    if (i_thread == 0) nanosleep(&some, NULL);
+}
+
+/* After a long run all threads take part in the next one. */
+static void test_long_runs_have_all(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < 4; k++) {
+        ingle_pool *pool = open_pool(thread_counts[k]);
+        int seen[8] = {0};
+        ingle_pool_run(pool, count_self, seen);
+        ingle_pool_run(pool, run_long, seen); /* on few, if the run before was quick */
+        memset(seen, 0, sizeof seen);
+        assert_int_equal(ingle_pool_run(pool, run_long, seen), thread_counts[k]);
+        for (int t = 0; t < thread_counts[k]; t++) assert_int_equal(seen[t], thread_counts[k]);
+        ingle_pool_close(&pool);
+    }
 }
 
 static void test_every_thread_runs_once(void **state)
 {
     (void)state;
     for (size_t k = 0; k < 4; k++) {
-        int n_threads = thread_counts[k], runs[8] = {0};
+        int n_threads = thread_counts[k], runs[8] = {0}, want[8] = {0};
         ingle_pool *pool = open_pool(n_threads);
         for (int i = 0; i < 300; i++) {
-            ingle_pool_run(pool, count_self, runs);
-            for (int t = 0; t < 8; t++) assert_int_equal(runs[t], t < n_threads ? i + 1 : 0);
+            int n = ingle_pool_run(pool, count_self, runs);
+            assert_true(n == n_threads || n == few(n_threads));
+            for (int t = 0; t < n; t++) want[t]++;
+            for (int t = 0; t < 8; t++) assert_int_equal(runs[t], want[t]);
         }
         ingle_pool_close(&pool);
         assert_null(pool);
@@ -90,6 +128,7 @@ enum { N_ROUNDS = 200 };
 typedef struct relay {
     int values[2][8]; /* [round parity][thread] */
     int n_wrong[8];
+    bool late; /* the caller makes the run a long one: the next has all threads */
 } relay;
 
 /* Each round every thread writes its own cell, and after the barrier reads all the others'. */
@@ -102,6 +141,8 @@ static void relay_fn(void *arg, ingle_pool *pool, int i_thread, int n_threads)
         for (int t = 0; t < n_threads; t++)
             r->n_wrong[i_thread] += r->values[round & 1][t] != round * 8 + t;
     }
+    const struct timespec some = {0, 3000000};
+    if (r->late && i_thread == 0) nanosleep(&some, NULL);
 }
 
 static void test_barrier_orders_writes(void **state)
@@ -110,7 +151,10 @@ static void test_barrier_orders_writes(void **state)
     for (size_t k = 0; k < 4; k++) {
         relay r = {0};
         ingle_pool *pool = open_pool(thread_counts[k]);
-        for (int i = 0; i < 3; i++) ingle_pool_run(pool, relay_fn, &r);
+        for (int i = 0; i < 30; i++) { /* threads come, go and come back */
+            r.late = i % 3 == 0;
+            ingle_pool_run(pool, relay_fn, &r);
+        }
         for (int t = 0; t < 8; t++) assert_int_equal(r.n_wrong[t], 0);
         ingle_pool_close(&pool);
     }
@@ -119,9 +163,8 @@ static void test_barrier_orders_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open_and_close),
-        cmocka_unit_test(test_every_thread_runs_once),
-        cmocka_unit_test(test_open_fails_cleanly),
+        cmocka_unit_test(test_open_and_close),        cmocka_unit_test(test_every_thread_runs_once),
+        cmocka_unit_test(test_long_runs_have_all),    cmocka_unit_test(test_open_fails_cleanly),
         cmocka_unit_test(test_barrier_orders_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

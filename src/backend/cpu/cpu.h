@@ -94,6 +94,7 @@ struct ingle_backend {
 
     /* the run in progress */
     const ingle_batch *batch;
+    int n_running; /* threads that it ran on */
     float *buf[INGLE_BUF_COUNT];
     float *rope;       /* [ingle_rope_set][n_batch][n_rot/2 of any][2] cosine and sine */
     uint32_t *tok_seq; /* [n_tokens] */

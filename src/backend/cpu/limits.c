@@ -53,9 +53,9 @@ static double best_peak(ingle_backend *b, probe *p, double (*peak)(size_t n))
     p->n = 1000;
     for (int r = 0; r < PROBE_ROUNDS + 6; r++) {
         double macs = 0, t0 = ingle_now();
-        ingle_pool_run(b->pool, multiply, p);
+        int n_running = ingle_pool_run(b->pool, multiply, p);
         double s = ingle_now() - t0;
-        for (int i = 0; i < b->opt.n_threads; i++) macs += p->macs[i];
+        for (int i = 0; i < n_running; i++) macs += p->macs[i];
         if (s < PROBE_SECONDS / 2) {
             p->n *= 4;
             continue;

@@ -148,7 +148,7 @@ static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profi
 static double latest_begin(const ingle_backend *b)
 {
     double latest = 0;
-    for (int t = 0; t < b->opt.n_threads; t++)
+    for (int t = 0; t < b->n_running; t++)
         if (b->profile.clocks[t].begun > latest) latest = b->profile.clocks[t].begun;
     return latest;
 }
@@ -169,17 +169,17 @@ static double wait_of(const cpu_clock *c, size_t i, double latest)
 static double dispatch_s(const ingle_backend *b, double begun, double now, double latest)
 {
     double sum = 0;
-    for (int t = 0; t < b->opt.n_threads; t++) {
+    for (int t = 0; t < b->n_running; t++) {
         const cpu_clock *c = &b->profile.clocks[t];
         sum += c->begun - begun + waited_for_begin(c, latest) + now - c->ended;
     }
-    return sum / b->opt.n_threads;
+    return sum / b->n_running;
 }
 
 static void add_times(const ingle_backend *b, size_t i, double latest, ingle_profile_row *row)
 {
-    double n = b->opt.n_threads, work = 0, wait = 0, least = -1;
-    for (int t = 0; t < b->opt.n_threads; t++) {
+    double n = b->n_running, work = 0, wait = 0, least = -1;
+    for (int t = 0; t < b->n_running; t++) {
         const cpu_clock *c = &b->profile.clocks[t];
         double w = wait_of(c, i, latest);
         work += c->laps[i].work;

@@ -547,7 +547,7 @@ void cpu_run(ingle_backend *b, const ingle_batch *batch)
     for (int i = 0; i < CPU_DUES; i++)
         for (size_t h = 0; h < b->at.n_heads[i]; h++) atomic_init(&b->heads[i][h].next, 0);
     for (size_t i = 0; i < b->at.n_chosen; i++) atomic_init(&b->chosen[i], 0);
-    ingle_pool_run(b->pool, walk, b);
+    b->n_running = ingle_pool_run(b->pool, walk, b);
     if (b->profile.on) cpu_profile_add(b, begun);
     b->batch = NULL;
 }
