@@ -145,11 +145,12 @@ static inline v16 delta_keep(const ingle_delta *job, size_t t)
 static inline __attribute__((always_inline)) void delta_find(const ingle_delta *job, delta_sums *d,
                                                              size_t i, int n_vecs, v16 keep)
 {
+    const float *s = job->state + i;
     for (int v = 0; v < n_vecs; v++) d->sum[v] = v_set(0.0f);
-    for (size_t r = 0; r < job->n_key; r++) {
-        const float *s = job->state + r * job->ld_state + i;
+    for (size_t r = 0, n_key = job->n_key; r < n_key; r++, s += job->ld_state) {
+        v16 k = v_set(job->k[r]);
         for (int v = 0; v < n_vecs; v++)
-            d->sum[v] = v_fma(v_mul(v_load(s + 16 * v), keep), v_set(job->k[r]), d->sum[v]);
+            d->sum[v] = v_fma(v_mul(v_load(s + 16 * v), keep), k, d->sum[v]);
     }
 }
 
@@ -163,17 +164,19 @@ static inline __attribute__((always_inline)) void delta_pass(const ingle_delta *
 {
     const float *k = job->k + t * job->ld_qk, *q = job->q + t * job->ld_qk,
                 *k_next = k + (more ? job->ld_qk : 0);
+    const size_t n_key = job->n_key, ld = job->ld_state;
+    float *s = job->state + i;
     for (int v = 0; v < n_vecs; v++) d->sum[v] = d->out[v] = v_set(0.0f);
-    for (size_t r = 0; r < job->n_key; r++) {
-        float *s = job->state + r * job->ld_state + i;
+    for (size_t r = 0; r < n_key; r++, s += ld) {
+        v16 kr = v_set(k[r]), qr = v_set(q[r]), nr = v_set(k_next[r]);
         for (int v = 0; v < n_vecs; v++) {
             v16 x = v_load(s + 16 * v);
             if (fresh) x = v_mul(x, keep);
-            x = v_fma(v_set(k[r]), d->add[v], x);
-            d->out[v] = v_fma(x, v_set(q[r]), d->out[v]);
+            x = v_fma(kr, d->add[v], x);
+            d->out[v] = v_fma(x, qr, d->out[v]);
             if (more) {
                 x = v_mul(x, keep_next);
-                d->sum[v] = v_fma(x, v_set(k_next[r]), d->sum[v]);
+                d->sum[v] = v_fma(x, nr, d->sum[v]);
             }
             v_store(s + 16 * v, x);
         }

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { CONV_CHANNELS = 64, CONV_TAPS = INGLE_MAX_TAPS, SCAN_CHANNELS = 64, DELTA_COLUMNS = 64 };
+enum { CONV_TAPS = INGLE_MAX_TAPS, SCAN_CHANNELS = 64, DELTA_COLUMNS = 64 };
+enum { CONV_FEW = 64, CONV_MANY = 1024 }; /* channels of a task */
 
 /* The part of the state of sequence s that belongs to `in`, `first` floats into it. A sequence
  * begins with zeros. */
@@ -50,12 +51,19 @@ static const float *input(const worker *w, const ingle_instr *in, const ingle_ba
     return t + k < n_old ? state + (t + k) * ld : row(w, in->src, s->first + t + k - n_old);
 }
 
+/* Rows of a task lie far from one another: long pieces of them are read faster. */
+static size_t conv_channels(const worker *w, const ingle_instr *in)
+{
+    size_t n = ingle_round_up(in->width / (4 * (size_t)w->n) + 1, CONV_FEW);
+    return n < CONV_MANY ? n : CONV_MANY;
+}
+
 static void conv_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
                       size_t i_piece)
 {
     size_t width = in->width, ld = padded(width);
-    size_t first = i_piece * CONV_CHANNELS, n_old = in->n_taps - 1;
-    size_t n = width - first < CONV_CHANNELS ? width - first : CONV_CHANNELS;
+    size_t n = conv_channels(w, in), first = i_piece * n, n_old = in->n_taps - 1;
+    if (n > width - first) n = width - first;
     float *state = state_of(w, in, s, 0);
     const float *taps[CONV_TAPS];
     ingle_conv job = {.taps = taps,
@@ -77,7 +85,8 @@ static void conv_task(const worker *w, const ingle_instr *in, const ingle_batch_
 
 void cpu_conv(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
-    each(w, in, counter, (in->width + CONV_CHANNELS - 1) / CONV_CHANNELS, conv_task);
+    size_t n = conv_channels(w, in);
+    each(w, in, counter, (in->width + n - 1) / n, conv_task);
 }
 
 /* ---- selective scan: state [head][n_state][channels] ---- */
