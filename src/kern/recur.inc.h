@@ -75,51 +75,79 @@ static void conv(const ingle_conv *job, size_t first, size_t n)
 
 /* ---- selective scan ---- */
 
-enum { SCAN_TOKENS = 4 }; /* that pass over a piece of state while it is in a register */
+enum { SCAN_TOKENS = 4, SCAN_VECS = 2 }; /* that pass over a piece of state in registers; in it */
 
-/* n_tokens (a constant) tokens from t0 on, channels i .. i + left - 1 (16 at most). */
-static inline __attribute__((always_inline)) void
-scan_some(const ingle_scan *job, size_t t0, int n_tokens, size_t i, size_t left, bool by_channel)
+/* Of one vector of channels. */
+typedef struct scan_vec {
+    v16 x[SCAN_TOKENS], dt[SCAN_TOKENS], y[SCAN_TOKENS];
+} scan_vec;
+
+/* n_tokens tokens from t0 on, n_vecs vectors of channels from i on (constants); `left` channels are
+ * there. */
+static inline __attribute__((always_inline)) void scan_some(const ingle_scan *job, size_t t0,
+                                                            int n_tokens, size_t i, size_t left,
+                                                            int n_vecs, bool by_channel)
 {
-    v16 x[SCAN_TOKENS], dt[SCAN_TOKENS], decay[SCAN_TOKENS], y[SCAN_TOKENS];
-    const float *b[SCAN_TOKENS], *c[SCAN_TOKENS];
+    scan_vec c[SCAN_VECS];
+    v16 decay[SCAN_TOKENS];
+    const size_t n_state = job->n_state, ld = job->ld_state, ld_bc = job->ld_bc;
+    const float *bs = job->b + t0 * ld_bc, *cs = job->c + t0 * ld_bc,
+                *a = job->a + (by_channel ? i : 0);
+    float *p = job->state + i;
     for (int t = 0; t < n_tokens; t++) {
         size_t at = t0 + (size_t)t;
         const float *step = job->dt + at * job->ld_dt;
-        dt[t] = by_channel ? v_load_n(step + i, left) : v_set(*step);
-        if (!by_channel) decay[t] = v_exp(v_mul(dt[t], v_set(*job->a)));
-        x[t] = v_mul(v_load_n(job->x + at * job->ld_x + i, left), dt[t]);
-        y[t] = v_set(0.0f);
-        b[t] = job->b + at * job->ld_bc;
-        c[t] = job->c + at * job->ld_bc;
-    }
-    for (size_t k = 0; k < job->n_state; k++) {
-        float *p = job->state + k * job->ld_state + i;
-        v16 s = v_load(p), a = s;
-        if (by_channel) a = v_load_n(job->a + k * job->ld_a + i, left);
-        for (int t = 0; t < n_tokens; t++) {
-            v16 keep = by_channel ? v_exp(v_mul(dt[t], a)) : decay[t];
-            s = v_fma(v_set(b[t][k]), x[t], v_mul(s, keep));
-            y[t] = v_fma(v_set(c[t][k]), s, y[t]);
+        if (!by_channel) decay[t] = v_exp(v_mul(v_set(*step), v_set(*job->a)));
+        for (int v = 0; v < n_vecs; v++) {
+            size_t k = i + 16 * (size_t)v, n = left - 16 * (size_t)v;
+            c[v].dt[t] = by_channel ? v_load_n(step + k, n) : v_set(*step);
+            c[v].x[t] = v_mul(v_load_n(job->x + at * job->ld_x + k, n), c[v].dt[t]);
+            c[v].y[t] = v_set(0.0f);
         }
-        v_store(p, s);
+    }
+    for (size_t k = 0; k < n_state; k++, p += ld) {
+        v16 s[SCAN_VECS], own[SCAN_VECS];
+        for (int v = 0; v < n_vecs; v++) {
+            s[v] = own[v] = v_load(p + 16 * v);
+            if (by_channel) own[v] = v_load_n(a + k * job->ld_a + 16 * v, left - 16 * (size_t)v);
+        }
+        for (int t = 0; t < n_tokens; t++) {
+            v16 bk = v_set(bs[(size_t)t * ld_bc + k]), ck = v_set(cs[(size_t)t * ld_bc + k]);
+            for (int v = 0; v < n_vecs; v++) {
+                v16 keep = by_channel ? v_exp(v_mul(c[v].dt[t], own[v])) : decay[t];
+                s[v] = v_fma(bk, c[v].x[t], v_mul(s[v], keep));
+                c[v].y[t] = v_fma(ck, s[v], c[v].y[t]);
+            }
+        }
+        for (int v = 0; v < n_vecs; v++) v_store(p + 16 * v, s[v]);
     }
     for (int t = 0; t < n_tokens; t++) {
         size_t at = t0 + (size_t)t;
-        v16 skip = by_channel ? v_load_n(job->d + i, left) : v_set(*job->d);
-        v16 in = v_load_n(job->x + at * job->ld_x + i, left);
-        v_store_n(job->out + at * job->ld_out + i, v_fma(in, skip, y[t]), left);
+        for (int v = 0; v < n_vecs; v++) {
+            size_t k = i + 16 * (size_t)v, n = left - 16 * (size_t)v;
+            v16 skip = by_channel ? v_load_n(job->d + k, n) : v_set(*job->d);
+            v16 in = v_load_n(job->x + at * job->ld_x + k, n);
+            v_store_n(job->out + at * job->ld_out + k, v_fma(in, skip, c[v].y[t]), n);
+        }
     }
+}
+
+static inline __attribute__((always_inline)) void
+scan_columns(const ingle_scan *job, size_t i, size_t left, int n_vecs, bool by_channel)
+{
+    size_t t = 0;
+    for (; t + SCAN_TOKENS <= job->n_tokens; t += SCAN_TOKENS)
+        scan_some(job, t, SCAN_TOKENS, i, left, n_vecs, by_channel);
+    for (; t < job->n_tokens; t++) scan_some(job, t, 1, i, left, n_vecs, by_channel);
 }
 
 static inline __attribute__((always_inline)) void scan_all(const ingle_scan *job, bool by_channel)
 {
-    for (size_t i = 0; i < job->n; i += 16) {
-        size_t t = 0, left = job->n - i < 16 ? job->n - i : 16;
-        for (; t + SCAN_TOKENS <= job->n_tokens; t += SCAN_TOKENS)
-            scan_some(job, t, SCAN_TOKENS, i, left, by_channel);
-        for (; t < job->n_tokens; t++) scan_some(job, t, 1, i, left, by_channel);
-    }
+    size_t i = 0;
+    for (; !by_channel && i + 16 * (SCAN_VECS - 1) < job->n; i += 16 * SCAN_VECS)
+        scan_columns(job, i, job->n - i, SCAN_VECS, by_channel);
+    for (; i < job->n; i += 16)
+        scan_columns(job, i, job->n - i < 16 ? job->n - i : 16, 1, by_channel);
 }
 
 static void scan(const ingle_scan *job)
