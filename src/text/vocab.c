@@ -202,9 +202,7 @@ static void default_ids(ingle_vocab *v)
     f->add_bos =
         v->kind == INGLE_VOCAB_SPM || v->kind == INGLE_VOCAB_WORDPIECE || flags & INGLE_PRETOK_BOS;
     f->add_eos = v->kind == INGLE_VOCAB_UNIGRAM;
-    /* RoBERTa and XLM-R put two marks between texts, which old files do not say. */
-    v->add_sep = v->kind == INGLE_VOCAB_WORDPIECE || v->kind == INGLE_VOCAB_UNIGRAM ||
-                 flags & INGLE_PRETOK_SEP;
+    v->add_sep = v->kind == INGLE_VOCAB_WORDPIECE || flags & INGLE_PRETOK_SEP;
     v->clean = flags & INGLE_PRETOK_CLEAN || v->kind == INGLE_VOCAB_WORDPIECE;
     v->add_space = v->kind == INGLE_VOCAB_SPM;
 }
@@ -223,12 +221,14 @@ static ingle_status read_adds(ingle_vocab *v, const ingle_gguf *g, ingle_error *
         ingle_status st = ingle_gguf_get_bool(g, adds[i].key, false, adds[i].value, err);
         if (st) return st;
         if (i == 0 && v->pretok && v->pretok->flags & INGLE_PRETOK_MUST_BOS) *adds[i].value = true;
+        if (i == 0 && v->kind == INGLE_VOCAB_UNIGRAM) v->add_sep = v->info.add_bos; /* as XLM-R */
         bool of_text = i < 2 || v->kind == INGLE_VOCAB_WORDPIECE;
         if (*adds[i].value && *adds[i].id < 0 && of_text)
             return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no %s token",
                               adds[i].key, adds[i].name);
     }
-    /* Elsewhere the key speaks of pairs of texts, not of a text. */
+    /* Elsewhere the key speaks of pairs of texts, not of a text: a second mark between them, as RoBERTa
+     * and XLM-R have it, whose older files do not say so. */
     v->pair_sep = v->add_sep && v->kind != INGLE_VOCAB_WORDPIECE;
     v->info.add_sep = v->add_sep = v->add_sep && v->kind == INGLE_VOCAB_WORDPIECE;
     /* Byte-level BPE and RWKV have no prefix: there the key says nothing. */

@@ -71,7 +71,8 @@ static void wordpiece(void **arg)
     }
 }
 
-/* XLM-R: <s> query </s></s> document </s>, also of files that do not say so; no segments. */
+/* XLM-R: <s> query </s></s> document </s>, also of files that do not say so; no segments. T5 has no mark
+ * for the beginning, and one between. */
 static void unigram(void **arg)
 {
     static vocab_spec s;
@@ -87,6 +88,10 @@ static void unigram(void **arg)
                0);
         ingle_vocab_close(&v);
     }
+    vb_words(&s, "t5");
+    ingle_vocab *v = open_ok(&s);
+    expect(v, "ab", "c", "ab [SEP] c [SEP]", 0);
+    ingle_vocab_close(&v);
 }
 
 /* RoBERTa has two marks between texts, ModernBERT one; a file may say it. Others have none at all. */
