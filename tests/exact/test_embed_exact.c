@@ -3,31 +3,23 @@
  * weights in place; for encoders and for a decoder, whose long texts are cut into batches. */
 #define _GNU_SOURCE
 #include "encoder_build.h"
-#include "golden/run.h"
+#include "exact/exact.h"
 
 enum { N_TEXTS = 9, LONGEST = 300, MOST = 256 };
 
 static const size_t lengths[N_TEXTS] = {5, 1, 40, 300, 33, 2, 64, 7, 100};
 
-typedef struct setup {
+typedef struct way {
     ingle_isa isa;
     bool plain, in_place, turned; /* the plan unfused; texts in reverse order */
     int32_t n_batch, n_threads;
     size_t together; /* texts in a call */
     ingle_pooling pooling;
     bool pairs; /* each text is of two segments */
-} setup;
-
-static void fill(int32_t *tokens, size_t n, size_t n_vocab, uint32_t seed)
-{
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        tokens[i] = (int32_t)((seed >> 8) % n_vocab);
-    }
-}
+} way;
 
 /* out: [N_TEXTS][MOST] */
-static void run(const char *model, const setup *s, float *out)
+static void run(const char *model, const way *s, float *out)
 {
     static int32_t tokens[N_TEXTS][LONGEST];
     ingle_error err;
@@ -78,7 +70,7 @@ static void run(const char *model, const setup *s, float *out)
 static void check(const char *model, const char *name, ingle_pooling pooling, bool cut, bool pairs)
 {
     static float want[N_TEXTS * MOST], got[N_TEXTS * MOST];
-    const setup base = {INGLE_ISA_AUTO, false, false, false, 512, 1, 1, pooling, pairs};
+    const way base = {INGLE_ISA_AUTO, false, false, false, 512, 1, 1, pooling, pairs};
     memset(want, 0, sizeof want);
     run(model, &base, want);
     for (size_t i = 0; i < N_TEXTS; i++) { /* zeros or NaN would prove nothing */
@@ -86,7 +78,7 @@ static void check(const char *model, const char *name, ingle_pooling pooling, bo
         for (size_t k = 0; k < MOST; k++) sum += fabs((double)want[i * MOST + k]);
         assert_true(sum > 0.1 && isfinite(sum));
     }
-    setup others[12];
+    way others[12];
     size_t n = 0;
     for (int32_t threads = 1; threads <= 8; threads += threads < 3 ? 1 : 5) {
         others[n] = base, others[n].n_threads = threads;

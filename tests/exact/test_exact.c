@@ -1,12 +1,13 @@
 /* The bits of a token's logits depend on the tokens before it and on nothing else: compared with
  * memcmp over batch sizes, splits, threads, fused and plain plans, instruction-set levels,
  * neighbours in the batch, and re-use of a timeline. */
-#include "golden/run.h"
+#include "exact/exact.h"
 
 #include <pthread.h>
 
 #define N_TOKENS 300 /* crosses pages of 32, attention groups of 256, and every kernel's tiles */
 #define N_LONG   560 /* and a batch of 512 */
+#define N_CTX    576
 
 static const char *const models[] = {
     "llama3",     "qwen3",      "llama-F16",    "llama-BF16",   "llama-Q4_0",  "llama-Q4_1",
@@ -15,81 +16,14 @@ static const char *const models[] = {
     "qwen3moe",   "gpt-oss",    "deepseek2",    "gemma4-e",     "gemma3n",     "gemma4-moe",
 };
 
-typedef struct setup {
-    ingle_isa isa;
-    bool plain; /* the list unfused */
-    bool in_place;
-    int32_t n_batch, n_threads;
-    size_t split; /* tokens per eval */
-    ingle_type kv;
-} setup;
-
-static void fill(int32_t *tokens, size_t n, size_t n_vocab, uint32_t seed)
-{
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        tokens[i] = (int32_t)((seed >> 8) % n_vocab);
-    }
-}
-
-static void open_with(runner *r, const golden *g, const setup *s, int n_sessions)
-{
-    ingle_error err;
-    ingle_model_options mo;
-    ingle_engine_options eo;
-    ingle_model_options_init(&mo);
-    ingle_engine_options_init(&eo);
-    mo.isa = s->isa;
-    mo.fuse = !s->plain;
-    mo.in_place = s->in_place;
-    eo.n_ctx = 576;
-    eo.n_sessions = n_sessions;
-    eo.n_batch = s->n_batch;
-    eo.n_threads = s->n_threads;
-    eo.kv_type = s->kv;
-    r->n_vocab = g->n_vocab;
-    must(ingle_model_open(&r->model, g->model, &mo, &err), &err);
-    must(ingle_engine_open(&r->engine, r->model, &eo, &err), &err);
-    must(ingle_session_open(&r->session, r->engine, &err), &err);
-}
-
-/* Logits of all rows, evaluated `split` tokens at a time. */
-static void eval_split(runner *r, ingle_session *session, const int32_t *tokens, size_t n,
-                       size_t split, float *out)
-{
-    ingle_error err;
-    for (size_t at = 0; at < n; at += split) {
-        size_t part = n - at < split ? n - at : split;
-        must(ingle_session_eval(session, tokens + at, part, INGLE_ROWS_ALL, &err), &err);
-        for (size_t i = 0; i < part; i++) {
-            const float *row;
-            must(ingle_session_logits(session, i, &row, &err), &err);
-            memcpy(out + (at + i) * r->n_vocab, row, r->n_vocab * sizeof *out);
-        }
-    }
-}
-
 static float *logits_of(const golden *g, const setup *s, const int32_t *tokens, size_t n)
 {
     runner r;
     float *out = malloc(n * g->n_vocab * sizeof *out);
-    open_with(&r, g, s, 1);
+    open_with(&r, g, s, N_CTX, 1);
     eval_split(&r, r.session, tokens, n, s->split, out);
     runner_close(&r);
     return out;
-}
-
-static void same(const golden *g, const char *what, const float *a, const float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(a + i * g->n_vocab, b + i * g->n_vocab, g->n_vocab * sizeof *a))
-            fail_msg("%s: %s: logits of token %zu differ", g->name, what, i);
-}
-
-/* A NaN would be equal to itself and prove nothing. */
-static void all_finite(const float *a, size_t n)
-{
-    for (size_t i = 0; i < n; i++) assert_true(a[i] - a[i] == 0);
 }
 
 /* Every type sees every split and every number of threads; `every` also all pairs of them, every
@@ -207,7 +141,7 @@ static void neighbours(void **state)
     (void)state;
     assert_true(golden_open(&g, "models", "llama-Q4_K"));
     setup s = {INGLE_ISA_AUTO, false, false, 64, 2, 512, INGLE_TYPE_F16};
-    open_with(&r, &g, &s, N + 1);
+    open_with(&r, &g, &s, N_CTX, N + 1);
     for (size_t i = 0; i < N; i++) {
         c[i] = (caller){.r = &r, .split = i == 0 ? 1 : 30 * i};
         c[i].out = malloc(N_TOKENS * g.n_vocab * sizeof(float));
@@ -242,7 +176,7 @@ static void truncated(void **state)
     fill(tokens, N_TOKENS, g.n_vocab, 1);
     fill(other, N_TOKENS, g.n_vocab, 2);
     float *want = logits_of(&g, &s, tokens, N_TOKENS);
-    open_with(&r, &g, &s, 1);
+    open_with(&r, &g, &s, N_CTX, 1);
     for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++) {
         const float *row;
         assert_int_equal(ingle_session_truncate(r.session, 0, NULL), INGLE_OK);
@@ -285,7 +219,7 @@ static void wanted_rows(void **state)
         }
         setup few = base;
         few.n_batch = 48;
-        open_with(&r, &g, &few, 2);
+        open_with(&r, &g, &few, N_CTX, 2);
         s[0] = r.session;
         assert_int_equal(ingle_session_open(&s[1], r.engine, NULL), INGLE_OK);
         for (size_t i = 0; at[0] < N_TOKENS && at[1] < N_TOKENS; i++) {

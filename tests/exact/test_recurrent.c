@@ -1,7 +1,7 @@
 /* test_recurrent.c - what test_exact.c asks of every model, of models with a recurrent state: the bits
  * of a token's logits depend on the tokens before it, not on how they were cut into batches, on
  * threads, levels or neighbours, nor on what the session held before it was cut back. */
-#include "golden/run.h"
+#include "exact/exact.h"
 
 #include "engine/engine.h"
 
@@ -12,63 +12,7 @@ static const char *const models[] = {"mamba2",    "qwen35",        "lfm2",
                                      "qwen3next", "granitehybrid", "lfm2moe"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
-typedef struct setup {
-    ingle_isa isa;
-    bool plain;
-    int32_t n_batch, n_threads, n_sessions;
-} setup;
-
-static const setup usual = {INGLE_ISA_AUTO, false, 512, 2, 1};
-
-static void open_with(runner *r, const golden *g, const setup *s)
-{
-    ingle_error err;
-    ingle_model_options mo;
-    ingle_engine_options eo;
-    ingle_model_options_init(&mo);
-    ingle_engine_options_init(&eo);
-    mo.isa = s->isa;
-    mo.fuse = !s->plain;
-    eo.n_ctx = N_CTX;
-    eo.n_sessions = s->n_sessions;
-    eo.n_batch = s->n_batch;
-    eo.n_threads = s->n_threads;
-    r->n_vocab = g->n_vocab;
-    must(ingle_model_open(&r->model, g->model, &mo, &err), &err);
-    must(ingle_engine_open(&r->engine, r->model, &eo, &err), &err);
-    must(ingle_session_open(&r->session, r->engine, &err), &err);
-}
-
-static void fill(int32_t *tokens, size_t n, size_t n_vocab, uint32_t seed)
-{
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        tokens[i] = (int32_t)((seed >> 8) % n_vocab);
-    }
-}
-
-/* Logits of n tokens, `split` at a time, go to out. */
-static void eval_split(runner *r, ingle_session *session, const int32_t *tokens, size_t n,
-                       size_t split, float *out)
-{
-    ingle_error err;
-    for (size_t at = 0; at < n; at += split) {
-        size_t part = n - at < split ? n - at : split;
-        must(ingle_session_eval(session, tokens + at, part, INGLE_ROWS_ALL, &err), &err);
-        for (size_t i = 0; i < part; i++) {
-            const float *row;
-            must(ingle_session_logits(session, i, &row, &err), &err);
-            memcpy(out + (at + i) * r->n_vocab, row, r->n_vocab * sizeof *out);
-        }
-    }
-}
-
-static void same(const golden *g, const char *what, const float *a, const float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(a + i * g->n_vocab, b + i * g->n_vocab, g->n_vocab * sizeof *a))
-            fail_msg("%s: %s: logits of token %zu differ", g->name, what, i);
-}
+static const setup usual = {INGLE_ISA_AUTO, false, false, 512, 2, N_TOKENS, INGLE_TYPE_F16};
 
 /* Everything a test needs: a model, tokens, and their logits in one batch. */
 typedef struct fixture {
@@ -85,11 +29,10 @@ static bool fixture_open(fixture *f, size_t i_model)
     fill(f->other, N_TOKENS, f->g.n_vocab, 2);
     f->want = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->want);
     f->got = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->got);
-    open_with(&r, &f->g, &usual);
+    open_with(&r, &f->g, &usual, N_CTX, 1);
     eval_split(&r, r.session, f->tokens, N_TOKENS, N_TOKENS, f->want);
     runner_close(&r);
-    for (size_t i = 0; i < N_TOKENS * f->g.n_vocab; i++)
-        assert_true(f->want[i] - f->want[i] == 0); /* a NaN would prove nothing */
+    all_finite(f->want, N_TOKENS * f->g.n_vocab);
     return true;
 }
 
@@ -103,7 +46,7 @@ static void fixture_close(fixture *f)
 static void split_and_compare(fixture *f, const setup *s, size_t split, const char *what)
 {
     runner r;
-    open_with(&r, &f->g, s);
+    open_with(&r, &f->g, s, N_CTX, 1);
     eval_split(&r, r.session, f->tokens, N_TOKENS, split, f->got);
     same(&f->g, what, f->want, f->got, N_TOKENS);
     runner_close(&r);
@@ -148,7 +91,7 @@ static void cut_back(void **state)
         runner r;
         if (!fixture_open(&f, m)) continue;
         const size_t n_vocab = f.g.n_vocab;
-        open_with(&r, &f.g, &usual);
+        open_with(&r, &f.g, &usual, N_CTX, 1);
         for (size_t i = 0; i < 3 * sizeof keep / sizeof *keep; i++) {
             size_t n = keep[i / 3], split = splits[i % 3], n_held;
             if (split == 1 && N_TOKENS - n > 100) split = 9; /* steps cost more than tokens */
@@ -182,13 +125,11 @@ static void restored(void **state)
     (void)state;
     for (size_t m = 0; m < N_MODELS; m++) {
         runner r;
-        setup two = usual;
         int32_t line[N_TOKENS];
         size_t n = 0, n_restored = 0;
         uint32_t seed = 3;
         if (!fixture_open(&f, m)) continue;
-        two.n_sessions = 2;
-        open_with(&r, &f.g, &two);
+        open_with(&r, &f.g, &usual, N_CTX, 2);
         for (int round = 0; round < 40; round++) {
             ingle_session *fresh;
             const float *got, *want;
@@ -232,7 +173,7 @@ static void failures(void **state)
         int32_t bad[3] = {1, 2, -1};
         ingle_error err;
         if (!fixture_open(&f, m)) continue;
-        open_with(&r, &f.g, &usual);
+        open_with(&r, &f.g, &usual, N_CTX, 1);
         eval_split(&r, r.session, f.tokens, 150, 150, f.got);
         assert_int_equal(ingle_session_eval(r.session, bad, 3, INGLE_ROWS_LAST, &err),
                          INGLE_EINVAL);
@@ -259,8 +200,8 @@ static void neighbours(void **state)
         setup s = usual;
         ingle_session *more[2];
         if (!fixture_open(&f, m)) continue;
-        s.n_sessions = 3, s.n_batch = 48;
-        open_with(&r, &f.g, &s);
+        s.n_batch = 48;
+        open_with(&r, &f.g, &s, N_CTX, 3);
         for (int i = 0; i < 2; i++)
             assert_int_equal(ingle_session_open(&more[i], r.engine, NULL), INGLE_OK);
         for (size_t at = 0, step = 30; at < N_TOKENS; at += step) {
@@ -290,7 +231,7 @@ static void slots(void **state)
     ingle_error err;
     (void)state;
     assert_true(fixture_open(&f, 0));
-    open_with(&r, &f.g, &usual);
+    open_with(&r, &f.g, &usual, N_CTX, 1);
     assert_int_equal(ingle_session_open(&second, r.engine, NULL), INGLE_OK);
     assert_int_equal(ingle_session_eval(r.session, f.other, 9, INGLE_ROWS_NONE, NULL), INGLE_OK);
     assert_int_equal(ingle_session_eval(second, f.other, 9, INGLE_ROWS_NONE, &err), INGLE_EFULL);
@@ -316,7 +257,7 @@ static void memory(void **state)
     ingle_engine_options eo;
     (void)state;
     assert_true(golden_open(&g, "models", "mamba2"));
-    open_with(&r, &g, &usual);
+    open_with(&r, &g, &usual, N_CTX, 1);
     ingle_engine_options_init(&eo);
     eo.n_sessions = 5;
     assert_int_equal(ingle_model_memory(r.model, &eo, &mem, NULL), INGLE_OK);

@@ -381,6 +381,8 @@ static void parts_that_do_not_fit(void **state)
         {{.arch = "bert", .n_layer = 1, .n_head = 4, .qk_norms = true}, "attn_q_norm"},
         {{.arch = "bert", .n_layer = 1, .n_head = 4, .cls_out = true, .n_labels = 0},
          "cls.output.weight"},
+        {{.arch = "qwen3", .n_layer = 1, .n_head = 4, .cls_out = true, .n_labels = 0},
+         "cls.output.weight"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
