@@ -294,7 +294,7 @@ static void avx2(void)
 static void instructions(const ingle_cpu *cpu)
 {
     if (cpu->has[INGLE_ISA_AVX2]) run_once(clock_y); /* wakes the core's upper lanes */
-    if (cpu->has[INGLE_ISA_AVX512]) avx512((cpu->features & INGLE_CPU_VBMI) != 0);
+    if (cpu->has[INGLE_ISA_AVX512]) avx512((cpu->features & INGLE_CPU_VBMI_BITALG) != 0);
     else printf("512 bits: not measured on this processor\n");
     if (cpu->has[INGLE_ISA_AVX2]) avx2();
     else printf("256 bits: not measured on this processor\n");

@@ -44,7 +44,7 @@ static void detect(ingle_cpu *cpu)
     cpu->has[INGLE_ISA_AVX512] =
         bit(b7, 16) && bit(b7, 17) && bit(b7, 30) && bit(b7, 31) && bit(c7, 11);
     if (!cpu->has[INGLE_ISA_AVX512]) return;
-    if (bit(c7, 1)) cpu->features |= INGLE_CPU_VBMI;
+    if (bit(c7, 1) && bit(c7, 12)) cpu->features |= INGLE_CPU_VBMI_BITALG;
     if (bit(a71, 5)) cpu->features |= INGLE_CPU_AVX512_BF16;
 }
 

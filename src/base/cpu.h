@@ -6,7 +6,7 @@
 #include <ingle.h>
 
 /* Features beside the level. */
-enum { INGLE_CPU_VBMI = 1, INGLE_CPU_AVX512_BF16 = 2 };
+enum { INGLE_CPU_VBMI_BITALG = 1 /* both */, INGLE_CPU_AVX512_BF16 = 2 };
 
 typedef struct ingle_cpu {
     ingle_isa isa;     /* best level this processor and operating system run */

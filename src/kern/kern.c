@@ -171,6 +171,7 @@ void ingle_kern_init_avx512(ingle_kern *k)
     ingle_kern_init_avx2(k);
     ingle_kern_float_avx512(k);
     ingle_kern_avx512_matmul(k);
+    if (ingle_cpu_detect().features & INGLE_CPU_VBMI_BITALG) ingle_kern_avx512vbmi_books(k);
     k->scratch_bytes = scratch_bytes_avx512;
     k->isa = INGLE_ISA_AVX512;
     k->name = "avx512";

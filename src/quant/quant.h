@@ -174,6 +174,14 @@ extern const int8_t ingle_iq2_values[16], ingle_iq1_values[16];
 /* Four weights an entry, as bytes. */
 extern const uint32_t ingle_grid_iq3xxs[256], ingle_grid_iq3s[512];
 
+/* The same for lookups of bytes (books.c), [0]: the first half of an entry's weights, [1]: the second.
+ * IQ1 and IQ2: the indices of four weights, two bits each, the first lowest. IQ3: those of two
+ * weights, a nibble each. The second halves of IQ1: entries 16i .. 16i + [0][i] have [1][i], the rest
+ * to 16i + 15 have [2][i]. */
+extern const uint8_t ingle_book_iq2xxs[2][256], ingle_book_iq2xs[2][512], ingle_book_iq2s[2][1024];
+extern const uint8_t ingle_book_iq3xxs[2][256], ingle_book_iq3s[2][512];
+extern const uint8_t ingle_book_iq1s[2048], ingle_book_iq1s_high[3][128];
+
 /* Values of ik_llama.cpp's types (IQ4_K has those of IQ4_NL), and what shifts 16 of them up. */
 extern const int8_t ingle_iq2k_values[16], ingle_iq3k_values[16];
 extern const int8_t ingle_iq5k_values[32], ingle_iq6k_values[64];

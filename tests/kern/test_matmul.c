@@ -9,6 +9,9 @@
 #include <float.h>
 #include <cmocka.h>
 
+#if defined(__x86_64__)
+#include "kern/x86/x86.h"
+#endif
 #include "matmul_case.h"
 
 static ingle_kern ref, level;
@@ -209,6 +212,12 @@ int main(void)
         level.scratch_bytes = scratch;
         level.name = "avxvnni in the encoding of avx512";
         failed += test_level();
+        ingle_kern_init(&level, INGLE_ISA_AVX512); /* where its codebooks took VBMI */
+        scratch = level.scratch_bytes;
+        ingle_kern_avx512_matmul(&level);
+        level.scratch_bytes = scratch;
+        level.name = "avx512 without vbmi";
+        if (ingle_cpu_detect().features & INGLE_CPU_VBMI_BITALG) failed += test_level();
     }
 #endif
     return failed;

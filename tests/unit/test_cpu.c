@@ -394,8 +394,9 @@ static void test_isa_against_kernel(void **state)
     assert_int_equal(cpu.has[INGLE_ISA_AVX2], avx2);
     assert_int_equal(cpu.has[INGLE_ISA_AVXVNNI], avx2 && strstr(flags, " avx_vnni "));
     assert_int_equal(cpu.has[INGLE_ISA_AVX512], avx2 && avx512);
-    assert_int_equal(!!(cpu.features & INGLE_CPU_VBMI),
-                     avx2 && avx512 && strstr(flags, " avx512vbmi "));
+    assert_int_equal(!!(cpu.features & INGLE_CPU_VBMI_BITALG),
+                     avx2 && avx512 && strstr(flags, " avx512vbmi ") &&
+                         strstr(flags, " avx512_bitalg "));
     assert_int_equal(!!(cpu.features & INGLE_CPU_AVX512_BF16),
                      avx2 && avx512 && strstr(flags, " avx512_bf16 "));
 #endif

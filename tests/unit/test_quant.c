@@ -233,6 +233,42 @@ static void test_books(void **state)
     check_book("iq3s", ingle_grid_iq3s, 512, true, 0x87034186);
 }
 
+/* Entry i's index k of a book by bytes, `bits` a weight. */
+static unsigned index_in(const uint8_t *first, const uint8_t *second, size_t i, unsigned k,
+                         unsigned bits)
+{
+    unsigned half = bits == 2 ? 4 : 2;
+    return (k < half ? first[i] : second[i]) >> bits * (k % half) &
+           (bits == 2 ? 3 : 7);
+}
+
+static void check_bytes(const char *name, const uint32_t *book, const uint8_t *first,
+                        const uint8_t *second, size_t n, bool bytes)
+{
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; k < (bytes ? 4 : 8); k++) {
+            unsigned index = index_in(first, second, i, k, bytes ? 4 : 2),
+                     want = bytes ? book[i] >> 8 * k & 255 : digit_of(book[i], k);
+            if (bytes && n == 256) index = 8 * index + (index == 7 ? 6 : 4);
+            else if (bytes) index = 2 * index + 1;
+            if (index != want) fail_msg("%s: entry %zu, weight %u", name, i, k);
+        }
+}
+
+static void test_books_by_bytes(void **state)
+{
+    (void)state;
+    uint8_t high[2048];
+    for (size_t i = 0; i < 2048; i++)
+        high[i] = ingle_book_iq1s_high[i % 16 > ingle_book_iq1s_high[0][i / 16] ? 2 : 1][i / 16];
+    check_bytes("iq1s", ingle_grid_iq1s, ingle_book_iq1s, high, 2048, false);
+    check_bytes("iq2xxs", ingle_grid_iq2xxs, ingle_book_iq2xxs[0], ingle_book_iq2xxs[1], 256, false);
+    check_bytes("iq2xs", ingle_grid_iq2xs, ingle_book_iq2xs[0], ingle_book_iq2xs[1], 512, false);
+    check_bytes("iq2s", ingle_grid_iq2s, ingle_book_iq2s[0], ingle_book_iq2s[1], 1024, false);
+    check_bytes("iq3xxs", ingle_grid_iq3xxs, ingle_book_iq3xxs[0], ingle_book_iq3xxs[1], 256, true);
+    check_bytes("iq3s", ingle_grid_iq3s, ingle_book_iq3s[0], ingle_book_iq3s[1], 512, true);
+}
+
 /* ---- decode ---- */
 
 /* Against the second reading: each weight is off by the roundings of its three operations at most.
@@ -442,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),         cmocka_unit_test(test_zero_points),
         cmocka_unit_test(test_e4m3),          cmocka_unit_test(test_books),
+        cmocka_unit_test(test_books_by_bytes),
         cmocka_unit_test(test_f16_to_f32),    cmocka_unit_test(test_f16_rounding),
         cmocka_unit_test(test_bf16),          cmocka_unit_test(test_e8m0),
         cmocka_unit_test(test_decode),        cmocka_unit_test(test_decode_hostile),

@@ -25,6 +25,34 @@ typedef struct few {
 } few;
 
 /* The int32 sums of a class K block over its sub-blocks, for n tokens. */
+#ifdef BOOKS
+INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const few *w,
+                        const int8_t *sc, int r, vi blk[])
+{
+    const int n_subs = shape_of(type).n_subs, n_lines = 64 / n_subs;
+    const int8_t *y = w->x->q + w->t * w->x->ld_q + b * 256;
+    const int32_t *start = w->start + w->t * w->ld_start + b * (size_t)n_subs;
+    (void)r;
+    for (int t = 0; t < n; t++) blk[t] = vi_zero();
+    for (int c = 0; c < 8; c++) {
+        vi u[8];
+        if (w->t == 0) prefetch_lines(type, s, b, 1, c, 8);
+        unpack_32(type, s, b, c, u);
+#pragma GCC unroll 2
+        for (int i = 0; i < n_subs / 8; i++, start++, sc += ROWS) {
+            vi scale = vi_load_s8(sc);
+            for (int t = 0; t < n; t++) {
+                vi acc = vi_repeat(start + (size_t)t * w->ld_start);
+#pragma GCC unroll 8
+                for (int j = 0; j < n_lines; j++)
+                    acc = vi_dot(acc, u[n_lines * i + j],
+                                 vi_repeat(y + (size_t)t * w->x->ld_q + 4 * (8 * c + n_lines * i + j)));
+                blk[t] = vi_add(blk[t], vi_mul(acc, scale));
+            }
+        }
+    }
+}
+#else
 INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const few *w,
                         const int8_t *sc, int r, vi blk[])
 {
@@ -57,6 +85,7 @@ INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const
         }
     }
 }
+#endif
 
 INLINE void few_k(ingle_type type, int n, const source *s, size_t b, const few *w, const scales *q)
 {

@@ -12,6 +12,9 @@
 
 #include "kern/x86/quantise.h"
 #include "kern/x86/weights.h"
+#ifdef BOOKS
+#include "kern/x86/books.h"
+#endif
 #include "kern/x86/x86.h"
 
 #define KC     256 /* weights of K unpacked at a time */
@@ -44,6 +47,18 @@ INLINE vi pair_of(const int8_t *s, int i, int r)
 }
 
 /* w: the step's lines of a block, at the panel's first row. */
+#ifdef BOOKS
+INLINE void unpack_lines(ingle_type type, const source *s, size_t b, const scales *q,
+                         uint8_t (*w)[MR][4])
+{
+    (void)q;
+    for (int c = 0; c < 8; c++) {
+        vi u[8];
+        unpack_32(type, s, b, c, u);
+        for (int i = 0; i < 8; i++) vi_store(w[8 * c + i][0], u[i]);
+    }
+}
+#else
 INLINE void unpack_lines(ingle_type type, const source *s, size_t b, const scales *q,
                          uint8_t (*w)[MR][4])
 {
@@ -64,6 +79,7 @@ INLINE void unpack_lines(ingle_type type, const source *s, size_t b, const scale
             }
         }
 }
+#endif
 
 /* Block b of a panel to rows `row`.. of the step. */
 INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t row)

@@ -183,6 +183,18 @@ TYPE(iq4_k, IQ4_K, tiles_k16)
 TYPE(iq5_k, IQ5_K, tiles_k16)
 TYPE(iq6_k, IQ6_K, tiles_k16)
 
+const tile_table *avx512_tiles(ingle_type type)
+{
+    switch (type) {
+    case INGLE_TYPE_IQ1_S:
+    case INGLE_TYPE_IQ3_S: return &tiles_k32_15;
+    case INGLE_TYPE_IQ1_M: return &tiles_k16_9;
+    case INGLE_TYPE_IQ2_XS:
+    case INGLE_TYPE_IQ2_S: return &tiles_k16;
+    default: return &tiles_k32;
+    }
+}
+
 void ingle_kern_avx512_matmul(ingle_kern *k)
 {
     INSTALL(k);

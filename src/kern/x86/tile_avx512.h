@@ -35,6 +35,9 @@ typedef struct token_b {
     float d[16]; /* per block, or run of 16 */
 } token_b;
 
+/* The tiles of a codebook type: unpacked steps look alike however they were unpacked. */
+const tile_table *avx512_tiles(ingle_type type);
+
 #define ZMM_USED                                                                                   \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",  \

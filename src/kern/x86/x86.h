@@ -11,5 +11,7 @@
 void ingle_kern_avx2_matmul(ingle_kern *k);
 void ingle_kern_avxvnni_matmul(ingle_kern *k);
 void ingle_kern_avx512_matmul(ingle_kern *k);
+/* The codebook types once more, over ingle_kern_avx512_matmul(), with VBMI and BITALG. */
+void ingle_kern_avx512vbmi_books(ingle_kern *k);
 
 #endif

@@ -1,0 +1,38 @@
+/* books_avx512vbmi.c - the codebook types where AVX-512 has VBMI and BITALG too (Ice Lake, Zen 4, later).
+ * Depends on books.h (what differs), matmul.h and gemv.h (the tasks), matmul_avx512.c (the tiles). */
+#include "kern/x86/vec_avx512.h"
+#define NR    3 /* tokens of a tile */
+#define GROUP 4 /* tokens of gemv */
+#define BOOKS
+#include "kern/x86/matmul.h"
+#include "kern/x86/gemv.h"
+#include "kern/x86/tile_avx512.h"
+
+#define BOOK(name, NAME)                                                                           \
+    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+    {                                                                                              \
+        gemv(INGLE_TYPE_##NAME, job, first, n, scratch);                                           \
+    }                                                                                              \
+    static void gemm_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+    {                                                                                              \
+        gemm(INGLE_TYPE_##NAME, avx512_tiles(INGLE_TYPE_##NAME), job, first, n, scratch);          \
+    }
+
+BOOK(iq1_s, IQ1_S)
+BOOK(iq1_m, IQ1_M)
+BOOK(iq2_xxs, IQ2_XXS)
+BOOK(iq2_xs, IQ2_XS)
+BOOK(iq2_s, IQ2_S)
+BOOK(iq3_xxs, IQ3_XXS)
+BOOK(iq3_s, IQ3_S)
+
+void ingle_kern_avx512vbmi_books(ingle_kern *k)
+{
+    SET(k, iq1_s, IQ1_S);
+    SET(k, iq1_m, IQ1_M);
+    SET(k, iq2_xxs, IQ2_XXS);
+    SET(k, iq2_xs, IQ2_XS);
+    SET(k, iq2_s, IQ2_S);
+    SET(k, iq3_xxs, IQ3_XXS);
+    SET(k, iq3_s, IQ3_S);
+}
