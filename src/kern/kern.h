@@ -37,14 +37,15 @@ void ingle_acts_place(ingle_acts *a, ingle_act act, size_t m, size_t n_cols, voi
 /* Quantised row `from` once more, as row `to`. */
 void ingle_acts_copy(const ingle_acts *a, size_t to, size_t from);
 
-/* out[t][r] = w[r] . x[t] (+ bias[r]) (+ old out[t][r] if add), in that order, for rows of panels first..first+n-1. */
+/* out[t][r] = w[r] . x[t] (* scale) (+ bias[r]) (+ old out[t][r] if add), in that order, for rows of panels first..first+n-1. */
 typedef struct ingle_matmul {
     const ingle_packed *w;
     const ingle_acts *x;
     float *out; /* [m][ld_out] */
     size_t ld_out;
-    const float *bias; /* [n_rows] or NULL */
-    bool add;          /* residual */
+    const float *scale; /* one, or NULL */
+    const float *bias;  /* [n_rows] or NULL */
+    bool add;           /* residual */
 } ingle_matmul;
 
 /* scratch: ingle_kern.scratch_bytes(m, n_cols) bytes, 64-byte aligned, private to the calling thread. */

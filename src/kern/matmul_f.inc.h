@@ -12,7 +12,7 @@ enum {
     MATMUL_SPREAD = 32 /* from so many tokens on spreading costs less than it saves */
 };
 
-/* out (+ bias) (+ old out) of the sums c [m][16 n_panels] */
+/* out (* scale) (+ bias) (+ old out) of the sums c [m][16 n_panels] */
 static void matmul_store(const ingle_matmul *job, size_t panel, size_t n_panels, const float *c)
 {
     for (size_t t = 0; t < job->x->m; t++) {
@@ -20,6 +20,7 @@ static void matmul_store(const ingle_matmul *job, size_t panel, size_t n_panels,
             size_t row = 16 * (panel + p), n = job->w->n_rows - row;
             float *out = job->out + t * job->ld_out + row;
             v16 v = v_load(c);
+            if (job->scale) v = v_mul(v, v_set(*job->scale));
             if (job->bias) v = v_add(v, v_load_n(job->bias + row, n));
             if (job->add) v = v_add(v, v_load_n(out, n));
             v_store_n(out, v, n);

@@ -66,6 +66,8 @@ static inline const char *tensor_name(builder *b, const char *part, char *name, 
     return name;
 }
 
+void ingle_build_skip(builder *b, const char *part); /* plan_streams.c: nobody wants it */
+
 static inline uint32_t vector(builder *b, const char *part, size_t n)
 {
     char name[96];
@@ -112,8 +114,22 @@ static inline void norm(builder *b, ingle_buf dst, ingle_buf src, const char *pa
     norm_with(b, dst, src, v, vector_if(b, bias, n));
 }
 
-/* dst = rows first .. first + n_rows - 1 of the n_all rows of W . src, and of the bias if the file
- * has one. `part` is the stem: "attn_q" has attn_q.weight and attn_q.bias. */
+/* What all weights of a tensor, or of each of n experts, are scaled by beside their blocks (NVFP4):
+ * `part`.scale. Its like for activations, `part`.input_scale, is for engines that round them to 4
+ * bits. A scale of another length is something else (of a router's input: plan_experts.c). */
+static inline uint32_t scale_of(builder *b, const char *part, size_t n)
+{
+    char stem[64], name[96];
+    snprintf(stem, sizeof stem, "%s.input_scale", part);
+    ingle_build_skip(b, stem);
+    snprintf(stem, sizeof stem, "%s.scale", part);
+    const ingle_gguf_tensor *t =
+        ingle_gguf_find_tensor(b->g, tensor_name(b, stem, name, sizeof name));
+    return t && t->n_elems == n ? vector(b, stem, n) : INGLE_NO_VECTOR;
+}
+
+/* dst = rows first .. first + n_rows - 1 of the n_all rows of W . src, and of scale and bias if the
+ * file has them. `part` is the stem: "attn_q" has attn_q.weight, attn_q.scale and attn_q.bias. */
 static inline void linear_part(builder *b, ingle_buf dst, ingle_buf src, const char *part,
                                size_t first, size_t n_rows, size_t n_all)
 {
@@ -127,6 +143,12 @@ static inline void linear_part(builder *b, ingle_buf dst, ingle_buf src, const c
     in->src = src;
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = dst};
+    uint32_t by = scale_of(b, part, 1);
+    if (by != INGLE_NO_VECTOR) {
+        in = emit(b, INGLE_OP_SCALE);
+        in->dst = in->src = dst, in->vector = by;
+        in->width = b->width[dst];
+    }
     snprintf(stem, sizeof stem, "%s.bias", part);
     if (b->st || !has(b, stem)) return;
     b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, stem, name, sizeof name), first, n_rows,
@@ -199,7 +221,6 @@ void ingle_latent_widths(uint32_t *width, const ingle_hparams *hp, uint32_t n_he
 void ingle_build_latent(builder *b, ingle_buf src);
 
 /* plan_streams.c */
-void ingle_build_skip(builder *b, const char *part);
 void ingle_build_stream_widths(uint32_t *width, const ingle_hparams *hp);
 void ingle_build_before_layers(builder *b);
 void ingle_build_before_layer(builder *b);

@@ -1,7 +1,7 @@
 /* fuse.c - joins runs of instructions into what a CPU does best at once.
  *     NORM, MATMUL...                      -> MATMUL with a norm on its input
  *     MATMUL, MATMUL, MATMUL (one input)   -> one MATMUL with up to three outputs
- *     MATMUL, BIAS / ADD                   -> epilogue of the MATMUL
+ *     MATMUL, SCALE of weights / BIAS / ADD -> epilogue of the MATMUL
  *     NORM q, NORM k, ROPE q, ROPE k, STORE -> QKV
  *     ACT, MUL, MATMUL                     -> MATMUL with the gated product on its input
  * Each rule looks at the end of the list made so far and the next instruction; one pass, in place.
@@ -44,6 +44,23 @@ static bool feeds(const ingle_instr *last, const ingle_instr *in)
  * `after` is the index of the instruction behind `in` in the plain list. */
 typedef bool rule(ingle_plan *p, size_t *n, ingle_instr *in, size_t after);
 
+/* The scale of a tensor, not a number of the family's. */
+static bool scales_weights(const ingle_instr *in)
+{
+    return in->op == INGLE_OP_SCALE && in->vector != INGLE_NO_VECTOR;
+}
+
+static bool scale_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+{
+    (void)after;
+    ingle_instr *last = &p->instr[*n - 1];
+    if (!scales_weights(in) || last->op != INGLE_OP_MATMUL) return false;
+    ingle_matmul_out *o = &last->out[last->n_out - 1];
+    if (o->dst != in->dst || o->scale || o->bias != INGLE_NO_VECTOR || o->add) return false;
+    o->scale = in->vector + 1;
+    return true;
+}
+
 static bool bias_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
 {
     (void)after;
@@ -67,14 +84,14 @@ static bool add_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t af
     return true;
 }
 
-/* First instruction behind the up to three MATMULs (and their BIASes) that read buf and can become
+/* First instruction behind the up to three MATMULs (and their SCALEs and BIASes) that read buf and can become
  * one group. */
 static size_t group_end(const ingle_plan *p, size_t i, ingle_buf buf)
 {
     for (int n_matmul = 1; i < p->n_instr; i++) {
         const ingle_instr *in = &p->instr[i];
         bool member = in->op == INGLE_OP_MATMUL && in->src == buf && n_matmul++ < 3;
-        if (!member && in->op != INGLE_OP_BIAS) break;
+        if (!member && in->op != INGLE_OP_BIAS && !scales_weights(in)) break;
     }
     return i;
 }
@@ -163,8 +180,9 @@ static bool qkv(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
 
 void ingle_plan_fuse(ingle_plan *p)
 {
-    static rule *const rules[] = {bias_into_matmul,  add_into_matmul, norm_into_matmul,
-                                  matmul_into_group, glu_into_matmul, qkv};
+    static rule *const rules[] = {scale_into_matmul, bias_into_matmul,  add_into_matmul,
+                                  norm_into_matmul,  matmul_into_group, glu_into_matmul,
+                                  qkv};
     size_t n = 0;
     for (size_t i = 0; i < p->n_instr; i++) {
         ingle_instr in = p->instr[i];

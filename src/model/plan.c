@@ -347,12 +347,13 @@ static void head(builder *b, size_t n_vocab)
     if (!b->st && ingle_gguf_find_tensor(b->g, "output.weight"))
         b->st = ingle_weights_matrix(b->w, b->g, "output.weight", 0, n_vocab, n_vocab, d, &weight,
                                      b->err);
-    uint32_t bias = top_vector(b, "output.bias", n_vocab);
+    uint32_t bias = top_vector(b, "output.bias", n_vocab), by = top_vector(b, "output.scale", 1);
     ingle_instr *in = emit(b, INGLE_OP_HEAD);
     in->src = INGLE_BUF_N;
     in->when = INGLE_WHEN_LOGITS;
     in->n_out = 1;
     in->out[0] = (ingle_matmul_out){.weight = weight, .bias = bias, .dst = INGLE_BUF_LOGITS};
+    if (by != INGLE_NO_VECTOR) in->out[0].scale = by + 1;
 }
 
 /* What becomes of an embedding before the first layer. */
@@ -425,7 +426,7 @@ bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name)
     unsigned long layer = strncmp(name, "blk.", 4) ? 0 : strtoul(name + 4, &end, 10);
     if (layer >= hp->n_layer && layer < (unsigned long)hp->n_layer + hp->n_next) return true;
     return !strcmp(name, "rope_freqs.weight") || !strcmp(name, "rope_factors_long.weight") ||
-           !strcmp(name, "rope_factors_short.weight") || strstr(name, "attn_rot_embd") != NULL;
+           !strcmp(name, "rope_factors_short.weight") || !strcmp(name, "output.input_scale") || strstr(name, "attn_rot_embd") != NULL;
 }
 
 static ingle_status refuse_unused(const builder *b)

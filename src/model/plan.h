@@ -26,7 +26,7 @@ typedef enum ingle_op {
     INGLE_OP_QKV,     /* fused: norms of q and k heads, ROPE of both, STORE */
     INGLE_OP_ATTEND,  /* dst = attention of n_heads q heads (src) over pages of a cache */
     INGLE_OP_ACT,     /* dst = act(src) */
-    INGLE_OP_SCALE,   /* dst = src * scale */
+    INGLE_OP_SCALE,   /* dst = src * scale, or the one element of vector */
     INGLE_OP_TEMPER,  /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
     INGLE_OP_MUL,     /* dst = src * src2 from `from` on */
     INGLE_OP_ADD,     /* dst pieces = src pieces, where dst's are, + src2 pieces */
@@ -123,6 +123,7 @@ typedef enum ingle_when {
 typedef struct ingle_matmul_out {
     uint32_t weight, bias; /* index of a matrix; of a vector or INGLE_NO_VECTOR; EXPERTS: of the
                             * first expert's matrix, and of a vector with the biases of all */
+    uint32_t scale; /* on the product: 0, none, or 1 + index of a vector of one; EXPERTS: of all's */
     ingle_buf dst;
     bool add;
 } ingle_matmul_out;
@@ -141,7 +142,7 @@ typedef struct ingle_instr {
     ingle_pre pre;
     ingle_buf src, src2, dst;
     uint32_t vector, vector2;   /* NORM, BIAS, pre-NORM; QKV: q and k norms; ROUTE: added to the
-                               * scores for choosing, and factors on the weights */
+                               * scores for choosing */
     uint32_t bias;              /* NORM, pre-NORM: of a LayerNorm */
     ingle_norm_kind norm;       /* NORM, pre-NORM */
     bool pairs;                 /* EXPERTS: src has a row for each expert of a token */

@@ -21,6 +21,8 @@ static void expert_out(builder *b, ingle_instr *in, ingle_buf dst, const char *p
     if (!b->st && n_rows == n_all && has(b, stem))
         b->st = ingle_weights_vectors(b->w, b->g, tensor_name(b, stem, name, sizeof name), n_rows,
                                       n, &out.bias, b->err);
+    uint32_t by = scale_of(b, part, n);
+    if (by != INGLE_NO_VECTOR) out.scale = by + 1;
     in->out[in->n_out++] = out;
 }
 
@@ -42,10 +44,9 @@ static void route(builder *b, ingle_buf src)
 {
     uint32_t n = b->hp->moe.n_expert;
     linear(b, INGLE_BUF_R, src, "ffn_gate_inp", n);
-    uint32_t bias = vector_if(b, "exp_probs_b.bias", n),
-             factors = vector_if(b, "ffn_down_exps.scale", n);
+    uint32_t bias = vector_if(b, "exp_probs_b.bias", n);
     ingle_instr *in = emit(b, INGLE_OP_ROUTE);
-    in->dst = INGLE_BUF_C, in->src = INGLE_BUF_R, in->vector = bias, in->vector2 = factors;
+    in->dst = INGLE_BUF_C, in->src = INGLE_BUF_R, in->vector = bias;
 }
 
 /* dst = the weighted sum of the chosen experts of src. */

@@ -90,9 +90,10 @@ static int matmul_text(const ingle_instr *in, const ingle_weights *w, char *out,
     for (uint32_t i = 0; i < in->n_out && (size_t)n < cap; i++) {
         const ingle_matmul_out *o = &in->out[i];
         const ingle_matrix *m = &w->matrix[o->weight];
-        n += snprintf(out + n, cap - (size_t)n, "%s %s%s= %s %s[%zux%zu]%s%s", i ? "," : "",
+        n += snprintf(out + n, cap - (size_t)n, "%s %s%s= %s %s[%zux%zu]%s%s%s%s", i ? "," : "",
                       ingle_buf_name(o->dst), o->add ? " +" : " ", m->tensor->name,
                       ingle_type_name(m->packed.type), m->packed.n_rows, m->packed.n_cols,
+                      o->scale ? " * " : "", o->scale ? vector_name(w, o->scale - 1) : "",
                       o->bias == INGLE_NO_VECTOR ? "" : " + ",
                       o->bias == INGLE_NO_VECTOR ? "" : vector_name(w, o->bias));
     }
@@ -131,6 +132,10 @@ int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, s
         return snprintf(out, cap, "%-6s %s(%s) -> %s", ingle_op_name(in->op), act_name(in->act),
                         src, dst);
     case INGLE_OP_SCALE:
+        if (in->vector != INGLE_NO_VECTOR)
+            return snprintf(out, cap, "%-6s %s * %s -> %s", ingle_op_name(in->op), src,
+                            vector_name(w, in->vector), dst);
+        /* fallthrough */
     case INGLE_OP_TEMPER:
         return snprintf(out, cap, "%-6s %s * %g%s -> %s", ingle_op_name(in->op), src,
                         (double)in->scale, in->op == INGLE_OP_TEMPER ? " by position" : "", dst);

@@ -115,16 +115,30 @@ static inline void ref_close(ref_model *m)
 
 /* ---- parts ---- */
 
-/* dst = rows first .. first + n - 1 of (W src + b). */
+/* What row `row` of W, [rows][n_cols], is scaled by: the file's number, or its expert's. */
+static inline double ref_scale(const ref_model *m, size_t layer, const char *part, size_t row,
+                               size_t n_cols)
+{
+    char name[128];
+    const double *s = ref_tensor(m, layer, part, "scale");
+    if (!s) return 1;
+    if (layer == SIZE_MAX) return *s;
+    snprintf(name, sizeof name, "blk.%zu.%s.scale", layer, part);
+    size_t n = ingle_gguf_find_tensor(m->g, name)->n_elems;
+    snprintf(name, sizeof name, "blk.%zu.%s.weight", layer, part);
+    return s[row / (ingle_gguf_find_tensor(m->g, name)->n_elems / n_cols / n)];
+}
+
+/* dst = rows first .. first + n - 1 of (W src * scale + b). */
 static inline void ref_linear(const ref_model *m, size_t layer, const char *part, size_t first,
                               size_t n, const double *src, size_t n_cols, double *dst)
 {
     const double *w = ref_tensor(m, layer, part, "weight"), *b = ref_tensor(m, layer, part, "bias");
     if (!w) abort();
     for (size_t r = 0; r < n; r++) {
-        double sum = b ? b[first + r] : 0;
+        double sum = 0;
         for (size_t c = 0; c < n_cols; c++) sum += w[(first + r) * n_cols + c] * src[c];
-        dst[r] = sum;
+        dst[r] = sum * ref_scale(m, layer, part, first + r, n_cols) + (b ? b[first + r] : 0);
     }
 }
 

@@ -264,7 +264,8 @@ enum {            /* tensors beyond the plain ones: q, k, v, output, up, down, e
        EXPERTS = 512,
        EXPERT_BIAS = 1024, /* for choosing */
        SHARED = 2048,      /* two shared experts */
-       JOINT = 4096        /* an expert's gate and up in one tensor */
+       JOINT = 4096,       /* an expert's gate and up in one tensor */
+       SCALES = 8192       /* of weights, each tensor's and each expert's, as NVFP4 has them */
 };
 
 typedef struct spec {
@@ -289,6 +290,7 @@ typedef struct built {
     float *data;
     size_t n, cap;
     uint64_t seed;
+    bool scales;
 } built;
 
 static float noise(built *b)
@@ -336,6 +338,9 @@ static void put_matrix(built *b, uint32_t layer, const char *part, size_t n_cols
 {
     put_layer(b, layer, part, "weight", n_cols, n_rows, 0, 1.7f / sqrtf((float)n_cols));
     if (bias) put_layer(b, layer, part, "bias", n_rows, 1, 0, 0.4f);
+    if (!b->scales) return;
+    put_layer(b, layer, part, "scale", 1, 1, 1, 0.5f);
+    put_layer(b, layer, part, "input_scale", 1, 1, 1, 0.5f); /* not for us */
 }
 
 static void put_norm(built *b, const spec *s, uint32_t layer, const char *part, size_t n)
@@ -358,6 +363,8 @@ static void put_experts(built *b, const spec *s, uint32_t l, size_t d)
         if (!joint || i == 0)
             put_all(b, name, n_cols, joint ? 2 * n_rows : n_rows, N_EXPERT, 0,
                     1.7f / sqrtf((float)n_cols));
+        snprintf(name, sizeof name, "ffn_%s_exps", joint ? "gate_up" : parts[i]);
+        if (b->scales && (!joint || i == 0)) put_layer(b, l, name, "scale", N_EXPERT, 1, 1, 0.5f);
         if (!(s->tensors & SHARED)) continue;
         snprintf(name, sizeof name, "ffn_%s_shexp", parts[i]);
         put_matrix(b, l, name, i == 2 ? 2 * EXPERT_FF : d, i == 2 ? d : 2 * EXPERT_FF, false);
@@ -477,7 +484,7 @@ static int build(const spec *s, char path[32])
 {
     static built b;
     static gguf_bytes head;
-    b = (built){.seed = 20240607};
+    b = (built){.seed = 20240607, .scales = s->tensors & SCALES};
     put_keys(&b, s);
     put_tensors(&b, s);
     head.n = 0;
@@ -616,6 +623,11 @@ static const spec specs[] = {
     {"minimax-m2", &minimax_m2, EXPERTS | EXPERT_BIAS, SHAPE(4, 2, 3), .n_rot = 8},
     {"qwen3vlmoe", &qwen3vlmoe, EXPERTS, SHAPE(4, 2, 3), .sections = 3},
     {"olmoe, joint", &olmoe, EXPERTS | JOINT, SHAPE(4, 4, 3)},
+    {"olmoe, joint, scales", &olmoe, EXPERTS | JOINT | SCALES, SHAPE(4, 4, 3)},
+    {"internlm2, scales", &internlm2, GATE | SCALES, SHAPE(4, 2, 3)},
+    {"chatglm, scales", &chatglm, QKV | B_QKV | UP_HOLDS_GATE | SCALES, SHAPE(4, 2, 3), .n_rot = 8},
+    {"deepseek, scales", &deepseek, GATE | EXPERTS | SHARED | SCALES, SHAPE(4, 4, 3), .n_dense = 1,
+     .expert_scale = 1.5f},
 };
 
 static void families_agree(void **state)

@@ -19,6 +19,7 @@ typedef struct matmul_case {
     float *x; /* [m][a.ld_x] */
     ingle_acts a;
     float *bias; /* [n_rows] */
+    float scale; /* of the product; goes with the bias */
     float *old;  /* [m][ld_out]: what lies in the output before */
 } matmul_case;
 
@@ -95,6 +96,7 @@ static inline matmul_case case_open(unsigned type, size_t n_rows, size_t n_block
     c.a.x = c.x;
     for (size_t i = 0; i < m; i++)
         for (size_t k = 0; k < c.n_cols; k++) c.x[i * c.a.ld_x + k] = 3 * random_float(seed);
+    c.scale = 1.37f;
     c.bias = garbage(n_rows * 4);
     for (size_t i = 0; i < n_rows; i++) c.bias[i] = random_float(seed);
     c.old = garbage(m * c.ld_out * 4);
@@ -123,7 +125,8 @@ static inline float *case_run(const matmul_case *c, const ingle_kern *k, ingle_m
     float *out = malloc(bytes);
     assert_non_null(out);
     memcpy(out, c->old, bytes);
-    ingle_matmul job = {&c->w, &a, out, c->ld_out, bias ? c->bias : NULL, add};
+    ingle_matmul job = {.w = &c->w, .x = &a, .out = out, .ld_out = c->ld_out, .add = add};
+    if (bias) job.bias = c->bias, job.scale = &c->scale;
     for (size_t p = 0; p < c->w.n_panels; p += step) {
         void *scratch = garbage(k->scratch_bytes(m, c->n_cols));
         fn(&job, p, c->w.n_panels - p < step ? c->w.n_panels - p : step, scratch);

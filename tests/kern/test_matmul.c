@@ -29,7 +29,7 @@ static void compare(const matmul_case *c, const float *got, const float *plain, 
         for (size_t r = 0; r < c->n_rows; r++) {
             size_t i = t * c->ld_out + r;
             float want = plain[i];
-            if (bias) want += c->bias[r];
+            if (bias) want = want * c->scale + c->bias[r];
             if (add) want += c->old[i];
             if (!same_float(got[i], want))
                 fail_msg("%s %s %s: row %zu of %zu, token %zu of %zu, %zu columns: %.9g, want %.9g",

@@ -284,7 +284,7 @@ static void check_defined(const matmul_case *c, bool bias, bool add)
     for (size_t t = 0; t < c->m; t++)
         for (size_t r = 0; r < c->n_rows; r++) {
             float want = defined(c, r, t), got = out[t * c->ld_out + r];
-            if (bias) want += c->bias[r];
+            if (bias) want = want * c->scale + c->bias[r];
             if (add) want += c->old[t * c->ld_out + r];
             if (!same_float(got, want))
                 fail_msg("%s row %zu token %zu of %zu x %zu x %zu: %.9g, want %.9g", c->t->name, r,
@@ -366,6 +366,7 @@ static void check_float64(const matmul_case *c)
                 bound += 2 * fabs(sum) + 2 * fabs(mins) + fabs(f + sum) + fabs(f + sum + mins);
                 f += sum + mins;
             }
+            f *= (double)c->scale, bound = bound * (double)c->scale + fabs(f);
             double want = f + (double)c->bias[r] + (double)c->old[t * c->ld_out + r];
             bound += fabs(f + (double)c->bias[r]) + fabs(want);
             if (!(fabs((double)out[t * c->ld_out + r] - want) <= 0x1.01p-24 * bound))

@@ -66,17 +66,14 @@ static void drop_groups(const ingle_moe *moe, const float *score, uint8_t *taken
     for (uint32_t i = 0; i < moe->n_expert; i++) taken[i] = !kept[i / each];
 }
 
-static void finish_weights(const worker *w, const ingle_instr *in, ingle_choice *c)
+static void finish_weights(const ingle_moe *moe, ingle_choice *c)
 {
-    const ingle_moe *moe = &w->b->model->hp.moe;
-    const float *factor = vec(w, in->vector2);
     float sum = 0;
     for (uint32_t k = 0; k < moe->n_used; k++) sum += c[k].weight;
     if (sum < 0x1p-14f) sum = 0x1p-14f; /* as the compared engine: never divides by nothing */
     for (uint32_t k = 0; k < moe->n_used; k++) {
         if (moe->norm) c[k].weight /= sum;
         c[k].weight *= moe->scale;
-        if (factor) c[k].weight *= factor[c[k].expert];
     }
 }
 
@@ -103,7 +100,7 @@ static void choose(const worker *w, const ingle_instr *in, float *x, ingle_choic
         cpu_softmax(w, spare, moe->n_used);
         for (uint32_t k = 0; k < moe->n_used; k++) c[k].weight = spare[k];
     }
-    finish_weights(w, in, c);
+    finish_weights(moe, c);
 }
 
 void cpu_route(const worker *w, const ingle_instr *in)
@@ -223,11 +220,12 @@ static void expert_task(const worker *w, const ingle_instr *in, uint32_t e, uint
 {
     const ingle_matmul_out *out = &in->out[o];
     const ingle_packed *p = &w->b->model->weights.matrix[out->weight + e].packed;
-    const float *bias = vec(w, out->bias);
+    const float *bias = vec(w, out->bias), *scale = product_scale(w, out);
     ingle_matmul job = {.w = p,
                         .x = &acts[ingle_type_get(p->type)->act],
                         .out = w->b->buf[out->dst] + first * p->n_rows,
                         .ld_out = p->n_rows,
+                        .scale = scale ? scale + e : NULL,
                         .bias = bias ? bias + (size_t)e * p->n_rows : NULL};
     cpu_multiply(w, &job, at, n);
 }

@@ -171,7 +171,10 @@ static void by_row(const worker *w, const ingle_instr *in)
             if (in->act == INGLE_ACT_XIELU) k->xielu(dst, src, in->bend, width);
             else cpu_act(w, in->act, dst, src, width);
             break;
-        case INGLE_OP_SCALE: k->scale(dst, src, in->scale, width); break;
+        case INGLE_OP_SCALE:
+            k->scale(dst, src, in->vector == INGLE_NO_VECTOR ? in->scale : *vec(w, in->vector),
+                     width);
+            break;
         case INGLE_OP_TEMPER: k->scale(dst, src, temper(w, in, token_of(w, in, t)), width); break;
         case INGLE_OP_GATE: cpu_gate(w, in, t); break;
         case INGLE_OP_GAIN: gain(w, in, dst, src); break;
@@ -325,6 +328,7 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
                             .x = &acts[ingle_type_get(p->type)->act],
                             .out = logits ? logits : b->buf[dst],
                             .ld_out = b->model->plan.width[dst],
+                            .scale = product_scale(w, &in->out[o]),
                             .bias = vec(w, in->out[o].bias),
                             .add = in->out[o].add};
         cpu_multiply(w, &job, at, n);

@@ -46,6 +46,12 @@ static inline const float *vec(const worker *w, uint32_t i)
     return i == INGLE_NO_VECTOR ? NULL : w->b->model->weights.vector[i].data;
 }
 
+/* What output o's product is scaled by, NULL: nothing; of experts: the first one's. */
+static inline const float *product_scale(const worker *w, const ingle_matmul_out *o)
+{
+    return o->scale ? w->b->model->weights.vector[o->scale - 1].data : NULL;
+}
+
 /* The class of activations that the weights of output o want, and whether any output wants `act`. */
 static inline ingle_act weight_class(const worker *w, const ingle_matmul_out *o)
 {

@@ -307,12 +307,13 @@ static inline size_t tokens_of_tile(size_t left)
     return ((left + 1) / 2 + V_TOKENS - 1) / V_TOKENS * V_TOKENS; /* no small rest */
 }
 
-/* Rows row .. row + 3 of token t: v (+ bias) (+ old), those that exist. */
+/* Rows row .. row + 3 of token t: v (* scale) (+ bias) (+ old), those that exist. */
 INLINE void finish(const ingle_matmul *job, size_t t, size_t row, float32x4_t v)
 {
     if (row >= job->w->n_rows) return;
     size_t n = job->w->n_rows - row;
     float *out = job->out + t * job->ld_out + row;
+    if (job->scale) v = vmulq_n_f32(v, *job->scale);
     if (n >= 4) {
         if (job->bias) v = vaddq_f32(v, vld1q_f32(job->bias + row));
         if (job->add) v = vaddq_f32(v, vld1q_f32(out));

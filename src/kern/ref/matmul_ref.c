@@ -140,6 +140,7 @@ static void store(const ingle_matmul *job, size_t panel, size_t t0, size_t n, fl
         float *out = job->out + (t0 + t) * job->ld_out + row0;
         for (size_t r = 0; r < n_rows; r++) {
             float v = f[t][r];
+            if (job->scale) v *= *job->scale;
             if (job->bias) v += job->bias[row0 + r];
             if (job->add) v += out[r];
             out[r] = v;

@@ -126,12 +126,13 @@ INLINE void sums_of_halves(const int8_t *q, int32_t sum[2])
 
 /* ---- results ---- */
 
-/* Row r.. of a panel: v (+ bias) (+ old); n of the VL rows exist. */
+/* Row r.. of a panel: v (* scale) (+ bias) (+ old); n of the VL rows exist. */
 INLINE void finish(const ingle_matmul *job, size_t t, size_t row, vf v)
 {
     if (row >= job->w->n_rows) return;
     size_t n = job->w->n_rows - row < VL ? job->w->n_rows - row : VL;
     float *out = job->out + t * job->ld_out + row;
+    if (job->scale) v = vf_mul(v, vf_1(*job->scale));
     if (job->bias) v = vf_add(v, vf_load_n(job->bias + row, n));
     if (job->add) v = vf_add(v, vf_load_n(out, n));
     vf_store_n(out, v, n);
