@@ -92,6 +92,10 @@ static ingle_packed random_weights(ingle_type type, size_t n_rows, size_t n_cols
                 if (type == INGLE_TYPE_MXFP4 && f == 0) at[i] = (uint8_t)(110 + random_u32() % 16);
             }
         }
+    for (size_t i = 0; i < w.n_panels * 16 && t->row_head; i++) {
+        float d = 1e-4f * (float)(1 + random_u32() % 100);
+        memcpy((uint8_t *)mem + i / 16 * w.panel_bytes + i % 16 * sizeof d, &d, sizeof d);
+    }
     w.data = (uint8_t *)mem;
     return w;
 }

@@ -97,11 +97,13 @@ typedef enum ingle_type {
     INGLE_TYPE_NVFP4 = 40,
     INGLE_TYPE_Q1_0 = 41,
     INGLE_TYPE_Q2_0 = 42,
-    INGLE_TYPE_IQ2_K = 137, /* to IQ6_K: of ik_llama.cpp */
+    INGLE_TYPE_IQ2_K = 137, /* this and the next: of ik_llama.cpp */
     INGLE_TYPE_IQ3_K = 138,
     INGLE_TYPE_IQ4_K = 139,
     INGLE_TYPE_IQ5_K = 140,
     INGLE_TYPE_IQ6_K = 141,
+    INGLE_TYPE_IQ4_KS = 144,
+    INGLE_TYPE_IQ5_KS = 152,
     INGLE_TYPE_COUNT = 160 /* exclusive bound of type numbers, for tables */
 } ingle_type;
 

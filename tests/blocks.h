@@ -104,6 +104,8 @@ static inline double scale_at(unsigned type, const uint8_t *p, unsigned run)
     case INGLE_TYPE_Q2_K: return half_at(p + 80);
     case INGLE_TYPE_Q3_K: return half_at(p + 108);
     case INGLE_TYPE_Q6_K: return half_at(p + 208);
+    case INGLE_TYPE_IQ4_KS:
+    case INGLE_TYPE_IQ5_KS: return 1; /* stands in front of the row */
     default: return half_at(p);
     }
 }
@@ -125,7 +127,7 @@ static inline unsigned parts_of_one(unsigned type)
 }
 
 typedef struct value {
-    double scaled; /* d * sc * w, exact */
+    double scaled; /* d * sc * w, exact; without the d that stands in front of a row */
     double offset; /* what is added: the min, exact */
 } value;
 
@@ -266,6 +268,17 @@ static inline value value_at(unsigned type, const uint8_t *p, unsigned k)
         mn = floor(-127 + q * (6.2568 + q * (-0.11218 + q * 0.0011972)) + 0.5);
         return (value){half_at(p) * sc * (mn + bit(p + 2, k / 16)), 0};
     }
+    case INGLE_TYPE_IQ4_KS:
+        sc = (p[k / 32] & 254) - 127;
+        return (value){sc * (iq4[nib32(p + 8 + 16 * (k / 32), l)] + 4 * (p[k / 32] & 1)), 0};
+    case INGLE_TYPE_IQ5_KS: {
+        static const double v[32] = {-126, -114, -103, -92, -83, -74, -65, -57, -50, -43, -36,
+                                     -30,  -24,  -18,  -12, -6,  -1,  5,   11,  17,  23,  29,
+                                     36,   43,   51,   59,  68,  77,  87,  97,  109, 121};
+        q = (p[8 + 32 * (k / 64) + l] >> 4 * (k / 32 % 2) & 15) + 16 * bit(p + 136 + l, k / 32);
+        sc = (p[k / 32] & 254) - 127;
+        return (value){sc * (v[q] + 2 * (p[k / 32] & 1)), 0};
+    }
     case INGLE_TYPE_IQ3_S:
         q = ingle_grid_iq3s[p[2 + k / 4] + 256 * bit(p + 66, k / 4)] >> 8 * (k % 4) & 255;
         sc = 1 + 2 * bits(p + 106, 4 * (k / 32), 4);
@@ -273,6 +286,14 @@ static inline value value_at(unsigned type, const uint8_t *p, unsigned k)
     }
     fail_msg("no reading of type %u", type);
     return (value){0, 0};
+}
+
+/* What stands in front of a row's blocks: a factor on all of them. */
+static inline double head_at(const ingle_type_info *t, const uint8_t *row)
+{
+    float d = 1;
+    if (t->row_head) memcpy(&d, row, sizeof d);
+    return (double)d;
 }
 
 /* ---- making blocks ---- */
@@ -285,6 +306,8 @@ static inline void scale_offsets(unsigned type, int *d, int *dmin)
     case INGLE_TYPE_F32:
     case INGLE_TYPE_IQ1_M:
     case INGLE_TYPE_NVFP4:
+    case INGLE_TYPE_IQ4_KS:
+    case INGLE_TYPE_IQ5_KS:
     case INGLE_TYPE_MXFP4: break;
     case INGLE_TYPE_Q4_1:
     case INGLE_TYPE_Q5_1:
@@ -342,6 +365,26 @@ static inline void random_blocks(unsigned type, uint8_t *dst, size_t n, uint64_t
         for (int i = 0; type == INGLE_TYPE_NVFP4 && i < 4; i++)
             dst[i] = (uint8_t)(r >> 8 * i & 0xbf);
         if (dmin >= 0) put_u16(dst + dmin, (6 + r % 8) << 10 | (r >> 8 & 0x83ff));
+    }
+}
+
+/* The same with what stands in front of a row. */
+static inline void set_head(const ingle_type_info *t, uint8_t *row, unsigned half)
+{
+    float d = ingle_f16_to_f32((uint16_t)half);
+    if (t->row_head) memcpy(row, &d, sizeof d);
+}
+
+/* Rows as in a file. */
+static inline void random_rows(unsigned type, uint8_t *dst, size_t n_rows, size_t n_blocks,
+                               uint64_t *state)
+{
+    const ingle_type_info *t = ingle_type_get(type);
+    for (size_t i = 0; i < n_rows; i++, dst += n_blocks * t->block_bytes) {
+        uint32_t r = t->row_head ? random_u32(state) : 0;
+        set_head(t, dst, (6 + r % 8) << 10 | (r >> 8 & 0x83ff));
+        dst += t->row_head;
+        random_blocks(type, dst, n_blocks, state);
     }
 }
 

@@ -211,7 +211,9 @@ static inline void mb_build(mb_model *m, const mb_spec *s)
     for (size_t i = 0; i < n; i++) {
         uint64_t elems = t[i].dims[0] * t[i].dims[1];
         t[i].offset = at;
-        t[i].bytes = t[i].vector ? elems * 4 : elems / info->block_elems * info->block_bytes;
+        t[i].bytes = t[i].vector ? elems * 4
+                                 : elems / info->block_elems * info->block_bytes +
+                                       t[i].dims[1] * info->row_head;
         at += (t[i].bytes + 31) / 32 * 32;
         n_tensors += !(bend->act == MB_DROP && mb_bends(s, t[i].name));
     }

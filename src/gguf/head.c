@@ -330,7 +330,7 @@ static ingle_status size_tensor(ingle_gguf_tensor *t, bool with_tensors, ingle_e
             err, INGLE_EFORMAT,
             "tensor '%.64s': rows of %llu are no multiple of the %u weights in a block of %s",
             t->name, (unsigned long long)t->dims[0], info->block_elems, info->name);
-    if (__builtin_mul_overflow(t->n_elems / info->block_elems, info->block_bytes, &t->n_bytes))
+    if (!ingle_type_bytes(info, t->n_elems / t->dims[0], t->dims[0], &t->n_bytes))
         return ingle_fail(err, INGLE_EFORMAT, "tensor '%.100s': larger than 2^64 bytes", t->name);
     return INGLE_OK;
 }

@@ -285,18 +285,18 @@ static ingle_status tensor_bytes(const char *name, ingle_type type, int n_dims,
     if (n_dims < 1 || n_dims > 4)
         return ingle_fail(err, INGLE_EINVAL, "tensor '%s': %d dimensions, should be 1 to 4", name,
                           n_dims);
-    uint64_t n = info->block_bytes;
+    uint64_t n_rows = 1;
     for (int i = 0; i < n_dims; i++) {
-        uint64_t d = i ? dims[i] : dims[i] / info->block_elems;
-        if (!d || (!i && dims[i] % info->block_elems))
+        if (!dims[i] || (!i && dims[i] % info->block_elems))
             return ingle_fail(
                 err, INGLE_EINVAL,
                 "tensor '%s': dimension %d is %llu, should be a positive multiple of %u", name, i,
                 (unsigned long long)dims[i], i ? 1u : info->block_elems);
-        if (__builtin_mul_overflow(n, d, &n) || n > INT64_MAX - MAX_ALIGN)
+        if (i && __builtin_mul_overflow(n_rows, dims[i], &n_rows))
             return ingle_fail(err, INGLE_EINVAL, "tensor '%s': too large", name);
     }
-    *n_bytes = n;
+    if (!ingle_type_bytes(info, n_rows, dims[0], n_bytes) || *n_bytes > INT64_MAX - MAX_ALIGN)
+        return ingle_fail(err, INGLE_EINVAL, "tensor '%s': too large", name);
     return INGLE_OK;
 }
 

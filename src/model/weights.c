@@ -141,6 +141,9 @@ static ingle_status add_vector(ingle_weights *w, const ingle_gguf *g, const char
     if (w->probe) return only_count(w, g, name, index);
     ingle_status st = claim(w, g, name, want, &t, err);
     if (st) return st;
+    if (ingle_type_get(t->type) && ingle_type_get(t->type)->row_head)
+        return ingle_fail(err, INGLE_EUNSUPPORTED, "tensor '%s': type %s is for matrices", name,
+                          ingle_type_name(t->type));
     if (!ingle_grow(&w->vector, &w->cap_vector, w->n_vector + 1, sizeof *w->vector))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for the tensor list");
     ingle_vector *v = &w->vector[w->n_vector];

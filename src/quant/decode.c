@@ -298,6 +298,19 @@ static void decode_k(const uint8_t *src, float *dst, size_t n, size_t bytes, int
     }
 }
 
+/* Behind the d of all blocks of the row. */
+static void decode_k_row(const uint8_t *src, float *dst, size_t n, size_t bytes,
+                         ingle_plain_fn *plain)
+{
+    ingle_plain b;
+    float d;
+    memcpy(&d, src, sizeof d);
+    for (src += sizeof d; n; n--, src += bytes, dst += 256) {
+        plain(src, &b);
+        for (int k = 0; k < 256; k++) dst[k] = d * (float)b.sc[k / 32] * (float)b.w[k];
+    }
+}
+
 static void decode_k_min(const uint8_t *src, float *dst, size_t n, size_t bytes, int sub,
                          ingle_plain_fn *plain)
 {
@@ -428,4 +441,12 @@ void ingle_decode_iq5_k(const void *src, float *dst, size_t n)
 void ingle_decode_iq6_k(const void *src, float *dst, size_t n)
 {
     decode_k(src, dst, n, 212, 16, ingle_plain_iq6_k);
+}
+void ingle_decode_iq4_ks(const void *src, float *dst, size_t n)
+{
+    decode_k_row(src, dst, n, 136, ingle_plain_iq4_ks);
+}
+void ingle_decode_iq5_ks(const void *src, float *dst, size_t n)
+{
+    decode_k_row(src, dst, n, 168, ingle_plain_iq5_ks);
 }

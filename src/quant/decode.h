@@ -20,6 +20,7 @@ ingle_decode_fn ingle_decode_tq1_0, ingle_decode_tq2_0, ingle_decode_iq1_s, ingl
 ingle_decode_fn ingle_decode_iq2_xxs, ingle_decode_iq2_xs, ingle_decode_iq2_s;
 ingle_decode_fn ingle_decode_iq3_xxs, ingle_decode_iq3_s, ingle_decode_iq2_k, ingle_decode_iq3_k;
 ingle_decode_fn ingle_decode_iq4_k, ingle_decode_iq5_k, ingle_decode_iq6_k;
+ingle_decode_fn ingle_decode_iq4_ks, ingle_decode_iq5_ks;
 
 ingle_plain_fn ingle_plain_q4_0, ingle_plain_q4_1, ingle_plain_q5_0, ingle_plain_q5_1;
 ingle_plain_fn ingle_plain_q8_0, ingle_plain_iq4_nl, ingle_plain_mxfp4;
@@ -30,6 +31,7 @@ ingle_plain_fn ingle_plain_tq1_0, ingle_plain_tq2_0, ingle_plain_iq1_s, ingle_pl
 ingle_plain_fn ingle_plain_iq2_xxs, ingle_plain_iq2_xs, ingle_plain_iq2_s;
 ingle_plain_fn ingle_plain_iq3_xxs, ingle_plain_iq3_s, ingle_plain_iq2_k, ingle_plain_iq3_k;
 ingle_plain_fn ingle_plain_iq4_k, ingle_plain_iq5_k, ingle_plain_iq6_k;
+ingle_plain_fn ingle_plain_iq4_ks, ingle_plain_iq5_ks;
 
 static inline uint16_t ingle_u16_at(const uint8_t *p)
 {

@@ -1,5 +1,5 @@
-/* decode_iqk.c - reads the blocks of ik_llama.cpp's IQ2_K to IQ6_K: values from a table, which a bit
- * for every 16 weights shifts up by a constant.
+/* decode_iqk.c - reads the blocks of ik_llama.cpp's IQ2_K to IQ6_K, IQ4_KS and IQ5_KS: values from a
+ * table, which a bit for every 16 weights, or 32, shifts up by a constant.
  * Owns       the tables.
  * Depends on quant/decode.h.
  * Invariant  all that is said in decode.c. IQ6_K's values are the integers that all its products
@@ -100,4 +100,31 @@ void ingle_plain_iq6_k(const uint8_t *block, ingle_plain *out)
     for (int k = 0; k < 256; k++)
         out->w[k] = (int8_t)(four_bits(block + 20, k) | two_bits(block + 148, k) << 4);
     look_up(block, ingle_iq6k_values, INGLE_IQ6K_SHIFT, out->w);
+}
+
+/* A byte for each 32 weights: the scale, even, above an offset, and whether they are shifted. */
+static void put_row_scales(const uint8_t *scales, int shift, ingle_plain *out)
+{
+    out->d = 1;
+    for (int i = 0; i < 8; i++) out->sc[i] = (int8_t)((scales[i] & 254) - 127);
+    for (int k = 0; k < 256; k++)
+        out->w[k] = (int8_t)(out->w[k] + (scales[k / 32] & 1 ? shift : 0));
+}
+
+void ingle_plain_iq4_ks(const uint8_t *block, ingle_plain *out)
+{
+    for (int k = 0; k < 256; k++) {
+        int byte = block[8 + k / 32 * 16 + k % 16];
+        out->w[k] = ingle_iq4nl_values[byte >> k / 16 % 2 * 4 & 15];
+    }
+    put_row_scales(block, INGLE_IQ4K_SHIFT, out);
+}
+
+void ingle_plain_iq5_ks(const uint8_t *block, ingle_plain *out)
+{
+    const uint8_t *qh = block + 136; /* bit s of qh[l]: bit 4 of weight 32s + l */
+    for (int k = 0; k < 256; k++)
+        out->w[k] =
+            ingle_iq5k_values[four_bits(block + 8, k) | (qh[k % 32] >> k / 32 & 1) << 4];
+    put_row_scales(block, INGLE_IQ5K_SHIFT, out);
 }

@@ -27,7 +27,8 @@ bool ingle_packed_init(ingle_packed *p, ingle_type type, size_t n_rows, size_t n
                         .n_rows = n_rows,
                         .n_cols = n_cols,
                         .n_blocks = n_cols / t->block_elems,
-                        .n_panels = n_rows / ROWS + (n_rows % ROWS != 0)};
+                        .n_panels = n_rows / ROWS + (n_rows % ROWS != 0),
+                        .panel_bytes = ingle_round_up((size_t)t->row_head * ROWS, INGLE_ALIGN)};
     for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
         size_t bytes;
         p->section[i] = p->panel_bytes;
@@ -36,7 +37,7 @@ bool ingle_packed_init(ingle_packed *p, ingle_type type, size_t n_rows, size_t n
             !ingle_add_ok(p->panel_bytes, bytes & ~(size_t)(INGLE_ALIGN - 1), &p->panel_bytes))
             return false;
     }
-    p->row_bytes = p->n_blocks * t->block_bytes; /* no more than the panel of 16 */
+    p->row_bytes = t->row_head + p->n_blocks * t->block_bytes; /* no more than the panel of 16 */
     size_t all;
     return ingle_mul_ok(p->panel_bytes, p->n_panels, &all);
 }
@@ -112,6 +113,14 @@ TRANSPOSE(4, 4, u32x4)
 TRANSPOSE(2, 8, u16x8)
 TRANSPOSE(1, 16, u8x16)
 
+/* The line in front of the sections. */
+static void pack_heads(const ingle_packed *p, const ingle_type_info *t, const uint8_t *rows,
+                       size_t n, uint8_t *dst)
+{
+    for (size_t r = 0; t->row_head && r < n; r++)
+        memcpy(dst + r * t->row_head, rows + r * p->row_bytes, t->row_head);
+}
+
 /* src: of the field in the first row; rows of row bytes. `after`: of the row behind the field's last
  * run. */
 static void pack_field(uint8_t *dst, const uint8_t *src, size_t row, walk w, size_t after)
@@ -136,7 +145,8 @@ static void pack_field_row(uint8_t *dst, const uint8_t *row, size_t offset, walk
 static void pack_blocks(const ingle_packed *p, const ingle_type_info *t, const uint8_t *rows,
                         size_t first, size_t n, uint8_t *dst)
 {
-    size_t left = p->row_bytes - (first + n - 1) * t->block_bytes; /* from the last block on */
+    size_t left = (p->n_blocks - (first + n - 1)) * t->block_bytes; /* from the last block on */
+    rows += t->row_head;
     for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
         const ingle_field *f = &t->fields[i];
         size_t bytes = (size_t)f->n * f->unit;
@@ -151,6 +161,8 @@ static void pack_few_rows(const ingle_packed *p, const ingle_type_info *t, const
                           size_t n, uint8_t *dst)
 {
     memset(dst, 0, p->panel_bytes);
+    pack_heads(p, t, rows, n, dst);
+    rows += t->row_head;
     for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++) {
         const ingle_field *f = &t->fields[i];
         for (size_t r = 0; r < n; r++)
@@ -171,6 +183,7 @@ void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *d
         pack_few_rows(p, t, rows, n, dst);
         return;
     }
+    pack_heads(p, t, rows, n, dst);
     for (size_t b = 0; b < p->n_blocks; b += piece)
         pack_blocks(p, t, rows, b, p->n_blocks - b < piece ? p->n_blocks - b : piece, dst);
     for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n;
@@ -198,23 +211,38 @@ void ingle_unpack_blocks(const ingle_packed *p, size_t row, size_t first, size_t
     }
 }
 
+/* Blocks as a row begins with them: its head, then n of them from `first` on. */
+static void unpack_part(const ingle_packed *p, size_t row, size_t first, size_t n, uint8_t *dst)
+{
+    size_t head = ingle_type_get((unsigned)p->type)->row_head;
+    memcpy(dst, p->data + row / ROWS * p->panel_bytes + row % ROWS * head, head);
+    ingle_unpack_blocks(p, row, first, n, dst + head);
+}
+
 void ingle_unpack_row(const ingle_packed *p, size_t row, void *dst)
 {
-    ingle_unpack_blocks(p, row, 0, p->n_blocks, dst);
+    unpack_part(p, row, 0, p->n_blocks, dst);
+}
+
+float ingle_row_d(const ingle_packed *p, size_t row)
+{
+    float d;
+    memcpy(&d, p->data + row / ROWS * p->panel_bytes + row % ROWS * sizeof d, sizeof d);
+    return d;
 }
 
 void ingle_decode_row(const ingle_packed *p, size_t row, float *dst)
 {
     const ingle_type_info *t = ingle_type_get((unsigned)p->type);
     uint8_t blocks[512]; /* holds at least two blocks of any type */
-    size_t step = sizeof blocks / t->block_bytes;
+    size_t step = (sizeof blocks - t->row_head) / t->block_bytes;
     if (!p->data) {
         t->decode(p->rows + row * p->row_bytes, dst, p->n_blocks);
         return;
     }
     for (size_t b = 0; b < p->n_blocks; b += step, dst += step * t->block_elems) {
         size_t n = p->n_blocks - b < step ? p->n_blocks - b : step;
-        ingle_unpack_blocks(p, row, b, n, blocks);
+        unpack_part(p, row, b, n, blocks);
         t->decode(blocks, dst, n);
     }
 }

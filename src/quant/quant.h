@@ -9,7 +9,8 @@
  *
  * where a unit is 1, 2 or 4 bytes as in the file; so one 4-byte unit of 16 rows is a 64-byte line.
  * Nothing is recoded; packing and unpacking are exact inverses, and a panel is as large as the rows
- * were (plus alignment). Rows are padded with zero bytes to a multiple of 16. F16, BF16, F32 are
+ * were (plus alignment). What stands in front of a row's blocks, an f32 d of all of them (IQ4_KS,
+ * IQ5_KS), is a line in front of the sections. Rows are padded with zero bytes to a multiple of 16. F16, BF16, F32 are
  * blocks of one element: sections [K][16 rows] of 2- or 4-byte units. Inside a unit of 4 bytes the
  * order is the file's: for Q4_K line i of group g holds, per row, bytes 32g+4i .. 32g+4i+3 of qs:
  * low nibbles are k = 64g+4i.., high nibbles k = 64g+32+4i...
@@ -26,8 +27,8 @@
  *       then, if min m       f = fmaf(m, s, f)
  *       A run is 32 weights, with NVFP4 16: a whole block, or one of several that make a block of
  *       Q1_0 (four, of one d), Q2_0 (two, of one d) or NVFP4 (four, each with its own d).
- *   class K  Q2_K .. Q6_K, IQ1_* to IQ3_*, IQ4_XS, IQ2_K .. IQ6_K, TQ1_0 TQ2_0 (whose sc are 1); activations in
- *            blocks of 256: y int8, dy f32
+ *   class K  Q2_K .. Q6_K, IQ1_* to IQ3_*, IQ4_XS, IQ2_K .. IQ6_K, IQ4_KS IQ5_KS, TQ1_0 TQ2_0 (whose
+ *            sc are 1); activations in blocks of 256: y int8, dy f32
  *       per block            f = fmaf((float)sum_s sc[s] * sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *       then, if min         f = fmaf((float)sum_s m[s] * sum_{k in s} y[k], -(dmin*dy), f)
  *
@@ -89,14 +90,18 @@ typedef struct ingle_type_info {
     uint8_t zero; /* z: what the unsigned weight is offset by (power of two or 0) */
     bool has_min;
     ingle_field fields[INGLE_MAX_FIELDS];
-    /* n_blocks blocks -> n_blocks*block_elems floats; any alignment of src. */
+    /* n_blocks blocks, behind their row's head if the type has one -> n_blocks*block_elems floats;
+     * any alignment of src. */
     void (*decode)(const void *src, float *dst, size_t n_blocks);
-    /* One block; NULL for class F. */
+    /* One block; NULL for class F. Of a type with heads d is 1. */
     void (*plain)(const uint8_t *block, ingle_plain *out);
+    uint8_t row_head; /* bytes in front of a row's blocks: 0, or 4 with the d of all of them */
 } ingle_type_info;
 
 /* NULL for a type number that is not supported. */
 const ingle_type_info *ingle_type_get(unsigned type);
+/* Bytes in a file of n_rows rows of n_cols weights, a multiple of the block; false if they wrap. */
+bool ingle_type_bytes(const ingle_type_info *t, uint64_t n_rows, uint64_t n_cols, uint64_t *bytes);
 /* Name of a number that exists in GGUF files, supported or not ("Q8_1"); NULL if nobody's. */
 const char *ingle_type_known_name(unsigned type);
 /* "F32 F16 BF16 ... Q2_K-Q6_K ...": what is supported, for messages: short enough for one. */
@@ -127,10 +132,12 @@ size_t ingle_packed_bytes(const ingle_packed *p);
 
 /* Packs one panel. rows: n (1..16) consecutive rows as in the file, aligned to nothing. */
 void ingle_pack_panel(const ingle_packed *p, const void *rows, size_t n, void *dst);
-/* The exact inverse for one row: n_blocks blocks as in the file. */
+/* The exact inverse for one row: as in the file. */
 void ingle_unpack_row(const ingle_packed *p, size_t row, void *dst);
 /* Part of a row: n blocks from block `first` on. */
 void ingle_unpack_blocks(const ingle_packed *p, size_t row, size_t first, size_t n, void *dst);
+/* What stands in front of a packed row: the d of its blocks. */
+float ingle_row_d(const ingle_packed *p, size_t row);
 /* One row as floats [n_cols] (embedding lookup), of data or else of rows. */
 void ingle_decode_row(const ingle_packed *p, size_t row, float *dst);
 

@@ -8,16 +8,19 @@
 #define FIELDS(...) {__VA_ARGS__}
 #define F(NAME, fn, bytes, fields)                                                                 \
     [INGLE_TYPE_##NAME] = {#NAME, 1, bytes, INGLE_ACT_F32, 0, 0, false, fields,                    \
-                           ingle_decode_##fn, NULL}
+                           ingle_decode_##fn, NULL, 0}
 #define B(NAME, fn, bytes, zero, has_min, fields)                                                  \
     [INGLE_TYPE_##NAME] = {#NAME, 32, bytes, INGLE_ACT_Q32, 32, zero, has_min, fields,             \
-                           ingle_decode_##fn, ingle_plain_##fn}
+                           ingle_decode_##fn, ingle_plain_##fn, 0}
 #define RUNS(NAME, fn, elems, bytes, sub, zero, fields)                                            \
     [INGLE_TYPE_##NAME] = {#NAME, elems, bytes, INGLE_ACT_Q32, sub, zero, false, fields,           \
-                           ingle_decode_##fn, ingle_plain_##fn}
+                           ingle_decode_##fn, ingle_plain_##fn, 0}
 #define K(NAME, fn, bytes, sub, zero, has_min, fields)                                             \
     [INGLE_TYPE_##NAME] = {#NAME, 256, bytes, INGLE_ACT_Q256, sub, zero, has_min, fields,          \
-                           ingle_decode_##fn, ingle_plain_##fn}
+                           ingle_decode_##fn, ingle_plain_##fn, 0}
+#define ROWS(NAME, fn, bytes, fields)                                                              \
+    [INGLE_TYPE_##NAME] = {#NAME, 256, bytes, INGLE_ACT_Q256, 32, 128, false, fields,              \
+                           ingle_decode_##fn, ingle_plain_##fn, 4}
 /* clang-format on */
 
 /* Fields {offset, units, bytes per unit} stand in the order of the block, as do their sections. */
@@ -86,6 +89,9 @@ static const ingle_type_info table[INGLE_TYPE_COUNT] = {
     K(IQ6_K, iq6_k, 212, 16, 128, false,
       FIELDS({0, 2, 2} /* d, shifts */, {4, 16, 1} /* scales */, {20, 32, 4} /* qs */,
              {148, 16, 4} /* qh */)),
+    ROWS(IQ4_KS, iq4_ks, 136, FIELDS({0, 8, 1} /* scales and shifts */, {8, 32, 4} /* qs */)),
+    ROWS(IQ5_KS, iq5_ks, 168,
+         FIELDS({0, 8, 1} /* scales and shifts */, {8, 32, 4} /* qs */, {136, 8, 4} /* qh */)),
 };
 
 /* Every number that was ever written into GGUF files. 4, 5, 31-33 and 36-38 are withdrawn. */
@@ -112,6 +118,14 @@ const ingle_type_info *ingle_type_get(unsigned type)
     return type < INGLE_TYPE_COUNT && table[type].name ? &table[type] : NULL;
 }
 
+bool ingle_type_bytes(const ingle_type_info *t, uint64_t n_rows, uint64_t n_cols, uint64_t *bytes)
+{
+    uint64_t row;
+    return !__builtin_mul_overflow(n_cols / t->block_elems, t->block_bytes, &row) &&
+           !__builtin_add_overflow(row, t->row_head, &row) &&
+           !__builtin_mul_overflow(row, n_rows, bytes);
+}
+
 const char *ingle_type_known_name(unsigned type)
 {
     if (type < sizeof known / sizeof *known) return known[type];
@@ -122,7 +136,7 @@ const char *ingle_type_known_name(unsigned type)
 const char *ingle_type_supported_list(void)
 {
     return "F32 F16 BF16 Q1_0 Q2_0 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K-Q6_K IQ1_S IQ1_M IQ2_XXS IQ2_XS "
-           "IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS IQ2_K-IQ6_K MXFP4 NVFP4 TQ1_0 TQ2_0";
+           "IQ2_S IQ3_XXS IQ3_S IQ4_NL IQ4_XS IQ2_K-IQ6_K IQ4_KS IQ5_KS MXFP4 NVFP4 TQ1_0 TQ2_0";
 }
 
 const char *ingle_type_name(ingle_type type)

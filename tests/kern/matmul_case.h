@@ -62,6 +62,18 @@ static inline void acts_free(ingle_acts *a)
     free(a->sum16);
 }
 
+static inline uint8_t *case_block(const matmul_case *c, size_t row, size_t b)
+{
+    return c->rows + row * c->row_bytes + c->t->row_head + b * c->t->block_bytes;
+}
+
+/* All scales of a block, or the one of its row. */
+static inline void case_set_scales(const matmul_case *c, size_t row, size_t b, unsigned half)
+{
+    set_head(c->t, c->rows + row * c->row_bytes, half);
+    set_scales(c->type, case_block(c, row, b), half);
+}
+
 static inline void case_pack(matmul_case *c)
 {
     for (size_t i = 0; i < c->w.n_panels; i++) {
@@ -83,10 +95,10 @@ static inline matmul_case case_open(unsigned type, size_t n_rows, size_t n_block
     const ingle_type_info *t = ingle_type_get(type);
     matmul_case c = {.type = type, .t = t, .n_rows = n_rows, .m = m, .n_blocks = n_blocks};
     c.n_cols = n_blocks * t->block_elems;
-    c.row_bytes = n_blocks * t->block_bytes;
+    c.row_bytes = t->row_head + n_blocks * t->block_bytes;
     c.ld_out = n_rows + 3;
     c.rows = garbage(n_rows * c.row_bytes);
-    random_blocks(type, c.rows, n_rows * n_blocks, seed);
+    random_rows(type, c.rows, n_rows, n_blocks, seed);
     assert_true(ingle_packed_init(&c.w, (ingle_type)type, n_rows, c.n_cols));
     c.packed = garbage(ingle_packed_bytes(&c.w));
     c.w.data = c.packed;

@@ -224,14 +224,14 @@ static void test_quantise_huge(void **state)
 
 /* One run of a class B block, or a whole one of class K. The block with all scales one has values
  * that are integers, or integers of some part of one. */
-static float defined_run(const matmul_case *c, const uint8_t *block, const int8_t *y, size_t run,
-                         size_t n, float dy, float s, float f)
+static float defined_run(const matmul_case *c, const uint8_t *block, double head, const int8_t *y,
+                         size_t run, size_t n, float dy, float s, float f)
 {
     uint8_t unit[256];
     int at_d, at_dmin;
     const unsigned parts = parts_of_one(c->type);
     scale_offsets(c->type, &at_d, &at_dmin);
-    float d = (float)(scale_at(c->type, block, (unsigned)run) / parts);
+    float d = (float)(head * scale_at(c->type, block, (unsigned)run) / parts);
     float dmin = at_dmin >= 0 ? (float)half_at(block + at_dmin) : 0;
     memcpy(unit, block, c->t->block_bytes);
     set_scales(c->type, unit, 0x3c00);
@@ -255,10 +255,11 @@ static size_t act_block(const matmul_case *c)
 static float defined_block(const matmul_case *c, size_t row, size_t t, size_t b, float f)
 {
     const size_t elems = c->t->block_elems, n = c->t->act == INGLE_ACT_Q32 ? c->t->sub : elems;
-    const uint8_t *block = c->rows + row * c->row_bytes + b * c->t->block_bytes;
+    const uint8_t *block = case_block(c, row, b);
+    double head = head_at(c->t, c->rows + row * c->row_bytes);
     for (size_t run = 0; run < elems / n; run++) {
         size_t i = t * c->a.ld_d + (b * elems + run * n) / act_block(c);
-        f = defined_run(c, block, c->a.q + t * c->a.ld_q + b * elems, run, n, c->a.d[i],
+        f = defined_run(c, block, head, c->a.q + t * c->a.ld_q + b * elems, run, n, c->a.d[i],
                         c->a.s ? c->a.s[i] : 0, f);
     }
     return f;
@@ -269,7 +270,7 @@ static float defined(const matmul_case *c, size_t row, size_t t)
     float f = 0;
     for (size_t b = 0; b < c->n_blocks; b++) {
         if (c->t->act == INGLE_ACT_F32) {
-            value v = value_at(c->type, c->rows + row * c->row_bytes + b * c->t->block_bytes, 0);
+            value v = value_at(c->type, case_block(c, row, b), 0);
             f = fmaf((float)v.scaled, c->x[t * c->a.ld_x + b], f);
         } else {
             f = defined_block(c, row, t, b, f);
@@ -330,7 +331,7 @@ static void test_extremes(void **state)
             for (size_t s = 0; s < 4; s++) {
                 memset(c.rows, fills[i], c.n_rows * c.row_bytes);
                 for (size_t b = 0; b < c.n_rows * c.n_blocks; b++)
-                    set_scales(type, c.rows + b * c.t->block_bytes, scales[s]);
+                    case_set_scales(&c, b / c.n_blocks, b % c.n_blocks, scales[s]);
                 case_pack(&c);
                 check_defined(&c, s & 1, s & 2);
             }
@@ -349,7 +350,7 @@ static void check_float64(const matmul_case *c)
             const size_t run = c->t->act == INGLE_ACT_Q32 ? c->t->sub : elems;
             double f = 0, bound = 0;
             for (size_t i0 = 0; i0 < c->n_cols; i0 += run) {
-                const uint8_t *block = c->rows + r * c->row_bytes + i0 / elems * c->t->block_bytes;
+                const uint8_t *block = case_block(c, r, i0 / elems);
                 double sum = 0, mins = 0;
                 for (size_t i = i0; i < i0 + run; i++) {
                     double y = c->t->act == INGLE_ACT_F32
@@ -357,7 +358,7 @@ static void check_float64(const matmul_case *c)
                                    : c->a.q[t * c->a.ld_q + i] *
                                          (double)c->a.d[t * c->a.ld_d + i / act_block(c)];
                     value v = value_at(c->type, block, (unsigned)(i % elems));
-                    sum += v.scaled * y;
+                    sum += v.scaled * head_at(c->t, c->rows + r * c->row_bytes) * y;
                     mins += v.offset * y;
                 }
                 if (c->t->has_min && c->t->act == INGLE_ACT_Q32)
@@ -403,7 +404,7 @@ static void test_nan(void **state)
             matmul_case c = case_open(type, 19, 3, 5, &seed);
             case_quantise(&c, &kern);
             float *clean = case_run(&c, &kern, kern.gemm[type], 5, 1, false, false);
-            set_scales(type, c.rows + 4 * c.row_bytes + c.t->block_bytes, scales[s]);
+            case_set_scales(&c, 4, 1, scales[s]);
             case_pack(&c);
             c.x[2 * c.a.ld_x + 1] = s == 2 ? INFINITY : NAN;
             case_quantise(&c, &kern);

@@ -72,7 +72,7 @@ static void test_table(void **state)
         if (t->act == INGLE_ACT_Q32) assert_true(!(t->block_elems % 32) && t->block_elems <= 128);
         assert_int_equal(t->zero & (t->zero - 1), 0);
     }
-    assert_int_equal(n_types, 33);
+    assert_int_equal(n_types, 35);
     assert_int_equal(n_names, n_types);
     assert_string_equal(ingle_type_known_name(9), "Q8_1");
     assert_string_equal(ingle_type_known_name(15), "Q8_K");
@@ -277,18 +277,20 @@ static void test_decode(void **state)
 {
     (void)state;
     uint64_t seed = 11;
-    uint8_t raw[40 * 212];
+    uint8_t raw[4 + 40 * 212];
     static float got[40 * 256];
     for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
         const ingle_type_info *t = ingle_type_get(type);
-        random_blocks(type, raw, 40, &seed);
-        set_scales(type, raw, 0);                       /* zero */
-        set_scales(type, raw + t->block_bytes, 0x8001); /* least subnormal */
-        set_scales(type, raw + 2 * (size_t)t->block_bytes, 0x7bff);
+        uint8_t *blocks = raw + t->row_head;
+        double head = (random_rows(type, raw, 1, 40, &seed), head_at(t, raw));
+        set_scales(type, blocks, 0);                       /* zero */
+        set_scales(type, blocks + t->block_bytes, 0x8001); /* least subnormal */
+        set_scales(type, blocks + 2 * (size_t)t->block_bytes, 0x7bff);
         t->decode(raw, got, 40);
         for (size_t i = 0; i < (size_t)40 * t->block_elems; i++) {
-            value v = value_at(type, raw + i / t->block_elems * t->block_bytes,
+            value v = value_at(type, blocks + i / t->block_elems * t->block_bytes,
                                (unsigned)(i % t->block_elems));
+            v.scaled *= head;
             double want = v.scaled + v.offset;
             double bound = 0x1.01p-24 * (2 * fabs(v.scaled) + fabs(v.offset) + fabs(want));
             if (!v.offset && (double)(float)v.scaled == v.scaled) bound = 0;
@@ -310,7 +312,8 @@ static void test_decode_hostile(void **state)
             for (int fill = 0; fill < 256; fill += 51) {
                 const ingle_type_info *t = ingle_type_get(type);
                 memset(raw, fill, sizeof raw);
-                set_scales(type, raw + 1, scales[i]);
+                set_head(t, raw + 1, scales[i]);
+                set_scales(type, raw + 1 + t->row_head, scales[i]);
                 t->decode(raw + 1, got, 1);
                 if (type != INGLE_TYPE_MXFP4 && type != INGLE_TYPE_NVFP4 && i >= 2)
                     for (int k = 0; k < t->block_elems; k++) assert_true(isnan(got[k]));
@@ -381,13 +384,17 @@ static void check_layout(const ingle_packed *p, const uint8_t *rows, size_t row_
     uint8_t *want = calloc(1, total);
     assert_non_null(want);
     for (size_t row = 0; row < p->n_rows; row++)
+        memcpy(want + row / 16 * p->panel_bytes + row % 16 * t->row_head, rows + row * row_bytes,
+               t->row_head);
+    for (size_t row = 0; row < p->n_rows; row++)
         for (size_t b = 0; b < p->n_blocks; b++)
             for (int i = 0; i < INGLE_MAX_FIELDS && t->fields[i].n; i++)
                 for (size_t byte = 0; byte < (size_t)t->fields[i].n * t->fields[i].unit; byte++) {
                     size_t unit = t->fields[i].unit, n = t->fields[i].n;
                     size_t at = ((b * n + byte / unit) * 16 + row % 16) * unit + byte % unit;
                     want[row / 16 * p->panel_bytes + p->section[i] + at] =
-                        rows[row * row_bytes + b * t->block_bytes + t->fields[i].offset + byte];
+                        rows[row * row_bytes + t->row_head + b * t->block_bytes +
+                             t->fields[i].offset + byte];
                 }
     assert_memory_equal(p->data, want, total);
     free(want);
@@ -417,7 +424,7 @@ static void check_rows(const ingle_packed *p, const uint8_t *rows, size_t row_by
 static void check_packing(unsigned type, size_t n_rows, size_t n_blocks, uint64_t *seed)
 {
     const ingle_type_info *t = ingle_type_get(type);
-    size_t row_bytes = n_blocks * t->block_bytes;
+    size_t row_bytes = t->row_head + n_blocks * t->block_bytes;
     ingle_packed p;
     assert_true(ingle_packed_init(&p, (ingle_type)type, n_rows, n_blocks * t->block_elems));
     assert_null(p.data);
@@ -431,8 +438,7 @@ static void check_packing(unsigned type, size_t n_rows, size_t n_blocks, uint64_
     assert_int_equal(total, p.n_panels * p.panel_bytes);
     uint8_t *rows = malloc(n_rows * row_bytes + 1), *dst = aligned_alloc(64, total + 64);
     assert_true(rows && dst);
-    random_blocks(type, rows + 1, n_rows * n_blocks,
-                  seed); /* a file's rows are aligned to nothing */
+    random_rows(type, rows + 1, n_rows, n_blocks, seed); /* a file's are aligned to nothing */
     memset(dst, 0xa5, total + 64);
     pack_all(&p, rows + 1, row_bytes, dst);
     check_layout(&p, rows + 1, row_bytes);

@@ -160,6 +160,7 @@ static void tile_q(const ingle_matmul *job, size_t panel, size_t t0, size_t n, f
         for (size_t r = 0; r < n_rows; r++) {
             ingle_unpack_blocks(job->w, row0 + r, b, 1, block);
             type->plain(block, &w);
+            if (type->row_head) w.d = ingle_row_d(job->w, row0 + r);
             for (size_t t = 0; t < n; t++)
                 f[t][r] = type->act == INGLE_ACT_Q32 ? step_b(&w, type, job->x, t0 + t, b, f[t][r])
                                                      : step_k(&w, type, job->x, t0 + t, b, f[t][r]);

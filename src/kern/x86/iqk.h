@@ -1,8 +1,8 @@
-/* iqk.h - ik_llama.cpp's IQ2_K to IQ6_K, for weights.h.
+/* iqk.h - ik_llama.cpp's IQ2_K to IQ6_K, IQ4_KS and IQ5_KS, for weights.h.
  * Depends on grids.h; written in the words of vec_*.h. For weights.h only.
  *
- * Field 0 of all are words: d, a bit for each sub-block whose values are shifted, and for IQ3_K one
- * for each scale below 0. */
+ * Field 0 of IQ*_K are words: d, a bit for each sub-block whose values are shifted, and for IQ3_K one
+ * for each scale below 0. Field 0 of IQ*_KS are bytes: a scale and such a bit each. */
 #ifndef INGLE_KERN_X86_IQK_H
 #define INGLE_KERN_X86_IQK_H
 
@@ -78,7 +78,45 @@ INLINE void unpack_iq6_k(const source *s, size_t b, int c, int i, int r, vi u[])
     }
 }
 
+/* The same where the bit is the lowest of the sub-block's byte of scales. */
+INLINE vi shift_row_up(const source *s, size_t b, int i, int by, int r, vi u)
+{
+    vi bit = bits_of(bytes_of(s, 0, b, 8, i, r), 0, 1);
+    vi up = vi_and(vi_sub(vi_zero(), bit), vi_8(by));
+    return vi_xor(vi_add8(u, up), vi_8(WIDE_ZERO));
+}
+
+INLINE void unpack_iq4_ks(const source *s, size_t b, int c, int i, int r, vi u[])
+{
+    nibbles(line(s, 1, b, 32, 4 * c + i, r), u);
+    look_up(ingle_iq4nl_values, 0, u);
+    for (int j = 0; j < 2; j++) u[j] = shift_row_up(s, b, c, INGLE_IQ4K_SHIFT, r, u[j]);
+}
+
+INLINE void unpack_iq5_ks(const source *s, size_t b, int c, int i, int r, vi u[])
+{
+    vi high = line(s, 2, b, 8, i, r);
+    nibbles(line(s, 1, b, 32, 8 * c + i, r), u);
+    for (int j = 0; j < 2; j++)
+        u[j] = shift_row_up(s, b, 2 * c + j, INGLE_IQ5K_SHIFT, r,
+                            look_up_32(ingle_iq5k_values, u[j], high, 2 * c + j));
+}
+
 /* ---- scales ---- */
+
+INLINE void scales_iqks(const source *s, size_t b, scales *out)
+{
+    for (int o = 0; o < 8 * ROWS; o += VB) {
+        vi v = vi_and(vi_load(s->field[0] + b * 8 * ROWS + o), vi_8(254));
+        vi_store(out->sc + o, vi_sub8(v, vi_8(127)));
+    }
+}
+
+/* The line in front of the panel's sections. */
+INLINE const float *row_d(const source *s)
+{
+    return (const float *)(const void *)(s->field[0] - ROWS * sizeof(float));
+}
 
 INLINE void scales_iq2_k(const source *s, size_t b, scales *out)
 {

@@ -277,6 +277,8 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
         SET(k, iq4_k, IQ4_K);                                                                      \
         SET(k, iq5_k, IQ5_K);                                                                      \
         SET(k, iq6_k, IQ6_K);                                                                      \
+        SET(k, iq4_ks, IQ4_KS);                                                                    \
+        SET(k, iq5_ks, IQ5_KS);                                                                    \
         (k)->quantise = quantise;                                                                  \
         (k)->gemv_tokens = FEW;                                                                    \
         (k)->gemm_panels = PANELS;                                                                 \

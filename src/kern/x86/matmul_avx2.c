@@ -233,6 +233,8 @@ TYPE(iq3_k, IQ3_K, tiles_k16_2)
 TYPE(iq4_k, IQ4_K, tiles_k16_1)
 TYPE(iq5_k, IQ5_K, tiles_k16_1)
 TYPE(iq6_k, IQ6_K, tiles_k16_1)
+TYPE(iq4_ks, IQ4_KS, tiles_iq4_xs)
+TYPE(iq5_ks, IQ5_KS, tiles_iq4_xs)
 
 void ingle_kern_avx2_matmul(ingle_kern *k)
 {

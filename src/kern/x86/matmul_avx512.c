@@ -182,6 +182,8 @@ TYPE(iq3_k, IQ3_K, tiles_k16)
 TYPE(iq4_k, IQ4_K, tiles_k16)
 TYPE(iq5_k, IQ5_K, tiles_k16)
 TYPE(iq6_k, IQ6_K, tiles_k16)
+TYPE(iq4_ks, IQ4_KS, tiles_k32)
+TYPE(iq5_ks, IQ5_KS, tiles_k32)
 
 const tile_table *avx512_tiles(ingle_type type)
 {

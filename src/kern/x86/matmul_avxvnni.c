@@ -181,6 +181,8 @@ ALL(iq3_k, IQ3_K)
 ALL(iq4_k, IQ4_K)
 ALL(iq5_k, IQ5_K)
 ALL(iq6_k, IQ6_K)
+ALL(iq4_ks, IQ4_KS)
+ALL(iq5_ks, IQ5_KS)
 
 void ingle_kern_avxvnni_matmul(ingle_kern *k)
 {

@@ -73,7 +73,8 @@ INLINE shape shape_of(ingle_type type)
     case INGLE_TYPE_IQ4_K: return (shape){8, 4, 2, 16, WIDE_ZERO, false, PARTS_FIRST};
     case INGLE_TYPE_IQ5_K:
     case INGLE_TYPE_IQ6_K: return (shape){8, 4, 2, 16, WIDE_ZERO, false, HALVES};
-    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false, PARTS_FIRST}; /* IQ4_XS */
+    case INGLE_TYPE_IQ5_KS: return (shape){4, 8, 2, 8, WIDE_ZERO, false, PARTS_FIRST};
+    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false, PARTS_FIRST}; /* IQ4_XS, IQ4_KS */
     }
 }
 
@@ -87,7 +88,7 @@ INLINE bool is_k(ingle_type type)
 {
     return (type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL) ||
            type == INGLE_TYPE_IQ1_M || type == INGLE_TYPE_TQ1_0 || type == INGLE_TYPE_TQ2_0 ||
-           (type >= INGLE_TYPE_IQ2_K && type <= INGLE_TYPE_IQ6_K);
+           type >= INGLE_TYPE_IQ2_K;
 }
 
 /* Weights of a block. */
@@ -101,8 +102,7 @@ INLINE int block_of(ingle_type type)
 INLINE bool is_wide(ingle_type type)
 {
     return type == INGLE_TYPE_Q8_0 || type == INGLE_TYPE_NVFP4 || type == INGLE_TYPE_IQ1_M ||
-           (type >= INGLE_TYPE_IQ2_XXS && type <= INGLE_TYPE_IQ4_XS) ||
-           (type >= INGLE_TYPE_IQ2_K && type <= INGLE_TYPE_IQ6_K);
+           (type >= INGLE_TYPE_IQ2_XXS && type <= INGLE_TYPE_IQ4_XS) || type >= INGLE_TYPE_IQ2_K;
 }
 
 INLINE int line_of(shape s, int c, int j, int i)
@@ -269,6 +269,8 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
     case INGLE_TYPE_IQ4_K: unpack_iq4_k(s, b, c, i, r, u); break;
     case INGLE_TYPE_IQ5_K: unpack_iq5_k(s, b, c, i, r, u); break;
     case INGLE_TYPE_IQ6_K: unpack_iq6_k(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ4_KS: unpack_iq4_ks(s, b, c, i, r, u); break;
+    case INGLE_TYPE_IQ5_KS: unpack_iq5_ks(s, b, c, i, r, u); break;
     default: /* IQ4_XS */
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, WIDE_ZERO, u);
@@ -311,6 +313,7 @@ INLINE stream stream_of(ingle_type type, int i)
     case INGLE_TYPE_IQ4_K: return (stream){3, i ? 0 : all / 2};
     case INGLE_TYPE_IQ5_K: return i ? (stream){4, all / 8} : (stream){3, all / 2};
     case INGLE_TYPE_IQ6_K: return i ? (stream){3, all / 4} : (stream){2, all / 2};
+    case INGLE_TYPE_IQ5_KS: return i ? (stream){2, all / 8} : (stream){1, all / 2};
     default: return (stream){1, i ? 0 : all / 2};
     }
 }
@@ -410,6 +413,8 @@ INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
     case INGLE_TYPE_IQ4_K:
     case INGLE_TYPE_IQ5_K: scales_iq45_k(s, b, out); break;
     case INGLE_TYPE_IQ6_K: memcpy(out->sc, s->field[1] + b * 256, 256); break;
+    case INGLE_TYPE_IQ4_KS:
+    case INGLE_TYPE_IQ5_KS: scales_iqks(s, b, out); break;
     default: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out);
     }
 }
@@ -442,6 +447,8 @@ INLINE vf block_d(ingle_type type, const source *s, size_t b, int r)
     switch (type) {
     case INGLE_TYPE_MXFP4: return e8m0(s->field[0] + b * ROWS + (size_t)r);
     case INGLE_TYPE_IQ1_M: return vf_mul(d_iq1_m(s, b, r), vf_1(0.125f));
+    case INGLE_TYPE_IQ4_KS:
+    case INGLE_TYPE_IQ5_KS: return vf_load(row_d(s) + r);
     case INGLE_TYPE_TQ2_0: f = 1; break;
     case INGLE_TYPE_TQ1_0:
     case INGLE_TYPE_Q2_K: f = 2; break;
