@@ -245,6 +245,8 @@ static const struct {
     TENSOR(MB_MOVE, EF, "output.weight", 1 << 20, 0, "tensor 'output.weight'"),
     TENSOR(MB_MOVE, EF, "output.weight", 1, 0, "tensor 'output.weight'"),
     TENSOR(MB_MOVE, EF, "output.weight", UINT64_MAX - 31, 0, "tensor 'output.weight'"),
+    ADD(EU, "blk.0.attn_q.scale", 2, 1, 1, "'blk.0.attn_q.scale'"),
+    ADD(EU, "blk.0.attn_norm.scale", 1, 1, 1, "'blk.0.attn_norm.scale'"),
     ADD(EU, "blk.0.ffn_gate_exps.weight", 32, 32, 0, "tensor 'blk.0.ffn_gate_exps.weight'"),
     ADD(EU, "blk.1.attn_q.weight", 32, 32, 0, "tensor 'blk.1.attn_q.weight'"),
     ADD(EU, "blk.0.attn_q_norm.weight", 16, 1, 1, "tensor 'blk.0.attn_q_norm.weight'"),
