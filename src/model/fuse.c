@@ -180,8 +180,12 @@ static bool qkv(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
 
 void ingle_plan_fuse(ingle_plan *p)
 {
-    static rule *const rules[] = {scale_into_matmul, bias_into_matmul,  add_into_matmul,
-                                  norm_into_matmul,  matmul_into_group, glu_into_matmul,
+    static rule *const rules[] = {scale_into_matmul,
+                                  bias_into_matmul,
+                                  add_into_matmul,
+                                  norm_into_matmul,
+                                  matmul_into_group,
+                                  glu_into_matmul,
                                   qkv};
     size_t n = 0;
     for (size_t i = 0; i < p->n_instr; i++) {

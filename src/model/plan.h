@@ -123,7 +123,8 @@ typedef enum ingle_when {
 typedef struct ingle_matmul_out {
     uint32_t weight, bias; /* index of a matrix; of a vector or INGLE_NO_VECTOR; EXPERTS: of the
                             * first expert's matrix, and of a vector with the biases of all */
-    uint32_t scale; /* on the product: 0, none, or 1 + index of a vector of one; EXPERTS: of all's */
+    uint32_t
+        scale; /* on the product: 0, none, or 1 + index of a vector of one; EXPERTS: of all's */
     ingle_buf dst;
     bool add;
 } ingle_matmul_out;

@@ -124,7 +124,6 @@ void ingle_plain_iq5_ks(const uint8_t *block, ingle_plain *out)
 {
     const uint8_t *qh = block + 136; /* bit s of qh[l]: bit 4 of weight 32s + l */
     for (int k = 0; k < 256; k++)
-        out->w[k] =
-            ingle_iq5k_values[four_bits(block + 8, k) | (qh[k % 32] >> k / 32 & 1) << 4];
+        out->w[k] = ingle_iq5k_values[four_bits(block + 8, k) | (qh[k % 32] >> k / 32 & 1) << 4];
     put_row_scales(block, INGLE_IQ5K_SHIFT, out);
 }

@@ -327,7 +327,7 @@ static void put(built *b, const char *name, size_t n_cols, size_t n_rows, float 
 static void put_layer(built *b, uint32_t layer, const char *part, const char *end, size_t n_cols,
                       size_t n_rows, float mean, float size)
 {
-    char name[96];
+    char name[128];
     if (layer == UINT32_MAX) snprintf(name, sizeof name, "%s.%s", part, end);
     else snprintf(name, sizeof name, "blk.%u.%s.%s", layer, part, end);
     put(b, name, n_cols, n_rows, mean, size);

@@ -111,8 +111,7 @@ static void test_extremes(void **state)
             for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
                 memset(c.rows, fills[i], c.n_rows * c.row_bytes);
                 for (size_t b = 0; b < c.n_rows * c.n_blocks; b++)
-                    case_set_scales(&c, b / c.n_blocks, b % c.n_blocks,
-                                    scales[b % 5 == 4 ? 0 : s]);
+                    case_set_scales(&c, b / c.n_blocks, b % c.n_blocks, scales[b % 5 == 4 ? 0 : s]);
                 case_pack(&c);
                 float *plain = case_run(&c, &ref, ref.gemm[type], c.m, c.w.n_panels, false, false);
                 check_tokens(&c, plain, c.m, c.w.n_panels, false, false);

@@ -238,8 +238,7 @@ static unsigned index_in(const uint8_t *first, const uint8_t *second, size_t i, 
                          unsigned bits)
 {
     unsigned half = bits == 2 ? 4 : 2;
-    return (k < half ? first[i] : second[i]) >> bits * (k % half) &
-           (bits == 2 ? 3 : 7);
+    return (k < half ? first[i] : second[i]) >> bits * (k % half) & (bits == 2 ? 3 : 7);
 }
 
 static void check_bytes(const char *name, const uint32_t *book, const uint8_t *first,
@@ -262,7 +261,8 @@ static void test_books_by_bytes(void **state)
     for (size_t i = 0; i < 2048; i++)
         high[i] = ingle_book_iq1s_high[i % 16 > ingle_book_iq1s_high[0][i / 16] ? 2 : 1][i / 16];
     check_bytes("iq1s", ingle_grid_iq1s, ingle_book_iq1s, high, 2048, false);
-    check_bytes("iq2xxs", ingle_grid_iq2xxs, ingle_book_iq2xxs[0], ingle_book_iq2xxs[1], 256, false);
+    check_bytes("iq2xxs", ingle_grid_iq2xxs, ingle_book_iq2xxs[0], ingle_book_iq2xxs[1], 256,
+                false);
     check_bytes("iq2xs", ingle_grid_iq2xs, ingle_book_iq2xs[0], ingle_book_iq2xs[1], 512, false);
     check_bytes("iq2s", ingle_grid_iq2s, ingle_book_iq2s[0], ingle_book_iq2s[1], 1024, false);
     check_bytes("iq3xxs", ingle_grid_iq3xxs, ingle_book_iq3xxs[0], ingle_book_iq3xxs[1], 256, true);
@@ -482,14 +482,13 @@ static void test_packed_init(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),         cmocka_unit_test(test_zero_points),
-        cmocka_unit_test(test_e4m3),          cmocka_unit_test(test_books),
-        cmocka_unit_test(test_books_by_bytes),
-        cmocka_unit_test(test_f16_to_f32),    cmocka_unit_test(test_f16_rounding),
-        cmocka_unit_test(test_bf16),          cmocka_unit_test(test_e8m0),
-        cmocka_unit_test(test_decode),        cmocka_unit_test(test_decode_hostile),
-        cmocka_unit_test(test_decode_golden), cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_packed_init),
+        cmocka_unit_test(test_table),          cmocka_unit_test(test_zero_points),
+        cmocka_unit_test(test_e4m3),           cmocka_unit_test(test_books),
+        cmocka_unit_test(test_books_by_bytes), cmocka_unit_test(test_f16_to_f32),
+        cmocka_unit_test(test_f16_rounding),   cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_e8m0),           cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_decode_hostile), cmocka_unit_test(test_decode_golden),
+        cmocka_unit_test(test_packing),        cmocka_unit_test(test_packed_init),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,8 +47,8 @@ typedef struct entries {
 INLINE entries entries_of(vi i)
 {
     return (entries){.i = i,
-                   .bit6 = _mm512_movepi8_mask(_mm512_slli_epi32(i, 1)),
-                   .bit7 = _mm512_movepi8_mask(i)};
+                     .bit6 = _mm512_movepi8_mask(_mm512_slli_epi32(i, 1)),
+                     .bit7 = _mm512_movepi8_mask(i)};
 }
 INLINE vi choose(__mmask64 k, vi a, vi b)
 {
@@ -92,7 +92,8 @@ INLINE vi xor_parity(vi v, vi counted, int up, int bit)
 /* Four times 7 bits of a dword to bytes; the eighth makes the number of minuses even. */
 INLINE vi signs_of(vi v)
 {
-    v = bytes_at(v, places_from(0, 7)); /* the eighth is the next one's first: counted, and undone */
+    v = bytes_at(v,
+                 places_from(0, 7)); /* the eighth is the next one's first: counted, and undone */
     return xor_parity(v, v, 7, 0x80);
 }
 
@@ -162,8 +163,7 @@ INLINE void unpack_32_iq2_xs(const source *s, size_t b, int c, vi u[8])
     for (int l = 0; l < 4; l++) {
         int at = 8 * (l == 1 ? 2 : l == 2 ? 1 : l);
         u[2 * l] = signed_by(u[2 * l], bits_at(high, places_from(at + 1, 1)));
-        u[2 * l + 1] =
-            signed_by(u[2 * l + 1], bits_at(high, places(at + 5, at + 6, at + 7, at)));
+        u[2 * l + 1] = signed_by(u[2 * l + 1], bits_at(high, places(at + 5, at + 6, at + 7, at)));
     }
 }
 
@@ -241,7 +241,8 @@ INLINE void unpack_32_iq1_s(const source *s, size_t b, int c, vi u[8])
 
 INLINE void unpack_32_iq1_m(const source *s, size_t b, int c, vi u[8])
 {
-    vi high = vi_or(bytes_of(s, 1, b, 16, 2 * c, 0), vi_sll(bytes_of(s, 1, b, 16, 2 * c + 1, 0), 8));
+    vi high =
+        vi_or(bytes_of(s, 1, b, 16, 2 * c, 0), vi_sll(bytes_of(s, 1, b, 16, 2 * c + 1, 0), 8));
     unpack_32_iq1(line(s, 0, b, 8, c, 0), high, 4, (const int32_t[]){8, 0x80, 0x800, 0x8000}, u);
 }
 

@@ -8,23 +8,13 @@
 #include "kern/x86/gemv.h"
 #include "kern/x86/tile_avx512.h"
 
-#define BOOK(name, NAME)                                                                           \
-    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
-    {                                                                                              \
-        gemv(INGLE_TYPE_##NAME, job, first, n, scratch);                                           \
-    }                                                                                              \
-    static void gemm_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
-    {                                                                                              \
-        gemm(INGLE_TYPE_##NAME, avx512_tiles(INGLE_TYPE_##NAME), job, first, n, scratch);          \
-    }
-
-BOOK(iq1_s, IQ1_S)
-BOOK(iq1_m, IQ1_M)
-BOOK(iq2_xxs, IQ2_XXS)
-BOOK(iq2_xs, IQ2_XS)
-BOOK(iq2_s, IQ2_S)
-BOOK(iq3_xxs, IQ3_XXS)
-BOOK(iq3_s, IQ3_S)
+TYPE(iq1_s, IQ1_S, avx512_tiles(INGLE_TYPE_IQ1_S))
+TYPE(iq1_m, IQ1_M, avx512_tiles(INGLE_TYPE_IQ1_M))
+TYPE(iq2_xxs, IQ2_XXS, avx512_tiles(INGLE_TYPE_IQ2_XXS))
+TYPE(iq2_xs, IQ2_XS, avx512_tiles(INGLE_TYPE_IQ2_XS))
+TYPE(iq2_s, IQ2_S, avx512_tiles(INGLE_TYPE_IQ2_S))
+TYPE(iq3_xxs, IQ3_XXS, avx512_tiles(INGLE_TYPE_IQ3_XXS))
+TYPE(iq3_s, IQ3_S, avx512_tiles(INGLE_TYPE_IQ3_S))
 
 void ingle_kern_avx512vbmi_books(ingle_kern *k)
 {

@@ -45,8 +45,9 @@ INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const
                 vi acc = vi_repeat(start + (size_t)t * w->ld_start);
 #pragma GCC unroll 8
                 for (int j = 0; j < n_lines; j++)
-                    acc = vi_dot(acc, u[n_lines * i + j],
-                                 vi_repeat(y + (size_t)t * w->x->ld_q + 4 * (8 * c + n_lines * i + j)));
+                    acc = vi_dot(
+                        acc, u[n_lines * i + j],
+                        vi_repeat(y + (size_t)t * w->x->ld_q + 4 * (8 * c + n_lines * i + j)));
                 blk[t] = vi_add(blk[t], vi_mul(acc, scale));
             }
         }

@@ -10,12 +10,13 @@
 #ifndef INGLE_KERN_X86_MATMUL_H
 #define INGLE_KERN_X86_MATMUL_H
 
-#include "kern/x86/quantise.h"
 #include "kern/x86/weights.h"
+#include "kern/x86/x86.h"
 #ifdef BOOKS
 #include "kern/x86/books.h"
+#else
+#include "kern/x86/quantise.h"
 #endif
-#include "kern/x86/x86.h"
 
 #define KC     256 /* weights of K unpacked at a time */
 #define PANELS 4   /* of a task */
@@ -225,22 +226,25 @@ static size_t start_size(size_t n_cols)
     return ingle_round_up(n_cols / 16, 16);
 }
 
+#ifndef BOOKS
 static size_t scratch_bytes(size_t m, size_t n_cols)
 {
     size_t gemm_bytes = sizeof(work) + m * MR * sizeof(float);
     size_t gemv_bytes = (m < FEW ? m : FEW) * start_size(n_cols) * sizeof(int32_t);
     return gemm_bytes > gemv_bytes ? gemm_bytes : gemv_bytes;
 }
+#endif
 
-/* The two kernels of a type. */
+/* The two kernels of a type. Entries of codebooks are dear: gemm fetches them once for all tokens. */
 #define TYPE(name, NAME, tiles)                                                                    \
-    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
-    {                                                                                              \
-        gemv(INGLE_TYPE_##NAME, job, first, n, scratch);                                           \
-    }                                                                                              \
     static void gemm_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
     {                                                                                              \
-        gemm(INGLE_TYPE_##NAME, &tiles, job, first, n, scratch);                                   \
+        gemm(INGLE_TYPE_##NAME, tiles, job, first, n, scratch);                                    \
+    }                                                                                              \
+    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+    {                                                                                              \
+        if (has_book(INGLE_TYPE_##NAME) && job->x->m > GROUP) gemm_##name(job, first, n, scratch); \
+        else gemv(INGLE_TYPE_##NAME, job, first, n, scratch);                                      \
     }
 
 #define SET(k, name, NAME)                                                                         \

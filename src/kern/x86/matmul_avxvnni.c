@@ -149,7 +149,7 @@ INLINE void tile_b(ingle_type type, int n, const step *p, const ingle_acts *x, s
     TILE(name, NAME, 5)                                                                            \
     TILE(name, NAME, 6)                                                                            \
     static const tile_table tiles_##name = {TILES(name), TILES(name)};                             \
-    TYPE(name, NAME, tiles_##name)
+    TYPE(name, NAME, &tiles_##name)
 
 ALL(q4_0, Q4_0)
 ALL(q4_1, Q4_1)

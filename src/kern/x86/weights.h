@@ -105,6 +105,14 @@ INLINE bool is_wide(ingle_type type)
            (type >= INGLE_TYPE_IQ2_XXS && type <= INGLE_TYPE_IQ4_XS) || type >= INGLE_TYPE_IQ2_K;
 }
 
+/* Weights by the entry of a codebook. */
+INLINE bool has_book(ingle_type type)
+{
+    return type == INGLE_TYPE_IQ1_S || type == INGLE_TYPE_IQ1_M || type == INGLE_TYPE_IQ2_XXS ||
+           type == INGLE_TYPE_IQ2_XS || type == INGLE_TYPE_IQ2_S || type == INGLE_TYPE_IQ3_XXS ||
+           type == INGLE_TYPE_IQ3_S;
+}
+
 INLINE int line_of(shape s, int c, int j, int i)
 {
     if (s.order == HALVES) return 8 * s.n_parts * (c / 2) + 8 * j + 4 * (c % 2) + i;
