@@ -426,7 +426,8 @@ bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name)
     unsigned long layer = strncmp(name, "blk.", 4) ? 0 : strtoul(name + 4, &end, 10);
     if (layer >= hp->n_layer && layer < (unsigned long)hp->n_layer + hp->n_next) return true;
     return !strcmp(name, "rope_freqs.weight") || !strcmp(name, "rope_factors_long.weight") ||
-           !strcmp(name, "rope_factors_short.weight") || !strcmp(name, "output.input_scale") || strstr(name, "attn_rot_embd") != NULL;
+           !strcmp(name, "rope_factors_short.weight") || !strcmp(name, "output.input_scale") ||
+           strstr(name, "attn_rot_embd") != NULL;
 }
 
 static ingle_status refuse_unused(const builder *b)
