@@ -300,9 +300,12 @@ INGLE_API ingle_status ingle_token_info_get(const ingle_model *model, int32_t to
 typedef struct ingle_engine ingle_engine;
 
 typedef struct ingle_engine_options {
-    size_t size;        /* sizeof this struct */
-    int32_t n_ctx;      /* positions a session may hold; 0 = the smaller of the model's and 8192 */
-    int32_t n_sessions; /* sessions the KV pool is sized for; 1 */
+    size_t size;   /* sizeof this struct */
+    int32_t n_ctx; /* positions a session may hold; 0 = the smaller of the model's and 8192 */
+    int32_t
+        n_sessions; /* sessions the KV pool is sized for, 1. There may be more, of fewer tokens, where
+                         * no layer is recurrent; with windowed layers a longer session than their
+                         * windows and a batch take up counts as one */
     int32_t n_batch;    /* most tokens of one step; 512 */
     int32_t n_threads;  /* 0 = ingle_default_threads() */
     ingle_type kv_type; /* INGLE_TYPE_F16; also F32, BF16, Q8_0 */

@@ -31,7 +31,7 @@ typedef struct vocab_spec {
 
 static inline uint32_t vb_token(vocab_spec *s, const char *text, int type, float score)
 {
-    snprintf(s->tokens[s->n_tokens].text, sizeof s->tokens[0].text, "%s", text);
+    snprintf(s->tokens[s->n_tokens].text, sizeof s->tokens[0].text, "%.63s", text);
     s->tokens[s->n_tokens].type = type;
     s->tokens[s->n_tokens].score = score;
     s->n_types = s->n_scores = s->n_tokens + 1;

@@ -243,6 +243,13 @@ int ingle_cpu_threads(const char *root, const char *affinity)
     return at_most(count_cpus(&allowed), quota_of_process(root) / 1000);
 }
 
+int ingle_cpu_processors(const char *affinity)
+{
+    cpu_set allowed;
+    allowed_cpus(affinity, &allowed);
+    return at_most(count_cpus(&allowed), INT_MAX);
+}
+
 int ingle_default_threads(void)
 {
     return ingle_cpu_cores("", NULL);

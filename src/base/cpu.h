@@ -30,4 +30,7 @@ int ingle_cpu_cores(const char *root, const char *affinity);
  * bounded by the whole cores of the quota. */
 int ingle_cpu_threads(const char *root, const char *affinity);
 
+/* Logical processors within the affinity mask, whatever the quota. At least 1. */
+int ingle_cpu_processors(const char *affinity);
+
 #endif

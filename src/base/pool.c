@@ -24,6 +24,7 @@
 #define SHORT_SHARE  16    /* what is left of them */
 #define MAX_SPIN_NS  50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
 #define SHORT_RUN_NS 1000000
+#define TRY_EVERY    4      /* runs on all threads */
 #define LONG_NS      500000 /* a yield that took longer gave the processor to some other program */
 
 /* What one thread owns; a line of its own. */
@@ -50,10 +51,12 @@ struct ingle_pool {
     gate passed;                                      /* barriers completed, over all runs */
     _Alignas(INGLE_ALIGN) _Atomic uint32_t n_arrived; /* at the current barrier */
     int n_threads;
-    int n_started; /* pthreads running */
-    int n_few;     /* of these as many as can run at once */
-    int n_pauses;  /* to see a word move before sleeping */
-    int64_t last;  /* nanoseconds of the last run, where there are more than a few */
+    int n_started;  /* pthreads running */
+    int n_few;      /* of these as many as there are processors */
+    int n_calm;     /* of these as many as a quota lets run without end */
+    int n_pauses;   /* to see a word move before sleeping */
+    int64_t few_ns; /* what the last run on few took, where there are more */
+    int n_since;    /* runs on all since then */
     /* Of the run: written before start.word, read after it. */
     int n_running;
     bool crowded; /* more threads than can run at once: waiting makes room for the others */
@@ -221,15 +224,16 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err)
     ingle_pool *pool = (ingle_pool *)ingle_round_up((size_t)block, INGLE_ALIGN);
     pool->block = block;
     pool->n_threads = n_threads;
-    int n_cpus = ingle_cpu_threads("", NULL);
+    int n_cpus = ingle_cpu_processors(NULL);
     pool->n_few = n_threads < n_cpus ? n_threads : n_cpus;
+    pool->n_calm = ingle_cpu_threads("", NULL);
     pool->n_pauses = count_pauses();
-    pool->last = INT64_MAX;
+    pool->few_ns = INT64_MAX;
     for (int i = 0; i < n_threads; i++) {
         worker *w = &pool->workers[i];
         w->index = i;
         w->pool = pool;
-        w->crowded = n_threads > pool->n_few;
+        w->crowded = n_threads > pool->n_calm;
     }
     for (int i = 1; i < n_threads; i++) {
         int rc = start_thread(&pool->workers[i]);
@@ -275,10 +279,10 @@ static void run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
     worker *w = &pool->workers[0];
     pool->fn = fn;
     pool->arg = arg;
-    pool->crowded = pool->n_running > pool->n_few;
+    pool->crowded = pool->n_running > pool->n_calm;
     atomic_store(&pool->finish.word, (uint32_t)pool->n_running - 1);
     begin_run(w);
-    start(pool, pool->crowded);
+    start(pool, pool->n_running > pool->n_few);
     fn(arg, pool, 0, pool->n_running);
     for (;;) {
         uint32_t left = atomic_load(&pool->finish.word);
@@ -288,15 +292,18 @@ static void run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
 }
 
 /* Threads that take turns on a processor cost a change of thread at every barrier. A run of many
- * milliseconds does not notice; for a short one the threads that can run at once are faster alone
- * (the steps of a tiny model, with 8 threads on 2 processors: more than twice). */
+ * milliseconds does not notice; for a short one as many as there are processors are faster alone
+ * (the steps of a tiny model, with 8 threads on 2 processors: more than twice). Now and then they try
+ * whether runs are short. */
 int ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
 {
     bool choice = pool->n_threads > pool->n_few;
-    int64_t begun = choice ? now_ns() : 0;
-    pool->n_running = pool->last < SHORT_RUN_NS ? pool->n_few : pool->n_threads;
+    bool few = choice && (pool->few_ns < SHORT_RUN_NS || pool->n_since == TRY_EVERY);
+    int64_t begun = few ? now_ns() : 0;
+    pool->n_running = few ? pool->n_few : pool->n_threads;
     run(pool, fn, arg);
-    if (choice) pool->last = now_ns() - begun;
+    pool->n_since = few ? 0 : pool->n_since + choice;
+    if (few) pool->few_ns = now_ns() - begun;
     return pool->n_running;
 }
 

@@ -22,8 +22,8 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err);
 void ingle_pool_close(ingle_pool **pool);
 int ingle_pool_n_threads(const ingle_pool *pool);
 
-/* Runs fn once on every thread and returns when all are done; on as many as can run at once where there
- * are more and the run before was short. Returns their number. One caller at a time. */
+/* Runs fn once on every thread and returns when all are done; on as many as there are processors where
+ * there are more threads and such a run is short. Returns their number. One caller at a time. */
 int ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
 
 /* Inside fn: waits until every thread of the run is here; all see what was written before. */

@@ -304,7 +304,7 @@ size_t ingle_engine_drive(ingle_engine *e)
         s->job.done += s->job.chunk;
         s->job.chunk = s->job.lag = 0;
         if (s->job.done < s->job.n) continue;
-        if (s->job.n > 1) s->window.end = s->n;
+        if (s->job.n > 1) ingle_window_end(&s->window, s->n);
         unqueue(e, s);
     }
     pthread_cond_broadcast(&e->changed);

@@ -70,10 +70,10 @@ void ingle_session_leave(ingle_session *s)
 /* Positions, n at most, after which windows and recurrent states can go on. */
 static size_t rewind_live(ingle_session *s, size_t n)
 {
-    size_t live = ingle_window_rewind(&s->window, n < s->n_live ? n : s->n_live), from = s->n_live;
+    size_t from = s->n_live, live = ingle_window_rewind(&s->window, n, n < from ? n : from);
     while (s->has_states) {
         size_t at = ingle_states_rewind(&s->states, from, live);
-        live = ingle_window_rewind(&s->window, at);
+        live = ingle_window_rewind(&s->window, n, at);
         if (live == at) break;
         from = at;
     }
@@ -155,7 +155,10 @@ static ingle_status reserve_pages(ingle_session *s, size_t n, ingle_error *err)
     }
     pthread_mutex_unlock(&e->lock);
     if (!room)
-        return ingle_fail(err, INGLE_EFULL, "the KV pool has no room for %zu more tokens", n);
+        return ingle_fail(err, INGLE_EFULL, "the KV pool has no room for %zu more tokens%s", n,
+                          s->n_pages == want ? " in windowed layers: there are pages for "
+                                               "'n_sessions' sessions"
+                                             : "");
     e->ops->clear(e->backend, INGLE_GROUP_ALL, ids, n_used);
     return INGLE_OK;
 }
@@ -245,7 +248,7 @@ static void submit(ingle_session *s)
         s->rows_cap = s->job.n_rows;
         s->job.fresh = NULL;
     }
-    if (s->job.n > 1) s->window.begin = s->n, s->window.end = 0;
+    if (s->job.n > 1) ingle_window_begin(&s->window, s->n);
     enqueue(s->engine, s);
 }
 

@@ -88,10 +88,21 @@ static size_t whole(const ingle_window *w, size_t n)
     return 0;
 }
 
-size_t ingle_window_rewind(ingle_window *w, size_t n)
+void ingle_window_begin(ingle_window *w, size_t n)
 {
-    if (!w->width) return n;
-    size_t n_whole = whole(w, n);
+    if (w->end != n) w->begin = n;
+    w->end = 0;
+}
+
+void ingle_window_end(ingle_window *w, size_t n)
+{
+    w->end = n;
+}
+
+size_t ingle_window_rewind(ingle_window *w, size_t n, size_t live)
+{
+    if (!w->width) return live;
+    size_t n_whole = whole(w, live);
     for (size_t p = (n_whole + INGLE_PAGE - 1) / INGLE_PAGE; p < w->n_table; p++) {
         if (w->ids[p] == INGLE_NO_PAGE) continue;
         w->spare[w->n_spare++] = w->ids[p];

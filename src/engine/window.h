@@ -15,7 +15,8 @@ typedef struct ingle_window {
     uint32_t *ids;   /* [n_ctx / 32] by position; INGLE_NO_PAGE: gone, or not there yet */
     uint32_t *spare; /* [most] */
     size_t n_table, n_spare, n_own, most;
-    size_t begin, end; /* positions before and behind the last prompt */
+    size_t begin,
+        end; /* positions before and behind the last prompt; while it is computed 0 for its end */
 } ingle_window;
 
 /* Pages that a session needs at most: a batch and what its first token sees, and what is seen from
@@ -30,8 +31,12 @@ size_t ingle_window_first(const ingle_window *w, size_t pos);
 /* Makes room for positions of page p: false if it is there, else *id is a page that has to be
  * cleared. Pages of a batch are placed in order. Cannot fail: session.c has seen to it that there are enough. */
 bool ingle_window_place(ingle_window *w, size_t p, uint32_t *id);
-/* Of n positions, all computed, those behind are gone. Returns how many can be gone on from: n if all
- * that the next one sees is there. */
-size_t ingle_window_rewind(ingle_window *w, size_t n);
+/* A prompt's next tokens stand at positions from n on: a prompt that follows one at once goes on with
+ * it. Behind the last of them n positions are there. */
+void ingle_window_begin(ingle_window *w, size_t n);
+void ingle_window_end(ingle_window *w, size_t n);
+/* Positions from n on are gone, and only `live` of those before are there. Returns how many can be gone
+ * on from: live if all that the next one sees is there. */
+size_t ingle_window_rewind(ingle_window *w, size_t n, size_t live);
 
 #endif

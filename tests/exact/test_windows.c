@@ -1,7 +1,8 @@
 /* test_windows.c - models with sliding windows, whose sessions keep few pages of windowed layers: the
  * bits are those of an engine that keeps all, however long the session grows and wherever it is cut
  * back to. */
-#include "golden/run.h"
+#include "engine/engine.h"
+#include "exact/exact.h"
 
 #define N_TOKENS 700
 #define N_CTX    704
@@ -11,22 +12,9 @@ static const char *const models[] = {"gemma2",   "gemma3",  "gpt-oss",
                                      "gemma4-e", "gemma3n", "cohere2"};
 enum { N_MODELS = sizeof models / sizeof *models };
 
-static void open_with(runner *r, const golden *g, int32_t n_batch, int32_t n_sessions)
-{
-    ingle_error err;
-    ingle_model_options mo;
-    ingle_engine_options eo;
-    ingle_model_options_init(&mo);
-    ingle_engine_options_init(&eo);
-    eo.n_ctx = N_CTX;
-    eo.n_batch = n_batch;
-    eo.n_sessions = n_sessions;
-    eo.n_threads = 2;
-    r->n_vocab = g->n_vocab;
-    must(ingle_model_open(&r->model, g->model, &mo, &err), &err);
-    must(ingle_engine_open(&r->engine, r->model, &eo, &err), &err);
-    must(ingle_session_open(&r->session, r->engine, &err), &err);
-}
+static const setup all_kept = {
+    .n_batch = N_CTX, .n_threads = 2, .split = N_TOKENS, .kv = INGLE_TYPE_F16};
+static const setup few_kept = {.n_batch = N_BATCH, .n_threads = 2, .kv = INGLE_TYPE_F16};
 
 /* A model, tokens, and their logits where every page is kept. */
 typedef struct fixture {
@@ -46,36 +34,25 @@ static void eval(ingle_session *s, const int32_t *tokens, size_t n)
     must(ingle_session_eval(s, tokens, n, INGLE_ROWS_LAST, &err), &err);
 }
 
-static void same(const fixture *f, ingle_session *s, size_t n, const char *what)
+static void same_row(const fixture *f, ingle_session *s, size_t n, const char *what)
 {
     const float *row;
     ingle_error err;
     must(ingle_session_logits(s, 0, &row, &err), &err);
-    if (memcmp(row, want_row(f, n - 1), f->g.n_vocab * sizeof *row))
-        fail_msg("%s: %s: logits after %zu tokens differ", f->g.name, what, n);
+    same(&f->g, what, want_row(f, n - 1), row, 1);
 }
 
 static bool fixture_open(fixture *f, size_t i_model)
 {
     runner r;
-    ingle_error err;
-    uint32_t seed = 1;
     if (!golden_open(&f->g, "models", models[i_model])) return false;
-    for (size_t i = 0; i < 2 * N_TOKENS; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        (i < N_TOKENS ? f->tokens : f->other - N_TOKENS)[i] = (int32_t)((seed >> 8) % f->g.n_vocab);
-    }
+    fill(f->tokens, N_TOKENS, f->g.n_vocab, 1);
+    fill(f->other, N_TOKENS, f->g.n_vocab, 2);
     f->want = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->want);
-    open_with(&r, &f->g, N_CTX, 1);
-    must(ingle_session_eval(r.session, f->tokens, N_TOKENS, INGLE_ROWS_ALL, &err), &err);
-    for (size_t i = 0; i < N_TOKENS; i++) {
-        const float *row;
-        must(ingle_session_logits(r.session, i, &row, &err), &err);
-        memcpy(f->want + i * f->g.n_vocab, row, f->g.n_vocab * sizeof *row);
-    }
+    open_with(&r, &f->g, &all_kept, N_CTX, 1);
+    eval_split(&r, r.session, f->tokens, N_TOKENS, N_TOKENS, f->want);
     runner_close(&r);
-    for (size_t i = 0; i < N_TOKENS * f->g.n_vocab; i++)
-        assert_true(f->want[i] - f->want[i] == 0); /* a NaN would prove nothing */
+    all_finite(f->want, N_TOKENS * f->g.n_vocab);
     return true;
 }
 
@@ -91,15 +68,15 @@ static void grow(fixture *f)
     static const size_t pieces[] = {1, 7, 32, 33, 100, 5, 250, 64};
     runner r;
     size_t n = 0;
-    open_with(&r, &f->g, N_BATCH, 1);
+    open_with(&r, &f->g, &few_kept, N_CTX, 1);
     for (size_t i = 0; n < 600; i++) {
         size_t part = pieces[i % 8];
         eval(r.session, f->tokens + n, part);
-        same(f, r.session, n += part, "in pieces");
+        same_row(f, r.session, n += part, "in pieces");
     }
     for (; n < N_TOKENS; n++) {
         eval(r.session, f->tokens + n, 1);
-        same(f, r.session, n + 1, "one by one");
+        same_row(f, r.session, n + 1, "one by one");
     }
     runner_close(&r);
 }
@@ -109,7 +86,7 @@ static void cut_back(fixture *f)
 {
     static const size_t keep[] = {400, 399, 380, 650, 390, 640, 100, 32, 31, 1, 0, 330, 0, 401};
     runner r;
-    open_with(&r, &f->g, N_BATCH, 1);
+    open_with(&r, &f->g, &few_kept, N_CTX, 1);
     size_t at = 0;
     for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) {
         ingle_error err;
@@ -121,9 +98,9 @@ static void cut_back(fixture *f)
         must(ingle_session_truncate(r.session, n + (at - n) / 2, &err), &err);
         must(ingle_session_truncate(r.session, n, &err), &err);
         eval(r.session, f->tokens + n, 1);
-        same(f, r.session, at = n + 1, "cut back");
+        same_row(f, r.session, at = n + 1, "cut back");
         eval(r.session, f->tokens + at, 20);
-        same(f, r.session, at += 20, "cut back and on");
+        same_row(f, r.session, at += 20, "cut back and on");
     }
     runner_close(&r);
 }
@@ -135,26 +112,51 @@ static void neighbours(fixture *f)
     ingle_error err;
     runner r;
     ingle_session *b, *c;
-    open_with(&r, &f->g, N_BATCH, 2);
+    open_with(&r, &f->g, &few_kept, N_CTX, 2);
     must(ingle_session_open(&b, r.engine, &err), &err);
     must(ingle_session_open(&c, r.engine, &err), &err);
     for (size_t n = 0; n < 600; n += 50) {
         ingle_eval both[] = {{r.session, f->tokens + n, 50, INGLE_ROWS_LAST},
                              {b, f->tokens + n, 50, INGLE_ROWS_LAST}};
         must(ingle_sessions_eval(both, 2, &err), &err);
-        same(f, r.session, n + 50, "beside another");
-        same(f, b, n + 50, "beside another");
+        same_row(f, r.session, n + 50, "beside another");
+        same_row(f, b, n + 50, "beside another");
     }
-    assert_int_equal(ingle_session_eval(c, f->tokens, N_TOKENS, INGLE_ROWS_LAST, &err),
-                     INGLE_EFULL);
+    /* there are pages enough for layers that see everything, not for the others */
+    size_t n_free = r.engine->pool[INGLE_GROUP_ALL].n_free;
+    assert_true(n_free > 3);
+    assert_int_equal(ingle_session_eval(c, f->tokens, 70, INGLE_ROWS_LAST, &err), INGLE_EFULL);
+    assert_non_null(strstr(err.text, "windowed"));
+    assert_int_equal(r.engine->pool[INGLE_GROUP_ALL].n_free, n_free);
     ingle_session_close(&b);
     for (size_t n = 0; n < 600; n += 150) {
         eval(c, f->tokens + n, 150);
-        same(f, c, n + 150, "on another's pages");
+        same_row(f, c, n + 150, "on another's pages");
     }
     eval(r.session, f->tokens + 600, 100);
-    same(f, r.session, 700, "after a refusal");
+    same_row(f, r.session, 700, "after a refusal");
     ingle_session_close(&c);
+    runner_close(&r);
+}
+
+/* A prompt of many batches and an answer, taken back at once: nothing has to be computed again. */
+static void answer_again(fixture *f)
+{
+    runner r;
+    open_with(&r, &f->g, &few_kept, N_CTX, 1);
+    eval(r.session, f->tokens, 200);
+    for (size_t n = 200; n < 230; n++) eval(r.session, f->tokens + n, 1);
+    for (int round = 0; round < 2; round++) {
+        ingle_error err;
+        for (size_t n = 230; n < 530; n += 30) eval(r.session, f->tokens + n, 30);
+        for (size_t n = 530; n < 690; n++) eval(r.session, f->tokens + n, 1);
+        must(ingle_session_truncate(r.session, 529, &err), &err);
+        assert_int_equal(r.session->n_live, 529);
+        must(ingle_session_truncate(r.session, 230, &err), &err);
+        assert_int_equal(r.session->n_live, 230);
+    }
+    eval(r.session, f->tokens + 230, 1);
+    same_row(f, r.session, 231, "answered twice");
     runner_close(&r);
 }
 
@@ -164,7 +166,7 @@ static void memory(fixture *f)
     ingle_error err;
     runner r;
     size_t kv[3];
-    open_with(&r, &f->g, N_BATCH, 1);
+    open_with(&r, &f->g, &few_kept, N_CTX, 1);
     for (int i = 0; i < 3; i++) {
         ingle_engine_options eo;
         ingle_memory mem;
@@ -206,6 +208,11 @@ static void sharing(void **state)
     (void)state, each(neighbours);
 }
 
+static void answering(void **state)
+{
+    (void)state, each(answer_again);
+}
+
 static void remembering(void **state)
 {
     (void)state, each(memory);
@@ -214,10 +221,8 @@ static void remembering(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(growing),
-        cmocka_unit_test(cutting),
-        cmocka_unit_test(sharing),
-        cmocka_unit_test(remembering),
+        cmocka_unit_test(growing),   cmocka_unit_test(cutting),     cmocka_unit_test(sharing),
+        cmocka_unit_test(answering), cmocka_unit_test(remembering),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,16 +78,16 @@ static void batch(world *w, size_t n)
 static void job(world *w, size_t n, size_t n_batch)
 {
     own(w, w->n + n);
-    if (n > 1) w->w.begin = w->n, w->w.end = 0;
+    if (n > 1) ingle_window_begin(&w->w, w->n);
     for (size_t i = 0; i < n; i++) w->line[w->n + i] = ++w->name;
     w->n += n;
     while (w->live < w->n) batch(w, w->n - w->live < n_batch ? w->n - w->live : n_batch);
-    if (n > 1) w->w.end = w->n;
+    if (n > 1) ingle_window_end(&w->w, w->n);
 }
 
 static void cut(world *w, size_t n)
 {
-    w->live = ingle_window_rewind(&w->w, n < w->live ? n : w->live);
+    w->live = ingle_window_rewind(&w->w, n, n < w->live ? n : w->live);
     assert_true(w->live <= n);
     w->n = n;
     own(w, n);
@@ -124,8 +124,9 @@ static void comes_back(void **state)
     for (size_t cut_to = 0; cut_to < 4; cut_to++) {
         static const size_t to[] = {799, 800, 500, 1999};
         world_open(&w, 100, 64);
-        job(&w, 500, 64);
-        job(&w, 300, 64);
+        job(&w, 490, 64);
+        while (w.n < 500) job(&w, 1, 64);
+        for (int i = 0; i < 3; i++) job(&w, 100, 64); /* one prompt in pieces */
         while (w.n < 2000) job(&w, 1, 64);
         cut(&w, to[cut_to]);
         assert_int_equal(w.live, to[cut_to]);
