@@ -506,11 +506,13 @@ static void set_spans(ingle_backend *b, const ingle_batch *batch)
     for (size_t r = 0; r < batch->n_rows; r++) {
         size_t t = batch->row_token[r];
         cpu_span *last = n ? &b->span[1][n - 1] : NULL;
-        if (last && last->i_seq == b->tok_seq[t] && last->pos0 + last->n == b->tok_pos[t])
+        if (last && last->i_seq == b->tok_seq[t] && last->pos0 + last->n == b->tok_pos[t]) {
             last->n++;
-        else
-            b->span[1][n++] =
-                (cpu_span){.i_seq = b->tok_seq[t], .first = r, .n = 1, .pos0 = b->tok_pos[t]};
+            continue;
+        }
+        b->span[1][n] =
+            (cpu_span){.i_seq = b->tok_seq[t], .first = r, .n = 1, .pos0 = b->tok_pos[t]};
+        n++;
     }
     b->n_spans[1] = n;
 }
