@@ -1,17 +1,6 @@
 // compare.mjs - ingle and llama.cpp side by side: same files, same threads, alternately; a table, a plot, the raw numbers.
 //
-// Called by run.sh, which prepares what is needed. Options (defaults in brackets):
-//   --shapes a,b   [llama-3.2-1b]        --recipes a,b  [q4_k_m,q6_k,q8_0]     --models FILE,...  instead of both
-//   --tests a,b    [pp512,tg64,open]     ppN, tgN, tgNxS (S sequences at once; xS is tg32xS), open; behind them @dD (context of D
-//                  tokens already filled) and :TYPE (ingle's keys and values; llama.cpp's stay F16): pp4096:bf16, tg32@d16384, x8
-//   --threads a,b  [physical cores]      several make a second table, of shares of the best
-//   --rounds N,TEST=N,...  [5, fewer for pp4096 and tg32@d...]                 --reps N [3]  in a process, of depths and xS
-//   --engines a,b  [ingle,llama.cpp]     --out FOLDER   [build/bench/compare]  --no-open  skips opening times
-//   --max-minutes N   begins nothing that would not be done by then            --resume   goes on with what is in the folder
-//   --job-minutes N [30]  a process that takes longer is stopped, its tests count as failed
-//   --ingle FILE   [build/ingle]         --make-model FILE [build/bench/make-model]
-//   --busy N [3] and --patience M [20]: a measurement during which other programs took more than N % of the processors is
-//   repeated, for M minutes at most; then it counts as it is, and the table says so
+// Called by run.sh, which prepares what is needed. run.sh --help lists the options.
 //
 // One round runs each engine once, in turns of order (A B, B A, ...), so slow drifts of the machine hit both alike. A ratio is
 // the median of the rounds' ratios; medians of each side stand beside it. All models have their first round before any has its

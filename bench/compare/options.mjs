@@ -14,6 +14,26 @@ const DEFAULTS = {
     ingle: path.join(root, "build/ingle"), "make-model": path.join(root, "build/bench/make-model")
 };
 
+const HELP = {
+    shapes: "shapes of models that are made (build/bench/make-model lists them)", recipes: "their types of weights",
+    models: "files to measure instead", tests: "ppN, tgN, tgNxS or xS for S sequences, behind them @dD (tokens in the context already) and :TYPE (ingle's keys and values); open",
+    threads: "one number or several (default: physical cores)", rounds: "of each engine in turn; TEST=N behind for some tests",
+    reps: "measurements of a round", "max-minutes": "begin nothing that would last longer; 0 is no limit", "job-minutes": "end one process after so long",
+    busy: "per cent of the processors that other programs may take, or a measurement is repeated",
+    patience: "minutes after which it counts as it is, and the table says so", engines: "which",
+    out: "folder for table, plot and figures", ingle: "the program", "make-model": "the program that makes models"
+};
+
+function help() {
+    console.log("Usage: bench/compare/run.sh [OPTIONS]\n\nMeasures ingle and llama.cpp in turns, on the same files; see docs/performance.md.\n");
+    const line = (name, text) => console.log(`  --${name.padEnd(14)} ${text}`);
+    for (const [name, text] of Object.entries(HELP))
+        line(name, text + (DEFAULTS[name] === "" || text.includes("default") ? "" : ` (default: ${path.relative(".", `${DEFAULTS[name]}`) || DEFAULTS[name]})`));
+    line("resume", "go on with what --out holds");
+    line("no-open", "leave out the test `open`");
+    process.exit(0);
+}
+
 export function fail(message) {
     console.error(`compare: ${message}`);
     process.exit(1);
@@ -68,6 +88,7 @@ export function parseArgs(list) {
         const name = list[i].replace(/^--/, "");
         if (name === "no-open") out.open = false;
         else if (name === "resume") out.resume = true;
+        else if (name === "help") help();
         else if (name in DEFAULTS && list[i].startsWith("--") && i + 1 < list.length)
             out[name] = typeof DEFAULTS[name] === "number" ? count(list[++i], `--${name}`, 0) : list[++i];
         else fail(`unknown option or missing value: ${list[i]}`);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh - ingle and llama.cpp side by side: installs the pinned llama.cpp (npm), makes the synthetic files, measures, prints.
-# Options are those of compare.mjs; the program must be built already (make).
+# --help lists the options; the program must be built already (make).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 command -v node >/dev/null || { echo "run.sh: node is missing (apt install nodejs npm)" >&2; exit 1; }
