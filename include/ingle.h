@@ -307,7 +307,7 @@ typedef struct ingle_engine_options {
                          * no layer is recurrent; with windowed layers a longer session than their
                          * windows and a batch take up counts as one */
     int32_t n_batch;    /* most tokens of one step; 512 */
-    int32_t n_threads;  /* 0 = ingle_default_threads() */
+    int32_t n_threads;  /* 0 = ingle_default_threads(); those beyond the processors sleep */
     ingle_type kv_type; /* INGLE_TYPE_F16; also F32, BF16, Q8_0 */
 } ingle_engine_options;
 

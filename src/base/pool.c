@@ -17,15 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_THREADS  1024
-#define MAX_PAUSES   2000
-#define N_YIELDS     64
-#define N_SHORT      15    /* spins kept short after one that failed */
-#define SHORT_SHARE  16    /* what is left of them */
-#define MAX_SPIN_NS  50000 /* a pause takes 10 to 140 cycles, so the number alone says little */
-#define SHORT_RUN_NS 1000000
-#define TRY_EVERY    4      /* runs on all threads */
-#define LONG_NS      500000 /* a yield that took longer gave the processor to some other program */
+#define MAX_THREADS 1024
+#define MAX_PAUSES  2000
+#define N_YIELDS    64
+#define N_SHORT     15     /* spins kept short after one that failed */
+#define SHORT_SHARE 16     /* what is left of them */
+#define MAX_SPIN_NS 50000  /* a pause takes 10 to 140 cycles, so the number alone says little */
+#define LONG_NS     500000 /* a yield that took longer gave the processor to some other program */
 
 /* What one thread owns; a line of its own. */
 typedef struct worker {
@@ -51,12 +49,11 @@ struct ingle_pool {
     gate passed;                                      /* barriers completed, over all runs */
     _Alignas(INGLE_ALIGN) _Atomic uint32_t n_arrived; /* at the current barrier */
     int n_threads;
-    int n_started;  /* pthreads running */
-    int n_few;      /* of these as many as there are processors */
-    int n_calm;     /* of these as many as a quota lets run without end */
-    int n_pauses;   /* to see a word move before sleeping */
-    int64_t few_ns; /* what the last run on few took, where there are more */
-    int n_since;    /* runs on all since then */
+    int n_started; /* pthreads running */
+    int n_few;     /* of these as many as there are processors */
+    int n_calm;    /* of these as many as a quota lets run without end */
+    int n_pauses;  /* to see a word move before sleeping */
+    bool all;      /* every run on every thread */
     /* Of the run: written before start.word, read after it. */
     int n_running;
     bool crowded; /* more threads than can run at once: waiting makes room for the others */
@@ -228,7 +225,6 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err)
     pool->n_few = n_threads < n_cpus ? n_threads : n_cpus;
     pool->n_calm = ingle_cpu_threads("", NULL);
     pool->n_pauses = count_pauses();
-    pool->few_ns = INT64_MAX;
     for (int i = 0; i < n_threads; i++) {
         worker *w = &pool->workers[i];
         w->index = i;
@@ -291,20 +287,18 @@ static void run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
     }
 }
 
-/* Threads that take turns on a processor cost a change of thread at every barrier. A run of many
- * milliseconds does not notice; for a short one as many as there are processors are faster alone
- * (the steps of a tiny model, with 8 threads on 2 processors: more than twice). Now and then they try
- * whether runs are short. */
+/* Threads that take turns on a processor cost a change of thread at every barrier and gain nothing:
+ * with 8 on 2 processors the steps of a tiny model took more than twice as long. */
 int ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg)
 {
-    bool choice = pool->n_threads > pool->n_few;
-    bool few = choice && (pool->few_ns < SHORT_RUN_NS || pool->n_since == TRY_EVERY);
-    int64_t begun = few ? now_ns() : 0;
-    pool->n_running = few ? pool->n_few : pool->n_threads;
+    pool->n_running = pool->all ? pool->n_threads : pool->n_few;
     run(pool, fn, arg);
-    pool->n_since = few ? 0 : pool->n_since + choice;
-    if (few) pool->few_ns = now_ns() - begun;
     return pool->n_running;
+}
+
+void ingle_pool_use_all(ingle_pool *pool)
+{
+    pool->all = true;
 }
 
 void ingle_pool_barrier(ingle_pool *pool, int i_thread)

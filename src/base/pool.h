@@ -22,9 +22,11 @@ ingle_status ingle_pool_open(ingle_pool **out, int n_threads, ingle_error *err);
 void ingle_pool_close(ingle_pool **pool);
 int ingle_pool_n_threads(const ingle_pool *pool);
 
-/* Runs fn once on every thread and returns when all are done; on as many as there are processors where
- * there are more threads and such a run is short. Returns their number. One caller at a time. */
+/* Runs fn once on every thread, but on no more than there are processors: the others sleep. Returns
+ * their number when all are done. One caller at a time. */
 int ingle_pool_run(ingle_pool *pool, ingle_pool_fn *fn, void *arg);
+/* From now on runs are on every thread, processors or not: what tests want to see. */
+void ingle_pool_use_all(ingle_pool *pool);
 
 /* Inside fn: waits until every thread of the run is here; all see what was written before. */
 void ingle_pool_barrier(ingle_pool *pool, int i_thread);

@@ -3,6 +3,8 @@
 #ifndef INGLE_TESTS_EXACT_EXACT_H
 #define INGLE_TESTS_EXACT_EXACT_H
 
+#include "backend/cpu/cpu.h"
+#include "engine/engine.h"
 #include "golden/run.h"
 
 typedef struct setup {
@@ -33,6 +35,7 @@ static inline void open_with(runner *r, const golden *g, const setup *s, int32_t
     r->n_vocab = g->n_vocab;
     must(ingle_model_open(&r->model, g->model, &mo, &err), &err);
     must(ingle_engine_open(&r->engine, r->model, &eo, &err), &err);
+    ingle_pool_use_all(r->engine->backend->pool);
     must(ingle_session_open(&r->session, r->engine, &err), &err);
 }
 

@@ -1,7 +1,6 @@
 /* test_windows.c - models with sliding windows, whose sessions keep few pages of windowed layers: the
  * bits are those of an engine that keeps all, however long the session grows and wherever it is cut
  * back to. */
-#include "engine/engine.h"
 #include "exact/exact.h"
 
 #define N_TOKENS 700
