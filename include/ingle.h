@@ -321,7 +321,8 @@ INGLE_API int ingle_default_threads(void);
  * will need at once (ingle_model_memory()); INGLE_ENOMEM if the machine has not so much left. */
 INGLE_API ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
                                          const ingle_engine_options *opt, ingle_error *err);
-/* Sessions of a closed engine answer INGLE_ECLOSED until they are closed themselves. */
+/* Sessions of a closed engine answer INGLE_ECLOSED until they are closed themselves, also when asked
+ * for what they hold; so does a call that is under way, if nobody computes the rest of it first. */
 INGLE_API void ingle_engine_close(ingle_engine **engine);
 
 typedef struct ingle_engine_info {
@@ -411,7 +412,12 @@ INGLE_API ingle_status ingle_engine_profile_row(ingle_engine *engine, size_t i,
 
 typedef struct ingle_session ingle_session;
 
-/* The session keeps its engine alive. */
+/* The session keeps its engine alive.
+ *
+ * What it holds (logits, tokens, the vectors of a text) is told by pointers into it. They are good until
+ * the session's next eval, generation, embedding or truncation begins, whether that succeeds or not,
+ * or until it is closed; closing the engine takes nothing away from them. While such a call is under
+ * way nothing is told (INGLE_EBUSY), not even to the call's own callback. */
 INGLE_API ingle_status ingle_session_open(ingle_session **out, ingle_engine *engine,
                                           ingle_error *err);
 INGLE_API void ingle_session_close(ingle_session **session);
@@ -438,12 +444,12 @@ typedef struct ingle_eval {
 INGLE_API ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n_evals,
                                            ingle_error *err);
 
-/* Row i_row of the last eval: [n_vocab] floats, valid until the next call that changes the session.
- * With INGLE_ROWS_LAST the only row is 0; with INGLE_ROWS_ALL row i belongs to token i of that eval. */
+/* Row i_row of the last eval: [n_vocab] floats, good as long as is said at ingle_session_open(). With
+ * INGLE_ROWS_LAST the only row is 0; with INGLE_ROWS_ALL row i belongs to token i of that eval. */
 INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t i_row,
                                             const float **logits, ingle_error *err);
 
-/* The timeline: *n tokens, position of tokens[i] is i. Valid until the session changes. */
+/* The timeline: *n tokens, position of tokens[i] is i; good as long as logits are. */
 INGLE_API ingle_status ingle_session_tokens(const ingle_session *session, const int32_t **tokens,
                                             size_t *n, ingle_error *err);
 
@@ -485,8 +491,8 @@ INGLE_API ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n_te
 INGLE_API ingle_status ingle_session_embed(ingle_session *session, const int32_t *tokens, size_t n,
                                            const ingle_embed_options *opt, ingle_error *err);
 
-/* Row i_row of the last embedding: *n floats, valid until the next call that changes the session.
- * Without pooling row i belongs to token i; otherwise 0 is the only row. */
+/* Row i_row of the last embedding: *n floats, good as long as logits are. Without pooling row i belongs
+ * to token i; otherwise 0 is the only row. */
 INGLE_API ingle_status ingle_session_embedding(const ingle_session *session, size_t i_row,
                                                const float **vector, size_t *n, ingle_error *err);
 

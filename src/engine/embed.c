@@ -166,12 +166,16 @@ ingle_status ingle_session_embed(ingle_session *s, const int32_t *tokens, size_t
 ingle_status ingle_session_embedding(const ingle_session *s, size_t i_row, const float **vector,
                                      size_t *n, ingle_error *err)
 {
-    if (!s) return ingle_fail(err, INGLE_ECLOSED, "the session is closed");
-    if (!vector) return ingle_fail(err, INGLE_EINVAL, "ingle_session_embedding: vector is NULL");
-    if (i_row >= s->n_vectors)
-        return ingle_fail(err, INGLE_ENOTFOUND, "row %zu: the session holds %zu vectors", i_row,
-                          s->n_vectors);
-    *vector = s->vectors + i_row * s->n_vector;
-    if (n) *n = s->n_vector;
-    return INGLE_OK;
+    ingle_status st = ingle_session_ask(s, err);
+    if (st) return st;
+    if (!vector) st = ingle_fail(err, INGLE_EINVAL, "ingle_session_embedding: vector is NULL");
+    else if (i_row >= s->n_vectors)
+        st = ingle_fail(err, INGLE_ENOTFOUND, "row %zu: the session holds %zu vectors", i_row,
+                        s->n_vectors);
+    else {
+        *vector = s->vectors + i_row * s->n_vector;
+        if (n) *n = s->n_vector;
+    }
+    ingle_session_asked(s);
+    return st;
 }

@@ -86,6 +86,11 @@ void ingle_engine_drop(ingle_engine *e); /* one owner less */
 ingle_status ingle_session_enter(ingle_session *s, ingle_error *err);
 void ingle_session_leave(ingle_session *s);
 
+/* The same around a question about results: they are not there for the asking while a call is making
+ * them, nor once the engine is closed, whose closing may have ended a call half-way. */
+ingle_status ingle_session_ask(const ingle_session *s, ingle_error *err);
+void ingle_session_asked(const ingle_session *s);
+
 /* For a caller that has entered: compute, and forget positions from n on. */
 ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
                                    ingle_rows rows, ingle_error *err);

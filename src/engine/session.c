@@ -67,6 +67,16 @@ void ingle_session_leave(ingle_session *s)
     atomic_flag_clear(&s->busy);
 }
 
+ingle_status ingle_session_ask(const ingle_session *s, ingle_error *err)
+{
+    return ingle_session_enter((ingle_session *)s, err); /* no session is a const object */
+}
+
+void ingle_session_asked(const ingle_session *s)
+{
+    ingle_session_leave((ingle_session *)s);
+}
+
 /* Positions, n at most, after which windows and recurrent states can go on. */
 static size_t rewind_live(ingle_session *s, size_t n)
 {
@@ -377,22 +387,26 @@ ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n, ingle_error 
 ingle_status ingle_session_logits(const ingle_session *s, size_t i_row, const float **logits,
                                   ingle_error *err)
 {
-    if (!s) return ingle_fail(err, INGLE_ECLOSED, "the session is closed");
-    if (!logits) return ingle_fail(err, INGLE_EINVAL, "ingle_session_logits: logits is NULL");
-    if (i_row >= s->n_rows)
-        return ingle_fail(err, INGLE_ENOTFOUND, "row %zu: the session holds %zu rows of logits",
-                          i_row, s->n_rows);
-    *logits = s->logits + i_row * (size_t)s->engine->model->n_vocab;
-    return INGLE_OK;
+    ingle_status st = ingle_session_ask(s, err);
+    if (st) return st;
+    if (!logits) st = ingle_fail(err, INGLE_EINVAL, "ingle_session_logits: logits is NULL");
+    else if (i_row >= s->n_rows)
+        st = ingle_fail(err, INGLE_ENOTFOUND, "row %zu: the session holds %zu rows of logits",
+                        i_row, s->n_rows);
+    else *logits = s->logits + i_row * (size_t)s->engine->model->n_vocab;
+    ingle_session_asked(s);
+    return st;
 }
 
 ingle_status ingle_session_tokens(const ingle_session *s, const int32_t **tokens, size_t *n,
                                   ingle_error *err)
 {
-    if (!s) return ingle_fail(err, INGLE_ECLOSED, "the session is closed");
+    ingle_status st = ingle_session_ask(s, err);
+    if (st) return st;
     if (tokens) *tokens = s->tokens;
     if (n) *n = s->n;
-    return INGLE_OK;
+    ingle_session_asked(s);
+    return st;
 }
 
 ingle_status ingle_session_truncate(ingle_session *s, size_t n, ingle_error *err)

@@ -319,9 +319,11 @@ static void closing_changes_nothing(void **state)
     pthread_mutex_unlock(&e->lock);
     assert_int_equal(pthread_join(thread, &ended), 0);
     assert_ptr_equal(ended, &s);
+    const float *v;
+    assert_int_equal(ingle_session_embedding(s.h.session, 0, &v, NULL, NULL), INGLE_ECLOSED);
+    e->closed = false; /* to see what the sessions hold */
     as_before(&s);
     ingle_engine_close(&s.h.engine);
-    as_before(&s);
     close_scene(&s);
 }
 
