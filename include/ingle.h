@@ -197,7 +197,7 @@ typedef struct ingle_model_info {
     int32_t token_bos, token_eos, token_eot, token_pad, token_unk, token_sep; /* -1 when absent */
     bool add_bos, add_eos; /* what tokenizing with INGLE_ADD_SPECIAL adds */
     /* Of a loaded plan: */
-    bool logits; /* it can be asked for logits; otherwise it only embeds */
+    bool logits; /* it can be asked for logits; otherwise it only embeds or ranks */
     bool causal; /* tokens see none behind them; otherwise a text has to fit one batch */
     int32_t n_vector, n_rank; /* floats of an embedding, of a rank (0: it has no classifier) */
     ingle_pooling pooling;    /* what INGLE_POOLING_AUTO is */
@@ -427,6 +427,7 @@ typedef enum ingle_rows { INGLE_ROWS_LAST = 0, INGLE_ROWS_ALL, INGLE_ROWS_NONE }
 
 /* Appends tokens to the timeline and computes logits. All or nothing: on any failure the session is
  * as it was before the call. INGLE_EFULL when the context or the KV pool cannot hold them.
+ * INGLE_EUNSUPPORTED when the model makes no logits (ingle_model_info.logits).
  * Weights that are no numbers (a scale of NaN or infinity in a damaged file) are no error here:
  * they make logits NaN, and the sampler refuses those. */
 INGLE_API ingle_status ingle_session_eval(ingle_session *session, const int32_t *tokens, size_t n,

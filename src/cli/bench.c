@@ -328,7 +328,7 @@ static int prepare(bench *b)
         out_error("bench: -d %d and %d tokens more are too many", opt->depth, longest);
         return EXIT_USAGE;
     }
-    int code = open_model(&b->h, &opt->open, INGLE_PARTS_ALL);
+    int code = open_generator(&b->h, &opt->open);
     if (code == EXIT_DONE) code = open_engine(&b->h, &opt->open, opt->depth + longest);
     if (code == EXIT_DONE) code = open_sequences(b);
     if (code != EXIT_DONE) return code;

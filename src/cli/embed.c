@@ -356,6 +356,14 @@ static int embed_to_file(embedder *e)
     return out_close(e->out, e->opt.out, code);
 }
 
+static bool check_model(const embedder *e)
+{
+    if (pooling_of(e) != INGLE_POOLING_RANK || e->h.info.n_rank) return true;
+    out_error("%s: this model (%s) has no classifier to rank texts with", e->h.path,
+              e->h.info.architecture);
+    return false;
+}
+
 static int embed_main(const cli_verb *verb, int argc, char **argv)
 {
     embedder e = {.verb = verb, .opt = {.open = OPEN_OPTIONS_DEFAULT}};
@@ -368,7 +376,7 @@ static int embed_main(const cli_verb *verb, int argc, char **argv)
     if (e.opt.tokens && (code = read_tokens(&e)) != EXIT_DONE) goto end;
     platform_catch_interrupt();
     if ((code = open_model(&e.h, &e.opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
-    code = embed_to_file(&e);
+    code = check_model(&e) ? embed_to_file(&e) : EXIT_WORK;
 end:
     code = out_finish(code);
     close_engine(&e);

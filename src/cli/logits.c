@@ -123,7 +123,7 @@ static int logits_main(const cli_verb *verb, int argc, char **argv)
     if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
     if ((code = read_tokens(&list, verb, opt.tokens)) != EXIT_DONE) goto end;
     platform_catch_interrupt();
-    if ((code = open_model(&h, &opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
+    if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
     if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
     code = compute_to_file(&h, &opt, &list);
 end:

@@ -52,6 +52,9 @@ ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts part
                       ingle_error *err);
 /* Both. */
 int open_model(open_handles *h, const open_options *opt, ingle_parts parts);
+/* The same of all parts, for what needs logits: a model that makes none is refused, with the verb that
+ * is for it. */
+int open_generator(open_handles *h, const open_options *opt);
 /* The engine options for an open model. */
 void open_engine_options(const open_handles *h, const open_options *opt,
                          ingle_engine_options *engine);

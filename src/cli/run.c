@@ -363,9 +363,13 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
     if (opt.n_predict == INT32_MIN) opt.n_predict = prompt.story ? STORY_TOKENS : -1;
 
     platform_catch_interrupt();
-    if ((code = open_model(&h, &opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
+    if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
     if (h.info.chat_template) {
         out_note("this model has a chat template; 'run' continues plain text and does not use it");
+    }
+    if (h.info.pooling != INGLE_POOLING_MEAN) { /* the file says so */
+        out_note("this model was made to embed texts ('ingle embed', pooling '%s')",
+                 ingle_pooling_name(h.info.pooling));
     }
     if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
     code = tokenize_and_generate(&opt, &h, &prompt);

@@ -285,10 +285,11 @@ static ingle_status check_logits(const ingle_session *s, ingle_error *err)
 {
     const ingle_model *m = s->engine->model;
     if (ingle_model_has_logits(m)) return INGLE_OK;
-    return ingle_fail(err, INGLE_EUNSUPPORTED,
-                      "a model of family '%s' that reads in both directions embeds texts; it does "
-                      "not go on from them",
-                      m->family->name);
+    return ingle_fail(
+        err, INGLE_EUNSUPPORTED, "a model of family '%s' %s %s texts; it does not go on from them",
+        m->family->name,
+        m->hp.causal ? "with a classifier in place of a head" : "that reads in both directions",
+        m->plan.n_rank ? "ranks" : "embeds");
 }
 
 ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
@@ -406,7 +407,7 @@ ingle_status ingle_session_tokens(const ingle_session *s, const int32_t **tokens
     if (tokens) *tokens = s->tokens;
     if (n) *n = s->n;
     ingle_session_asked(s);
-    return st;
+    return INGLE_OK;
 }
 
 ingle_status ingle_session_truncate(ingle_session *s, size_t n, ingle_error *err)

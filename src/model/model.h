@@ -31,10 +31,12 @@ struct ingle_model {
     int32_t n_vocab; /* rows of the output head */
 };
 
-/* Whether it can go on from a text; otherwise it only embeds. */
+/* Whether it can go on from a text; otherwise it only embeds. Files of rerankers hold a classifier in
+ * place of a head, and what their embeddings would make instead means nothing. */
 static inline bool ingle_model_has_logits(const ingle_model *m)
 {
-    return m->hp.causal && !m->family->encoder;
+    bool only_ranks = m->plan.n_rank && m->plan.tied_head;
+    return m->hp.causal && !m->family->encoder && !only_ranks;
 }
 
 /* What INGLE_POOLING_AUTO stands for. */

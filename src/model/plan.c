@@ -344,7 +344,8 @@ static void head(builder *b, size_t n_vocab)
         b->st = ingle_weights_vector(b->w, b->g, name, 0, d, d, &v, b->err);
     norm_with(b, INGLE_BUF_N, INGLE_BUF_XR, v, top_vector(b, "output_norm.bias", d))->when =
         INGLE_WHEN_LOGITS;
-    if (!b->st && ingle_gguf_find_tensor(b->g, "output.weight"))
+    b->plan->tied_head = !ingle_gguf_find_tensor(b->g, "output.weight");
+    if (!b->st && !b->plan->tied_head)
         b->st = ingle_weights_matrix(b->w, b->g, "output.weight", 0, n_vocab, n_vocab, d, &weight,
                                      b->err);
     uint32_t bias = top_vector(b, "output.bias", n_vocab), by = top_vector(b, "output.scale", 1);

@@ -197,6 +197,7 @@ typedef struct ingle_plan {
     uint32_t n_segments;       /* that SEGMENT tells apart; 1: it does not */
     uint32_t n_positions;      /* that PLACE knows; 0: there is no end */
     uint32_t n_vector, n_rank; /* floats of a pooled vector, of a rank; 0: cannot */
+    bool tied_head;            /* HEAD reads the embedding */
     size_t state_floats;       /* of a session; 0: no layer is recurrent */
 } ingle_plan;
 

@@ -177,10 +177,19 @@ PY
     err_has "no pair for a template" "line 1: the model ranks pairs"
     ingle_from "$WORK/pairs" embed --pooling rank
     code_is "a decoder without a classifier" 1
+    err_has "a decoder without a classifier" "no classifier"
+    ingle run -m "$WORK/rank.gguf" Hello
+    code_is "run, a reranker" 1
+    out_is "run, a reranker" ""
+    err_has "run, a reranker" "(bert) ranks texts and generates none: use 'ingle embed --pooling rank'"
 else
     echo "skipped: no python3"
 fi
-ingle run -m "$BERT" Hello
-code_is "run" 1
-err_has "run" "embeds texts"
+for verb in "run Hello -m" "logits --tokens 1 --out $WORK/none" bench; do
+    ingle $verb "$BERT"
+    code_is "${verb%% *}" 1
+    out_is "${verb%% *}" ""
+    err_has "${verb%% *}" "(bert) embeds texts and generates none: use 'ingle embed'"
+done
+check "no logits, no file" test ! -e "$WORK/none"
 finish

@@ -150,6 +150,36 @@ static void a_decoder(void **state)
     ingle_model_close(&h.model);
 }
 
+/* A classifier in place of a head: what the embeddings would make instead is no logits. */
+static void a_reranker(void **state)
+{
+    static const eb_spec spec = {
+        .arch = "qwen3", .n_layer = 1, .n_head = 4, .pooling = 4, .cls_out = true, .n_labels = 2};
+    static const eb_spec plain = {.arch = "qwen3", .n_layer = 1, .n_head = 4, .pooling = 3};
+    house h;
+    ingle_error err;
+    ingle_model_info info;
+    const float *v;
+    size_t n;
+    (void)state;
+    open_house(&h, &spec);
+    must(ingle_model_info_get(h.model, &info, &err), &err);
+    assert_true(!info.logits && info.causal && info.n_rank == 2);
+    assert_int_equal(info.pooling, INGLE_POOLING_RANK);
+    refused(ingle_session_eval(h.session, tokens, 3, INGLE_ROWS_LAST, &err), &err,
+            INGLE_EUNSUPPORTED, "'qwen3' with a classifier in place of a head ranks texts");
+    must(ingle_engine_warm_up(h.engine, &err), &err);
+    must(ingle_session_embed(h.session, tokens, 64, NULL, &err), &err);
+    must(ingle_session_embedding(h.session, 0, &v, &n, &err), &err);
+    assert_true(n == 2 && fabsf(v[0] + v[1] - 1) < 1e-6f);
+    close_house(&h);
+    open_house(&h, &plain); /* tied, and no classifier: the embeddings are the head */
+    must(ingle_model_info_get(h.model, &info, &err), &err);
+    assert_true(info.logits && !info.n_rank);
+    must(ingle_session_eval(h.session, tokens, 3, INGLE_ROWS_LAST, &err), &err);
+    close_house(&h);
+}
+
 static void every_allocation_fails(void **state)
 {
     static const eb_spec jina = {
@@ -403,6 +433,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_calls),
         cmocka_unit_test(a_decoder),
+        cmocka_unit_test(a_reranker),
         cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(no_memory_changes_nothing),
         cmocka_unit_test(a_bad_text_changes_nothing),
