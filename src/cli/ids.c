@@ -11,11 +11,26 @@ static ingle_status no_memory(ingle_error *err)
     return INGLE_ENOMEM;
 }
 
-ingle_status ids_tokenize(ids_list *out, const ingle_model *model, const char *text, size_t len,
-                          unsigned flags, ingle_error *err)
+/* What tokens are made of: a text, or a query and a document. */
+typedef struct id_source {
+    const ingle_model *model;
+    const char *text, *document; /* document: NULL if there is none */
+    size_t len, document_len;
+    unsigned flags; /* of a text */
+} id_source;
+
+static ingle_status tokens_of(const id_source *s, ids_list *out, size_t cap, ingle_error *err)
+{
+    return s->document
+               ? ingle_tokenize_pair(s->model, s->text, s->len, s->document, s->document_len,
+                                     out->ids, cap, &out->n, &out->n_first, err)
+               : ingle_tokenize(s->model, s->text, s->len, s->flags, out->ids, cap, &out->n, err);
+}
+
+/* Begins with room for a guess of `cap` tokens. */
+static ingle_status fill(ids_list *out, const id_source *source, size_t cap, ingle_error *err)
 {
     ingle_status status = INGLE_ERANGE;
-    size_t cap = len / 3 + 64; /* English has about four bytes a token */
     *out = (ids_list){0};
     while (status == INGLE_ERANGE) {
         int32_t *ids = realloc(out->ids, cap * sizeof *ids);
@@ -24,33 +39,30 @@ ingle_status ids_tokenize(ids_list *out, const ingle_model *model, const char *t
             break;
         }
         out->ids = ids;
-        status = ingle_tokenize(model, text, len, flags, ids, cap, &out->n, err);
+        status = tokens_of(source, out, cap, err);
         cap = out->n + 1;
     }
     if (status != INGLE_OK) ids_free(out);
     return status;
 }
 
+ingle_status ids_tokenize(ids_list *out, const ingle_model *model, const char *text, size_t len,
+                          unsigned flags, ingle_error *err)
+{
+    const id_source source = {.model = model, .text = text, .len = len, .flags = flags};
+    return fill(out, &source, len / 3 + 64, err); /* English has about four bytes a token */
+}
+
 ingle_status ids_tokenize_pair(ids_list *out, const ingle_model *model, const char *query,
                                size_t query_len, const char *document, size_t document_len,
                                ingle_error *err)
 {
-    ingle_status status = INGLE_ERANGE;
-    size_t cap = query_len / 3 + document_len / 3 + 256; /* the template's too */
-    *out = (ids_list){0};
-    while (status == INGLE_ERANGE) {
-        int32_t *ids = realloc(out->ids, cap * sizeof *ids);
-        if (!ids) {
-            status = no_memory(err);
-            break;
-        }
-        out->ids = ids;
-        status = ingle_tokenize_pair(model, query, query_len, document, document_len, ids, cap,
-                                     &out->n, &out->n_first, err);
-        cap = out->n + 1;
-    }
-    if (status != INGLE_OK) ids_free(out);
-    return status;
+    const id_source source = {.model = model,
+                              .text = query,
+                              .len = query_len,
+                              .document = document,
+                              .document_len = document_len};
+    return fill(out, &source, query_len / 3 + document_len / 3 + 256, err); /* the template's too */
 }
 
 ingle_status ids_detokenize(const ingle_model *model, const int32_t *ids, size_t n, unsigned flags,
