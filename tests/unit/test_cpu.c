@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <ftw.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -345,6 +346,40 @@ static void test_this_machine(void **state)
     assert_int_equal(ingle_default_threads(), cores);
 }
 
+static void test_processors_by_list(void **state)
+{
+    (void)state;
+    assert_int_equal(ingle_cpu_processors("0-7"), 8);
+    assert_int_equal(ingle_cpu_processors("1,2,6\n"), 3);
+    assert_int_equal(ingle_cpu_processors("4"), 1);
+    assert_int_equal(ingle_cpu_processors("0-99,4096-4099"), 104);
+    assert_int_equal(ingle_cpu_processors(""), 1); /* whoever asks runs on something */
+}
+
+/* This thread is kept to fewer and fewer processors, from either end. */
+static void test_processors_by_mask(void **state)
+{
+    cpu_set_t all;
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    int n_all = CPU_COUNT(&all);
+    assert_int_equal(ingle_cpu_processors(NULL), n_all);
+    for (int last = 0; last < 2; last++) {
+        cpu_set_t some = all;
+        for (int i = 0, n = n_all; i < CPU_SETSIZE && n > 1; i++) {
+            int cpu = last ? CPU_SETSIZE - 1 - i : i;
+            if (!CPU_ISSET(cpu, &some)) continue;
+            CPU_CLR(cpu, &some);
+            n--;
+            assert_int_equal(sched_setaffinity(0, sizeof some, &some), 0);
+            int got = ingle_cpu_processors(NULL);
+            assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+            assert_int_equal(got, n);
+        }
+    }
+    assert_int_equal(ingle_cpu_processors(NULL), n_all);
+}
+
 static void test_isa(void **state)
 {
     (void)state;
@@ -491,6 +526,8 @@ int main(void)
         IN_TREE(test_memory_garbage),
         cmocka_unit_test(test_no_files_at_all),
         cmocka_unit_test(test_this_machine),
+        cmocka_unit_test(test_processors_by_list),
+        cmocka_unit_test(test_processors_by_mask),
         cmocka_unit_test(test_isa),
         cmocka_unit_test(test_isa_against_kernel),
     };
