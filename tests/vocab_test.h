@@ -28,4 +28,19 @@ static inline ingle_vocab *open_ok(const vocab_spec *s)
     return v;
 }
 
+/* Token ids as their texts, joined by blanks; good until the next call. */
+static inline const char *texts_of(const ingle_vocab *v, const int32_t *ids, size_t n)
+{
+    static char out[4096];
+    size_t at = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *p = v->text.data + v->text.at[ids[i]];
+        int k = (int)(v->text.at[ids[i] + 1] - v->text.at[ids[i]]);
+        at += (size_t)snprintf(out + at, sizeof out - at, "%s%.*s", i ? " " : "", k, p);
+        assert_true(at < sizeof out);
+    }
+    return out;
+}
+
 #endif

@@ -1,9 +1,7 @@
 /* test_recurrent.c - what test_exact.c asks of every model, of models with a recurrent state: the bits
  * of a token's logits depend on the tokens before it, not on how they were cut into batches, on
  * threads, levels or neighbours, nor on what the session held before it was cut back. */
-#include "exact/exact.h"
-
-#include "engine/engine.h"
+#include "exact/fixture.h"
 
 #define N_TOKENS 300
 #define N_CTX    320
@@ -14,33 +12,9 @@ enum { N_MODELS = sizeof models / sizeof *models };
 
 static const setup usual = {INGLE_ISA_AUTO, false, false, 512, 2, N_TOKENS, INGLE_TYPE_F16};
 
-/* Everything a test needs: a model, tokens, and their logits in one batch. */
-typedef struct fixture {
-    golden g;
-    int32_t tokens[N_TOKENS], other[N_TOKENS];
-    float *want, *got;
-} fixture;
-
-static bool fixture_open(fixture *f, size_t i_model)
+static bool open_model(fixture *f, size_t i_model)
 {
-    runner r;
-    if (!golden_open(&f->g, "models", models[i_model])) return false;
-    fill(f->tokens, N_TOKENS, f->g.n_vocab, 1);
-    fill(f->other, N_TOKENS, f->g.n_vocab, 2);
-    f->want = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->want);
-    f->got = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->got);
-    open_with(&r, &f->g, &usual, N_CTX, 1);
-    eval_split(&r, r.session, f->tokens, N_TOKENS, N_TOKENS, f->want);
-    runner_close(&r);
-    all_finite(f->want, N_TOKENS * f->g.n_vocab);
-    return true;
-}
-
-static void fixture_close(fixture *f)
-{
-    free(f->want);
-    free(f->got);
-    golden_close(&f->g);
+    return fixture_open(f, models[i_model], &usual, N_TOKENS, N_CTX);
 }
 
 static void split_and_compare(fixture *f, const setup *s, size_t split, const char *what)
@@ -59,7 +33,7 @@ static void batches_threads_levels(void **state)
     char what[64];
     (void)state;
     for (size_t m = 0; m < N_MODELS; m += GOLDEN_STEP) {
-        if (!fixture_open(&f, m)) continue;
+        if (!open_model(&f, m)) continue;
         for (size_t i = 0; i < 7; i++) {
             setup s = usual;
             s.n_threads = 1 + (int32_t)(i + m) % 4;
@@ -89,7 +63,7 @@ static void cut_back(void **state)
     (void)state;
     for (size_t m = 0; m < N_MODELS; m += GOLDEN_STEP) {
         runner r;
-        if (!fixture_open(&f, m)) continue;
+        if (!open_model(&f, m)) continue;
         const size_t n_vocab = f.g.n_vocab;
         open_with(&r, &f.g, &usual, N_CTX, 1);
         for (size_t i = 0; i < 3 * sizeof keep / sizeof *keep; i++) {
@@ -128,7 +102,7 @@ static void restored(void **state)
         int32_t line[N_TOKENS];
         size_t n = 0, n_restored = 0;
         uint32_t seed = 3;
-        if (!fixture_open(&f, m)) continue;
+        if (!open_model(&f, m)) continue;
         open_with(&r, &f.g, &usual, N_CTX, 2);
         for (int round = 0; round < 40; round++) {
             ingle_session *fresh;
@@ -172,7 +146,7 @@ static void failures(void **state)
         runner r;
         int32_t bad[3] = {1, 2, -1};
         ingle_error err;
-        if (!fixture_open(&f, m)) continue;
+        if (!open_model(&f, m)) continue;
         open_with(&r, &f.g, &usual, N_CTX, 1);
         eval_split(&r, r.session, f.tokens, 150, 150, f.got);
         assert_int_equal(ingle_session_eval(r.session, bad, 3, INGLE_ROWS_LAST, &err),
@@ -199,7 +173,7 @@ static void neighbours(void **state)
         runner r;
         setup s = usual;
         ingle_session *more[2];
-        if (!fixture_open(&f, m)) continue;
+        if (!open_model(&f, m)) continue;
         s.n_batch = 48;
         open_with(&r, &f.g, &s, N_CTX, 3);
         for (int i = 0; i < 2; i++)
@@ -230,7 +204,7 @@ static void slots(void **state)
     ingle_session *second;
     ingle_error err;
     (void)state;
-    assert_true(fixture_open(&f, 0));
+    assert_true(open_model(&f, 0));
     open_with(&r, &f.g, &usual, N_CTX, 1);
     assert_int_equal(ingle_session_open(&second, r.engine, NULL), INGLE_OK);
     assert_int_equal(ingle_session_eval(r.session, f.other, 9, INGLE_ROWS_NONE, NULL), INGLE_OK);

@@ -1,7 +1,7 @@
 /* test_windows.c - models with sliding windows, whose sessions keep few pages of windowed layers: the
  * bits are those of an engine that keeps all, however long the session grows and wherever it is cut
  * back to. */
-#include "exact/exact.h"
+#include "exact/fixture.h"
 
 #define N_TOKENS 700
 #define N_CTX    704
@@ -14,13 +14,6 @@ enum { N_MODELS = sizeof models / sizeof *models };
 static const setup all_kept = {
     .n_batch = N_CTX, .n_threads = 2, .split = N_TOKENS, .kv = INGLE_TYPE_F16};
 static const setup few_kept = {.n_batch = N_BATCH, .n_threads = 2, .kv = INGLE_TYPE_F16};
-
-/* A model, tokens, and their logits where every page is kept. */
-typedef struct fixture {
-    golden g;
-    int32_t tokens[N_TOKENS], other[N_TOKENS];
-    float *want;
-} fixture;
 
 static const float *want_row(const fixture *f, size_t i)
 {
@@ -39,26 +32,6 @@ static void same_row(const fixture *f, ingle_session *s, size_t n, const char *w
     ingle_error err;
     must(ingle_session_logits(s, 0, &row, &err), &err);
     same(&f->g, what, want_row(f, n - 1), row, 1);
-}
-
-static bool fixture_open(fixture *f, size_t i_model)
-{
-    runner r;
-    if (!golden_open(&f->g, "models", models[i_model])) return false;
-    fill(f->tokens, N_TOKENS, f->g.n_vocab, 1);
-    fill(f->other, N_TOKENS, f->g.n_vocab, 2);
-    f->want = malloc(N_TOKENS * f->g.n_vocab * sizeof *f->want);
-    open_with(&r, &f->g, &all_kept, N_CTX, 1);
-    eval_split(&r, r.session, f->tokens, N_TOKENS, N_TOKENS, f->want);
-    runner_close(&r);
-    all_finite(f->want, N_TOKENS * f->g.n_vocab);
-    return true;
-}
-
-static void fixture_close(fixture *f)
-{
-    free(f->want);
-    golden_close(&f->g);
 }
 
 /* In pieces of many sizes; then answers of one token at a time. */
@@ -189,7 +162,7 @@ static void each(void (*test)(fixture *f))
 {
     fixture f;
     for (size_t m = 0; m < N_MODELS; m += GOLDEN_STEP)
-        if (fixture_open(&f, m)) test(&f), fixture_close(&f);
+        if (fixture_open(&f, models[m], &all_kept, N_TOKENS, N_CTX)) test(&f), fixture_close(&f);
 }
 
 static void growing(void **state)

@@ -6,20 +6,6 @@
 
 #define M "\xe2\x96\x81"
 
-/* Token ids as their texts, joined by blanks. */
-static const char *texts_of(const ingle_vocab *v, const int32_t *ids, size_t n)
-{
-    static char out[4096];
-    size_t at = 0;
-    out[0] = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *p = v->text.data + v->text.at[ids[i]];
-        int k = (int)(v->text.at[ids[i] + 1] - v->text.at[ids[i]]);
-        at += (size_t)snprintf(out + at, sizeof out - at, "%s%.*s", i ? " " : "", k, p);
-    }
-    return out;
-}
-
 static ingle_status pair(const ingle_vocab *v, const char *query, const char *document,
                          int32_t *ids, size_t cap, size_t *n, size_t *n_first, ingle_error *err)
 {
