@@ -185,6 +185,13 @@ static const recipe RECIPES[] = {
     {"iq2_s", INGLE_TYPE_IQ2_S, 28},
     {"iq3_xxs", INGLE_TYPE_IQ3_XXS, 23},
     {"iq3_s", INGLE_TYPE_IQ3_S, 26},
+    {"iq2_k", INGLE_TYPE_IQ2_K, 138}, /* these and the next: of ik_llama.cpp */
+    {"iq3_k", INGLE_TYPE_IQ3_K, 139},
+    {"iq4_k", INGLE_TYPE_IQ4_K, 140},
+    {"iq5_k", INGLE_TYPE_IQ5_K, 141},
+    {"iq6_k", INGLE_TYPE_IQ6_K, 142},
+    {"iq4_ks", INGLE_TYPE_IQ4_KS, 145},
+    {"iq5_ks", INGLE_TYPE_IQ5_KS, 150},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -441,6 +448,11 @@ static void fix_block(ingle_type type, uint8_t *b, float spread)
     case INGLE_TYPE_IQ2_S: put_f16(b, jittered(spread / 50, b[0])); break;
     case INGLE_TYPE_IQ3_XXS: put_f16(b, jittered(spread / 120, b[0])); break;
     case INGLE_TYPE_IQ3_S: put_f16(b, jittered(spread / 140, b[0])); break;
+    case INGLE_TYPE_IQ2_K: put_f16(b, jittered(spread / (19 * 4.6f), b[0])); break;
+    case INGLE_TYPE_IQ3_K: put_f16(b, jittered(spread / (34 * 18.5f), b[0])); break;
+    case INGLE_TYPE_IQ4_K: put_f16(b, jittered(spread / (72 * 18.5f), b[0])); break;
+    case INGLE_TYPE_IQ5_K: put_f16(b, jittered(spread / (70 * 18.5f), b[0])); break;
+    case INGLE_TYPE_IQ6_K: put_f16(b, jittered(spread / (69 * 73.9f), b[0])); break;
     case INGLE_TYPE_Q4_0: scale_b(b, 4.6f, 0, false, spread); break;
     case INGLE_TYPE_Q4_1: scale_b(b, 4.6f, 7.5f, true, spread); break;
     case INGLE_TYPE_Q5_0: scale_b(b, 9.2f, 0, false, spread); break;
@@ -454,7 +466,7 @@ static void fix_block(ingle_type type, uint8_t *b, float spread)
     case INGLE_TYPE_Q6_K: fix_q6_k(b, spread); break;
     case INGLE_TYPE_IQ4_XS: fix_iq4_xs(b, spread); break;
     case INGLE_TYPE_MXFP4: fix_mxfp4(b, spread); break;
-    default: break; /* floats are made by fix_floats */
+    default: break; /* floats are made by fix_floats; IQ4_KS and IQ5_KS have their scale in front */
     }
 }
 
@@ -483,15 +495,23 @@ static void fix_floats(ingle_type type, uint8_t *data, size_t n_bytes, float spr
     }
 }
 
-static void make_blocks(rng *r, ingle_type type, uint8_t *data, size_t n_blocks, float spread)
+/* n runs of n_blocks blocks each, with what stands in front of a run if it is a row of its own. */
+static void make_runs(rng *r, ingle_type type, uint8_t *data, size_t n, size_t n_blocks,
+                      float spread)
 {
     const ingle_type_info *info = ingle_type_get(type);
-    rng_fill(r, data, n_blocks * info->block_bytes);
+    size_t run = info->row_head + n_blocks * info->block_bytes;
+    rng_fill(r, data, n * run);
     if (info->block_elems == 1) {
-        fix_floats(type, data, n_blocks * info->block_bytes, spread);
+        fix_floats(type, data, n * run, spread);
         return;
     }
-    for (size_t i = 0; i < n_blocks; i++) fix_block(type, data + i * info->block_bytes, spread);
+    for (size_t i = 0; i < n; i++, data += run) {
+        float d = jittered(spread / (72 * 73.3f), data[0]); /* random scales, odd -127..127 */
+        if (info->row_head) memcpy(data, &d, sizeof d);
+        for (size_t k = 0; k < n_blocks; k++)
+            fix_block(type, data + info->row_head + k * info->block_bytes, spread);
+    }
 }
 
 /* ---- the tensor list ---- */
@@ -526,8 +546,9 @@ static bool add(maker *m, const char *name, tensor_content content, ingle_type t
     tensor *t = &m->tensors[m->n_tensors++];
     *t = (tensor){.type = type, .n_cols = n_cols, .n_rows = n_rows, .content = content};
     snprintf(t->name, sizeof t->name, "%s", name);
-    const ingle_type_info *info = ingle_type_get(type);
-    m->n_bytes += n_cols / info->block_elems * info->block_bytes * (n_rows ? n_rows : 1);
+    uint64_t n_bytes = 0;
+    ingle_type_bytes(ingle_type_get(type), n_rows ? n_rows : 1, n_cols, &n_bytes);
+    m->n_bytes += n_bytes;
     return ingle_gguf_add_tensor(m->w, name, type,
                                  n_experts > 1 ? 3
                                  : n_rows      ? 2
@@ -972,14 +993,16 @@ static void show_progress(const maker *m)
 static bool write_tensor(maker *m, const tensor *t, uint8_t *buffer)
 {
     const ingle_type_info *info = ingle_type_get(t->type);
-    size_t left = (size_t)(t->n_cols / info->block_elems * (t->n_rows ? t->n_rows : 1));
+    size_t row = (size_t)(t->n_cols / info->block_elems), n_rows = t->n_rows ? t->n_rows : 1;
+    size_t n_blocks = info->row_head ? row : 1, left = row * n_rows / n_blocks;
+    size_t run = info->row_head + n_blocks * info->block_bytes;
     float spread = fmaxf(1 / sqrtf((float)t->n_cols), 0.02f);
     while (left) {
-        size_t n = CHUNK / info->block_bytes < left ? CHUNK / info->block_bytes : left;
-        if (t->content == MATRIX) make_blocks(&m->rng, t->type, buffer, n, spread);
+        size_t n = CHUNK / run < left ? CHUNK / run : left;
+        if (t->content == MATRIX) make_runs(&m->rng, t->type, buffer, n, n_blocks, spread);
         else make_vector(m, t, (float *)(void *)buffer);
-        if (ingle_gguf_write(m->w, buffer, n * info->block_bytes, &m->err)) return false;
-        m->n_done += n * info->block_bytes;
+        if (ingle_gguf_write(m->w, buffer, n * run, &m->err)) return false;
+        m->n_done += n * run;
         left -= n;
         show_progress(m);
     }
