@@ -1,6 +1,6 @@
 /* micro.c - cycles and shares of the machine's limits of every matmul kernel, one thread unless
  * told, and of attention.
- * build/bench/micro [-i ref|avx2|avx512] [-t THREADS] [-m TOKENS] [-k COLUMNS] [TYPE ... | attend]
+ * build/bench/micro [-i ref|avx2|avxvnni|avx512|avx512bf16] [-t THREADS] [-m TOKENS] [-k COLUMNS] [TYPE ... | attend]
  * gemm: TOKENS tokens, K = 2048, 128 rows, all in cache; cycles per 256 weights and token, share of
  * the int8 (class F: f32) multiply-accumulate peak measured between the repetitions. gemv: one
  * token, the weights in the second-level cache, and in memory with all threads (and a gemm of up to
@@ -296,7 +296,7 @@ static void measure_attention(const setup *s)
 static ingle_isa isa_named(const char *name)
 {
     static const ingle_isa all[] = {INGLE_ISA_REF, INGLE_ISA_AVX2, INGLE_ISA_AVXVNNI,
-                                    INGLE_ISA_AVX512};
+                                    INGLE_ISA_AVX512, INGLE_ISA_AVX512BF16};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(name, ingle_isa_name(all[i])) && ingle_cpu_detect().has[all[i]]) return all[i];
     fprintf(stderr, "micro: no level '%s' here\n", name);

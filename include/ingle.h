@@ -109,16 +109,20 @@ typedef enum ingle_type {
 
 INGLE_API const char *ingle_type_name(ingle_type type); /* "Q4_K"; NULL for an unknown type */
 
-/* Instruction-set levels of the CPU kernels. A level includes the ones before it in its column. */
+/* Instruction-set levels of the CPU kernels. A level includes the ones before it in its column. All
+ * compute the same bits, but for AVX512BF16: there products with BF16 weights round their activations
+ * to bf16, because the processor multiplies twice as many of those at once. It is never the best one,
+ * only what is asked for. */
 typedef enum ingle_isa {
-    INGLE_ISA_AUTO = 0, /* the best one this processor runs */
-    INGLE_ISA_REF,      /* portable C */
-    INGLE_ISA_AVX2,     /* x86-64: AVX2, FMA, F16C */
-    INGLE_ISA_AVXVNNI,  /* + AVX-VNNI */
-    INGLE_ISA_AVX512,   /* + AVX-512 F, BW, DQ, VL, VNNI, VBMI is used where present */
-    INGLE_ISA_NEON,     /* AArch64: any */
-    INGLE_ISA_DOTPROD,  /* + dot products (sdot), ARMv8.2 */
-    INGLE_ISA_I8MM      /* + int8 matrix products (smmla), ARMv8.6 */
+    INGLE_ISA_AUTO = 0,   /* the best one this processor runs */
+    INGLE_ISA_REF,        /* portable C */
+    INGLE_ISA_AVX2,       /* x86-64: AVX2, FMA, F16C */
+    INGLE_ISA_AVXVNNI,    /* + AVX-VNNI */
+    INGLE_ISA_AVX512,     /* + AVX-512 F, BW, DQ, VL, VNNI, VBMI is used where present */
+    INGLE_ISA_AVX512BF16, /* + AVX512_BF16 for BF16 weights */
+    INGLE_ISA_NEON,       /* AArch64: any */
+    INGLE_ISA_DOTPROD,    /* + dot products (sdot), ARMv8.2 */
+    INGLE_ISA_I8MM        /* + int8 matrix products (smmla), ARMv8.6 */
 } ingle_isa;
 
 INGLE_API const char *ingle_isa_name(ingle_isa isa);       /* "avx512" */
@@ -357,7 +361,7 @@ INGLE_API ingle_status ingle_model_memory(const ingle_model *model, const ingle_
 typedef struct ingle_limits {
     double read_gbs;   /* read bandwidth, 1e9 bytes/s */
     double int8_gmacs; /* int8 multiply-accumulates, 1e9/s, of the best instruction of the level */
-    double bf16_gmacs; /* bf16 multiply-accumulates; 0 if the processor has none */
+    double bf16_gmacs; /* bf16 multiply-accumulates; 0 if the level has none */
     double f32_gmacs;  /* f32 fused multiply-adds */
 } ingle_limits;
 INGLE_API ingle_status ingle_engine_limits(ingle_engine *engine, ingle_limits *limits,
@@ -372,6 +376,7 @@ typedef struct ingle_cost {
     double attend_macs;  /* of attention per prompt token, per position attended to */
     double weight_bytes; /* weight bytes read for one decoded token */
     double kv_bytes;     /* KV bytes read per decoded token, per position attended to */
+    double matmul_bf16_macs, head_bf16_macs; /* the part of the float ones with BF16 weights */
 } ingle_cost;
 INGLE_API ingle_status ingle_engine_cost(const ingle_engine *engine, ingle_cost *cost,
                                          ingle_error *err);

@@ -45,7 +45,7 @@ static void detect(ingle_cpu *cpu)
         bit(b7, 16) && bit(b7, 17) && bit(b7, 30) && bit(b7, 31) && bit(c7, 11);
     if (!cpu->has[INGLE_ISA_AVX512]) return;
     if (bit(c7, 1) && bit(c7, 12)) cpu->features |= INGLE_CPU_VBMI_BITALG;
-    if (bit(a71, 5)) cpu->features |= INGLE_CPU_AVX512_BF16;
+    cpu->has[INGLE_ISA_AVX512BF16] = bit(a71, 5);
 }
 
 #elif defined(__aarch64__)
@@ -73,14 +73,16 @@ ingle_cpu ingle_cpu_detect(void)
     cpu.has[INGLE_ISA_AUTO] = cpu.has[INGLE_ISA_REF] = true;
     detect(&cpu);
     for (int i = INGLE_ISA_REF; i <= INGLE_ISA_I8MM; i++)
-        if (cpu.has[i]) cpu.isa = (ingle_isa)i;
+        if (cpu.has[i] && i != INGLE_ISA_AVX512BF16) cpu.isa = (ingle_isa)i;
     return cpu;
 }
 
 static const char *const isa_names[] = {
-    [INGLE_ISA_AUTO] = "auto",       [INGLE_ISA_REF] = "ref",       [INGLE_ISA_AVX2] = "avx2",
-    [INGLE_ISA_AVXVNNI] = "avxvnni", [INGLE_ISA_AVX512] = "avx512", [INGLE_ISA_NEON] = "neon",
-    [INGLE_ISA_DOTPROD] = "dotprod", [INGLE_ISA_I8MM] = "i8mm",
+    [INGLE_ISA_AUTO] = "auto",     [INGLE_ISA_REF] = "ref",
+    [INGLE_ISA_AVX2] = "avx2",     [INGLE_ISA_AVXVNNI] = "avxvnni",
+    [INGLE_ISA_AVX512] = "avx512", [INGLE_ISA_AVX512BF16] = "avx512bf16",
+    [INGLE_ISA_NEON] = "neon",     [INGLE_ISA_DOTPROD] = "dotprod",
+    [INGLE_ISA_I8MM] = "i8mm",
 };
 
 const char *ingle_isa_name(ingle_isa isa)

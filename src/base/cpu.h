@@ -6,14 +6,14 @@
 #include <ingle.h>
 
 /* Features beside the level. */
-enum { INGLE_CPU_VBMI_BITALG = 1 /* both */, INGLE_CPU_AVX512_BF16 = 2 };
+enum { INGLE_CPU_VBMI_BITALG = 1 /* both */ };
 
 typedef struct ingle_cpu {
-    ingle_isa isa;     /* best level this processor and operating system run */
+    ingle_isa isa;     /* best level this processor and operating system run; never AVX512BF16 */
     unsigned features; /* INGLE_CPU_* */
     /* By ingle_isa: runs here. Not monotone: server processors have AVX-512 VNNI without AVX-VNNI.
      */
-    bool has[8];
+    bool has[9];
 } ingle_cpu;
 
 /* Pure apart from CPUID/XGETBV or HWCAP. */

@@ -55,19 +55,22 @@ static const arg_group GROUPS[] = {
 /* ---- one row --------------------------------------------------------------------------------- */
 
 /* Most tokens per second that the machine's peaks allow: compute for a prompt (products of weights
- * in int8, or f32 where the weights are floats, the head once, attention in bf16 or, without it, in f32), bandwidth for generation (of
- * many sequences at once it may be compute again). A token attends on average to the tokens before
- * the row and half of the row. */
-static double product_s(double macs, double float_macs, const ingle_limits *peak)
+ * in int8, or f32 where the weights are floats, the head once; of BF16 weights and of attention in
+ * bf16 if the level has it), bandwidth for generation (of many sequences at once it may be compute
+ * again). A token attends on average to the tokens before the row and half of the row. */
+static double product_s(double macs, double float_macs, double bf16_macs, const ingle_limits *peak)
 {
-    return (macs - float_macs) / (peak->int8_gmacs * 1e9) + float_macs / (peak->f32_gmacs * 1e9);
+    double bf16_gmacs = peak->bf16_gmacs > 0 ? peak->bf16_gmacs : peak->f32_gmacs;
+    return (macs - float_macs) / (peak->int8_gmacs * 1e9) +
+           (float_macs - bf16_macs) / (peak->f32_gmacs * 1e9) + bf16_macs / (bf16_gmacs * 1e9);
 }
 
 static double limit_of(const bench *b, const bench_row *row, const ingle_limits *peak)
 {
     double attended = row->depth + (row->n + 1) / 2.0, n_seqs = row->n_seqs;
-    double body_s = product_s(b->cost.matmul_macs, b->cost.matmul_float_macs, peak),
-           head_s = product_s(b->cost.head_macs, b->cost.head_float_macs, peak);
+    const ingle_cost *c = &b->cost;
+    double body_s = product_s(c->matmul_macs, c->matmul_float_macs, c->matmul_bf16_macs, peak),
+           head_s = product_s(c->head_macs, c->head_float_macs, c->head_bf16_macs, peak);
     if (row->decode) {
         double bytes = b->cost.weight_bytes + n_seqs * b->cost.kv_bytes * attended;
         double read_s = bytes / (peak->read_gbs * 1e9);
@@ -75,8 +78,7 @@ static double limit_of(const bench *b, const bench_row *row, const ingle_limits 
         return n_seqs / (n_seqs > 1 && macs_s > read_s ? macs_s : read_s);
     }
     double attend_gmacs = peak->bf16_gmacs > 0 ? peak->bf16_gmacs : peak->f32_gmacs;
-    double seconds =
-        body_s + head_s / row->n + b->cost.attend_macs * attended / (attend_gmacs * 1e9);
+    double seconds = body_s + head_s / row->n + c->attend_macs * attended / (attend_gmacs * 1e9);
     return 1 / seconds;
 }
 

@@ -14,9 +14,11 @@ static const arg_choice KV_TYPES[] = {{"f32", INGLE_TYPE_F32},
                                       {NULL, 0}};
 
 static const arg_choice ISA_LEVELS[] = {
-    {"auto", INGLE_ISA_AUTO},       {"ref", INGLE_ISA_REF},       {"avx2", INGLE_ISA_AVX2},
-    {"avxvnni", INGLE_ISA_AVXVNNI}, {"avx512", INGLE_ISA_AVX512}, {"neon", INGLE_ISA_NEON},
-    {"dotprod", INGLE_ISA_DOTPROD}, {"i8mm", INGLE_ISA_I8MM},     {NULL, 0}};
+    {"auto", INGLE_ISA_AUTO},     {"ref", INGLE_ISA_REF},
+    {"avx2", INGLE_ISA_AVX2},     {"avxvnni", INGLE_ISA_AVXVNNI},
+    {"avx512", INGLE_ISA_AVX512}, {"avx512bf16", INGLE_ISA_AVX512BF16},
+    {"neon", INGLE_ISA_NEON},     {"dotprod", INGLE_ISA_DOTPROD},
+    {"i8mm", INGLE_ISA_I8MM},     {NULL, 0}};
 
 enum { EXPERTS_PACKED, EXPERTS_MMAP };
 static const arg_choice EXPERTS[] = {{"packed", EXPERTS_PACKED}, {"mmap", EXPERTS_MMAP}, {NULL, 0}};
@@ -42,8 +44,9 @@ const arg_option open_rows_compute[9] = {
     {"-ctv --cache-type-v", "TYPE", ARG_CHOICE, AT(kv_v), 0, 0, KV_TYPES,
      "type of the values in the KV cache; must agree with -ctk"},
     {"--isa", "LEVEL", ARG_CHOICE, AT(isa), 0, 0, ISA_LEVELS,
-     "instruction-set level of the kernels: auto, ref, avx2, avxvnni, avx512, neon, dotprod or "
-     "i8mm (default auto)"},
+     "instruction-set level of the kernels: auto, ref, avx2, avxvnni, avx512, avx512bf16, neon, "
+     "dotprod or i8mm (default auto, which never is avx512bf16: there BF16 weights are multiplied "
+     "with activations rounded to bf16)"},
     {"--in-place", NULL, ARG_FLAG, AT(in_place), 0, 0, NULL,
      "leave the weights in the mapped file: opens at once, takes no memory but the file cache, "
      "computes the same bits more slowly; nobody may shorten the file meanwhile"},

@@ -177,6 +177,22 @@ void ingle_kern_init_avx512(ingle_kern *k)
     k->name = "avx512";
 }
 
+static size_t scratch_bytes_avx512bf16(size_t m, size_t n_cols)
+{
+    ingle_kern below = {.scratch_bytes = scratch_bytes_avx512}, own = {0};
+    ingle_kern_avx512bf16_matmul(&own);
+    return larger_scratch(&below, &own, m, n_cols);
+}
+
+void ingle_kern_init_avx512bf16(ingle_kern *k)
+{
+    ingle_kern_init_avx512(k);
+    ingle_kern_avx512bf16_matmul(k);
+    k->scratch_bytes = scratch_bytes_avx512bf16;
+    k->isa = INGLE_ISA_AVX512BF16;
+    k->name = "avx512bf16";
+}
+
 #elif defined(__aarch64__)
 
 /* The levels' gemm take the same; no gemv takes any. */
@@ -223,6 +239,7 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa)
     if (isa == INGLE_ISA_AUTO) isa = ingle_cpu_detect().isa;
     switch (isa) {
 #if defined(__x86_64__)
+    case INGLE_ISA_AVX512BF16: ingle_kern_init_avx512bf16(k); break;
     case INGLE_ISA_AVX512: ingle_kern_init_avx512(k); break;
     case INGLE_ISA_AVXVNNI: ingle_kern_init_avxvnni(k); break;
     case INGLE_ISA_AVX2: ingle_kern_init_avx2(k); break;

@@ -1,7 +1,8 @@
 /* kern.h - the table of compute kernels: one slot per job, filled in plain C, overwritten upward by ISA level.
  * Owns       nothing. Kernels are pure: they read and write only what their arguments name.
  * Depends on quant/quant.h, base/cpu.h. Knows no model, no sequence, no thread.
- * Invariant  every level gives the same bits in every slot: the arithmetic of matmuls is quant.h's; float kernels work in
+ * Invariant  every level gives the same bits in every slot (but AVX512BF16 in the products of BF16 weights, whose gemv and
+ *            gemm agree with each other alone): the arithmetic of matmuls is quant.h's; float kernels work in
  *            16 lanes (element i in lane i % 16, lanes summed 8+8, 4+4, 2+2, 1+1) with fused multiply-adds as written here. */
 #ifndef INGLE_KERN_KERN_H
 #define INGLE_KERN_KERN_H
@@ -214,6 +215,7 @@ void ingle_kern_init_ref(ingle_kern *k);
 void ingle_kern_init_avx2(ingle_kern *k);
 void ingle_kern_init_avxvnni(ingle_kern *k);
 void ingle_kern_init_avx512(ingle_kern *k);
+void ingle_kern_init_avx512bf16(ingle_kern *k);
 void ingle_kern_init_neon(ingle_kern *k);
 void ingle_kern_init_dotprod(ingle_kern *k);
 void ingle_kern_init_i8mm(ingle_kern *k);

@@ -5,28 +5,14 @@
  * few panels by some columns are spread out as f32 into the first-level cache, and all tokens pass
  * over each; the sums travel from piece to piece in f32, so the chain is the same. */
 
+#include "kern/store.inc.h"
+
 enum {
     MATMUL_KC = 1024,  /* columns of a piece, read as they are */
     MATMUL_PANELS = 4, /* of one pass over the tokens */
     MATMUL_NEAR = 128, /* columns of a piece that is spread */
     MATMUL_SPREAD = 32 /* from so many tokens on spreading costs less than it saves */
 };
-
-/* out (* scale) (+ bias) (+ old out) of the sums c [m][16 n_panels] */
-static void matmul_store(const ingle_matmul *job, size_t panel, size_t n_panels, const float *c)
-{
-    for (size_t t = 0; t < job->x->m; t++) {
-        for (size_t p = 0; p < n_panels; p++, c += 16) {
-            size_t row = 16 * (panel + p), n = job->w->n_rows - row;
-            float *out = job->out + t * job->ld_out + row;
-            v16 v = v_load(c);
-            if (job->scale) v = v_mul(v, v_set(*job->scale));
-            if (job->bias) v = v_add(v, v_load_n(job->bias + row, n));
-            if (job->add) v = v_add(v, v_load_n(out, n));
-            v_store_n(out, v, n);
-        }
-    }
-}
 
 /* n panels from p on, columns k .. k + n_k - 1, as [column][16 MATMUL_PANELS] f32. */
 TILE_INLINE void matmul_spread(const ingle_packed *w, int type, size_t p, size_t n, size_t k,

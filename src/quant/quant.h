@@ -9,18 +9,24 @@
  *
  * where a unit is 1, 2 or 4 bytes as in the file; so one 4-byte unit of 16 rows is a 64-byte line.
  * Nothing is recoded; packing and unpacking are exact inverses, and a panel is as large as the rows
- * were (plus alignment). What stands in front of a row's blocks, an f32 d of all of them (IQ4_KS,
- * IQ5_KS), is a line in front of the sections. Rows are padded with zero bytes to a multiple of 16. F16, BF16, F32 are
- * blocks of one element: sections [K][16 rows] of 2- or 4-byte units. Inside a unit of 4 bytes the
- * order is the file's: for Q4_K line i of group g holds, per row, bytes 32g+4i .. 32g+4i+3 of qs:
- * low nibbles are k = 64g+4i.., high nibbles k = 64g+32+4i...
+ * were (plus alignment, zeros behind each section). What stands in front of a row's blocks, an f32
+ * d of all of them (IQ4_KS, IQ5_KS), is a line in front of the sections. Rows are padded with zero
+ * bytes to a multiple of 16. F16, BF16, F32 are blocks of one element: sections [K][16 rows] of 2-
+ * or 4-byte units. Inside a unit of 4 bytes the order is the file's: for Q4_K line i of group g
+ * holds, per row, bytes 32g+4i .. 32g+4i+3 of qs: low nibbles are k = 64g+4i.., high nibbles k =
+ * 64g+32+4i...
  *
- * ARITHMETIC (one definition, obeyed bit for bit by every kernel at every ISA level; y is the
- * quantised activation, dy its scale, s its block's sum, z the zero point; f starts at 0, blocks
- * ascend).
+ * ARITHMETIC (one definition, obeyed bit for bit by every kernel at every ISA level, save one pair of
+ * level and type; y is the quantised activation, dy its scale, s its block's sum, z the zero point; f
+ * starts at 0, blocks ascend).
  *
  *   class F  F32 F16 BF16; activations stay f32
  *       per weight           f = fmaf(w[k], x[k], f)
+ *       BF16 at the level AVX512BF16, which runs only where it is asked for: activations are rounded
+ *       to bf16, nearest even, and in place of the step above
+ *       per pair, k even     f = fmaf(w[k+1], x[k+1], f), then f = fmaf(w[k], x[k], f)
+ *       Subnormal w and x count as 0, an f that would be subnormal after rounding is 0; signs stay. A
+ *       row of odd length goes on with one more w and x of 0.
  *   class B  Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4 Q4_1 Q5_1 Q1_0 Q2_0 NVFP4; activations in blocks of 32:
  *            y int8, dy s f32
  *       per run              f = fmaf((float)sum_k (w-z)[k]*y[k], d*dy, f)

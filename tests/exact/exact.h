@@ -70,6 +70,27 @@ static inline void same(const golden *g, const char *what, const float *a, const
             fail_msg("%s: %s: logits of token %zu differ", g->name, what, i);
 }
 
+/* At the level AVX512BF16 the products of such weights have other bits than elsewhere (quant.h). */
+static inline bool has_bf16(const golden *g)
+{
+    ingle_error err;
+    ingle_model *m;
+    ingle_model_options mo;
+    ingle_model_info info;
+    bool found = false;
+    ingle_model_options_init(&mo);
+    mo.parts = INGLE_PARTS_META;
+    must(ingle_model_open(&m, g->model, &mo, &err), &err);
+    must(ingle_model_info_get(m, &info, &err), &err);
+    for (size_t i = 0; i < info.n_tensors; i++) {
+        ingle_tensor_info t;
+        must(ingle_model_tensor(m, i, &t, &err), &err);
+        found |= !strcmp(t.type, "BF16");
+    }
+    ingle_model_close(&m);
+    return found;
+}
+
 /* A NaN would be equal to itself and prove nothing. */
 static inline void all_finite(const float *a, size_t n)
 {

@@ -49,13 +49,14 @@ static inline float test_uniform(uint64_t *state)
 /* The levels above REF that run here; returns how many. */
 static inline int test_levels(ingle_kern *levels)
 {
-    static const ingle_isa all[] = {INGLE_ISA_AVX2, INGLE_ISA_AVXVNNI, INGLE_ISA_AVX512,
-                                    INGLE_ISA_NEON, INGLE_ISA_DOTPROD, INGLE_ISA_I8MM};
+    static const ingle_isa all[] = {INGLE_ISA_AVX2,       INGLE_ISA_AVXVNNI, INGLE_ISA_AVX512,
+                                    INGLE_ISA_AVX512BF16, INGLE_ISA_NEON,    INGLE_ISA_DOTPROD,
+                                    INGLE_ISA_I8MM};
     int n = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (ingle_isa_runs_here(all[i])) ingle_kern_init(&levels[n++], all[i]);
     return n;
 }
-#define TEST_MAX_LEVELS 6
+#define TEST_MAX_LEVELS 7
 
 #endif

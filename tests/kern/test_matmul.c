@@ -63,13 +63,22 @@ static void check_case(const matmul_case *c)
     free(plain);
 }
 
+/* The next type whose products have the same bits at this level as at all others: BF16 at AVX512BF16
+ * has bits of its own, its activations are rounded (quant.h); test_bf16_dots has them. */
+static unsigned next_equal(int type)
+{
+    unsigned next = next_type(type);
+    bool own = next == INGLE_TYPE_BF16 && level.isa == INGLE_ISA_AVX512BF16;
+    return own ? next_type((int)next) : next;
+}
+
 static void test_shapes(void **state)
 {
     (void)state;
     static const size_t rows[] = {1, 16, 31, 32, 33, 50, 100}, blocks[] = {1, 2, 3, 5, 9};
     static const size_t floats[] = {1, 2, 15, 33, 515};
     uint64_t seed = 31;
-    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type))
+    for (unsigned type = next_equal(-1); type < INGLE_TYPE_COUNT; type = next_equal((int)type))
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
             size_t b =
                 r % 5; /* every number of blocks, and every one of rows, but not every pair */
@@ -92,7 +101,7 @@ static void test_extremes(void **state)
     static const uint8_t fills[] = {0x00, 0xff, 0x80, 0x7f, 0x0f, 0xf0, 0x88};
     static const uint16_t scales[] = {0x3c00, 0xfbff, 0x0001, 0x0000, 0x8000, 0x7e00, 0xfc00};
     uint64_t seed = 2;
-    for (unsigned type = next_type(-1); type < INGLE_TYPE_COUNT; type = next_type((int)type)) {
+    for (unsigned type = next_equal(-1); type < INGLE_TYPE_COUNT; type = next_equal((int)type)) {
         size_t n = ingle_type_get(type)->act == INGLE_ACT_F32 ? 64 : 3;
         matmul_case c = case_open(type, 33, n, 9, &seed);
         for (size_t t = 0; t < 9;

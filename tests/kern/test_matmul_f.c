@@ -139,6 +139,8 @@ static void one(ingle_type type, size_t m, size_t n_rows, size_t n_cols, uint64_
     float *want = malloc(out_floats(&p) * 4);
     memcpy(want, p.out.at, out_floats(&p) * 4);
     for (int l = 0; l < n_levels; l++) {
+        /* rounds these activations (quant.h): test_bf16_dots */
+        if (levels[l].isa == INGLE_ISA_AVX512BF16 && type == INGLE_TYPE_BF16) continue;
         static const size_t steps[] = {1, 2, 3, 5, 100};
         for (int s = 0; s < 5; s++) {
             run(&levels[l], &p, bias, add, steps[s], low);

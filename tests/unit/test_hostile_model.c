@@ -512,12 +512,12 @@ static void weights_of_any_bytes(void **state)
 {
     (void)state;
     static const ingle_isa levels[] = {INGLE_ISA_REF, INGLE_ISA_AVX2, INGLE_ISA_AVX512,
-                                       INGLE_ISA_NEON};
+                                       INGLE_ISA_AVX512BF16, INGLE_ISA_NEON};
     static const int fills[] = {-1, -2, 0, 0xffff, 0x7c00, 0xfc00, 0x7f80, 0x8080};
     static const ingle_type kv[] = {INGLE_TYPE_F32, INGLE_TYPE_F16, INGLE_TYPE_BF16,
                                     INGLE_TYPE_Q8_0};
     size_t n = 0;
-    for (size_t l = 0; l < 4; l++) {
+    for (size_t l = 0; l < 5; l++) {
         if (!ingle_isa_runs_here(levels[l])) continue;
         for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
             for (size_t f = 0; f < sizeof fills / sizeof fills[0]; f++)

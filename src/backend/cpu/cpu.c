@@ -356,6 +356,8 @@ void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost
             *(head ? &cost->head_macs : &cost->matmul_macs) += macs;
             if (ingle_type_get(p->type)->act == INGLE_ACT_F32)
                 *(head ? &cost->head_float_macs : &cost->matmul_float_macs) += macs;
+            if (p->type == INGLE_TYPE_BF16)
+                *(head ? &cost->head_bf16_macs : &cost->matmul_bf16_macs) += macs;
             cost->weight_bytes += times * (double)p->n_rows * (double)p->row_bytes;
         }
     }

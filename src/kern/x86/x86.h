@@ -13,5 +13,8 @@ void ingle_kern_avxvnni_matmul(ingle_kern *k);
 void ingle_kern_avx512_matmul(ingle_kern *k);
 /* The codebook types once more, over ingle_kern_avx512_matmul(), with VBMI and BITALG. */
 void ingle_kern_avx512vbmi_books(ingle_kern *k);
+/* BF16 weights once more, over the float kernels: gemv, gemm and peak_bf16. scratch_bytes is what
+ * these alone need. */
+void ingle_kern_avx512bf16_matmul(ingle_kern *k);
 
 #endif
