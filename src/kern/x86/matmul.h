@@ -173,7 +173,10 @@ static bool is_calm(const ingle_acts *x, size_t t, size_t n, size_t b)
 {
     const int16_t *loud = x->sum16 + t * x->ld_s16 + x->n_cols / 16 + x->n_cols / 32 + b;
     int any = 0;
-    for (size_t i = 0; i < n; i++, loud += x->ld_s16) any |= *loud;
+    for (size_t i = 0; i < n; i++, loud += x->ld_s16) {
+        any |= *loud;
+        __builtin_prefetch(loud + 2 * NR * x->ld_s16);
+    }
     return !any;
 }
 

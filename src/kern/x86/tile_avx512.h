@@ -18,11 +18,10 @@
 
 #include "kern/x86/matmul.h"
 
-/* What a token brings to a step of class K, and of class B. 128 bytes, the offsets below. */
+/* What a token brings to a step of class K: what each sub-block's sums start from, -zero * sum of y
+ * (the rest is read where it lies). And of class B: 128 bytes, the offsets below. */
 typedef struct token_k {
-    int32_t start[16]; /* of each sub-block's sums: -zero * sum of y */
-    int16_t sum[16];   /* of y by sub-block */
-    float d, unused[7];
+    int32_t start[16];
 } token_k;
 typedef struct token_b {
     union {
@@ -60,12 +59,21 @@ const tile_table *avx512_tiles(ingle_type type);
 /* Sums start from 0, which renaming gives for nothing, or from the token's next start. */
 #define ZERO(t, q, w, s, o) "vpxor %%xmm" #s ", %%xmm" #s ", %%xmm" #s "\n\t"
 #define FROM_ZERO(TOKENS)   TOKENS(NOTHING, ZERO)
-#define START(t)            "vpbroadcastd 128*" #t "(%[token]), %%zmm28\n\t"
-#define COPY(t, q, w, s, o) "vmovdqa64 %%zmm28, %%zmm" #s "\n\t"
+#define FIRST_SUM_0         "%%zmm0"
+#define FIRST_SUM_1         "%%zmm4"
+#define FIRST_SUM_2         "%%zmm8"
+#define START(t)            "vpbroadcastd %c[token_bytes]*" #t "(%[token]), " FIRST_SUM_##t "\n\t"
+#define COPY_0(t, s)        ""
+#define COPY_1(t, s)        "vmovdqa64 " FIRST_SUM_##t ", %%zmm" #s "\n\t"
+#define COPY_2(t, s)        COPY_1(t, s)
+#define COPY_3(t, s)        COPY_1(t, s)
+#define COPY(t, q, w, s, o) COPY_##q(t, s)
 #define FROM_START(TOKENS)  TOKENS(START, COPY)
+#define NEXT_ZERO           ""
+#define NEXT_START          "add $4, %[token]\n\t"
 
 #define DOT(t, q, w, s, o) "vpdpbusd %%zmm28, %%zmm" #w ", %%zmm" #s "\n\t"
-#define Y(i, t)            "vpbroadcastd 4*" #i "(%[y" #t "]), %%zmm28\n\t"
+#define Y(i, t)            "vpbroadcastd 4*" #i "(%[y" #t "],%[k]), %%zmm28\n\t"
 #define Y_0(t)             Y(0, t)
 #define Y_1(t)             Y(1, t)
 #define Y_2(t)             Y(2, t)
@@ -82,10 +90,8 @@ const tile_table *avx512_tiles(ingle_type type);
 #define LINES_4(TOKENS) LINE(0, TOKENS) LINE(1, TOKENS) LINE(2, TOKENS) LINE(3, TOKENS)
 #define LINES_8(TOKENS)                                                                            \
     LINES_4(TOKENS) LINE(4, TOKENS) LINE(5, TOKENS) LINE(6, TOKENS) LINE(7, TOKENS)
-#define NEXT_LINES(n)                                                                              \
-    "add $256*" #n ", %[w]\n\tadd $4*" #n ", %[y0]\n\tadd $4*" #n ", %[y1]\n\tadd $4*" #n          \
-    ", %[y2]\n\t"
-#define LOOP "dec %[n]\n\tjnz 1b\n\t"
+/* k counts up to 0 from minus the bytes of y, which are addressed from their end. */
+#define LOOP(n) "add $256*" #n ", %[w]\n\tadd $4*" #n ", %[k]\n\tjnz 1b\n\t"
 
 /* ---- class K ---- */
 
@@ -102,16 +108,23 @@ const tile_table *avx512_tiles(ingle_type type);
 
 #define SUBS(TOKENS, n_lines, FROM, WIDTH)                                                         \
     TOKENS(NOTHING, CLEAR)                                                                         \
-    "1:\n\t" FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("0(%[scale])") WIDTH(TOKENS)              \
-        NEXT_LINES(n_lines) "add $256, %[scale]\n\tadd $4, %[token]\n\t" LOOP                      \
-                            "sub %[back], %[token]\n\t"
+    "1:\n\t" FROM_##FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("0(%[scale])") WIDTH(TOKENS)       \
+        NEXT_##FROM "add $256, %[scale]\n\t" LOOP(n_lines)
 /* Scales multiplied into the weights: one sum, one start. */
 #define MOVE(t, q, w, s, o) "vmovdqa64 %%zmm" #s ", %%zmm" #o "\n\t"
 #define FOLDED(TOKENS, FROM)                                                                       \
-    FROM(TOKENS) "1:\n\t" LINES_8(TOKENS) NEXT_LINES(8) LOOP TOKENS(NOTHING, MOVE)
+    FROM_##FROM(TOKENS) "1:\n\t" LINES_8(TOKENS) LOOP(8) TOKENS(NOTHING, MOVE)
+
+/* Sums of y and scales of a token's row, n elements after the first one's. */
+#define SUMS_0 "(%[sum])"
+#define SUMS_1 "(%[sum],%[ld_sum],2)"
+#define SUMS_2 "(%[sum],%[ld_sum],4)"
+#define D_0    "(%[dy])"
+#define D_1    "(%[dy],%[ld_dy],4)"
+#define D_2    "(%[dy],%[ld_dy],8)"
 
 /* sum (or target) += pairs of mins (or scales) . pairs of sums of y */
-#define SUM_PAIR(i, t)               "vpbroadcastd 128*" #t "+64+4*" #i "(%[token]), %%zmm28\n\t"
+#define SUM_PAIR(i, t)               "vpbroadcastd 4*" #i SUMS_##t ", %%zmm28\n\t"
 #define SUM_PAIR_0(t)                SUM_PAIR(0, t)
 #define SUM_PAIR_1(t)                SUM_PAIR(1, t)
 #define SUM_PAIR_2(t)                SUM_PAIR(2, t)
@@ -133,45 +146,45 @@ const tile_table *avx512_tiles(ingle_type type);
     PAIR(5, TOKENS, field, ADD) PAIR(6, TOKENS, field, ADD) PAIR(7, TOKENS, field, ADD)
 
 /* c = target * (d * dy) + c, and - sum * (min * dy) */
-#define DY(t) "vbroadcastss 128*" #t "+96(%[token]), %%zmm28\n\t"
+#define DY(t) "vbroadcastss " D_##t ", %%zmm28\n\t"
 #define ADD_C(t, q, w, s, o)                                                                       \
-    "vcvtdq2ps %%zmm" #o ", %%zmm" #o "\n\tvmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"               \
+    "vcvtdq2ps %%zmm" #o ", %%zmm" #o "\n\tvmulps %c[d]+64*" #q "(%[p]), %%zmm28, %%zmm29\n\t"     \
     "vfmadd213ps 256*" #t "+64*" #q "(%[c]), %%zmm29, %%zmm" #o "\n\t"
 #define SUB_MIN(t, q, w, s, o)                                                                     \
-    "vcvtdq2ps %%zmm" #s ", %%zmm" #s "\n\tvmulps %%zmm28, %%zmm" #w ", %%zmm29\n\t"               \
+    "vcvtdq2ps %%zmm" #s ", %%zmm" #s "\n\tvmulps %c[min]+64*" #q "(%[p]), %%zmm28, %%zmm29\n\t"   \
     "vfnmadd231ps %%zmm29, %%zmm" #s ", %%zmm" #o "\n\t"
-#define STORE_C(t, q, w, s, o) "vmovups %%zmm" #o ", 256*" #t "+64*" #q "(%[c])\n\t"
+#define STORE_C(t, q, w, s, o)    "vmovups %%zmm" #o ", 256*" #t "+64*" #q "(%[c])\n\t"
+#define FINISH(t, q, w, s, o)     ADD_C(t, q, w, s, o) STORE_C(t, q, w, s, o)
+#define FINISH_MIN(t, q, w, s, o) ADD_C(t, q, w, s, o) SUB_MIN(t, q, w, s, o) STORE_C(t, q, w, s, o)
 
 #define MINS(TOKENS, n_pairs)                                                                      \
-    FROM_ZERO(TOKENS)                                                                              \
-    PAIRS_##n_pairs(TOKENS, "min_pair", ADD_TO_SUM) LOAD_4("%c[d](%[p])") TOKENS(DY, ADD_C)        \
-        LOAD_4("%c[min](%[p])") TOKENS(DY, SUB_MIN) TOKENS(NOTHING, STORE_C)
-#define NO_MINS(TOKENS) LOAD_4("%c[d](%[p])") TOKENS(DY, ADD_C) TOKENS(NOTHING, STORE_C)
+    FROM_ZERO(TOKENS) PAIRS_##n_pairs(TOKENS, "min_pair", ADD_TO_SUM) TOKENS(DY, FINISH_MIN)
+#define NO_MINS(TOKENS) TOKENS(DY, FINISH)
 
-#define Q2_K(TOKENS)      FOLDED(TOKENS, FROM_ZERO) MINS(TOKENS, 8)
-#define Q3_K(TOKENS)      FOLDED(TOKENS, FROM_START) NO_MINS(TOKENS)
-#define Q4_K_CALM(TOKENS) SUBS(TOKENS, 8, FROM_ZERO, NARROW) MINS(TOKENS, 4)
+#define Q2_K(TOKENS)      FOLDED(TOKENS, ZERO) MINS(TOKENS, 8)
+#define Q3_K(TOKENS)      FOLDED(TOKENS, START) NO_MINS(TOKENS)
+#define Q4_K_CALM(TOKENS) SUBS(TOKENS, 8, ZERO, NARROW) MINS(TOKENS, 4)
 #define Q5_K_CALM(TOKENS)                                                                          \
-    SUBS(TOKENS, 8, FROM_START, NARROW) PAIRS_4(TOKENS, "scale_pair", ADD_TO_TARGET) MINS(TOKENS, 4)
-#define Q45_K_LOUD(TOKENS) SUBS(TOKENS, 8, FROM_ZERO, WIDE) MINS(TOKENS, 4)
-#define Q6_K_CALM(TOKENS)  SUBS(TOKENS, 4, FROM_START, NARROW) NO_MINS(TOKENS)
-#define Q6_K_LOUD(TOKENS)  SUBS(TOKENS, 4, FROM_START, WIDE) NO_MINS(TOKENS)
-#define K32_CALM(TOKENS)   SUBS(TOKENS, 8, FROM_START, NARROW) NO_MINS(TOKENS)
-#define K32_LOUD(TOKENS)   SUBS(TOKENS, 8, FROM_START, WIDE) NO_MINS(TOKENS)
+    SUBS(TOKENS, 8, START, NARROW) PAIRS_4(TOKENS, "scale_pair", ADD_TO_TARGET) MINS(TOKENS, 4)
+#define Q45_K_LOUD(TOKENS) SUBS(TOKENS, 8, ZERO, WIDE) MINS(TOKENS, 4)
+#define Q6_K_CALM(TOKENS)  SUBS(TOKENS, 4, START, NARROW) NO_MINS(TOKENS)
+#define Q6_K_LOUD(TOKENS)  SUBS(TOKENS, 4, START, WIDE) NO_MINS(TOKENS)
+#define K32_CALM(TOKENS)   SUBS(TOKENS, 8, START, NARROW) NO_MINS(TOKENS)
+#define K32_LOUD(TOKENS)   SUBS(TOKENS, 8, START, WIDE) NO_MINS(TOKENS)
 
 /* c[t][row] += a block's product. n_loops: sub-blocks, or eighths of the folded. */
-#define BLOCK_K(KIND, TOKENS, n_loops)                                                             \
+#define BLOCK_K(KIND, TOKENS)                                                                      \
     do {                                                                                           \
         const void *w_ = p->w, *scale_ = p->scale, *token_ = token;                                \
-        const int8_t *y0_ = y[0], *y1_ = y[1], *y2_ = y[2];                                        \
-        long n_ = n_loops;                                                                         \
+        ptrdiff_t k_ = -KC;                                                                        \
         __asm__ volatile(                                                                          \
-            KIND(TOKENS) "vzeroupper"                                                              \
-            : [w] "+&r"(w_), [scale] "+&r"(scale_), [token] "+&r"(token_), [y0] "+&r"(y0_),        \
-              [y1] "+&r"(y1_), [y2] "+&r"(y2_), [n] "+&r"(n_)                                      \
-            : [p] "r"(p), [c] "r"(c), [back] "i"(4 * n_loops), [d] "i"(offsetof(step, d)),         \
-              [min] "i"(offsetof(step, min)), [min_pair] "i"(offsetof(step, min_pair)),            \
-              [scale_pair] "i"(offsetof(step, scale_pair))                                         \
+            KIND(TOKENS)                                                                           \
+            : [w] "+&r"(w_), [scale] "+&r"(scale_), [token] "+&r"(token_), [k] "+&r"(k_)           \
+            : [p] "r"(p), [c] "r"(c), [y0] "r"(y0 + KC), [y1] "r"(y1 + KC), [y2] "r"(y2 + KC),     \
+              [sum] "r"(sum), [ld_sum] "r"(x->ld_s16), [dy] "r"(d), [ld_dy] "r"(x->ld_d),          \
+              [d] "i"(offsetof(step, d)), [min] "i"(offsetof(step, min)),                          \
+              [min_pair] "i"(offsetof(step, min_pair)),                                            \
+              [scale_pair] "i"(offsetof(step, scale_pair)), [token_bytes] "i"(sizeof(token_k))     \
             : "memory", "cc", ZMM_USED);                                                           \
     } while (0)
 
@@ -186,26 +199,24 @@ const tile_table *avx512_tiles(ingle_type type);
     "vfmadd231ps 128*" #t "+32(%[token])%{1to16%}, %%zmm" #w ", %%zmm" #o "\n\t"
 #define BLOCKS(TOKENS, n_lines, FROM, AND)                                                         \
     TOKENS(NOTHING, LOAD_C)                                                                        \
-    "1:\n\t" FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("%c[d](%[p])") TOKENS(DY_B, ADD_BLOCK)    \
-        AND                                                                                        \
-        NEXT_LINES(n_lines) "add $256, %[p]\n\tadd $4, %[token]\n\t" LOOP                          \
-        TOKENS(NOTHING, STORE_C)
+    "1:\n\t" FROM_##FROM(TOKENS) LINES_##n_lines(TOKENS) LOAD_4("%c[d](%[p])")                     \
+        TOKENS(DY_B, ADD_BLOCK) AND "add $256, %[p]\n\tadd $4, %[token]\n\t" LOOP(n_lines)         \
+            TOKENS(NOTHING, STORE_C)
 
-#define PLAIN_B(TOKENS) BLOCKS(TOKENS, 8, FROM_START, )
-#define RUNS_16(TOKENS) BLOCKS(TOKENS, 4, FROM_START, )
-#define MIN_B(TOKENS)                                                                              \
-    BLOCKS(TOKENS, 8, FROM_ZERO, LOAD_4("%c[min](%[p])") TOKENS(NOTHING, ADD_MIN_B))
+#define PLAIN_B(TOKENS) BLOCKS(TOKENS, 8, START, )
+#define RUNS_16(TOKENS) BLOCKS(TOKENS, 4, START, )
+#define MIN_B(TOKENS)   BLOCKS(TOKENS, 8, ZERO, LOAD_4("%c[min](%[p])") TOKENS(NOTHING, ADD_MIN_B))
 
-/* n_runs: of 8 lines, or of 4. */
-#define STEP_B(KIND, TOKENS, n_runs)                                                               \
+/* n_bytes: of y. */
+#define STEP_B(KIND, TOKENS, n_bytes)                                                              \
     do {                                                                                           \
         const void *p_ = p, *w_ = p->w, *token_ = token;                                           \
-        const int8_t *y0_ = y[0], *y1_ = y[1], *y2_ = y[2];                                        \
-        long n_ = (long)(n_runs);                                                                  \
-        __asm__ volatile(KIND(TOKENS) "vzeroupper"                                                 \
-                         : [p] "+&r"(p_), [w] "+&r"(w_), [token] "+&r"(token_), [y0] "+&r"(y0_),   \
-                           [y1] "+&r"(y1_), [y2] "+&r"(y2_), [n] "+&r"(n_)                         \
-                         : [c] "r"(c), [d] "i"(offsetof(step, d)), [min] "i"(offsetof(step, min))  \
+        ptrdiff_t k_ = -(ptrdiff_t)(n_bytes);                                                      \
+        __asm__ volatile(KIND(TOKENS)                                                              \
+                         : [p] "+&r"(p_), [w] "+&r"(w_), [token] "+&r"(token_), [k] "+&r"(k_)      \
+                         : [c] "r"(c), [y0] "r"(y0 - k_), [y1] "r"(y1 - k_), [y2] "r"(y2 - k_),    \
+                           [d] "i"(offsetof(step, d)), [min] "i"(offsetof(step, min)),             \
+                           [token_bytes] "i"(sizeof(token_b))                                      \
                          : "memory", "cc", ZMM_USED);                                              \
     } while (0)
 
