@@ -1,3 +1,4 @@
+#include "base/sink.h"
 #include "base/utf8.h"
 #include "gguf/head.h"
 
@@ -7,24 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Counts everything, writes what fits. */
-typedef struct writer {
-    char *out;
-    size_t cap, len;
-} writer;
-
-static void put(writer *w, const char *text, size_t n)
+static void put_text(ingle_sink *w, const char *text)
 {
-    if (w->len < w->cap) memcpy(w->out + w->len, text, n < w->cap - w->len ? n : w->cap - w->len);
-    w->len += n;
+    ingle_sink_put(w, text, strlen(text));
 }
 
-static void put_text(writer *w, const char *text)
-{
-    put(w, text, strlen(text));
-}
-
-static void put_string(writer *w, ingle_str s)
+static void put_string(ingle_sink *w, ingle_str s)
 {
     put_text(w, "\"");
     for (size_t i = 0, n; i < s.len; i += n) {
@@ -35,7 +24,7 @@ static void put_string(writer *w, ingle_str s)
             n = 1;
             put_text(w, "\xef\xbf\xbd");
         } else if (c == '"' || c == '\\') {
-            put(w, (char[]){'\\', (char)c}, 2);
+            ingle_sink_put(w, (char[]){'\\', (char)c}, 2);
         } else if (c == '\n') {
             put_text(w, "\\n");
         } else if (c == '\t') {
@@ -44,14 +33,14 @@ static void put_string(writer *w, ingle_str s)
             snprintf(text, sizeof text, "\\u%04x", c);
             put_text(w, text);
         } else {
-            put(w, s.ptr + i, n);
+            ingle_sink_put(w, s.ptr + i, n);
         }
     }
     put_text(w, "\"");
 }
 
 /* The fewest digits that read back as the same number. JSON has no name for the others. */
-static void put_float(writer *w, double v, bool is_f32)
+static void put_float(ingle_sink *w, double v, bool is_f32)
 {
     char text[40];
     if (!isfinite(v)) {
@@ -67,7 +56,7 @@ static void put_float(writer *w, double v, bool is_f32)
     put_text(w, text);
 }
 
-static void put_item(writer *w, const ingle_gguf_kv *kv, size_t i)
+static void put_item(ingle_sink *w, const ingle_gguf_kv *kv, size_t i)
 {
     char text[24];
     int64_t n = 0;
@@ -95,7 +84,7 @@ static void put_item(writer *w, const ingle_gguf_kv *kv, size_t i)
 ingle_status ingle_gguf_value_text(const ingle_gguf_kv *kv, char *out, size_t cap, size_t *len,
                                    size_t max_items, ingle_error *err)
 {
-    writer w = {.out = out, .cap = cap};
+    ingle_sink w = {.out = out, .cap = cap};
     if (kv->type != INGLE_GGUF_ARRAY) {
         put_item(&w, kv, 0);
     } else {
@@ -111,10 +100,10 @@ ingle_status ingle_gguf_value_text(const ingle_gguf_kv *kv, char *out, size_t ca
         }
         put_text(&w, "]");
     }
-    *len = w.len;
-    if (cap) out[w.len < cap ? w.len : cap - 1] = 0;
-    if (cap <= w.len)
+    *len = w.n;
+    if (cap) out[w.n < cap ? w.n : cap - 1] = 0;
+    if (cap <= w.n)
         return ingle_fail(err, INGLE_ERANGE, "key '%.100s': its value needs %zu bytes, not %zu",
-                          kv->key, w.len + 1, cap);
+                          kv->key, w.n + 1, cap);
     return INGLE_OK;
 }

@@ -1,4 +1,5 @@
 /* detok.c - tokens back to bytes. */
+#include "base/sink.h"
 #include "text/vocab.h"
 
 #include <stdlib.h>
@@ -25,19 +26,8 @@ static plan make_plan(const ingle_vocab *v, unsigned flags, bool bos_dropped)
     };
 }
 
-/* Bytes out, counted beyond the room. */
-typedef struct out {
-    char *p;
-    size_t cap, n;
-} out;
-
-static void put(out *o, const char *p, size_t n)
-{
-    if (o->n < o->cap) memcpy(o->p + o->n, p, n < o->cap - o->n ? n : o->cap - o->n);
-    o->n += n;
-}
-
-static void write_tokens(const ingle_vocab *v, const int32_t *tokens, size_t n, plan how, out *o)
+static void write_tokens(const ingle_vocab *v, const int32_t *tokens, size_t n, plan how,
+                         ingle_sink *o)
 {
     bool strip = (how.first_space || how.undo_spaces) && !how.goes_on;
     for (size_t i = 0; i < n; i++) {
@@ -50,7 +40,7 @@ static void write_tokens(const ingle_vocab *v, const int32_t *tokens, size_t n, 
             p++;
             len--;
         }
-        put(o, p, len);
+        ingle_sink_put(o, p, len);
         strip = how.undo_spaces && is_special;
     }
 }
@@ -106,16 +96,17 @@ static size_t clean_contractions(char *s, size_t n)
 }
 
 static ingle_status write_clean(const ingle_vocab *v, const int32_t *tokens, size_t n, plan how,
-                                out *o, ingle_error *err)
+                                ingle_sink *o, ingle_error *err)
 {
-    out all = {0};
+    ingle_sink all = {0};
     write_tokens(v, tokens, n, how, &all);
-    all = (out){malloc(all.n + 1), all.n, 0};
-    if (!all.p)
+    all = (ingle_sink){malloc(all.n + 1), all.n, 0};
+    if (!all.out)
         return ingle_fail(err, INGLE_ENOMEM, "detokenize: no memory for %zu bytes", all.cap);
     write_tokens(v, tokens, n, how, &all);
-    put(o, all.p, clean_contractions(all.p, clean_quotes(all.p, clean_marks(all.p, all.n))));
-    free(all.p);
+    ingle_sink_put(o, all.out,
+                   clean_contractions(all.out, clean_quotes(all.out, clean_marks(all.out, all.n))));
+    free(all.out);
     return INGLE_OK;
 }
 
@@ -150,7 +141,7 @@ ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens,
     if (ends && v->info.add_eos && n && tokens[n - 1] == v->info.eos) n--;
     if (ends && v->info.add_sep && n && tokens[n - 1] == v->info.sep) n--;
     plan how = make_plan(v, flags, bos);
-    out o = {text, cap, 0};
+    ingle_sink o = {text, cap, 0};
     if (flags & INGLE_CLEAN_SPACES && v->clean) st = write_clean(v, tokens, n, how, &o, err);
     else write_tokens(v, tokens, n, how, &o);
     if (st) return st;
@@ -168,7 +159,7 @@ ingle_status ingle_vocab_piece(const ingle_vocab *v, int32_t id, unsigned flags,
     if (!text && cap) return ingle_fail(err, INGLE_EINVAL, "piece: text is NULL");
     ingle_status st = check(v, &id, 1, flags, err);
     if (st) return st;
-    out o = {text, cap, 0};
+    ingle_sink o = {text, cap, 0};
     write_tokens(v, &id, 1, (plan){.show_hidden = flags & INGLE_UNPARSE_SPECIAL}, &o);
     *len = o.n;
     if (o.n > cap) return ingle_fail(err, INGLE_ERANGE, "piece: %zu bytes, room for %zu", o.n, cap);

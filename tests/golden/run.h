@@ -12,6 +12,7 @@
 #include <ingle.h>
 
 #include "json_test.h"
+#include "must.h"
 
 typedef struct golden {
     char name[64];
@@ -106,11 +107,6 @@ typedef struct runner {
     ingle_session *session;
     size_t n_vocab;
 } runner;
-
-static inline void must(ingle_status st, const ingle_error *err)
-{
-    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
-}
 
 /* f32 K and V, as the goldens were made. */
 static inline runner runner_open(const golden *g, ingle_isa isa, bool fuse)

@@ -11,16 +11,12 @@
 
 #include <cmocka.h>
 #include <ingle.h>
+#include "must.h"
 #include "wrap_alloc.h"
 
 #define TINY INGLE_SOURCE_DIR "/models/tiny-chat.gguf"
 
 enum { N_CTX = 96, N_BATCH = 16, N_VOCAB = 2048, N_THREADS = 3 };
-
-static void must(ingle_status st, const ingle_error *err)
-{
-    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
-}
 
 static int open_files(void)
 {

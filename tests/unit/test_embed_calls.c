@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <ingle.h>
 #include "engine/engine.h"
+#include "must.h"
 #include "wrap_alloc.h"
 
 #include <pthread.h>
@@ -32,11 +33,6 @@ typedef struct house {
     ingle_engine *engine;
     ingle_session *session, *other;
 } house;
-
-static void must(ingle_status st, const ingle_error *err)
-{
-    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
-}
 
 static ingle_status open_model(const eb_spec *s, ingle_model **m, int *fd, ingle_error *err)
 {
@@ -69,7 +65,7 @@ static void close_house(house *h)
 static void refused(ingle_status st, const ingle_error *err, ingle_status want, const char *part)
 {
     assert_int_equal(st, want);
-    if (!strstr(err->text, part)) fail_msg("\"%s\" lacks \"%s\"", err->text, part);
+    assert_text(err, part);
 }
 
 static void wrong_calls(void **state)

@@ -38,11 +38,6 @@ static size_t length(const runner *r)
     return n;
 }
 
-static void assert_text(const ingle_error *err, const char *part)
-{
-    if (!strstr(err->text, part)) fail_msg("'%s' does not name '%s'", err->text, part);
-}
-
 /* ---- options and errors ---- */
 
 static void bad_options(void **state)

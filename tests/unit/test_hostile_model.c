@@ -11,15 +11,7 @@
 
 #include <cmocka.h>
 
-static void must(ingle_status st, const ingle_error *err)
-{
-    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
-}
-
-static void assert_text(const ingle_error *err, const char *part)
-{
-    if (!strstr(err->text, part)) fail_msg("\"%s\" does not name \"%s\"", err->text, part);
-}
+#include "must.h"
 
 static ingle_status open_bytes(ingle_model **m, const uint8_t *p, size_t n, ingle_isa isa,
                                ingle_error *err)

@@ -12,13 +12,9 @@
 #include <cmocka.h>
 
 #include "blocks.h"
+#include "must.h"
 
 enum { N_TOKENS = 37, N_ROWS = 35 }; /* three parts: 1, 3, 33 tokens; a last panel of 3 rows */
-
-static void must(ingle_status st, const ingle_error *err)
-{
-    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
-}
 
 typedef struct setup {
     ingle_isa isa;

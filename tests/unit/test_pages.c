@@ -11,14 +11,11 @@
 
 #include <cmocka.h>
 
+#include "must.h"
+
 #define TINY INGLE_SOURCE_DIR "/models/tiny-chat.gguf"
 
 enum { N_CTX = 96, N_VOCAB = 2048 };
-
-static void must(ingle_status st, const ingle_error *err)
-{
-    if (st) fail_msg("%s: %s", ingle_status_name(st), err->text);
-}
 
 static ingle_engine *open_engine(ingle_model *m, ingle_type kv_type)
 {
