@@ -133,17 +133,27 @@ static int attend_type(const attend_block *b, bool values)
     }
 }
 
+/* What a piece further on will read is asked for: pages lie anywhere, hardware does not foresee the
+ * next one. `page` is one of keys or values, NULL behind the last. */
+TILE_INLINE void attend_ahead(const char *page, size_t at, size_t bytes)
+{
+    for (size_t i = 0; page && i < bytes; i += 64) __builtin_prefetch(page + at + i);
+}
+
 /* n dimensions from d on of n_pages pages' keys, as [dim][ATTEND_KEYS] f32. */
 TILE_INLINE void attend_keys_as(const attend_block *b, int type, size_t page, size_t n_pages,
                                 size_t d, size_t n)
 {
     for (size_t i = 0; i < n_pages; i++) {
-        const char *k = b->keys[page + i];
+        const char *k = b->keys[page + i],
+                   *next = b->keys[min_size(page + ATTEND_KEYS / INGLE_PAGE + i, b->n_pages)];
         const float *scale = (const float *)(k + b->job->kv->k_scale);
-        for (size_t j = 0; j < n; j++)
-            tile_spread(type, k + (d + j) * INGLE_PAGE * tile_unit(type),
-                        scale + (d + j) / 32 * INGLE_PAGE,
+        for (size_t j = 0; j < n; j++) {
+            const size_t line = INGLE_PAGE * tile_unit(type), at = (d + j) * line;
+            attend_ahead(next, at, line);
+            tile_spread(type, k + at, scale + (d + j) / 32 * INGLE_PAGE,
                         b->near + j * ATTEND_KEYS + i * INGLE_PAGE, INGLE_PAGE);
+        }
     }
 }
 
@@ -152,12 +162,13 @@ TILE_INLINE void attend_values_as(const attend_block *b, int type, size_t from, 
 {
     const ingle_kv_shape *kv = b->job->kv;
     const size_t dims = ingle_round_up(kv->head_dim_v, 16), scales = (kv->head_dim_v + 31) / 32;
+    const size_t line = dims * tile_unit(type), ahead = max_size(ATTEND_NEAR / dims, INGLE_PAGE);
     for (size_t pos = from; pos < to; pos++) {
-        const char *v = b->values[(pos - b->at) / INGLE_PAGE];
+        const size_t page = (pos - b->at) / INGLE_PAGE, j = pos % INGLE_PAGE;
+        const char *v = b->values[page];
         const float *scale = (const float *)(v + kv->v_scale - kv->v);
-        size_t j = pos % INGLE_PAGE;
-        tile_spread(type, v + j * dims * tile_unit(type), scale + j * scales,
-                    b->near + (pos - from) * dims, dims);
+        attend_ahead(b->values[min_size(page + ahead / INGLE_PAGE, b->n_pages)], j * line, line);
+        tile_spread(type, v + j * line, scale + j * scales, b->near + (pos - from) * dims, dims);
     }
 }
 
@@ -284,10 +295,10 @@ static void attend_softmax(attend_block *b)
     }
 }
 
-/* o of rows r .. r + n - 1 += p v over positions from .. to - 1; all of them see these. `piece` is
+/* o of rows r .. r + n - 1 (+)= p v over positions from .. to - 1; all of them see these. `piece` is
  * the first position that is near. */
 static void attend_sum(const attend_block *b, size_t piece, size_t r, size_t n, size_t from,
-                       size_t to)
+                       size_t to, bool start)
 {
     const ingle_kv_shape *kv = b->job->kv;
     const size_t dims = ingle_round_up(kv->head_dim_v, 16);
@@ -304,7 +315,8 @@ static void attend_sum(const attend_block *b, size_t piece, size_t r, size_t n, 
               .b = b->s + r * ATTEND_LD_S + (from - b->group),
               .ld_b = ATTEND_LD_S,
               .c = b->o + r * b->ld_o,
-              .ld_c = b->ld_o};
+              .ld_c = b->ld_o,
+              .start = start};
     tile_all(b->spread ? TILE_NEAR : attend_type(b, true), n, dims / 16, &t);
 }
 
@@ -317,7 +329,7 @@ static void attend_ragged(const attend_block *b, size_t piece, size_t r, size_t 
                        b->first[r + i + same] == b->first[r + i];
              same++) {}
         attend_sum(b, piece, r + i, same, max_size(from, b->first[r + i]),
-                   min_size(to, b->end[r + i]));
+                   min_size(to, b->end[r + i]), false);
     }
 }
 
@@ -331,7 +343,6 @@ static void attend_values(const attend_block *b)
     const size_t piece = b->spread           ? max_size(ATTEND_NEAR / dims, ATTEND_LINES)
                          : b->n <= TILE_ROWS ? INGLE_PAGE
                                              : ATTEND_GROUP;
-    memset(b->o, 0, b->n * b->ld_o * sizeof(float));
     for (size_t at = b->at, to; at < b->stop; at = to) {
         to = b->spread ? at + piece : (at / piece + 1) * piece;
         to = min_size(to, b->stop);
@@ -340,8 +351,10 @@ static void attend_values(const attend_block *b)
             n = tile_rows(type, b->n - r);
             const size_t common = min_size(max_size(b->first[r + n - 1], at), to),
                          stop = max_size(min_size(b->end[r], to), common);
+            const bool first = at == b->at, start = first && common == at && stop > at;
+            if (first && !start) memset(b->o + r * b->ld_o, 0, n * b->ld_o * sizeof(float));
             attend_ragged(b, at, r, n, at, common);
-            attend_sum(b, at, r, n, common, stop);
+            attend_sum(b, at, r, n, common, stop, start);
             attend_ragged(b, at, r, n, stop, to);
         }
     }
