@@ -177,6 +177,8 @@ LOOP_Z(clock_z, Z_SOURCES CHAIN(Z_CLOCK))
 LOOP_Y(clock_y, Y_SOURCES CHAIN(Y_CLOCK))
 LOOP_Z(chain_dot, Z_SOURCES CHAIN(Z_DOT))
 LOOP_Z(chain_fma, Z_SOURCES CHAIN(Z_FMA))
+#define DOTS_32 EACH_16(Z_DOT) EACH_16(Z_DOT)
+LOOP_Z(only_dots, DOTS_32 DOTS_32 DOTS_32 DOTS_32)
 LOOP_Z(tile_4x3, TILE_4X3)
 LOOP_Z(tile_4x4, TILE_4X4)
 LOOP_Z(tile_4x3_embedded, TILE_4X3_EMBEDDED)
@@ -270,15 +272,16 @@ static void print_head(const char *base, int added)
 
 static void avx512(bool vbmi)
 {
-    static const char *const names[] = {"16 dots and nothing else",
+    static const char *const names[] = {"128 dots and nothing else",
                                         "64 rows, 3 tokens: 4 loads, 3 broadcasts, 12 dots",
                                         "64 rows, 4 tokens: 4 loads, 4 broadcasts, 16 dots",
                                         "64 rows, 3 tokens, broadcasts inside the dots"};
-    static run_fn *const tiles[] = {base_z, tile_4x3, tile_4x4, tile_4x3_embedded};
-    static const int dots[] = {16, 12, 16, 12};
-    double dot = 0, fma = 0, tile[COUNT(tiles)] = {0}, middle[COUNT(tiles)][PASSES];
+    static run_fn *const tiles[] = {only_dots, tile_4x3, tile_4x4, tile_4x3_embedded};
+    static const int dots[] = {128, 12, 16, 12};
+    double base = 0, dot = 0, fma = 0, tile[COUNT(tiles)] = {0}, middle[COUNT(tiles)][PASSES];
     found at[COUNT(ROWS_Z)] = {{0}};
     for (int pass = 0; pass < PASSES; pass++) {
+        measure(&base, base_z, clock_z);
         measure(&dot, chain_dot, clock_z);
         measure(&fma, chain_fma, clock_z);
         for (size_t i = 0; i < COUNT(tiles); i++)
@@ -288,9 +291,9 @@ static void avx512(bool vbmi)
     printf(
         "512 bits: 16 sums of vpdpbusd take %.1f cycles; one in a chain takes %.1f, a vfmadd231ps "
         "%.1f\n\n",
-        tile[0], dot / CHAINED, fma / CHAINED);
+        base, dot / CHAINED, fma / CHAINED);
     print_head("16 vpdpbusd", 8);
-    print_rows(ROWS_Z, at, COUNT(ROWS_Z), tile[0], 8);
+    print_rows(ROWS_Z, at, COUNT(ROWS_Z), base, 8);
     printf(
         "\n| step of a tile | cycles | dots a cycle | in the middle run |\n|---|---:|---:|---:|\n");
     for (size_t i = 0; i < COUNT(tiles); i++)
