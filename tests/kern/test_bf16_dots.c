@@ -3,7 +3,6 @@
  * level's two instructions emulated (bf16_emulated.c), and with themselves where the processor has
  * them. */
 #define _GNU_SOURCE
-#include "guard.h"
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -13,6 +12,7 @@
 #include <cmocka.h>
 
 #if defined(__x86_64__)
+#include "float_case.h"
 #include "kern/x86/x86.h"
 
 void test_bf16_emulated(ingle_kern *k);
@@ -118,81 +118,27 @@ static float activation(int kind, uint64_t *seed)
     return test_uniform(seed);
 }
 
-typedef struct problem {
-    ingle_packed w;
-    ingle_acts x;
-    guard data, x_mem, bias, out;
-    uint16_t *rows; /* [n_rows][n_cols] */
-    size_t m, n_rows, n_cols, ld_out;
-} problem;
-
-static size_t out_floats(const problem *p)
-{
-    return (p->m - 1) * p->ld_out + p->n_rows;
-}
-
 static void problem_pack(problem *p)
 {
     for (size_t i = 0; i < p->w.n_panels; i++)
-        ingle_pack_panel(&p->w, p->rows + 16 * i * p->n_cols,
+        ingle_pack_panel(&p->w, (uint16_t *)p->rows + 16 * i * p->n_cols,
                          p->n_rows - 16 * i < 16 ? p->n_rows - 16 * i : 16,
                          p->data.at + i * p->w.panel_bytes);
 }
 
 static problem problem_new(int kind, size_t m, size_t n_rows, size_t n_cols, uint64_t seed)
 {
-    problem p = {.m = m, .n_rows = n_rows, .n_cols = n_cols, .ld_out = n_rows + 7};
-    const bool low = seed & 1;
-    assert_true(ingle_packed_init(&p.w, INGLE_TYPE_BF16, n_rows, n_cols));
-    p.data = guard_new(ingle_packed_bytes(&p.w), low);
-    memset(p.data.at, 0xff, ingle_packed_bytes(&p.w)); /* behind an odd last column: NaN */
-    p.w.data = p.data.at;
-    p.rows = malloc(n_rows * n_cols * sizeof *p.rows);
-    for (size_t i = 0; i < n_rows * n_cols; i++) p.rows[i] = weight(kind, &seed);
+    problem p = problem_of(INGLE_TYPE_BF16, m, n_rows, n_cols, sizeof(uint16_t), &seed, seed & 1);
+    for (size_t i = 0; i < n_rows * n_cols; i++) ((uint16_t *)p.rows)[i] = weight(kind, &seed);
     problem_pack(&p);
-    size_t ld_x = ingle_round_up(n_cols, 16), n_x = (m - 1) * ld_x + n_cols;
-    p.x_mem = guard_new(n_x * 4, low);
-    for (size_t i = 0; i < n_x; i++) ((float *)p.x_mem.at)[i] = activation(kind, &seed);
-    p.x = (ingle_acts){
-        .act = INGLE_ACT_F32, .m = m, .n_cols = n_cols, .x = (float *)p.x_mem.at, .ld_x = ld_x};
-    p.bias = guard_new(n_rows * 4, low);
-    for (size_t i = 0; i < n_rows; i++) ((float *)p.bias.at)[i] = test_uniform(&seed);
-    p.out = guard_new(out_floats(&p) * 4, low);
+    for (size_t i = 0; i < (m - 1) * p.x.ld_x + n_cols; i++)
+        ((float *)p.x_mem.at)[i] = activation(kind, &seed);
     return p;
 }
 
-static void problem_free(problem *p)
-{
-    guard_free(&p->data), guard_free(&p->x_mem), guard_free(&p->bias), guard_free(&p->out);
-    free(p->rows);
-}
-
-static float old_value(size_t i)
-{
-    return (float)(i % 17) - 8.0f;
-}
-
-static const float scale = 0.83f; /* of the product; goes with the bias */
-
-/* Tasks of `step` panels over fresh scratch between guards. */
 static void run(ingle_matmul_fn *fn, problem *p, bool bias, bool add, size_t step, bool low)
 {
-    size_t bytes = ingle_round_up(level.scratch_bytes(p->m, p->n_cols), 64);
-    guard scratch = guard_new(bytes, low);
-    memset(scratch.at, 0xff, bytes);
-    for (size_t i = 0; i < out_floats(p); i++) ((float *)p->out.at)[i] = old_value(i);
-    ingle_matmul job = {.w = &p->w,
-                        .x = &p->x,
-                        .out = (float *)p->out.at,
-                        .ld_out = p->ld_out,
-                        .scale = bias ? &scale : NULL,
-                        .bias = bias ? (float *)p->bias.at : NULL,
-                        .add = add};
-    for (size_t i = 0; i < p->w.n_panels; i += step) {
-        size_t n = p->w.n_panels - i < step ? p->w.n_panels - i : step;
-        fn(&job, i, n, scratch.at);
-    }
-    guard_free(&scratch);
+    problem_run(&level, fn, p, bias, add, step, low);
 }
 
 /* Between rows nothing is written. */
@@ -203,7 +149,7 @@ static void check(const problem *p, bool bias, bool add)
         size_t t = i / p->ld_out, r = i % p->ld_out;
         float want = old_value(i);
         if (r < p->n_rows) {
-            want = dot(p->rows + r * p->n_cols, p->x.x + t * p->x.ld_x, p->n_cols);
+            want = dot((uint16_t *)p->rows + r * p->n_cols, p->x.x + t * p->x.ld_x, p->n_cols);
             if (bias) want = want * scale + ((float *)p->bias.at)[r];
             if (add) want += old_value(i);
         }
@@ -271,7 +217,7 @@ static void test_edge(void **state)
     problem p = problem_new(PLAIN, 1, 16, 4, 0);
     float *x = (float *)p.x_mem.at;
     for (size_t r = 0; r < 16; r++) {
-        uint16_t *w = p.rows + 4 * r;
+        uint16_t *w = (uint16_t *)p.rows + 4 * r;
         w[0] = w[2] = 0;
         w[1] = ingle_f32_to_bf16(0x1p-63f);
         w[3] = ingle_f32_to_bf16(r % 2 ? -0x1.8p-75f : -0x1.8p-76f);
@@ -281,7 +227,8 @@ static void test_edge(void **state)
     run(level.gemm[INGLE_TYPE_BF16], &p, false, false, 1, false);
     for (size_t r = 0; r < 16; r++) assert_true(((float *)p.out.at)[r] == (r % 2 ? 0.0f : FLT_MIN));
     check(&p, false, false);
-    for (size_t i = 0; i < 64; i++) p.rows[i] = i / 4 % 2 ? 0x3f80 : 0x4000; /* 1 or 2 */
+    for (size_t i = 0; i < 64; i++)
+        ((uint16_t *)p.rows)[i] = i / 4 % 2 ? 0x3f80 : 0x4000; /* 1 or 2 */
     problem_pack(&p);
     x[0] = x[1] = x[2] = 0, x[3] = number(0x007fffff);
     run(level.gemm[INGLE_TYPE_BF16], &p, false, false, 1, false);
@@ -331,7 +278,7 @@ static void test_error(void **state)
             size_t at = t * p.ld_out + r;
             double want = 0, got = (double)((float *)p.out.at)[at], plain = (double)f32[at];
             for (size_t k = 0; k < p.n_cols; k++)
-                want += (double)ingle_bf16_to_f32(p.rows[r * p.n_cols + k]) *
+                want += (double)ingle_bf16_to_f32(((uint16_t *)p.rows)[r * p.n_cols + k]) *
                         (double)p.x.x[t * p.x.ld_x + k];
             off += (got - want) * (got - want), all += want * want;
             off_f32 += (plain - want) * (plain - want);

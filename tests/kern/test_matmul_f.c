@@ -2,44 +2,28 @@
  * a bound from the data, every other level against the portable one bit for bit, whatever the
  * number of tokens and the cut into tasks. */
 #define _GNU_SOURCE
-#include "guard.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
+#include "float_case.h"
 
 #define EPS 0x1p-24 /* half an ulp of 1 */
 
 static const ingle_type types[] = {INGLE_TYPE_F32, INGLE_TYPE_F16, INGLE_TYPE_BF16};
 #define N_TYPES 3
 
-typedef struct problem {
-    ingle_packed w;
-    ingle_acts x;
-    guard data, x_mem, bias, out;
-    float *wide; /* the weights in f32, [n_rows][n_cols] */
-    size_t m, n_rows, n_cols, ld_out;
-} problem;
-
-static size_t out_floats(const problem *p)
-{
-    return (p->m - 1) * p->ld_out + p->n_rows;
-}
-
 static problem problem_new(ingle_type type, size_t m, size_t n_rows, size_t n_cols, uint64_t seed,
                            bool low)
 {
-    problem p = {.m = m, .n_rows = n_rows, .n_cols = n_cols, .ld_out = n_rows + 7};
+    problem p = problem_of(type, m, n_rows, n_cols, sizeof(float), &seed, low);
     size_t unit = type == INGLE_TYPE_F32 ? 4 : 2;
-    assert_true(ingle_packed_init(&p.w, type, n_rows, n_cols));
-    p.data = guard_new(ingle_packed_bytes(&p.w), low);
-    p.wide = malloc(n_rows * n_cols * sizeof(float));
     uint8_t *rows = malloc(16 * n_cols * unit);
     for (size_t r = 0; r < n_rows; r++) {
         for (size_t k = 0; k < n_cols; k++) {
-            float f = test_uniform(&seed), *wide = p.wide + r * n_cols + k;
+            float f = test_uniform(&seed), *wide = (float *)p.rows + r * n_cols + k;
             uint8_t *at = rows + (r % 16 * n_cols + k) * unit;
             uint16_t h = type == INGLE_TYPE_F16 ? ingle_f32_to_f16(f) : ingle_f32_to_bf16(f);
             *wide = unit == 4                ? f
@@ -52,57 +36,20 @@ static problem problem_new(ingle_type type, size_t m, size_t n_rows, size_t n_co
             ingle_pack_panel(&p.w, rows, r % 16 + 1, p.data.at + r / 16 * p.w.panel_bytes);
     }
     free(rows);
-    p.w.data = p.data.at;
-    size_t ld_x = ingle_round_up(n_cols, 16), n_x = (m - 1) * ld_x + n_cols;
-    p.x_mem = guard_new(n_x * 4, low);
-    for (size_t i = 0; i < n_x; i++) ((float *)p.x_mem.at)[i] = test_uniform(&seed);
-    p.x = (ingle_acts){
-        .act = INGLE_ACT_F32, .m = m, .n_cols = n_cols, .x = (float *)p.x_mem.at, .ld_x = ld_x};
-    p.bias = guard_new(n_rows * 4, low);
-    for (size_t i = 0; i < n_rows; i++) ((float *)p.bias.at)[i] = test_uniform(&seed);
-    p.out = guard_new(out_floats(&p) * 4, low);
     return p;
 }
 
-static void problem_free(problem *p)
-{
-    guard_free(&p->data), guard_free(&p->x_mem), guard_free(&p->bias), guard_free(&p->out);
-    free(p->wide);
-}
-
-static float old_value(size_t i)
-{
-    return (float)(i % 17) - 8.0f;
-}
-
-static const float scale = 0.83f; /* of the product; goes with the bias */
-
-/* Tasks of `step` panels over fresh scratch between guards; gemv for one token. */
+/* gemv for one token. */
 static void run(const ingle_kern *k, problem *p, bool bias, bool add, size_t step, bool low)
 {
-    size_t bytes = ingle_round_up(k->scratch_bytes(p->m, p->n_cols), 64);
-    guard scratch = guard_new(bytes, low);
-    memset(scratch.at, 0xff, bytes);
-    for (size_t i = 0; i < out_floats(p); i++) ((float *)p->out.at)[i] = old_value(i);
-    ingle_matmul job = {.w = &p->w,
-                        .x = &p->x,
-                        .out = (float *)p->out.at,
-                        .ld_out = p->ld_out,
-                        .scale = bias ? &scale : NULL,
-                        .bias = bias ? (float *)p->bias.at : NULL,
-                        .add = add};
-    for (size_t i = 0; i < p->w.n_panels; i += step) {
-        size_t n = p->w.n_panels - i < step ? p->w.n_panels - i : step;
-        (p->m == 1 ? k->gemv : k->gemm)[p->w.type](&job, i, n, scratch.at);
-    }
-    guard_free(&scratch);
+    problem_run(k, (p->m == 1 ? k->gemv : k->gemm)[p->w.type], p, bias, add, step, low);
 }
 
 /* A chain of n_cols rounded steps, then one rounding each for scale, bias and residual. Between rows
  * nothing is written. */
 static void check(const problem *p, bool bias, bool add)
 {
-    const float *out = (float *)p->out.at;
+    const float *out = (float *)p->out.at, *wide = p->rows;
     for (size_t t = 0; t < p->m; t++) {
         for (size_t r = 0; r < p->ld_out && (t + 1 < p->m || r < p->n_rows); r++) {
             size_t at = t * p->ld_out + r;
@@ -112,7 +59,7 @@ static void check(const problem *p, bool bias, bool add)
             }
             double want = 0, mag = 0;
             for (size_t k = 0; k < p->n_cols; k++) {
-                double e = (double)p->wide[r * p->n_cols + k] * (double)p->x.x[t * p->x.ld_x + k];
+                double e = (double)wide[r * p->n_cols + k] * (double)p->x.x[t * p->x.ld_x + k];
                 want += e, mag += fabs(e);
             }
             double b = bias ? (double)((float *)p->bias.at)[r] : 0,

@@ -214,6 +214,7 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
         pass_tokens(w, job->x, b * n_acts, n_blocks * n_acts, tiles, is_k(type));
     }
     finish_task(job, panel * ROWS, n * ROWS, w->c);
+    _mm256_zeroupper(); /* the compiler does not see what tiles in assembly leave */
 }
 
 INLINE void gemm(ingle_type type, const tile_table *tiles, const ingle_matmul *job, size_t first,

@@ -172,7 +172,7 @@ const tile_table *avx512_tiles(ingle_type type);
 #define K32_CALM(TOKENS)   SUBS(TOKENS, 8, START, NARROW) NO_MINS(TOKENS)
 #define K32_LOUD(TOKENS)   SUBS(TOKENS, 8, START, WIDE) NO_MINS(TOKENS)
 
-/* c[t][row] += a block's product. n_loops: sub-blocks, or eighths of the folded. */
+/* c[t][row] += a block's product. Upper lanes stay dirty until gemm_task() ends. */
 #define BLOCK_K(KIND, TOKENS)                                                                      \
     do {                                                                                           \
         const void *w_ = p->w, *scale_ = p->scale, *token_ = token;                                \
