@@ -5,6 +5,7 @@
  * machine's speed changes from second to second, so a ratio only holds within one repetition. */
 #include "bench.h"
 #include "out.h"
+#include "outfile.h"
 #include "platform.h"
 #include "verbs.h"
 
@@ -259,23 +260,15 @@ static ingle_status profile_all(bench *b)
     return status;
 }
 
-static int write_svg(const bench *b)
+static int write_svg(const bench *b, outfile *o)
 {
     if (!b->opt->svg) return EXIT_DONE;
     char title[600];
-    FILE *f = fopen(b->opt->svg, "w");
     ingle_limits peak = bench_mean_limits(b);
     snprintf(title, sizeof title, "%.500s, %d threads, %s", bench_model_name(b),
              b->h.engine_info.n_threads, b->h.info.isa);
-    bool ok = f != NULL;
-    if (ok) {
-        profile_print_svg(f, title, b->profiles, b->n_rows, &peak);
-        ok = !ferror(f);
-        ok = fclose(f) == 0 && ok;
-    }
-    if (ok) return EXIT_DONE;
-    out_error("cannot write %s: %s", b->opt->svg, strerror(errno));
-    return EXIT_WORK;
+    profile_print_svg(o->f, title, b->profiles, b->n_rows, &peak);
+    return outfile_written(o) ? EXIT_DONE : EXIT_WORK;
 }
 
 /* ---- the verb -------------------------------------------------------------------------------- */
@@ -344,7 +337,7 @@ static int prepare(bench *b)
     return EXIT_DONE;
 }
 
-static int measure(bench *b)
+static int measure(bench *b, outfile *svg)
 {
     ingle_status status = ingle_engine_cost(b->h.engine, &b->cost, &b->err);
     if (status == INGLE_OK) status = ingle_engine_warm_up(b->h.engine, &b->err);
@@ -354,7 +347,7 @@ static int measure(bench *b)
     if (status == INGLE_OK) status = profile_all(b);
     if (status != INGLE_OK) return open_failed("bench", status, &b->err);
     bench_report(b);
-    return write_svg(b);
+    return write_svg(b, svg);
 }
 
 static int bench_main(const cli_verb *verb, int argc, char **argv)
@@ -366,6 +359,7 @@ static int bench_main(const cli_verb *verb, int argc, char **argv)
                          .n_seqs = 1,
                          .format = FORMAT_MD};
     bench b = {.opt = &opt};
+    outfile svg = {0};
     const char *positional = NULL;
     args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
@@ -381,10 +375,15 @@ static int bench_main(const cli_verb *verb, int argc, char **argv)
         goto end;
     }
     opt.open.n_sessions = opt.n_seqs;
+    opt.open.output = opt.svg;
+    opt.open.output_option = "--profile-svg";
     platform_catch_interrupt();
-    if ((code = prepare(&b)) == EXIT_DONE) code = measure(&b);
+    if ((code = open_path(&b.h, &opt.open)) != EXIT_DONE) goto end;
+    code = EXIT_WORK;
+    if (opt.svg && !outfile_open(&svg, opt.svg)) goto end;
+    if ((code = prepare(&b)) == EXIT_DONE) code = measure(&b, &svg);
 end:
-    code = out_finish(code);
+    code = out_finish(outfile_close(&svg, code));
     ingle_sampler_close(&b.sampler);
     for (int32_t i = 1; b.evals && i < opt.n_seqs; i++) ingle_session_close(&b.evals[i].session);
     free(b.evals);

@@ -1,9 +1,10 @@
 /* embed.c - `ingle embed`: a text per line in, its vector per line out, as lines come.
- * Depends on open.h, ids.h, lines.h, out.h. */
+ * Depends on open.h, ids.h, lines.h, outfile.h. */
 #include "ids.h"
 #include "lines.h"
 #include "open.h"
 #include "out.h"
+#include "outfile.h"
 #include "platform.h"
 #include "verbs.h"
 
@@ -71,7 +72,7 @@ typedef struct embedder {
     size_t n_sessions;
     lines in;
     batch batch;
-    FILE *out;
+    outfile out;
     out_progress progress;
     size_t n_done;
 } embedder;
@@ -160,18 +161,6 @@ static int read_tokens(embedder *e)
 
 /* ---- vectors out ---- */
 
-static bool write_raw(FILE *f, const float *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        unsigned char bytes[4];
-        memcpy(&bits, &v[i], sizeof bits);
-        for (int k = 0; k < 4; k++) bytes[k] = (unsigned char)(bits >> 8 * k);
-        if (fwrite(bytes, 1, 4, f) != 4) return false;
-    }
-    return true;
-}
-
 /* The shortest text that reads back as the same float. */
 static void print_float(float x)
 {
@@ -194,14 +183,14 @@ static void print_vector(const float *v, size_t n)
 }
 
 /* All vectors of a session: one, or an array of one per token. */
-static bool put_text(const embedder *e, const ingle_session *s)
+static bool put_text(embedder *e, const ingle_session *s)
 {
     bool each = pooling_of(e) == INGLE_POOLING_NONE, raw = e->opt.out != NULL;
     const float *v;
     size_t n;
     if (each && !raw) putchar('[');
     for (size_t r = 0; ingle_session_embedding(s, r, &v, &n, NULL) == INGLE_OK; r++) {
-        if (raw && !write_raw(e->out, v, n)) return false;
+        if (raw && !outfile_floats(&e->out, v, n)) return false;
         if (!raw && each && r) fputs(", ", stdout);
         if (!raw) print_vector(v, n);
     }
@@ -309,7 +298,7 @@ static int embed_some(embedder *e, size_t i, size_t *most, size_t *n)
     out_progress_clear(&e->progress);
     for (size_t k = 0; k < n_texts; k++)
         if (!put_text(e, e->sessions[k])) break;
-    if (!out_written(e->out, e->opt.out)) return EXIT_WORK;
+    if (!outfile_written(&e->out)) return EXIT_WORK;
     e->n_done += n_texts;
     out_progress_count(&e->progress, "texts", e->n_done);
     return EXIT_DONE;
@@ -344,16 +333,14 @@ static int embed_lines(embedder *e)
     }
 }
 
-static int embed_to_file(embedder *e)
+static int embed_all(embedder *e)
 {
-    e->out = stdout;
-    if (e->opt.out && !(e->out = out_open(e->opt.out))) return EXIT_WORK;
     out_progress_start(&e->progress);
     /* Lines that show on a terminal are progress enough. */
-    if (e->out == stdout && platform_is_terminal(1)) e->progress.enabled = false;
+    if (e->out.f == stdout && platform_is_terminal(1)) e->progress.enabled = false;
     int code = e->opt.tokens ? embed_batch(e) : embed_lines(e);
     out_progress_clear(&e->progress);
-    return out_close(e->out, e->opt.out, code);
+    return code;
 }
 
 static bool check_model(const embedder *e)
@@ -372,13 +359,18 @@ static int embed_main(const cli_verb *verb, int argc, char **argv)
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
     if (parsed != ARGS_OK) goto end;
     e.grows = e.opt.open.n_ctx < 0;
+    e.opt.open.output = e.opt.out;
+    e.opt.open.output_option = "--out";
     if ((code = open_check(verb, &e.opt.open, positional)) != EXIT_DONE) goto end;
     if (e.opt.tokens && (code = read_tokens(&e)) != EXIT_DONE) goto end;
     platform_catch_interrupt();
+    if ((code = open_path(&e.h, &e.opt.open)) != EXIT_DONE) goto end;
+    code = EXIT_WORK;
+    if (!outfile_open(&e.out, e.opt.out ? e.opt.out : "-")) goto end;
     if ((code = open_model(&e.h, &e.opt.open, INGLE_PARTS_ALL)) != EXIT_DONE) goto end;
-    code = check_model(&e) ? embed_to_file(&e) : EXIT_WORK;
+    code = check_model(&e) ? embed_all(&e) : EXIT_WORK;
 end:
-    code = out_finish(code);
+    code = out_finish(outfile_close(&e.out, code));
     close_engine(&e);
     open_close(&e.h);
     clear(&e.batch);

@@ -1,8 +1,9 @@
 /* logits.c - `ingle logits`: the bare logits of given tokens, for comparing engines.
- * Depends on open.h, ids.h, out.h. */
+ * Depends on open.h, ids.h, outfile.h. */
 #include "ids.h"
 #include "open.h"
 #include "out.h"
+#include "outfile.h"
 #include "platform.h"
 #include "verbs.h"
 
@@ -54,24 +55,8 @@ static int read_tokens(ids_list *list, const cli_verb *verb, const char *given)
     return EXIT_USAGE;
 }
 
-/* Floats as little-endian bytes, whatever the machine's order. */
-static bool write_row(FILE *f, const float *row, size_t n)
-{
-    unsigned char bytes[4096] = {0};
-    for (size_t i = 0; i < n;) {
-        size_t len = 0;
-        for (; i < n && len < sizeof bytes; i++, len += 4) {
-            uint32_t bits;
-            memcpy(&bits, &row[i], sizeof bits);
-            for (int k = 0; k < 4; k++) bytes[len + (size_t)k] = (unsigned char)(bits >> 8 * k);
-        }
-        if (fwrite(bytes, 1, len, f) != len) return false;
-    }
-    return true;
-}
-
 /* Batch by batch, so that no more than one batch of rows is held. */
-static int compute(open_handles *h, const logits_options *opt, const ids_list *list, FILE *f)
+static int compute(open_handles *h, const logits_options *opt, const ids_list *list, outfile *o)
 {
     ingle_error err = {{0}};
     size_t n_batch = (size_t)h->engine_info.n_batch;
@@ -92,19 +77,12 @@ static int compute(open_handles *h, const logits_options *opt, const ids_list *l
             const float *row = NULL;
             status = ingle_session_logits(h->session, r, &row, &err);
             if (status != INGLE_OK) return open_failed("the logits", status, &err);
-            if (!write_row(f, row, (size_t)h->info.n_vocab)) {
-                out_written(f, opt->out);
-                return EXIT_WORK;
-            }
+            if (outfile_floats(o, row, (size_t)h->info.n_vocab)) continue;
+            outfile_written(o);
+            return EXIT_WORK;
         }
     }
     return EXIT_DONE;
-}
-
-static int compute_to_file(open_handles *h, const logits_options *opt, const ids_list *list)
-{
-    FILE *f = out_open(opt->out);
-    return f ? out_close(f, opt->out, compute(h, opt, list, f)) : EXIT_WORK;
 }
 
 static int logits_main(const cli_verb *verb, int argc, char **argv)
@@ -112,6 +90,7 @@ static int logits_main(const cli_verb *verb, int argc, char **argv)
     logits_options opt = {.open = OPEN_OPTIONS_DEFAULT};
     open_handles h = {0};
     ids_list list = {0};
+    outfile o = {0};
     const char *positional = NULL;
     args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
@@ -120,14 +99,19 @@ static int logits_main(const cli_verb *verb, int argc, char **argv)
         out_error("%s: option '%s' is missing", verb->name, opt.tokens ? "--out" : "--tokens");
         goto end;
     }
+    opt.open.output = opt.out;
+    opt.open.output_option = "--out";
     if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
     if ((code = read_tokens(&list, verb, opt.tokens)) != EXIT_DONE) goto end;
     platform_catch_interrupt();
+    if ((code = open_path(&h, &opt.open)) != EXIT_DONE) goto end;
+    code = EXIT_WORK;
+    if (!outfile_open(&o, opt.out)) goto end;
     if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
     if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
-    code = compute_to_file(&h, &opt, &list);
+    code = compute(&h, &opt, &list, &o);
 end:
-    code = out_finish(code);
+    code = out_finish(outfile_close(&o, code));
     open_close(&h);
     ids_free(&list);
     return code;

@@ -29,6 +29,26 @@ bool model_path_bundled(char *path, size_t cap)
     return false;
 }
 
+bool model_path_has(const char *model, const char *file)
+{
+    unsigned no, count;
+    int end = 0;
+    char part[PATH_CAP];
+    if (platform_same_file(model, file)) return true;
+    const char *tail = strstr(model, "-of-");
+    for (const char *next = tail; next; next = strstr(next + 1, "-of-")) tail = next;
+    if (!tail || tail - model < 6) return false;
+    tail -= 6; /* five digits and the dash before them */
+    if (sscanf(tail, "-%5u-of-%5u.gguf%n", &no, &count, &end) != 2 || !end || tail[end])
+        return false;
+    for (no = 1; no <= count; no++) {
+        snprintf(part, sizeof part, "%.*s-%05u-of-%05u.gguf", (int)(tail - model), model, no,
+                 count);
+        if (platform_same_file(part, file)) return true;
+    }
+    return false;
+}
+
 /* ---- files nearby ---------------------------------------------------------------------------- */
 
 typedef struct near_file {

@@ -9,6 +9,9 @@
  * (and the places told on standard error) when it is not there. */
 bool model_path_bundled(char *path, size_t cap);
 
+/* Whether file is the model or, of a split one ("...-00001-of-00003.gguf"), one of its parts. */
+bool model_path_has(const char *model, const char *file);
+
 /* After a name that is no file: the path tried and the GGUF files found nearby, on standard
  * error. */
 void model_path_explain(const char *path);

@@ -100,6 +100,22 @@ static bool show_loading(void *user, double share)
     return !platform_interrupted();
 }
 
+/* What is written must not be what is read: the model, its parts, standard input. */
+static int check_output(const open_handles *h, const open_options *opt)
+{
+    const char *out = opt->output, *what = NULL;
+    if (platform_is_open_on(1, h->path)) {
+        out_error("standard output leads into the model file %s", h->path);
+        return EXIT_USAGE;
+    }
+    if (!out || strcmp(out, "-") == 0) return EXIT_DONE;
+    if (model_path_has(h->path, out)) what = "the model itself";
+    else if (platform_is_open_on(0, out)) what = "what standard input reads";
+    if (!what) return EXIT_DONE;
+    out_error("option '%s': %s is %s; nothing was written", opt->output_option, out, what);
+    return EXIT_USAGE;
+}
+
 int open_path(open_handles *h, const open_options *opt)
 {
     if (opt->model) {
@@ -114,7 +130,7 @@ int open_path(open_handles *h, const open_options *opt)
         model_path_explain(h->path);
         return EXIT_MODEL;
     }
-    return EXIT_DONE;
+    return check_output(h, opt);
 }
 
 ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts parts, ingle_error *err)
@@ -139,7 +155,7 @@ ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts part
 int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
 {
     ingle_error err = {{0}};
-    int code = open_path(h, opt);
+    int code = h->path[0] ? EXIT_DONE : open_path(h, opt);
     if (code != EXIT_DONE) return code;
     ingle_status status = open_try(h, opt, parts, &err);
     if (status == INGLE_OK) return EXIT_DONE;

@@ -18,6 +18,8 @@ typedef struct open_options {
     bool in_place;
     int experts;        /* EXPERTS_PACKED */
     int32_t n_sessions; /* the KV pool is sized for; 0 = one */
+    /* A file that the verb will write, and the option that names it; NULL: none. */
+    const char *output, *output_option;
 } open_options;
 
 #define OPEN_OPTIONS_DEFAULT                                                                       \
@@ -45,7 +47,7 @@ typedef struct open_handles {
 
 /* Options that belong together, before anything is opened. */
 int open_check(const cli_verb *verb, open_options *opt, const char *positional);
-/* Finds the file. */
+/* Finds the file, and sees that the output is none of the inputs. */
 int open_path(open_handles *h, const open_options *opt);
 /* Opens what open_path() found, and tells nobody. */
 ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts parts,

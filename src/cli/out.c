@@ -51,39 +51,6 @@ int out_finish(int code)
     return code == EXIT_DONE ? EXIT_WORK : code;
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
-
-static void cannot_write(const char *path)
-{
-    out_error("cannot write %s: %s", path, strerror(errno));
-}
-
-FILE *out_open(const char *path)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
-    if (!f) cannot_write(path);
-    return f;
-}
-
-bool out_written(FILE *f, const char *path)
-{
-    if (f == stdout) return out_flush(); /* out_finish() tells */
-    if (fflush(f) == 0 && !ferror(f)) return true;
-    cannot_write(path);
-    return false;
-}
-
-int out_close(FILE *f, const char *path, int code)
-{
-    if (f == stdout) return code;
-    if (fclose(f) != 0 && code == EXIT_DONE) {
-        cannot_write(path);
-        code = EXIT_WORK;
-    }
-    if (code != EXIT_DONE) platform_remove_file(path);
-    return code;
-}
-
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* Bytes of the UTF-8 character at p (n bytes left); 0 if there is none (RFC 3629). */

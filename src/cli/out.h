@@ -18,13 +18,6 @@ bool out_flush(void);
 /* Last act of a verb: flushes; a failure is told and turns code 0 into EXIT_WORK. */
 int out_finish(int code);
 
-/* Where a verb writes its result: standard output for "-"; NULL, told on standard error, if the file
- * cannot be made. */
-FILE *out_open(const char *path);
-bool out_written(FILE *f, const char *path); /* sends what is buffered; a failure is told */
-/* Closes it. What code does not call done leaves no file. Answers the exit code. */
-int out_close(FILE *f, const char *path, int code);
-
 /* Text of a file on standard output, for people: control characters become \xNN, so that no file
  * can write to the terminal what it likes. Pads with blanks to width bytes. */
 void out_plain(const char *text, int width);

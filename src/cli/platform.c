@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
+static void (*volatile clean_up_at_death)(void);
 
 void platform_init(void)
 {
@@ -57,21 +58,42 @@ uint64_t platform_random(void)
     return (uint64_t)time(NULL) * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
 }
 
+/* Ends the program as the signal would have done. */
+static void die(int signo)
+{
+    if (clean_up_at_death) clean_up_at_death();
+    signal(signo, SIG_DFL);
+    raise(signo);
+}
+
 static void on_interrupt(int signo)
 {
-    (void)signo;
+    if (interrupted) die(signo);
     interrupted = 1;
+}
+
+/* A background job of a shell without job control ignores SIGINT; leave what is ignored alone. */
+static void handle(int signo, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART}, before;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(signo, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+        sigaction(signo, &action, NULL);
 }
 
 void platform_catch_interrupt(void)
 {
-    /* SA_RESETHAND: the second one takes the default action. */
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-    struct sigaction before;
-    sigemptyset(&action.sa_mask);
-    /* A background job of a shell without job control ignores it; leave that alone. */
-    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return;
-    sigaction(SIGINT, &action, NULL);
+    struct sigaction now;
+    if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == die) signal(SIGINT, SIG_DFL);
+    handle(SIGINT, on_interrupt);
+}
+
+void platform_before_death(void (*clean_up)(void))
+{
+    static const int deadly[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+                                 SIGPIPE, SIGALRM, SIGXCPU, SIGXFSZ};
+    clean_up_at_death = clean_up;
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) handle(deadly[i], die);
 }
 
 bool platform_interrupted(void)
@@ -165,10 +187,19 @@ bool platform_read_all(const char *path, char **data, size_t *len)
 
 bool platform_read_input(char *data, size_t cap, size_t *len)
 {
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    enum { WAKE_MS = 250 }; /* Ctrl+C may reach another thread, and read() goes on after it */
     ssize_t got = -1;
-    errno = EINTR;
-    while (got < 0 && errno == EINTR && !interrupted) got = read(STDIN_FILENO, data, cap);
-    *len = got > 0 ? (size_t)got : 0;
+    *len = 0;
+    for (int n = 0; n <= 0;) {
+        errno = EINTR;
+        if (interrupted) return false;
+        n = poll(&in, 1, WAKE_MS);
+        if (n < 0 && errno != EINTR) return false;
+    }
+    do got = read(STDIN_FILENO, data, cap);
+    while (got < 0 && errno == EINTR && !interrupted);
+    if (got > 0) *len = (size_t)got;
     return got >= 0;
 }
 
@@ -178,8 +209,15 @@ bool platform_input_ready(void)
     return poll(&in, 1, 0) != 0; /* what cannot be asked does not wait either */
 }
 
-void platform_remove_file(const char *path)
+bool platform_same_file(const char *a, const char *b)
 {
-    struct stat st;
-    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path);
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+bool platform_is_open_on(int fd, const char *path)
+{
+    struct stat x, y;
+    return fstat(fd, &x) == 0 && S_ISREG(x.st_mode) && stat(path, &y) == 0 &&
+           x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }

@@ -1,6 +1,6 @@
 /* platform.h - what the program asks of the operating system: terminal, signals, files, clock.
- * Owns       the interrupt flag, the program's only mutable state outside main()'s stack.
- * Depends on POSIX and Linux's /proc/self/exe; no other file of src/cli calls the system. */
+ * Owns       the interrupt flag, and what is called before a signal ends the program.
+ * Depends on POSIX and Linux's /proc/self/exe; of src/cli only outfile.c calls the system as well. */
 #ifndef INGLE_CLI_PLATFORM_H
 #define INGLE_CLI_PLATFORM_H
 
@@ -22,9 +22,13 @@ bool platform_has_colour(int fd); /* the same, and NO_COLOR is not set */
 double platform_now(void); /* seconds of a monotonic clock */
 uint64_t platform_random(void);
 
-/* From here on the first Ctrl+C only raises the flag; a second one kills. */
+/* From here on the first Ctrl+C only raises the flag; a second one kills. System calls that it
+ * interrupts go on, but for platform_read_input(). */
 void platform_catch_interrupt(void);
 bool platform_interrupted(void);
+/* clean_up() is called before a signal ends the program; it may do only what a signal handler may.
+ * Not before SIGKILL, nor before signals that report a fault of the program. */
+void platform_before_death(void (*clean_up)(void));
 
 /* Folder of the running program, without a slash at the end. */
 bool platform_program_folder(char *path, size_t cap);
@@ -46,6 +50,9 @@ bool platform_read_input(char *data, size_t cap, size_t *len);
 /* Whether that would not wait. */
 bool platform_input_ready(void);
 
-void platform_remove_file(const char *path); /* unless it is more than a plain file */
+/* Whether both paths lead to one file that is there. */
+bool platform_same_file(const char *a, const char *b);
+/* Whether path leads to the plain file that descriptor fd is open on. */
+bool platform_is_open_on(int fd, const char *path);
 
 #endif

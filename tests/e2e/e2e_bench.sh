@@ -34,9 +34,10 @@ ingle bench -p 0 -n 2 -r 1 --sequences 3 --profile
 out_has "--sequences, md" "times that of tg2"
 out_has "--profile, md" "MATMUL attn_q, attn_k, attn_v Q8_0 | 5 |"
 out_has "--profile, md" "barriers + dispatch + sampling:"
-ingle bench -p 8 -n 0 -r 1 --profile -o csv --profile-svg "$WORK/no/such/folder.svg"
+ingle bench -p 8 -n 0 -r 1 --profile-svg "$WORK/no/such/folder.svg"
 code_is "--profile-svg that cannot be written" 1
 err_has "--profile-svg that cannot be written" "no/such/folder.svg"
+ingle bench -p 8 -n 0 -r 1 --profile -o csv
 check "--profile, csv: two tables" test "$(grep -c '^$' "$WORK/out")" -eq 1
 check "--profile, csv: as many fields in each" test "$(awk -F, '/^$/ {t++; next} {gsub(/"[^"]*"/, ""); print t, NF}' "$WORK/out" | sort -u | wc -l)" -eq 2
 ingle bench -p 4 -n 0 -r 1 --sequences 3

@@ -46,4 +46,21 @@ wait "$pid"
 code=$?
 code_is "Ctrl+C, bench" 130
 out_is "Ctrl+C, bench: no half report" ""
+
+# While the reader of a full pipe pauses: nothing is lost, the last line is whole.
+python3 - "${RUN[@]}" run --json --ignore-eos -c 16384 -n 15000 -s 1 -t 1 Once >"$WORK/out" 2>"$WORK/err" <<'PY'
+import fcntl, signal, subprocess, sys, time
+F_SETPIPE_SZ = 1031
+program = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+fcntl.fcntl(program.stdout, F_SETPIPE_SZ, 4096)
+first = program.stdout.read(1)
+time.sleep(0.5)  # long enough for the pipe to be full again
+program.send_signal(signal.SIGINT)
+time.sleep(0.2)
+sys.stdout.buffer.write(first + program.communicate()[0])
+sys.exit(program.returncode)
+PY
+code=$?
+code_is "Ctrl+C while the pipe is full" 130
+json_is "Ctrl+C while the pipe is full: the last line" "lines[-1]['event'] == 'end'"
 finish
