@@ -5,16 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Text from files ends up in messages and then in terminals: control characters (C1 too) and bytes
- * that are not UTF-8 become '?'. A character that vsnprintf cut in half at the end becomes '?' as
- * well. */
+/* Text from files ends up in messages and then in terminals: what does not show (ingle_utf8_shows())
+ * and bytes that are not UTF-8 become '?', and so does a character that vsnprintf cut in half. */
 static void make_harmless(char *s)
 {
     for (size_t left = strlen(s), n; left; s += n, left -= n) {
         n = ingle_utf8_len(s, left);
-        bool control = (unsigned char)*s < 0x20 || *s == 0x7f ||
-                       (n == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0);
-        if (n && !control) continue;
+        if (n && ingle_utf8_shows(s, n)) continue;
         if (!n) n = 1;
         memset(s, '?', n);
     }

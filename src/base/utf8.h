@@ -1,9 +1,10 @@
 /* utf8.h - well-formed UTF-8 as the Unicode standard defines it (table 3-7): no overlong forms, no
- *            surrogates.
- * Depends on nothing. */
+ *            surrogates; and how characters are written where people or JSON readers see them.
+ * Depends on utf8proc for the categories of characters. */
 #ifndef INGLE_BASE_UTF8_H
 #define INGLE_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Bytes of the character that begins at p, of which n bytes exist; 0 if it is not well-formed or
@@ -24,5 +25,16 @@ static inline size_t ingle_utf8_len(const char *p, size_t n)
         if (s[i] < 0x80 || s[i] > 0xbf) return 0;
     return len;
 }
+
+/* Whether a well-formed character of len bytes can do nothing to a terminal but appear: control and
+ * format characters (escape, C1, bidirectional marks, ...) and separators of lines do not. */
+bool ingle_utf8_shows(const char *p, size_t len);
+
+enum { INGLE_ESCAPE_MAX = 16 };
+/* Writes the first character of the n >= 1 bytes at p to out, NUL-terminated, and returns how many bytes
+ * it was: as the inside of a JSON string (U+FFFD for a byte that is not UTF-8), or for people (such a
+ * byte and what does not show as \x1b, \u202e). */
+size_t ingle_utf8_to_json(const char *p, size_t n, char out[INGLE_ESCAPE_MAX]);
+size_t ingle_utf8_to_plain(const char *p, size_t n, char out[INGLE_ESCAPE_MAX]);
 
 #endif

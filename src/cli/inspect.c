@@ -57,6 +57,15 @@ static ingle_status read_meta(const ingle_model *model, size_t i, size_t max_ite
     }
 }
 
+/* Cuts a long value between two characters; there is room for the dots. */
+static void shorten(char *text)
+{
+    size_t end = SHOWN_BYTES;
+    if (strlen(text) < SHOWN_BYTES + sizeof " ...") return;
+    while ((text[end] & 0xc0) == 0x80) end--;
+    strcpy(text + end, " ...");
+}
+
 static ingle_status print_metadata(const open_handles *h, bool json, ingle_error *err)
 {
     const char *key = NULL;
@@ -75,7 +84,7 @@ static ingle_status print_metadata(const open_handles *h, bool json, ingle_error
         } else {
             fputs("  ", stdout);
             out_plain(key, 0);
-            if (strlen(text) > SHOWN_BYTES) strcpy(text + SHOWN_BYTES, " ...");
+            shorten(text);
             fputs(" = ", stdout);
             out_plain(text, 0);
             putchar('\n');

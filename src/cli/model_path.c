@@ -137,7 +137,11 @@ void model_path_explain(const char *path)
         fprintf(stderr, "GGUF files nearby:\n");
     }
     for (size_t i = 0; i < s.n; i++) {
-        if (i < SHOWN) fprintf(stderr, "  %s\n", s.found[i].path);
+        if (i < SHOWN) {
+            fputs("  ", stderr);
+            out_plain_error(s.found[i].path);
+            fputc('\n', stderr);
+        }
         free(s.found[i].path);
     }
     if (s.n > SHOWN) fprintf(stderr, "  and %zu more\n", s.n - SHOWN);

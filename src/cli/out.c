@@ -1,21 +1,43 @@
 /* out.c - see out.h. */
+#define _GNU_SOURCE
 #include "out.h"
 #include "platform.h"
+
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Text for people; returns the number of characters written. */
+static int put_plain(FILE *f, const char *text, size_t len)
+{
+    int n = 0;
+    for (size_t i = 0; i < len;) {
+        char escaped[INGLE_ESCAPE_MAX];
+        size_t step = ingle_utf8_to_plain(text + i, len - i, escaped);
+        n += escaped[0] == '\\' && text[i] != '\\' ? (int)strlen(escaped) : 1;
+        fputs(escaped, f);
+        i += step;
+    }
+    return n;
+}
 
 static void print_message(const char *format, va_list args, bool error)
 {
     bool colour = error && platform_has_colour(2);
+    char *text = NULL;
+    int len = vasprintf(&text, format, args);
     fflush(stdout); /* on one terminal, text written before stays before */
     fprintf(stderr, "%single:%s ", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "");
-    vfprintf(stderr, format, args);
+    if (len >= 0) put_plain(stderr, text, (size_t)len);
+    else fputs("no memory for the message", stderr);
     fputc('\n', stderr);
+    if (len >= 0) free(text);
 }
 
 void out_error(const char *format, ...)
@@ -53,34 +75,10 @@ int out_finish(int code)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-/* Bytes of the UTF-8 character at p (n bytes left); 0 if there is none (RFC 3629). */
-static size_t utf8_char(const unsigned char *p, size_t n)
-{
-    static const struct {
-        unsigned char first, last, low, high; /* first byte range; range of the second byte */
-        unsigned char len;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (p[0] < forms[i].first || p[0] > forms[i].last) continue;
-        if (forms[i].len > n) return 0;
-        if (forms[i].len > 1 && (p[1] < forms[i].low || p[1] > forms[i].high)) return 0;
-        for (size_t k = 2; k < forms[i].len; k++) {
-            if ((p[k] & 0xc0) != 0x80) return 0;
-        }
-        return forms[i].len;
-    }
-    return 0;
-}
-
 bool out_is_utf8(const char *text, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0, step; i < len; i += step) {
-        step = utf8_char(p + i, len - i);
+        step = ingle_utf8_len(text + i, len - i);
         if (step == 0) return false;
     }
     return true;
@@ -88,25 +86,11 @@ bool out_is_utf8(const char *text, size_t len)
 
 void out_json_string(const char *text, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)text;
     putchar('"');
     for (size_t i = 0; i < len;) {
-        size_t step = utf8_char(p + i, len - i);
-        if (step == 0) {
-            fputs("\xef\xbf\xbd", stdout);
-            i++;
-            continue;
-        }
-        if (p[i] == '"' || p[i] == '\\') {
-            printf("\\%c", p[i]);
-        } else if (p[i] == '\n') {
-            fputs("\\n", stdout);
-        } else if (p[i] < 0x20 || p[i] == 0x7f) {
-            printf("\\u%04x", p[i]);
-        } else {
-            fwrite(p + i, 1, step, stdout);
-        }
-        i += step;
+        char escaped[INGLE_ESCAPE_MAX];
+        i += ingle_utf8_to_json(text + i, len - i, escaped);
+        fputs(escaped, stdout);
     }
     putchar('"');
 }
@@ -114,7 +98,11 @@ void out_json_string(const char *text, size_t len)
 void out_csv_field(const char *text)
 {
     putchar('"');
-    for (; *text; text++) printf("%s%c", *text == '"' ? "\"" : "", *text);
+    for (const char *quote; (quote = strchr(text, '"')); text = quote + 1) {
+        put_plain(stdout, text, (size_t)(quote - text));
+        fputs("\"\"", stdout);
+    }
+    put_plain(stdout, text, strlen(text));
     putchar('"');
 }
 
@@ -141,11 +129,13 @@ void out_json_number(double value)
 
 void out_plain(const char *text, int width)
 {
-    int n = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        n += *p < 0x20 || *p == 0x7f ? printf("\\x%02x", *p) : (putchar(*p), 1);
-    }
+    int n = put_plain(stdout, text, strlen(text));
     if (n < width) printf("%*s", width - n, "");
+}
+
+void out_plain_error(const char *text)
+{
+    put_plain(stderr, text, strlen(text));
 }
 
 void out_format_bytes(double bytes, char *text, size_t cap)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* "ingle: ..." on standard error, one line each. */
+/* "ingle: ..." on standard error, one line each; what does not show is escaped as in out_plain(). */
 void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -18,9 +18,11 @@ bool out_flush(void);
 /* Last act of a verb: flushes; a failure is told and turns code 0 into EXIT_WORK. */
 int out_finish(int code);
 
-/* Text of a file on standard output, for people: control characters become \xNN, so that no file
- * can write to the terminal what it likes. Pads with blanks to width bytes. */
+/* Text of a file or its name, for people: control and format characters and bytes that are not UTF-8
+ * are escaped (\x1b, \u202e), so that no file can write to the terminal what it likes. Standard output,
+ * padded with blanks to width characters; standard error. */
 void out_plain(const char *text, int width);
+void out_plain_error(const char *text);
 
 /* JSON on standard output. Bytes that are not UTF-8 become U+FFFD. */
 void out_json_string(const char *text, size_t len);

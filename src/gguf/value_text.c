@@ -16,25 +16,10 @@ static void put_text(ingle_sink *w, const char *text)
 static void put_string(ingle_sink *w, ingle_str s)
 {
     put_text(w, "\"");
-    for (size_t i = 0, n; i < s.len; i += n) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        char text[8];
-        n = ingle_utf8_len(s.ptr + i, s.len - i);
-        if (!n) { /* not UTF-8: one replacement character a byte */
-            n = 1;
-            put_text(w, "\xef\xbf\xbd");
-        } else if (c == '"' || c == '\\') {
-            ingle_sink_put(w, (char[]){'\\', (char)c}, 2);
-        } else if (c == '\n') {
-            put_text(w, "\\n");
-        } else if (c == '\t') {
-            put_text(w, "\\t");
-        } else if (c < 0x20 || c == 0x7f) {
-            snprintf(text, sizeof text, "\\u%04x", c);
-            put_text(w, text);
-        } else {
-            ingle_sink_put(w, s.ptr + i, n);
-        }
+    for (size_t i = 0; i < s.len;) {
+        char text[INGLE_ESCAPE_MAX];
+        i += ingle_utf8_to_json(s.ptr + i, s.len - i, text);
+        put_text(w, text);
     }
     put_text(w, "\"");
 }
