@@ -13,7 +13,10 @@
  *   - Handles: `const` borrows, `X **out` hands over. On failure *out is NULL.
  *   - ingle_x_close(ingle_x **) sets the handle to NULL; closing NULL is a no-op; any other call on a
  *     NULL handle answers INGLE_ECLOSED. Close order does not matter.
- *   - Option structs are filled by ingle_x_options_init(); 0 stays a legal value of every field.
+ *   - Option structs are filled by ingle_x_options_init(), a macro over ingle_x_options_init_sized() for
+ *     callers without macros; 0 stays a legal value of every field. Their `size` is that of the struct
+ *     the caller was compiled with: fields that an older and shorter one lacks have their defaults, a
+ *     longer one is refused. ingle_x_options_check() says without a model what opening would refuse.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
  *   - Sizes are bytes. Tokens are int32_t. Logits are float, one row of n_vocab per token.
  *   - The library never prints, exits or reads the environment, and holds no global state.
@@ -163,7 +166,9 @@ typedef struct ingle_model_options {
     void *user;
 } ingle_model_options;
 
-INGLE_API void ingle_model_options_init(ingle_model_options *opt);
+#define ingle_model_options_init(opt) ingle_model_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_model_options_init_sized(ingle_model_options *opt, size_t size);
+INGLE_API ingle_status ingle_model_options_check(const ingle_model_options *opt, ingle_error *err);
 
 /* Opens a GGUF file (v2, v3; for a split file any one of its parts; the others are found beside it).
  * On success the caller owns *out. On failure *out is NULL and err, if given, names the offending
@@ -315,7 +320,10 @@ typedef struct ingle_engine_options {
     ingle_type kv_type; /* INGLE_TYPE_F16; also F32, BF16, Q8_0 */
 } ingle_engine_options;
 
-INGLE_API void ingle_engine_options_init(ingle_engine_options *opt);
+#define ingle_engine_options_init(opt) ingle_engine_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_engine_options_init_sized(ingle_engine_options *opt, size_t size);
+INGLE_API ingle_status ingle_engine_options_check(const ingle_engine_options *opt,
+                                                  ingle_error *err);
 
 /* Physical cores that the affinity mask and the cgroup quota allow; of hybrid processors the fast
  * ones; a part of a core in the quota counts where it adds at least a tenth. At least 1. */
@@ -473,7 +481,8 @@ typedef struct ingle_embed_options {
     bool normalize; /* true: vectors have length 1, unless they are 0; ranks are left alone */
 } ingle_embed_options;
 
-INGLE_API void ingle_embed_options_init(ingle_embed_options *opt);
+#define ingle_embed_options_init(opt) ingle_embed_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_embed_options_init_sized(ingle_embed_options *opt, size_t size);
 
 /* The tokens of a text, and a session of its own. Where a model tells two segments apart (BERT's token
  * types), the first n_first tokens are of the first one; 0: all are. */
@@ -547,7 +556,10 @@ typedef struct ingle_sampler_options {
     const char *order; /* stage names joined by ';'; NULL = default */
 } ingle_sampler_options;
 
-INGLE_API void ingle_sampler_options_init(ingle_sampler_options *opt);
+#define ingle_sampler_options_init(opt) ingle_sampler_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_sampler_options_init_sized(ingle_sampler_options *opt, size_t size);
+INGLE_API ingle_status ingle_sampler_options_check(const ingle_sampler_options *opt,
+                                                   ingle_error *err);
 
 /* n_vocab bounds token ids. model may be NULL unless dry_multiplier is set (breakers are text).
  * Every parameter is range-checked: INGLE_EINVAL names the option. opt is not retained. */
@@ -633,7 +645,10 @@ typedef struct ingle_generate_options {
     void *user;
 } ingle_generate_options;
 
-INGLE_API void ingle_generate_options_init(ingle_generate_options *opt);
+#define ingle_generate_options_init(opt) ingle_generate_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_generate_options_init_sized(ingle_generate_options *opt, size_t size);
+INGLE_API ingle_status ingle_generate_options_check(const ingle_generate_options *opt,
+                                                    ingle_error *err);
 
 typedef struct ingle_generate_result {
     ingle_finish finish;

@@ -224,32 +224,94 @@ static args_status store(const store_call *c)
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
+/* An option of another program: accepted with a note, or refused with the reason. */
+static args_status meet_peer(const cli_verb *verb, const peer_option *peer, int argc, char **argv,
+                             int *i)
+{
+    static const char *const maybe[] = {"on", "off", "auto", "0", "1"};
+    const char *arg = argv[*i];
+    const char *equals = strchr(arg, '='), *value = equals ? equals + 1 : NULL;
+    int len = equals ? (int)(equals - arg) : (int)strlen(arg);
+    if (!peer->accepted) {
+        out_error("%s: option '%.*s' is not taken: %s", verb->name, len, arg, peer->why);
+        return ARGS_BAD;
+    }
+    if (!equals && *i + 1 < argc && peer->value != PEER_FLAG) {
+        bool takes = peer->value == PEER_VALUE;
+        for (size_t k = 0; k < sizeof maybe / sizeof *maybe; k++)
+            takes = takes || strcmp(argv[*i + 1], maybe[k]) == 0;
+        if (takes) value = argv[++*i];
+    }
+    if (peer->value == PEER_VALUE && !value) {
+        out_error("%s: option '%s' needs a value", verb->name, arg);
+        return ARGS_BAD;
+    }
+    if (peer->why && !(value && strcmp(value, "0") == 0))
+        out_note("option '%.*s' has no effect: %s", len, arg, peer->why);
+    return ARGS_OK;
+}
+
+/* The row whose one-letter name the argument begins with, as in -n5 or -n=5; NULL if there is none or
+ * a dash is missing (-temp). */
+static const arg_option *find_attached(const cli_verb *verb, const char *arg,
+                                       const arg_group **group)
+{
+    char doubled[NAME_CAP];
+    const arg_group *any;
+    if (arg[1] == '-' || !arg[1] || !arg[2]) return NULL;
+    snprintf(doubled, sizeof doubled, "-%s", arg);
+    if (find_row(verb, doubled, strlen(doubled), &any)) return NULL;
+    const arg_option *row = find_row(verb, arg, 2, group);
+    return row && row->kind != ARG_FLAG ? row : NULL;
+}
+
+static args_status store_checked(const store_call *c, const arg_group *group, void *target)
+{
+    ingle_error err = {{0}};
+    char *own = (char *)target + group->offset;
+    args_status status = store(c);
+    if (status != ARGS_OK) return status;
+    if (group->given)
+        *(uint64_t *)(void *)(own + group->given) |= (uint64_t)1 << (c->row - group->rows);
+    if (!group->check || group->check(own, c->row, &err) == INGLE_OK) return ARGS_OK;
+    out_error("%s: option '%.*s': %s", c->verb->name, (int)c->name_len, c->name, err.text);
+    return ARGS_BAD;
+}
+
 /* Stores the option at argv[*i]; moves *i onto its value if that is an argument of its own. */
 static args_status parse_option(const cli_verb *verb, void *target, int argc, char **argv, int *i)
 {
-    const char *arg = argv[*i];
+    const char *arg = argv[*i], *value = NULL;
     const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
     size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
     const arg_group *group = NULL;
     const arg_option *row = find_row(verb, arg, len, &group);
-    if (!row) return refuse_unknown(verb, arg, len);
-
+    if (!row) {
+        const char *sign = strchr(arg, '=');
+        const peer_option *peer = peer_find(arg, sign ? (size_t)(sign - arg) : len);
+        if (peer) return meet_peer(verb, peer, argc, argv, i);
+        row = find_attached(verb, arg, &group);
+        if (!row) return refuse_unknown(verb, arg, len);
+        len = 2;
+        value = arg + (arg[2] == '=' ? 3 : 2);
+    } else if (equals) {
+        value = equals + 1;
+    }
     store_call call = {.verb = verb, .row = row, .name = arg, .name_len = len, .value = ""};
     call.target = (char *)target + group->offset + row->offset;
-    if (row->kind == ARG_FLAG) {
-        if (equals) {
-            call.value = equals + 1;
-            return refuse_value(&call, "is given to an option that takes no value");
-        }
-    } else if (equals) {
-        call.value = equals + 1;
-    } else if (*i + 1 < argc) {
-        call.value = argv[++*i];
-    } else {
-        out_error("%s: option '%s' needs a value: %s", verb->name, arg, row->value);
-        return ARGS_BAD;
+    if (row->kind == ARG_FLAG && value) {
+        call.value = value;
+        return refuse_value(&call, "is given to an option that takes no value");
     }
-    return store(&call);
+    if (row->kind != ARG_FLAG && !value) {
+        if (*i + 1 >= argc) {
+            out_error("%s: option '%s' needs a value: %s", verb->name, arg, row->value);
+            return ARGS_BAD;
+        }
+        value = argv[++*i];
+    }
+    if (value) call.value = value;
+    return store_checked(&call, group, target);
 }
 
 args_status args_parse(const cli_verb *verb, void *target, int argc, char **argv,

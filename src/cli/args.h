@@ -1,10 +1,13 @@
 /* args.h - the options of a verb as data rows: one parser, one source for help, man page,
- * completion. Owns       nothing but the lists an ARG_LIST option grows (args_list_free()). Depends
- * on libc. Invariant  every row is either stored in full or refused with its name; numbers are read
- * to their last byte and checked against the row's range. */
+ * completion.
+ * Owns       nothing but the lists an ARG_LIST option grows (args_list_free()).
+ * Depends on <ingle.h> for errors.
+ * Invariant  every row is either stored in full or refused with its name; numbers are read to their
+ *            last byte and checked against the row's range, or by the library that uses them. */
 #ifndef INGLE_CLI_ARGS_H
 #define INGLE_CLI_ARGS_H
 
+#include <ingle.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +23,7 @@ typedef enum arg_kind {
     ARG_CHOICE  /* int: the value of one of the choices */
 } arg_kind;
 
-/* Bounds for "no bound" in a row. */
+/* Bounds for "no bound" in a row; both: the library knows the range (arg_group.check). */
 #define ARG_MIN (-1e30)
 #define ARG_MAX 1e30
 
@@ -55,6 +58,10 @@ typedef struct arg_group {
     const arg_option *rows;
     size_t n_rows;
     size_t offset; /* of the group's struct within the verb's */
+    /* Says no to the value that was just stored in the row, with the library's words; may be NULL. */
+    ingle_status (*check)(const void *group_struct, const arg_option *row, ingle_error *err);
+    size_t
+        given; /* offset in the group's struct of a uint64_t: bit i is set when row i was; 0: none */
 } arg_group;
 
 typedef struct cli_verb {
@@ -80,6 +87,18 @@ args_status args_parse(const cli_verb *verb, void *target, int argc, char **argv
                        const char **positional);
 
 void args_list_free(arg_list *list);
+
+/* peers.c: an option that other programs have and ours does not. */
+typedef enum peer_value { PEER_FLAG, PEER_VALUE, PEER_MAYBE } peer_value;
+typedef struct peer_option {
+    const char *names;
+    peer_value value; /* PEER_MAYBE: one of on, off, auto, 0, 1, if that follows */
+    bool accepted;    /* without effect; else it is refused */
+    const char *why;  /* a note, or the reason; NULL: nothing to say */
+} peer_option;
+/* NULL if there is none of that name. */
+const peer_option *peer_find(const char *name, size_t len);
+const peer_option *peer_at(size_t i); /* NULL past the end */
 
 /* Strict numbers: the whole text, no blanks. */
 bool args_parse_i64(const char *text, int64_t *out);

@@ -47,10 +47,10 @@ static const arg_option ROWS[] = {
 };
 
 static const arg_group GROUPS[] = {
-    {"Model", open_rows_model, 1, AT(open)},
-    {"Bench", ROWS, sizeof ROWS / sizeof *ROWS, 0},
-    {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute,
-     AT(open)},
+    {"Model", open_rows_model, 1, AT(open), NULL, 0},
+    {"Bench", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
+    {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute, AT(open),
+     open_check_compute, 0},
 };
 
 /* ---- one row --------------------------------------------------------------------------------- */

@@ -33,9 +33,9 @@ const arg_option open_rows_model[1] = {
 const arg_option open_rows_compute[9] = {
     {"-c --ctx-size", "N", ARG_INT, AT(n_ctx), 0, ARG_MAX, NULL,
      "context size in tokens; 0 is the model's own (default: the smaller of the model's and 8192)"},
-    {"-b --batch --batch-size", "N", ARG_INT, AT(n_batch), 1, 65536, NULL,
+    {"-b --batch --batch-size", "N", ARG_INT, AT(n_batch), 1, ARG_MAX, NULL,
      "most prompt tokens computed at once (default 512)"},
-    {"-t --threads", "N", ARG_INT, AT(n_threads), 1, 1024, NULL,
+    {"-t --threads", "N", ARG_INT, AT(n_threads), 1, ARG_MAX, NULL,
      "threads (default: the physical cores that affinity and cgroup quota allow)"},
     {"--kv --kv-type", "TYPE", ARG_CHOICE, AT(kv), 0, 0, KV_TYPES,
      "type of the KV cache: f32, f16, bf16 or q8_0 (default f16)"},
@@ -54,6 +54,25 @@ const arg_option open_rows_compute[9] = {
      "packed: in memory (default); mmap: the experts of a mixture stay in the mapped file, so that "
      "a model larger than memory runs"},
 };
+
+/* What of the options a model need not be known for. */
+static void engine_options(const open_options *opt, ingle_engine_options *engine)
+{
+    ingle_engine_options_init(engine);
+    if (opt->n_ctx > 0) engine->n_ctx = opt->n_ctx;
+    if (opt->n_batch > 0) engine->n_batch = opt->n_batch;
+    if (opt->n_sessions > 0) engine->n_sessions = opt->n_sessions;
+    engine->n_threads = opt->n_threads;
+    if (opt->kv >= 0) engine->kv_type = (ingle_type)opt->kv;
+}
+
+ingle_status open_check_compute(const void *options, const arg_option *row, ingle_error *err)
+{
+    ingle_engine_options engine;
+    (void)row;
+    engine_options(options, &engine);
+    return ingle_engine_options_check(&engine, err);
+}
 
 int open_failed(const char *what, ingle_status status, const ingle_error *err)
 {
@@ -177,12 +196,8 @@ int open_generator(open_handles *h, const open_options *opt)
 void open_engine_options(const open_handles *h, const open_options *opt,
                          ingle_engine_options *engine)
 {
-    ingle_engine_options_init(engine);
-    if (opt->n_ctx >= 0) engine->n_ctx = opt->n_ctx > 0 ? opt->n_ctx : h->info.n_ctx_train;
-    if (opt->n_batch > 0) engine->n_batch = opt->n_batch;
-    if (opt->n_sessions > 0) engine->n_sessions = opt->n_sessions;
-    engine->n_threads = opt->n_threads;
-    engine->kv_type = (ingle_type)opt->kv;
+    engine_options(opt, engine);
+    if (opt->n_ctx == 0) engine->n_ctx = h->info.n_ctx_train;
 }
 
 int open_engine(open_handles *h, const open_options *opt, int32_t n_ctx_least)

@@ -27,6 +27,9 @@ typedef struct open_options {
         .n_ctx = -1, .kv = -1, .kv_k = -1, .kv_v = -1                                              \
     }
 
+/* arg_group.check of open_rows_compute: what the library says to the options so far. */
+ingle_status open_check_compute(const void *options, const arg_option *row, ingle_error *err);
+
 extern const arg_option open_rows_model[1]; /* -m */
 extern const arg_option
     open_rows_compute[9]; /* -c -b -t --kv -ctk -ctv --isa --in-place --experts */

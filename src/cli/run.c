@@ -36,7 +36,7 @@ static const arg_option INPUT_ROWS[] = {
 };
 
 static const arg_option LENGTH_ROWS[] = {
-    {"-n --predict --n-predict", "N", ARG_INT, AT(n_predict), -1, ARG_MAX, NULL,
+    {"-n --predict --n-predict", "N", ARG_INT, AT(n_predict), ARG_MIN, ARG_MAX, NULL,
      "most tokens to generate; 0 only reads the prompt, -1 goes on until the model ends or the "
      "context is full (default -1, for the story of the bundled model 256)"},
     {"--stop", "TEXT", ARG_LIST, AT(stops), 0, 0, NULL, "end before this text; repeatable"},
@@ -47,7 +47,7 @@ static const arg_option OUTPUT_ROWS[] = {
     {"--echo", NULL, ARG_FLAG, AT(echo), 0, 0, NULL, "print the prompt before its continuation"},
     {"--json", NULL, ARG_FLAG, AT(json), 0, 0, NULL,
      "one JSON object a line: start, prompt, token, end, error"},
-    {"--logprobs", "N", ARG_INT, AT(logprobs), 0, 100, NULL,
+    {"--logprobs", "N", ARG_INT, AT(logprobs), 0, ARG_MAX, NULL,
      "log-probability of every token and of the N most likely ones; needs --json"},
     {"-v --verbose", NULL, ARG_FLAG, AT(verbose), 0, 0, NULL,
      "model, seed and timings on standard error"},
@@ -55,13 +55,38 @@ static const arg_option OUTPUT_ROWS[] = {
 
 #define ROWS(rows) rows, sizeof rows / sizeof *rows
 
+enum { MOST_STOPS = 64 }; /* the library allows fewer */
+
+/* The library's options, but for the callback; stops has room for MOST_STOPS. */
+static void generate_options(const run_options *opt, ingle_generate_options *gen, ingle_stop *stops)
+{
+    ingle_generate_options_init(gen);
+    if (opt->n_predict != INT32_MIN) gen->max_tokens = opt->n_predict;
+    gen->logprobs = opt->logprobs;
+    gen->ignore_eog = opt->ignore_eos;
+    gen->n_stops = opt->stops.n < MOST_STOPS ? opt->stops.n : MOST_STOPS;
+    gen->stops = stops;
+    for (size_t i = 0; i < gen->n_stops; i++)
+        stops[i] = (ingle_stop){opt->stops.items[i], strlen(opt->stops.items[i])};
+}
+
+static ingle_status check_generation(const void *options, const arg_option *row, ingle_error *err)
+{
+    ingle_generate_options gen;
+    ingle_stop stops[MOST_STOPS];
+    (void)row;
+    generate_options(options, &gen, stops);
+    return ingle_generate_options_check(&gen, err);
+}
+
 static const arg_group GROUPS[] = {
-    {"Model", ROWS(open_rows_model), AT(open)},
-    {"Prompt", ROWS(INPUT_ROWS), 0},
-    {"Length", ROWS(LENGTH_ROWS), 0},
-    {"Output", ROWS(OUTPUT_ROWS), 0},
-    {"Sampling", ROWS(sampling_rows), AT(sampling)},
-    {"Computing", ROWS(open_rows_compute), AT(open)},
+    {"Model", ROWS(open_rows_model), AT(open), NULL, 0},
+    {"Prompt", ROWS(INPUT_ROWS), 0, NULL, 0},
+    {"Length", ROWS(LENGTH_ROWS), 0, check_generation, 0},
+    {"Output", ROWS(OUTPUT_ROWS), 0, check_generation, 0},
+    {"Sampling", ROWS(sampling_rows), AT(sampling), sampling_check,
+     offsetof(sampling_options, given)},
+    {"Computing", ROWS(open_rows_compute), AT(open), open_check_compute, 0},
 };
 
 /* ---- prompt ---------------------------------------------------------------------------------- */
@@ -203,6 +228,13 @@ static const char *finish_name(ingle_finish finish)
     return "none";
 }
 
+/* As text where readers with 53-bit numbers would round it. */
+static void print_json_seed(uint64_t seed)
+{
+    const char *quote = seed < (uint64_t)1 << 53 ? "" : "\"";
+    printf("%s%llu%s", quote, (unsigned long long)seed, quote);
+}
+
 static void print_start(const run_options *opt, const open_handles *h, size_t n_prompt)
 {
     if (opt->json) {
@@ -210,9 +242,10 @@ static void print_start(const run_options *opt, const open_handles *h, size_t n_
         out_json_string(h->info.name, strlen(h->info.name));
         fputs(",\"file\":", stdout);
         out_json_string(h->path, strlen(h->path));
-        printf(",\"prompt_tokens\":%zu,\"n_ctx\":%d,\"threads\":%d,\"seed\":%llu}\n", n_prompt,
-               h->engine_info.n_ctx, h->engine_info.n_threads,
-               (unsigned long long)opt->sampling.lib.seed);
+        printf(",\"prompt_tokens\":%zu,\"n_ctx\":%d,\"threads\":%d,\"seed\":", n_prompt,
+               h->engine_info.n_ctx, h->engine_info.n_threads);
+        print_json_seed(opt->sampling.lib.seed);
+        fputs("}\n", stdout);
     }
     if (opt->verbose) {
         out_note("%s: %s, %s kernels, %d threads, context %d, seed %llu, loaded in %.2f s", h->path,
@@ -265,17 +298,9 @@ static int generate(const run_options *opt, open_handles *h, const run_prompt *p
     ingle_generate_options gen;
     ingle_generate_result result = {0};
     ingle_error err = {{0}};
-    ingle_stop stops[64];
+    ingle_stop stops[MOST_STOPS];
 
-    ingle_generate_options_init(&gen);
-    gen.max_tokens = opt->n_predict;
-    gen.logprobs = opt->logprobs;
-    gen.ignore_eog = opt->ignore_eos;
-    gen.n_stops = opt->stops.n;
-    gen.stops = stops;
-    for (size_t i = 0; i < opt->stops.n; i++) {
-        stops[i] = (ingle_stop){opt->stops.items[i], strlen(opt->stops.items[i])};
-    }
+    generate_options(opt, &gen, stops);
     gen.on_event = on_event;
     gen.user = &state;
 
@@ -340,11 +365,7 @@ static int check(const cli_verb *verb, run_options *opt)
         out_error("%s: options '--json' and '--echo' exclude each other", verb->name);
         return EXIT_USAGE;
     }
-    if (opt->stops.n > 20) {
-        out_error("%s: option '--stop': at most 20 of them", verb->name);
-        return EXIT_USAGE;
-    }
-    if (!sampling_settle(&opt->sampling, verb)) return EXIT_USAGE;
+    if (!sampling_settle(&opt->sampling)) return EXIT_USAGE;
     return open_check(verb, &opt->open, NULL);
 }
 

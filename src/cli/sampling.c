@@ -15,52 +15,52 @@ static const arg_choice MIROSTAT[] = {{"0", 0}, {"1", 1}, {"2", 2}, {NULL, 0}};
 const arg_option sampling_rows[SAMPLING_N_ROWS] = {
     {"-s --seed", "N", ARG_SEED, AT(seed), 0, 0, NULL,
      "seed of the draws; the same seed gives the same text (default -1: a fresh one)"},
-    {"--temp --temperature", "T", ARG_FLOAT, LIB(temperature), 0, ARG_MAX, NULL,
+    {"--temp --temperature", "T", ARG_FLOAT, LIB(temperature), ARG_MIN, ARG_MAX, NULL,
      "temperature; 0 always takes the most likely token (default 0.8)"},
-    {"--top-k", "N", ARG_INT, LIB(top_k), 0, ARG_MAX, NULL,
+    {"--top-k", "N", ARG_INT, LIB(top_k), ARG_MIN, ARG_MAX, NULL,
      "keep the N most likely tokens; 0 is off (default 40)"},
-    {"--top-p", "P", ARG_FLOAT, LIB(top_p), 0, 1, NULL,
+    {"--top-p", "P", ARG_FLOAT, LIB(top_p), ARG_MIN, ARG_MAX, NULL,
      "keep the most likely tokens up to probability P together; 1 is off (default 0.95)"},
-    {"--min-p", "P", ARG_FLOAT, LIB(min_p), 0, 1, NULL,
+    {"--min-p", "P", ARG_FLOAT, LIB(min_p), ARG_MIN, ARG_MAX, NULL,
      "keep tokens at least P times as likely as the best one; 0 is off (default 0.05)"},
-    {"--typical --typical-p", "P", ARG_FLOAT, LIB(typical_p), 0, 1, NULL,
+    {"--typical --typical-p", "P", ARG_FLOAT, LIB(typical_p), ARG_MIN, ARG_MAX, NULL,
      "keep locally typical tokens up to probability P; 1 is off (default 1)"},
-    {"--top-nsigma --top-n-sigma", "N", ARG_FLOAT, LIB(top_n_sigma), -1, ARG_MAX, NULL,
+    {"--top-nsigma --top-n-sigma", "N", ARG_FLOAT, LIB(top_n_sigma), ARG_MIN, ARG_MAX, NULL,
      "keep tokens within N standard deviations of the best logit; -1 is off (default -1)"},
-    {"--xtc-probability", "P", ARG_FLOAT, LIB(xtc_probability), 0, 1, NULL,
+    {"--xtc-probability", "P", ARG_FLOAT, LIB(xtc_probability), ARG_MIN, ARG_MAX, NULL,
      "chance of dropping all but the least likely of the likely tokens; 0 is off (default 0)"},
-    {"--xtc-threshold", "P", ARG_FLOAT, LIB(xtc_threshold), 0, 1, NULL,
+    {"--xtc-threshold", "P", ARG_FLOAT, LIB(xtc_threshold), ARG_MIN, ARG_MAX, NULL,
      "probability from which XTC calls a token likely; above 0.5 is off (default 0.1)"},
-    {"--min-keep", "N", ARG_INT, LIB(min_keep), 1, ARG_MAX, NULL,
+    {"--min-keep", "N", ARG_INT, LIB(min_keep), ARG_MIN, ARG_MAX, NULL,
      "candidates that every filter leaves at least (default 1)"},
-    {"--repeat-penalty", "X", ARG_FLOAT, LIB(repeat_penalty), 0, ARG_MAX, NULL,
+    {"--repeat-penalty", "X", ARG_FLOAT, LIB(repeat_penalty), ARG_MIN, ARG_MAX, NULL,
      "divide the logits of recent tokens by X; 1 is off (default 1)"},
-    {"--repeat-last-n", "N", ARG_INT, LIB(penalty_last_n), -1, ARG_MAX, NULL,
+    {"--repeat-last-n", "N", ARG_INT, LIB(penalty_last_n), ARG_MIN, ARG_MAX, NULL,
      "recent tokens that the penalties look at; 0 is off, -1 the whole context (default 64)"},
     {"--presence-penalty", "X", ARG_FLOAT, LIB(presence_penalty), ARG_MIN, ARG_MAX, NULL,
      "subtract X from the logits of recent tokens (default 0)"},
     {"--frequency-penalty", "X", ARG_FLOAT, LIB(frequency_penalty), ARG_MIN, ARG_MAX, NULL,
      "subtract X from the logits of recent tokens for every occurrence (default 0)"},
-    {"--dry-multiplier", "X", ARG_FLOAT, LIB(dry_multiplier), 0, ARG_MAX, NULL,
+    {"--dry-multiplier", "X", ARG_FLOAT, LIB(dry_multiplier), ARG_MIN, ARG_MAX, NULL,
      "strength of the DRY penalty on repeated sequences; 0 is off (default 0)"},
-    {"--dry-base", "X", ARG_FLOAT, LIB(dry_base), 0, ARG_MAX, NULL,
+    {"--dry-base", "X", ARG_FLOAT, LIB(dry_base), ARG_MIN, ARG_MAX, NULL,
      "growth of the DRY penalty with the length repeated (default 1.75)"},
-    {"--dry-allowed-length", "N", ARG_INT, LIB(dry_allowed_length), 0, ARG_MAX, NULL,
+    {"--dry-allowed-length", "N", ARG_INT, LIB(dry_allowed_length), ARG_MIN, ARG_MAX, NULL,
      "repeats up to this length cost nothing (default 2)"},
-    {"--dry-penalty-last-n", "N", ARG_INT, LIB(dry_last_n), -1, ARG_MAX, NULL,
+    {"--dry-penalty-last-n", "N", ARG_INT, LIB(dry_last_n), ARG_MIN, ARG_MAX, NULL,
      "recent tokens that DRY looks at; 0 is off, -1 the whole context (default -1)"},
     {"--dry-sequence-breaker", "STR", ARG_LIST, AT(dry_breakers), 0, 0, NULL,
      "text that ends a repeated sequence; repeatable, the first use replaces the defaults "
      "(newline, colon, double quote, asterisk), 'none' clears them"},
-    {"--dynatemp-range", "X", ARG_FLOAT, LIB(dynatemp_range), 0, ARG_MAX, NULL,
+    {"--dynatemp-range", "X", ARG_FLOAT, LIB(dynatemp_range), ARG_MIN, ARG_MAX, NULL,
      "temperature moves by up to X with the entropy; 0 is off (default 0)"},
-    {"--dynatemp-exp", "X", ARG_FLOAT, LIB(dynatemp_exponent), 0, ARG_MAX, NULL,
+    {"--dynatemp-exp", "X", ARG_FLOAT, LIB(dynatemp_exponent), ARG_MIN, ARG_MAX, NULL,
      "exponent of the dynamic temperature (default 1)"},
     {"--mirostat", "N", ARG_CHOICE, AT(mirostat), 0, 0, MIROSTAT,
      "Mirostat version 1 or 2 in place of the filters; 0 is off (default 0)"},
-    {"--mirostat-ent", "X", ARG_FLOAT, LIB(mirostat_tau), 0, ARG_MAX, NULL,
+    {"--mirostat-ent", "X", ARG_FLOAT, LIB(mirostat_tau), ARG_MIN, ARG_MAX, NULL,
      "Mirostat's target entropy, tau (default 5)"},
-    {"--mirostat-lr", "X", ARG_FLOAT, LIB(mirostat_eta), 0, 1, NULL,
+    {"--mirostat-lr", "X", ARG_FLOAT, LIB(mirostat_eta), ARG_MIN, ARG_MAX, NULL,
      "Mirostat's learning rate, eta (default 0.1)"},
     {"--samplers", "LIST", ARG_STRING, LIB(order), 0, 0, NULL,
      "stages in the order they run (default "
@@ -93,10 +93,40 @@ static bool parse_bias(const char *text, ingle_logit_bias *bias)
     return text[n + 1] != '+' && text[n + 1] != '-' && args_parse_float(text + n, &bias->bias);
 }
 
-bool sampling_settle(sampling_options *opt, const cli_verb *verb)
+/* Asks the library about one field alone, among defaults. */
+ingle_status sampling_check(const void *options, const arg_option *row, ingle_error *err)
+{
+    const sampling_options *opt = options;
+    ingle_sampler_options lib;
+    ingle_sampler_options_init(&lib);
+    if (row->kind == ARG_INT || row->kind == ARG_FLOAT) {
+        _Static_assert(sizeof(int32_t) == sizeof(float), "both are copied alike");
+        memcpy((char *)&lib + (row->offset - AT(lib)), (const char *)opt + row->offset,
+               sizeof(float));
+    } else if (row->offset == LIB(order)) {
+        lib.order = opt->lib.order;
+    } else if (row->offset == AT(dry_breakers)) {
+        lib.dry_breakers = opt->dry_breakers.items;
+        lib.n_dry_breakers = opt->dry_breakers.n;
+    } else if (row->offset == AT(logit_bias)) {
+        ingle_logit_bias bias;
+        const char *text = opt->logit_bias.items[opt->logit_bias.n - 1];
+        if (!parse_bias(text, &bias)) {
+            snprintf(err->text, sizeof err->text, "'%.100s' is not TOKEN+BIAS or TOKEN-BIAS", text);
+            return INGLE_EINVAL;
+        }
+        lib.logit_bias = &bias;
+        lib.n_logit_bias = 1;
+        return ingle_sampler_options_check(&lib, err);
+    }
+    return ingle_sampler_options_check(&lib, err);
+}
+
+bool sampling_settle(sampling_options *opt)
 {
     bool none = opt->dry_breakers.n == 1 && strcmp(opt->dry_breakers.items[0], "none") == 0;
-    opt->lib.seed = opt->seed.given ? opt->seed.value : platform_random();
+    /* Readers of JSON hold numbers in 53 bits. */
+    opt->lib.seed = opt->seed.given ? opt->seed.value : platform_random() >> 11;
     opt->lib.mirostat = opt->mirostat;
     if (opt->dry_breakers.n > 0) {
         opt->lib.dry_breakers = opt->dry_breakers.items;
@@ -108,12 +138,9 @@ bool sampling_settle(sampling_options *opt, const cli_verb *verb)
         out_error("no memory for the logit biases");
         return false;
     }
-    for (size_t i = 0; i < opt->logit_bias.n; i++) {
-        if (parse_bias(opt->logit_bias.items[i], &opt->biases[i])) continue;
-        out_error("%s: option '--logit-bias': '%s' is not TOKEN+BIAS or TOKEN-BIAS", verb->name,
-                  opt->logit_bias.items[i]);
-        return false;
-    }
+    for (size_t i = 0; i < opt->logit_bias.n; i++)
+        if (!parse_bias(opt->logit_bias.items[i], &opt->biases[i]))
+            return false; /* checked before */
     opt->lib.logit_bias = opt->biases;
     opt->lib.n_logit_bias = opt->logit_bias.n;
     return true;

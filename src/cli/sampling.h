@@ -13,14 +13,17 @@ typedef struct sampling_options {
     arg_list dry_breakers;
     arg_list logit_bias; /* "TOKEN+BIAS" or "TOKEN-BIAS" */
     ingle_logit_bias *biases;
+    uint64_t given; /* rows that were */
 } sampling_options;
 
 enum { SAMPLING_N_ROWS = 26 };
 extern const arg_option sampling_rows[SAMPLING_N_ROWS];
 
 void sampling_init(sampling_options *opt);
-/* After parsing: draws a seed if none was given, reads the biases. False: told on stderr. */
-bool sampling_settle(sampling_options *opt, const cli_verb *verb);
+/* arg_group.check of these rows. */
+ingle_status sampling_check(const void *options, const arg_option *row, ingle_error *err);
+/* After parsing: draws a seed if none was given, reads the biases. False: the reason is on stderr. */
+bool sampling_settle(sampling_options *opt);
 void sampling_free(sampling_options *opt);
 
 #endif

@@ -33,8 +33,8 @@ static const arg_option ROWS[] = {
 };
 
 static const arg_group GROUPS[] = {
-    {"Model", open_rows_model, 1, AT(open)},
-    {"Text", ROWS, sizeof ROWS / sizeof *ROWS, 0},
+    {"Model", open_rows_model, 1, AT(open), NULL, 0},
+    {"Text", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
 };
 
 static int decode(const open_handles *h, const tokenize_options *opt, const char *text, size_t len)

@@ -1,6 +1,7 @@
 /* breakers.c - DRY breakers: texts to the token sequences that can spell them; and the sampler's
  * door, which needs them. */
 #define _GNU_SOURCE
+#include "base/options.h"
 #include "engine/breakers.h"
 
 #include "engine/engine.h"
@@ -90,13 +91,9 @@ ingle_status ingle_breakers_find(ingle_breaker_list *list, const ingle_vocab *v,
     finder *f = ingle_new(n, sizeof *f);
     if (!f) return ingle_fail(err, INGLE_ENOMEM, "no memory for DRY breakers");
     ingle_status st = INGLE_OK;
-    for (size_t i = 0; i < n && !st; i++) {
-        size_t len = texts[i] ? strlen(texts[i]) : 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(texts[i]);
         f[i] = (finder){.list = list, .v = v, .text = texts[i], .len = len, .err = err};
-        if (len < 1 || len > INGLE_BREAKER_TEXT)
-            st = ingle_fail(err, INGLE_EINVAL,
-                            "option 'dry_breakers' entry %zu has %zu bytes: it must have 1 to %d",
-                            i, len, INGLE_BREAKER_TEXT);
     }
     if (!st) st = look_at_all(f, n, v, err);
     for (size_t i = 0; i < n; i++)
@@ -118,20 +115,21 @@ void ingle_breakers_free(ingle_breaker_list *list)
 ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
                                 int32_t n_vocab, const ingle_model *model, ingle_error *err)
 {
-    ingle_sampler_options defaults;
-    ingle_sampler_options_init(&defaults);
+    ingle_sampler_options o;
     if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_sampler_open: out is NULL");
     *out = NULL;
-    if (!opt) opt = &defaults;
-    bool dry = opt->size == sizeof *opt && opt->dry_multiplier != 0 && opt->n_dry_breakers;
-    if (!dry || !opt->dry_breakers) return ingle_sampler_new(out, opt, n_vocab, NULL, 0, err);
+    ingle_sampler_options_init(&o);
+    ingle_status st = ingle_sampler_options_check(opt, err);
+    if (!st) st = ingle_options_take(&o, sizeof o, opt, "the sampler", err);
+    if (st) return st;
+    bool dry = o.dry_multiplier != 0 && o.n_dry_breakers && o.dry_breakers;
+    if (!dry) return ingle_sampler_new(out, &o, n_vocab, NULL, 0, err);
     if (!model || !model->vocab)
         return ingle_fail(err, INGLE_EINVAL,
                           "option 'dry_multiplier' needs a model with a vocabulary");
     ingle_breaker_list list = {0};
-    ingle_status st =
-        ingle_breakers_find(&list, model->vocab, opt->dry_breakers, opt->n_dry_breakers, err);
-    if (!st) st = ingle_sampler_new(out, opt, n_vocab, list.seq, list.n, err);
+    st = ingle_breakers_find(&list, model->vocab, o.dry_breakers, o.n_dry_breakers, err);
+    if (!st) st = ingle_sampler_new(out, &o, n_vocab, list.seq, list.n, err);
     ingle_breakers_free(&list);
     return st;
 }

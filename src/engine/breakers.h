@@ -7,7 +7,6 @@
 #include "text/text.h"
 
 /* The longest text of a breaker in bytes. */
-#define INGLE_BREAKER_TEXT 64
 
 typedef struct ingle_breaker_list {
     ingle_breaker *seq;

@@ -2,12 +2,17 @@
  * pools them, and the session forgets the text's positions at once. */
 #include "engine/engine.h"
 
+#include "base/options.h"
+
 #include <math.h>
 #include <stdlib.h>
 
-void ingle_embed_options_init(ingle_embed_options *opt)
+static const ingle_embed_options default_options = {.size = sizeof default_options,
+                                                    .normalize = true};
+
+void ingle_embed_options_init_sized(ingle_embed_options *opt, size_t size)
 {
-    *opt = (ingle_embed_options){.size = sizeof *opt, .normalize = true};
+    ingle_options_fill(opt, size, &default_options, sizeof default_options);
 }
 
 const char *ingle_pooling_name(ingle_pooling pooling)
@@ -138,15 +143,10 @@ static ingle_status finish(const ingle_session *s, size_t i, bool normalize, ing
 ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n, const ingle_embed_options *opt,
                                   ingle_error *err)
 {
-    ingle_embed_options o;
+    ingle_embed_options o = default_options;
     ingle_call call = {0};
-    ingle_status st = INGLE_OK;
     if (!texts || !n) return ingle_fail(err, INGLE_EINVAL, "no texts to embed");
-    ingle_embed_options_init(&o);
-    if (opt) o = *opt;
-    if (o.size != sizeof o)
-        return ingle_fail(err, INGLE_EINVAL, "option 'size' of embedding is %zu, should be %zu",
-                          o.size, sizeof o);
+    ingle_status st = ingle_options_take(&o, sizeof o, opt, "embedding", err);
     for (size_t i = 0; !st && i < n; i++) st = ingle_call_enter(&call, texts[i].session, err);
     if (!st) st = check_pooling(texts[0].session->engine->model, &o.pooling, err);
     for (size_t i = 0; !st && i < n; i++) st = prepare(&texts[i], o.pooling, err);

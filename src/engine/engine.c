@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include "base/cpu.h"
+#include "base/options.h"
 #include "kern/kern.h"
 
 #include <stdlib.h>
@@ -8,10 +9,12 @@
 
 #define DEFAULT_CTX 8192
 
-void ingle_engine_options_init(ingle_engine_options *opt)
+static const ingle_engine_options default_options = {
+    .size = sizeof default_options, .n_sessions = 1, .n_batch = 512, .kv_type = INGLE_TYPE_F16};
+
+void ingle_engine_options_init_sized(ingle_engine_options *opt, size_t size)
 {
-    *opt = (ingle_engine_options){
-        .size = sizeof *opt, .n_sessions = 1, .n_batch = 512, .kv_type = INGLE_TYPE_F16};
+    ingle_options_fill(opt, size, &default_options, sizeof default_options);
 }
 
 static ingle_status in_range(const char *name, int32_t value, int32_t min, int32_t max,
@@ -23,18 +26,34 @@ static ingle_status in_range(const char *name, int32_t value, int32_t min, int32
     return INGLE_OK;
 }
 
+static ingle_status check_ranges(const ingle_engine_options *o, ingle_error *err)
+{
+    ingle_status st;
+    if ((st = in_range("n_ctx", o->n_ctx, 0, 1 << 24, err))) return st;
+    if ((st = in_range("n_sessions", o->n_sessions, 1, 1 << 16, err))) return st;
+    if ((st = in_range("n_batch", o->n_batch, 1, 1 << 14, err))) return st;
+    return in_range("n_threads", o->n_threads, 0, 1024, err);
+}
+
+/* The caller's options over the defaults, each within its range. */
+static ingle_status take_options(ingle_engine_options *o, const ingle_engine_options *opt,
+                                 ingle_error *err)
+{
+    *o = default_options;
+    ingle_status st = ingle_options_take(o, sizeof *o, opt, "the engine", err);
+    return st ? st : check_ranges(o, err);
+}
+
+ingle_status ingle_engine_options_check(const ingle_engine_options *opt, ingle_error *err)
+{
+    ingle_engine_options o;
+    return take_options(&o, opt, err);
+}
+
 /* Fills what was left to us, and refuses what cannot be. */
 static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
                            ingle_backend_options *b, ingle_error *err)
 {
-    ingle_status st;
-    if (o->size != sizeof *o)
-        return ingle_fail(err, INGLE_EINVAL, "option 'size' of the engine is %zu, should be %zu",
-                          o->size, sizeof *o);
-    if ((st = in_range("n_ctx", o->n_ctx, 0, 1 << 24, err))) return st;
-    if ((st = in_range("n_sessions", o->n_sessions, 1, 1 << 16, err))) return st;
-    if ((st = in_range("n_batch", o->n_batch, 1, 1 << 14, err))) return st;
-    if ((st = in_range("n_threads", o->n_threads, 0, 1024, err))) return st;
     if (!o->n_ctx)
         o->n_ctx = model->hp.n_ctx < DEFAULT_CTX ? (int32_t)model->hp.n_ctx : DEFAULT_CTX;
     uint32_t most = model->plan.n_positions;
@@ -72,9 +91,8 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
     if (!mem) return ingle_fail(err, INGLE_EINVAL, "ingle_model_memory: mem is NULL");
     if (!model->family)
         return ingle_fail(err, INGLE_EINVAL, "the model was opened without its plan");
-    ingle_engine_options_init(&o);
-    if (opt) o = *opt;
-    ingle_status st = choose(&o, model, &b, err);
+    ingle_status st = take_options(&o, opt, err);
+    if (!st) st = choose(&o, model, &b, err);
     if (st) return st;
     ingle_memory m = {.weights = ingle_pages_bytes(model->weights.bytes)};
     if ((st = ingle_backend_cpu.memory(model, &b, &m.kv, &m.state, &m.scratch, err))) return st;
@@ -138,10 +156,9 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
     if (!model) return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
     if (model->parts != INGLE_PARTS_ALL)
         return ingle_fail(err, INGLE_EINVAL, "the model was opened without its weights");
-    ingle_engine_options_init(&o);
-    if (opt) o = *opt;
+    ingle_status st = take_options(&o, opt, err);
     bool defaulted = o.n_ctx == 0;
-    ingle_status st = choose(&o, model, &b, err);
+    if (!st) st = choose(&o, model, &b, err);
     if (st) return st;
     ingle_engine *e = ingle_new(1, sizeof *e);
     if (!e) return ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 #include "base/clock.h"
+#include "base/options.h"
 #include "sample/sample.h"
 
 #include <math.h>
@@ -13,9 +14,34 @@
 
 #define MAX_TOP 100
 
-void ingle_generate_options_init(ingle_generate_options *opt)
+static const ingle_generate_options default_options = {
+    .size = sizeof default_options, .max_tokens = -1, .logprobs = -1};
+
+void ingle_generate_options_init_sized(ingle_generate_options *opt, size_t size)
 {
-    *opt = (ingle_generate_options){.size = sizeof *opt, .max_tokens = -1, .logprobs = -1};
+    ingle_options_fill(opt, size, &default_options, sizeof default_options);
+}
+
+/* What can be said of the options without a model. */
+static ingle_status check_options(const ingle_generate_options *opt, ingle_error *err)
+{
+    if (opt->max_tokens < -1)
+        return ingle_fail(err, INGLE_EINVAL, "option 'max_tokens' is %d, should be -1 or more",
+                          opt->max_tokens);
+    if (opt->logprobs < -1 || opt->logprobs > MAX_TOP)
+        return ingle_fail(err, INGLE_EINVAL, "option 'logprobs' is %d, should be -1 to %d",
+                          opt->logprobs, MAX_TOP);
+    if (opt->n_stop_tokens && !opt->stop_tokens)
+        return ingle_fail(err, INGLE_EINVAL, "option 'stop_tokens' is NULL, n_stop_tokens is %zu",
+                          opt->n_stop_tokens);
+    return ingle_stopper_check(opt->stops, opt->n_stops, err);
+}
+
+ingle_status ingle_generate_options_check(const ingle_generate_options *opt, ingle_error *err)
+{
+    ingle_generate_options o = default_options;
+    ingle_status st = ingle_options_take(&o, sizeof o, opt, "generate", err);
+    return st ? st : check_options(&o, err);
 }
 
 /* One generation on its way. */
@@ -219,18 +245,8 @@ static ingle_status check(const ingle_session *s, const ingle_sampler *sampler,
 {
     size_t n_ctx = (size_t)s->engine->opt.n_ctx;
     if (!sampler) return ingle_fail(err, INGLE_ECLOSED, "the sampler is closed");
-    if (opt->size != sizeof *opt)
-        return ingle_fail(err, INGLE_EINVAL, "option 'size' of generate is %zu, should be %zu",
-                          opt->size, sizeof *opt);
-    if (opt->max_tokens < -1)
-        return ingle_fail(err, INGLE_EINVAL, "option 'max_tokens' is %d, should be -1 or more",
-                          opt->max_tokens);
-    if (opt->logprobs < -1 || opt->logprobs > MAX_TOP)
-        return ingle_fail(err, INGLE_EINVAL, "option 'logprobs' is %d, should be -1 to %d",
-                          opt->logprobs, MAX_TOP);
-    if (opt->n_stop_tokens && !opt->stop_tokens)
-        return ingle_fail(err, INGLE_EINVAL, "option 'stop_tokens' is NULL, n_stop_tokens is %zu",
-                          opt->n_stop_tokens);
+    ingle_status st = check_options(opt, err);
+    if (st) return st;
     for (size_t i = 0; i < opt->n_stop_tokens; i++)
         if (opt->stop_tokens[i] < 0 || opt->stop_tokens[i] >= s->engine->model->n_vocab)
             return ingle_fail(err, INGLE_EINVAL,
@@ -329,15 +345,14 @@ ingle_status ingle_generate(ingle_session *s, ingle_sampler *sampler, const int3
                             size_t n, const ingle_generate_options *opt,
                             ingle_generate_result *result, ingle_error *err)
 {
-    ingle_generate_options defaults;
-    ingle_generate_options_init(&defaults);
-    if (!opt) opt = &defaults;
+    ingle_generate_options o = default_options;
     ingle_status st = ingle_session_enter(s, err);
     if (st) return st;
-    generation g = {.s = s, .sampler = sampler, .opt = opt, .vocab = s->engine->model->vocab};
-    st = check(s, sampler, prompt, n, opt, err);
+    generation g = {.s = s, .sampler = sampler, .opt = &o, .vocab = s->engine->model->vocab};
+    st = ingle_options_take(&o, sizeof o, opt, "generate", err);
+    if (!st) st = check(s, sampler, prompt, n, &o, err);
     if (!st) st = generate(&g, prompt, n, result, err);
-    if (opt->ignore_eog && sampler) ingle_sampler_ban(sampler, NULL, 0, NULL);
+    if (o.ignore_eog && sampler) ingle_sampler_ban(sampler, NULL, 0, NULL);
     ingle_stopper_close(&g.stopper);
     free(g.end);
     free(g.piece);

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/cpu.h"
+#include "base/options.h"
 #include "model/support.h"
 
 #include <math.h>
@@ -8,16 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ingle_model_options_init(ingle_model_options *opt)
+static const ingle_model_options default_options = {.size = sizeof default_options, .fuse = true};
+
+void ingle_model_options_init_sized(ingle_model_options *opt, size_t size)
 {
-    *opt = (ingle_model_options){.size = sizeof *opt, .fuse = true};
+    ingle_options_fill(opt, size, &default_options, sizeof default_options);
 }
 
 static ingle_status check_options(const ingle_model_options *opt, ingle_error *err)
 {
-    if (opt->size != sizeof *opt)
-        return ingle_fail(err, INGLE_EINVAL, "option 'size' of the model is %zu, should be %zu",
-                          opt->size, sizeof *opt);
     if ((unsigned)opt->parts > INGLE_PARTS_META)
         return ingle_fail(err, INGLE_EINVAL, "option 'parts' is %d, should be 0 to 3", opt->parts);
     if (opt->n_threads < 0 || opt->n_threads > 1024)
@@ -27,6 +27,13 @@ static ingle_status check_options(const ingle_model_options *opt, ingle_error *e
         return ingle_fail(err, INGLE_EUNSUPPORTED, "option 'isa': level '%s' does not run here",
                           (unsigned)opt->isa > INGLE_ISA_I8MM ? "?" : ingle_isa_name(opt->isa));
     return INGLE_OK;
+}
+
+ingle_status ingle_model_options_check(const ingle_model_options *opt, ingle_error *err)
+{
+    ingle_model_options o = default_options;
+    ingle_status st = ingle_options_take(&o, sizeof o, opt, "the model", err);
+    return st ? st : check_options(&o, err);
 }
 
 static void model_free(ingle_model *m)
@@ -188,20 +195,19 @@ static ingle_status open_parts(ingle_model *m, const char *path, const ingle_mod
 ingle_status ingle_model_open(ingle_model **out, const char *path, const ingle_model_options *opt,
                               ingle_error *err)
 {
-    ingle_model_options defaults;
-    ingle_model_options_init(&defaults);
+    ingle_model_options o = default_options;
     if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_model_open: out is NULL");
     *out = NULL;
     if (!path) return ingle_fail(err, INGLE_EINVAL, "ingle_model_open: path is NULL");
-    if (!opt) opt = &defaults;
-    ingle_status st = check_options(opt, err);
+    ingle_status st = ingle_options_take(&o, sizeof o, opt, "the model", err);
+    if (!st) st = check_options(&o, err);
     if (st) return st;
     ingle_model *m = ingle_new(1, sizeof *m);
     if (!m) return ingle_fail(err, INGLE_ENOMEM, "no memory for the model");
     atomic_init(&m->refs, 1);
-    m->parts = opt->parts;
-    m->isa = opt->isa == INGLE_ISA_AUTO ? ingle_cpu_detect().isa : opt->isa;
-    if ((st = open_parts(m, path, opt, err))) {
+    m->parts = o.parts;
+    m->isa = o.isa == INGLE_ISA_AUTO ? ingle_cpu_detect().isa : o.isa;
+    if ((st = open_parts(m, path, &o, err))) {
         model_free(m);
         return st;
     }

@@ -1,6 +1,8 @@
 /* options.c - the sampler's options: defaults, ranges, the order of the stages. */
 #include "sample/sampler.h"
 
+#include "base/options.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -14,31 +16,32 @@ static const char *const stage_names[N_STAGES] = {
     [STAGE_TOP_P] = "top_p",         [STAGE_XTC] = "xtc",     [STAGE_TEMPERATURE] = "temperature",
 };
 
-void ingle_sampler_options_init(ingle_sampler_options *opt)
+static const ingle_sampler_options default_options = {
+    .size = sizeof default_options,
+    .seed = 1234,
+    .temperature = 0.8f,
+    .dynatemp_exponent = 1,
+    .top_k = 40,
+    .top_p = 0.95f,
+    .min_p = 0.05f,
+    .typical_p = 1,
+    .top_n_sigma = -1,
+    .xtc_threshold = 0.1f,
+    .min_keep = 1,
+    .penalty_last_n = 64,
+    .repeat_penalty = 1,
+    .dry_base = 1.75f,
+    .dry_allowed_length = 2,
+    .dry_last_n = -1,
+    .dry_breakers = default_breakers,
+    .n_dry_breakers = sizeof default_breakers / sizeof default_breakers[0],
+    .mirostat_tau = 5,
+    .mirostat_eta = 0.1f,
+};
+
+void ingle_sampler_options_init_sized(ingle_sampler_options *opt, size_t size)
 {
-    if (!opt) return;
-    *opt = (ingle_sampler_options){
-        .size = sizeof *opt,
-        .seed = 1234,
-        .temperature = 0.8f,
-        .dynatemp_exponent = 1,
-        .top_k = 40,
-        .top_p = 0.95f,
-        .min_p = 0.05f,
-        .typical_p = 1,
-        .top_n_sigma = -1,
-        .xtc_threshold = 0.1f,
-        .min_keep = 1,
-        .penalty_last_n = 64,
-        .repeat_penalty = 1,
-        .dry_base = 1.75f,
-        .dry_allowed_length = 2,
-        .dry_last_n = -1,
-        .dry_breakers = default_breakers,
-        .n_dry_breakers = sizeof default_breakers / sizeof default_breakers[0],
-        .mirostat_tau = 5,
-        .mirostat_eta = 0.1f,
-    };
+    ingle_options_fill(opt, size, &default_options, sizeof default_options);
 }
 
 typedef struct real_range {
@@ -111,6 +114,13 @@ static ingle_status check_arrays(const ingle_sampler_options *o, int32_t n_vocab
         return ingle_fail(err, INGLE_EINVAL, "logit_bias is NULL but n_logit_bias is not 0");
     if (o->n_dry_breakers && !o->dry_breakers)
         return ingle_fail(err, INGLE_EINVAL, "dry_breakers is NULL but n_dry_breakers is not 0");
+    for (size_t i = 0; i < o->n_dry_breakers; i++) {
+        size_t len = o->dry_breakers[i] ? strlen(o->dry_breakers[i]) : 0;
+        if (len < 1 || len > INGLE_BREAKER_TEXT)
+            return ingle_fail(err, INGLE_EINVAL,
+                              "dry_breakers entry %zu has %zu bytes: it must have 1 to %d", i, len,
+                              INGLE_BREAKER_TEXT);
+    }
     for (size_t i = 0; i < o->n_logit_bias; i++) {
         ingle_logit_bias b = o->logit_bias[i];
         if (b.token < 0 || b.token >= n_vocab)
@@ -125,14 +135,20 @@ static ingle_status check_arrays(const ingle_sampler_options *o, int32_t n_vocab
     return INGLE_OK;
 }
 
-static ingle_status add_stage(ingle_sampler *s, const char *name, size_t len, ingle_error *err)
+/* Stages in the order they run. */
+typedef struct stage_order {
+    uint8_t stage[N_STAGES];
+    size_t n;
+} stage_order;
+
+static ingle_status add_stage(stage_order *out, const char *name, size_t len, ingle_error *err)
 {
     int shown = len > 60 ? 60 : (int)len;
     for (uint8_t i = 0; i < N_STAGES; i++) {
         if (strlen(stage_names[i]) != len || memcmp(stage_names[i], name, len) != 0) continue;
-        if (memchr(s->order, i, s->n_order))
+        if (memchr(out->stage, i, out->n))
             return ingle_fail(err, INGLE_EINVAL, "order: stage '%.*s' appears twice", shown, name);
-        s->order[s->n_order++] = i;
+        out->stage[out->n++] = i;
         return INGLE_OK;
     }
     return ingle_fail(
@@ -142,40 +158,48 @@ static ingle_status add_stage(ingle_sampler *s, const char *name, size_t len, in
         shown, name);
 }
 
-static ingle_status parse_order(ingle_sampler *s, const char *order, ingle_error *err)
+static ingle_status parse_order(stage_order *out, const char *order, ingle_error *err)
 {
-    s->n_order = 0;
+    out->n = 0;
     if (!order) { /* the enumeration is the default order */
-        for (uint8_t i = 0; i < N_STAGES; i++) s->order[s->n_order++] = i;
+        for (uint8_t i = 0; i < N_STAGES; i++) out->stage[out->n++] = i;
         return INGLE_OK;
     }
     if (!*order) return INGLE_OK;
     for (;;) {
         size_t len = strcspn(order, ";");
-        ingle_status status = add_stage(s, order, len, err);
+        ingle_status status = add_stage(out, order, len, err);
         if (status != INGLE_OK) return status;
         if (!order[len]) return INGLE_OK;
         order += len + 1;
     }
 }
 
+/* The caller's options over the defaults, everything checked; tokens against n_vocab. */
+static ingle_status take(ingle_sampler_options *o, stage_order *order,
+                         const ingle_sampler_options *opt, int32_t n_vocab, ingle_error *err)
+{
+    *o = default_options;
+    ingle_status st = ingle_options_take(o, sizeof *o, opt, "the sampler", err);
+    if (!st) st = check_ranges(o, err);
+    if (!st) st = check_arrays(o, n_vocab, err);
+    return st ? st : parse_order(order, o->order, err);
+}
+
+ingle_status ingle_sampler_options_check(const ingle_sampler_options *opt, ingle_error *err)
+{
+    ingle_sampler_options o;
+    stage_order order;
+    return take(&o, &order, opt, INT32_MAX, err);
+}
+
 ingle_status ingle_sample_options(ingle_sampler *s, const ingle_sampler_options *opt,
                                   ingle_error *err)
 {
-    ingle_sampler_options o;
-    ingle_sampler_options_init(&o);
-    if (opt) {
-        if (opt->size < sizeof opt->size || opt->size > sizeof o)
-            return ingle_fail(
-                err, INGLE_EINVAL,
-                "sampler options: size is %zu; fill them with ingle_sampler_options_init()",
-                opt->size);
-        memcpy(&o, opt,
-               opt->size); /* a caller built against an older header has a shorter struct */
-    }
-    ingle_status status = check_ranges(&o, err);
-    if (status == INGLE_OK) status = check_arrays(&o, s->n_vocab, err);
-    if (status == INGLE_OK) status = parse_order(s, o.order, err);
-    s->opt = o;
-    return status;
+    stage_order order;
+    ingle_status st = take(&s->opt, &order, opt, s->n_vocab, err);
+    if (st) return st;
+    memcpy(s->order, order.stage, sizeof s->order);
+    s->n_order = order.n;
+    return INGLE_OK;
 }

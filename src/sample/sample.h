@@ -7,6 +7,8 @@
 
 #include "base/status.h"
 
+#define INGLE_BREAKER_TEXT 64 /* bytes of a breaker's text, at most */
+
 /* A DRY breaker: a token sequence; matching stops at it (head token, then tail). */
 typedef struct ingle_breaker {
     int32_t *tokens;
@@ -26,9 +28,10 @@ ingle_status ingle_sampler_ban(ingle_sampler *s, const int32_t *tokens, size_t n
 /* Watches a byte stream for the first occurrence of any stop string; holds back what may become
  * one. */
 typedef struct ingle_stopper ingle_stopper;
-/* At most 20 stops of 1..500 bytes, else EINVAL. Copied. */
+/* At most 20 stops of 1..500 bytes, else EINVAL, as ingle_stopper_check() says. Copied. */
 ingle_status ingle_stopper_open(ingle_stopper **out, const ingle_stop *stops, size_t n,
                                 ingle_error *err);
+ingle_status ingle_stopper_check(const ingle_stop *stops, size_t n, ingle_error *err);
 void ingle_stopper_close(ingle_stopper **s);
 /* Feeds bytes. Returns the number of bytes that are now safe to emit; they are at *safe (valid
  * until the next call). *hit is the index of the stop that matched (its bytes and all after are

@@ -47,11 +47,8 @@ static ingle_status add_stop(automaton *a, const ingle_stop *stop, ingle_error *
     return INGLE_OK;
 }
 
-ingle_status ingle_stopper_open(ingle_stopper **out, const ingle_stop *stops, size_t n,
-                                ingle_error *err)
+ingle_status ingle_stopper_check(const ingle_stop *stops, size_t n, ingle_error *err)
 {
-    if (!out) return ingle_fail(err, INGLE_EINVAL, "out is NULL");
-    *out = NULL;
     if (n > STOPS_MAX)
         return ingle_fail(err, INGLE_EINVAL, "%zu stop strings: at most %d are allowed", n,
                           STOPS_MAX);
@@ -61,14 +58,23 @@ ingle_status ingle_stopper_open(ingle_stopper **out, const ingle_stop *stops, si
             return ingle_fail(err, INGLE_EINVAL,
                               "stop string %zu has %zu bytes: it must have 1 to %d", i,
                               stops[i].text ? stops[i].len : 0, STOP_MAX);
+    return INGLE_OK;
+}
+
+ingle_status ingle_stopper_open(ingle_stopper **out, const ingle_stop *stops, size_t n,
+                                ingle_error *err)
+{
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "out is NULL");
+    *out = NULL;
+    ingle_status status = ingle_stopper_check(stops, n, err);
+    if (status != INGLE_OK) return status;
     ingle_stopper *s = ingle_new(1, sizeof *s);
     if (!s) return ingle_fail(err, INGLE_ENOMEM, "no memory for the stop strings");
     s->n = n;
     s->hit = SIZE_MAX;
     s->cap = STOP_MAX + 256;
     s->buf = ingle_new(s->cap, 1);
-    ingle_status status =
-        s->buf ? INGLE_OK : ingle_fail(err, INGLE_ENOMEM, "no memory for the stop strings");
+    status = s->buf ? INGLE_OK : ingle_fail(err, INGLE_ENOMEM, "no memory for the stop strings");
     for (size_t i = 0; i < n && status == INGLE_OK; i++)
         status = add_stop(&s->stop[i], &stops[i], err);
     if (status != INGLE_OK) {

@@ -75,7 +75,7 @@ static void bad_options(void **state)
         assert_text(&err, bad[i].name);
         assert_null(e);
     }
-    eo.size = 8;
+    eo.size = sizeof eo + sizeof eo.size;
     assert_int_equal(ingle_engine_open(&e, m, &eo, &err), INGLE_EINVAL);
     ingle_model_close(&m);
     ingle_model_close(&m);
