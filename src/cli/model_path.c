@@ -79,6 +79,10 @@ static bool collect(void *user, const char *name)
     char *path = malloc(cap);
     if (!path) return false;
     snprintf(path, cap, "%s%s%s", here ? "" : s->folder, here ? "" : "/", name);
+    if (!platform_is_file(path)) { /* a folder, or a link that leads nowhere */
+        free(path);
+        return true;
+    }
     s->found[s->n].path = path;
     s->found[s->n++].distance = args_distance(s->wanted, name);
     return s->n < FOUND_CAP;
@@ -122,13 +126,12 @@ static void search_all(near_search *s, const char *path)
 void model_path_explain(const char *path)
 {
     near_search s = {.wanted = base_name(path)};
-    if (platform_is_folder(path)) {
-        out_error("'%s' is a folder, not a model file", path);
-    } else {
-        char tried[PATH_CAP];
-        platform_absolute(path, tried, sizeof tried);
-        out_error("there is no model file '%s'", tried);
-    }
+    char tried[PATH_CAP], to[PATH_CAP];
+    platform_absolute(path, tried, sizeof tried);
+    if (platform_is_folder(path)) out_error("'%s' is a folder, not a model file", path);
+    else if (platform_link(path, to, sizeof to))
+        out_error("'%s' is a link to '%s', which is not there", tried, to);
+    else out_error("there is no model file '%s'", tried);
     search_all(&s, path);
     qsort(s.found, s.n, sizeof *s.found, by_distance);
     if (s.n == 0) {

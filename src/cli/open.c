@@ -178,6 +178,9 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
     if (code != EXIT_DONE) return code;
     ingle_status status = open_try(h, opt, parts, &err);
     if (status == INGLE_OK) return EXIT_DONE;
+    size_t len = strlen(h->path);
+    if (!strncmp(err.text, h->path, len) && !strncmp(err.text + len, ": ", 2)) /* once is enough */
+        memmove(err.text, err.text + len + 2, strlen(err.text + len + 2) + 1);
     code = open_failed(h->path, status, &err);
     return code == EXIT_WORK ? EXIT_MODEL : code;
 }

@@ -125,6 +125,14 @@ bool platform_is_file(const char *path)
     return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
+bool platform_link(const char *path, char *to, size_t cap)
+{
+    ssize_t len = readlink(path, to, cap - 1);
+    if (len < 0) return false;
+    to[len] = 0;
+    return true;
+}
+
 bool platform_is_folder(const char *path)
 {
     struct stat st;

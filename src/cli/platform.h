@@ -35,6 +35,8 @@ bool platform_program_folder(char *path, size_t cap);
 /* path behind the current folder, unless it is absolute already. */
 void platform_absolute(const char *path, char *out, size_t cap);
 bool platform_is_file(const char *path);
+/* Where a link leads; false if path is no link. */
+bool platform_link(const char *path, char *to, size_t cap);
 bool platform_is_folder(const char *path);
 /* Calls each(user, name) for every entry of folder until it returns false. */
 bool platform_each_entry(const char *folder, bool (*each)(void *user, const char *name),

@@ -12,6 +12,8 @@
 #include "base/status.h"
 #include "quant/quant.h"
 
+#include <string.h>
+
 typedef enum ingle_gguf_type {
     INGLE_GGUF_U8,
     INGLE_GGUF_I8,
@@ -32,6 +34,11 @@ typedef struct ingle_str {
     const char *ptr;
     size_t len;
 } ingle_str; /* not NUL-terminated, any bytes */
+
+static inline bool ingle_str_is(ingle_str s, const char *text)
+{
+    return s.len == strlen(text) && !memcmp(s.ptr, text, s.len);
+}
 
 typedef struct ingle_gguf_kv {
     const char *key;          /* NUL-terminated; keys with NUL or control bytes are refused */

@@ -79,6 +79,51 @@ static ingle_status need(scanner *s, uint64_t n, const char *what)
     return s->at + n > s->have ? load(s, s->at + n) : INGLE_OK;
 }
 
+/* What people take for a model by mistake, by its first bytes. */
+static const struct {
+    const char *bytes;
+    size_t n, at; /* at: where the bytes are */
+    const char *what;
+} others[] = {
+    {"version https://git-lfs", 23, 0,
+     "a pointer of Git LFS: 'git lfs pull' fetches the file itself"},
+    {"<!DOCTYPE", 9, 0, "an HTML page: the download led to a web page"},
+    {"<!doctype", 9, 0, "an HTML page: the download led to a web page"},
+    {"<html", 5, 0, "an HTML page: the download led to a web page"},
+    {"<HTML", 5, 0, "an HTML page: the download led to a web page"},
+    {"<?xml", 5, 0, "an XML text, as some servers write their errors"},
+    {"PK\3\4", 4, 0, "a zip archive, as PyTorch writes weights: convert it to GGUF first"},
+    {"\x80\2", 2, 0, "a pickle, as PyTorch writes weights: convert it to GGUF first"},
+    {"\x89HDF", 4, 0, "an HDF5 file: convert it to GGUF first"},
+    {"lmgg", 4, 0, "a GGML file from before GGUF: convert it to GGUF first"},
+    {"fmgg", 4, 0, "a GGML file from before GGUF: convert it to GGUF first"},
+    {"tjgg", 4, 0, "a GGML file from before GGUF: convert it to GGUF first"},
+    {"algg", 4, 0, "a GGML adapter from before GGUF"},
+    {"\x1f\x8b", 2, 0, "compressed by gzip: unpack it first"},
+    {"\x28\xb5\x2f\xfd", 4, 0, "compressed by zstd: unpack it first"},
+    {"\xfd"
+     "7zXZ",
+     5, 0, "compressed by xz: unpack it first"},
+    {"BZh", 3, 0, "compressed by bzip2: unpack it first"},
+    {"{\"", 2, 8, "a safetensors file: convert it to GGUF first"},
+    {"{", 1, 0, "a JSON text"},
+};
+
+static ingle_status refuse_other(const scanner *s)
+{
+    size_t n = s->file->size < HEADER_BYTES ? (size_t)s->file->size : HEADER_BYTES;
+    const char *p = (const char *)s->bytes;
+    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) p += 3, n -= 3; /* of a text: a byte order mark, */
+    while (n && strchr(" \t\r\n", *p) && *p) p++, n--;           /* blanks */
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (n >= others[i].at + others[i].n &&
+            !memcmp(p + others[i].at, others[i].bytes, others[i].n))
+            return ingle_fail(s->err, INGLE_EFORMAT, "header: this is no GGUF file but %s",
+                              others[i].what);
+    return ingle_fail(s->err, INGLE_EFORMAT,
+                      "header: this is not a GGUF file (no \"GGUF\" at its beginning)");
+}
+
 static ingle_status measure_header(scanner *s)
 {
     snprintf(s->where, sizeof s->where, "header");
@@ -86,9 +131,7 @@ static ingle_status measure_header(scanner *s)
     ingle_status status =
         need(s, s->file->size < HEADER_BYTES ? s->file->size : HEADER_BYTES, "it");
     if (status) return status;
-    if (s->file->size < 4 || memcmp(s->bytes, "GGUF", 4))
-        return ingle_fail(s->err, INGLE_EFORMAT,
-                          "header: this is not a GGUF file (no \"GGUF\" at its beginning)");
+    if (s->file->size < 4 || memcmp(s->bytes, "GGUF", 4)) return refuse_other(s);
     if ((status = need(s, HEADER_BYTES, "it"))) return status;
 
     uint32_t version = get32(s->bytes + 4);

@@ -67,19 +67,18 @@ typedef enum ingle_rope_where {
     INGLE_ROPE_IF_FINETUNED /* none if key rope.scaling.finetuned is false */
 } ingle_rope_where;
 
-/* Keys that a row may understand; elsewhere a value that is not neutral is refused. */
+/* Keys that a row may understand; what happens to them elsewhere stands in keys.c. */
 enum {
     INGLE_KEY_SCALES = 1,      /* embedding_scale, residual_scale, logit_scale (a divisor) */
     INGLE_KEY_LOGIT_SCALE = 2, /* logit_scale (a factor) */
     INGLE_KEY_SOFTCAPS = 4,
     INGLE_KEY_TEMPERATURE = 8, /* attention.temperature_scale */
     INGLE_KEY_PARALLEL = 16,   /* use_parallel_residual */
-    INGLE_KEY_YARN = 32,       /* rope.scaling.yarn_beta_*, yarn_log_multiplier */
+    INGLE_KEY_YARN = 32,       /* rope.scaling.yarn_log_multiplier */
     INGLE_KEY_EXPERTS = 64,    /* expert_count and what belongs to it */
     INGLE_KEY_GATING = 128,    /* expert_gating_func, expert_weights_norm, expert_group_* */
     INGLE_KEY_CLAMP = 256,     /* attention.clamp_kqv */
-    INGLE_KEY_ALIBI = 512,     /* attention.max_alibi_bias */
-    INGLE_KEY_SECTIONS = 1024  /* rope.dimension_sections: for text all turn by the position */
+    INGLE_KEY_ALIBI = 512      /* attention.max_alibi_bias */
 };
 
 /* What layers without attention carry from token to token; plan_recurrent.c has their steps. */
@@ -260,6 +259,7 @@ typedef struct ingle_hparams {
     uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
     ingle_recur recur;
     bool gated_attn;
+    char *unread; /* names of keys that were passed over and may matter, or NULL */
 } ingle_hparams;
 
 /* ingle_hparams_free() after it, whatever it returned. */

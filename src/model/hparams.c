@@ -7,28 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-
-/* Keys that change the arithmetic: refused rather than ignored where a family does not read them.
- * `neutral` is the value at which the key says nothing. */
-static const struct {
-    const char *key;
-    double neutral;
-    unsigned read_by; /* INGLE_KEY_* */
-} special_keys[] = {
-    {"expert_count", 0, INGLE_KEY_EXPERTS},
-    {"interleave_moe_layer_step", 1, 0}, /* experts in every layer behind the dense ones */
-    {"attention.clamp_kqv", 0, INGLE_KEY_CLAMP},
-    {"attention.max_alibi_bias", 0, INGLE_KEY_ALIBI},
-    {"attn_logit_softcapping", 0, INGLE_KEY_SOFTCAPS},
-    {"final_logit_softcapping", 0, INGLE_KEY_SOFTCAPS},
-    {"logit_scale", 0, INGLE_KEY_SCALES | INGLE_KEY_LOGIT_SCALE},
-    {"embedding_scale", 0, INGLE_KEY_SCALES},
-    {"residual_scale", 0, INGLE_KEY_SCALES},
-    {"use_parallel_residual", 0, INGLE_KEY_PARALLEL},
-    {"attention.temperature_scale", 0, INGLE_KEY_TEMPERATURE},
-    {"rope.scaling.yarn_log_multiplier", 0, INGLE_KEY_YARN},
-    {"attention.relative_buckets_count", 0, 0},
-};
+#include "model/keys.h"
 
 /* A reader with the family's prefix: "llama" + "." + key. */
 typedef struct reader {
@@ -36,11 +15,14 @@ typedef struct reader {
     const char *prefix;
     ingle_error *err;
     char key[128];
+    uint8_t *asked; /* [n_kv] keys that were looked for */
 } reader;
 
 static const char *full_key(reader *r, const char *key)
 {
     snprintf(r->key, sizeof r->key, "%s.%s", r->prefix, key);
+    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, r->key);
+    if (kv) r->asked[kv - r->g->kv] = 1;
     return r->key;
 }
 
@@ -66,6 +48,14 @@ static ingle_status read_f64(reader *r, const char *key, bool required, double m
                           (double)value, min, max);
     *out = (double)value;
     return INGLE_OK;
+}
+
+/* A list with an entry for every layer; those that draft further tokens may be counted too. */
+static ingle_status check_list(reader *r, const ingle_gguf_kv *kv, const ingle_hparams *hp)
+{
+    if (kv->n == hp->n_layer || kv->n == hp->n_layer + hp->n_next) return INGLE_OK;
+    return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
+                      kv->n, hp->n_layer);
 }
 
 typedef uint32_t *layer_field(ingle_layer *layer);
@@ -98,9 +88,8 @@ static ingle_status read_layers(reader *r, const char *key, bool required, uint3
         for (uint32_t l = 0; !st && l < hp->n_layer; l++) *field(&hp->layer[l]) = *out;
         return st;
     }
-    if (kv->n < hp->n_layer)
-        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
-                          kv->n, hp->n_layer);
+    ingle_status st = check_list(r, kv, hp);
+    if (st) return st;
     *out = 0;
     for (uint32_t l = 0; l < hp->n_layer; l++) {
         if (!ingle_gguf_item_i64(kv, l, &value) || value < min || value > max)
@@ -179,23 +168,6 @@ static ingle_status read_head_dim(reader *r, const char *key, const ingle_hparam
                           r->prefix, hp->n_head, hp->n_embd);
     *out = hp->n_embd / hp->n_head;
     return read_u32(r, key, false, 1, 4096, out);
-}
-
-static ingle_status refuse_foreign(reader *r, unsigned keys)
-{
-    for (size_t i = 0; i < sizeof special_keys / sizeof special_keys[0]; i++) {
-        const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, special_keys[i].key));
-        double value = NAN;
-        int64_t whole;
-        if (!kv || keys & special_keys[i].read_by) continue;
-        if (ingle_gguf_item_i64(kv, 0, &whole)) value = (double)whole; /* booleans too */
-        else ingle_gguf_item_f64(kv, 0, &value);
-        if (value != special_keys[i].neutral)
-            return ingle_fail(r->err, INGLE_EUNSUPPORTED,
-                              "key '%s': family '%s' is not supported with it yet", r->key,
-                              r->prefix);
-    }
-    return INGLE_OK;
 }
 
 static ingle_status read_bool(reader *r, const char *key, bool *out)
@@ -278,7 +250,6 @@ static ingle_status read_attention(reader *r, const ingle_family *f, ingle_hpara
     if (f->rope_where == INGLE_ROPE_NOWHERE || (f->alibi_layers && alibi)) hp->turns = false;
     hp->clamp_qkv = (float)clamp;
     hp->alibi_bias = (float)bias;
-    if (!(f->keys & INGLE_KEY_SECTIONS)) return INGLE_OK;
     const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "rope.dimension_sections"));
     int64_t n_other = 0;
     /* time, height and width are all the position of a text's token; a fourth would be 0 */
@@ -287,11 +258,6 @@ static ingle_status read_attention(reader *r, const ingle_family *f, ingle_hpara
         return ingle_fail(r->err, INGLE_EUNSUPPORTED,
                           "key '%s': a fourth section is not supported yet", r->key);
     return INGLE_OK;
-}
-
-static bool str_is(ingle_str s, const char *text)
-{
-    return s.len == strlen(text) && !memcmp(s.ptr, text, s.len);
 }
 
 /* Ranks of the latents and heads as they are outside of them. What key_length says then is how wide
@@ -336,10 +302,8 @@ static ingle_status read_sparsity(reader *r, ingle_hparams *hp)
 {
     const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "activation_sparsity_scale"));
     double value;
-    if (!kv) return INGLE_OK;
-    if (kv->n < hp->n_layer)
-        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
-                          kv->n, hp->n_layer);
+    ingle_status st = kv ? check_list(r, kv, hp) : INGLE_OK;
+    if (st || !kv) return st;
     for (uint32_t l = 0; l < hp->n_layer; l++) {
         if (!ingle_gguf_item_f64(kv, l, &value) || !(value <= 100))
             return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be at most 100",
@@ -379,55 +343,99 @@ static ingle_status read_streams(reader *r, const ingle_family *f, ingle_hparams
     return st || !f->altup ? st : read_altup(r, hp);
 }
 
-static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
+/* The factor, by its own key or the older one; 0 stands for none. */
+static ingle_status read_factor(reader *r, double *factor)
 {
-    ingle_rope *rope = &hp->rope;
-    ingle_str type = {"none", 4};
+    const char *key = "rope.scaling.factor";
+    if (!ingle_gguf_find(r->g, full_key(r, key))) key = "rope.scale_linear";
+    ingle_status st = read_f64(r, key, false, 0, 1e6, factor);
+    if (!st && *factor == 0) *factor = 1;
+    if (st || *factor >= 1) return st;
+    return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' is %g, should be 0 or 1 to 1e+06", r->key,
+                      *factor);
+}
+
+static ingle_status read_scaling_type(reader *r, ingle_rope *rope)
+{
+    static const struct {
+        const char *name;
+        ingle_rope_scaling scaling;
+    } types[] = {{"none", INGLE_SCALING_NONE},
+                 {"", INGLE_SCALING_NONE},
+                 {"linear", INGLE_SCALING_LINEAR},
+                 {"yarn", INGLE_SCALING_YARN},
+                 {"longrope", INGLE_SCALING_LONG}};
+    ingle_str type = {"linear", 6}; /* a factor without a type, as older files have it */
     ingle_status st =
         ingle_gguf_get_str(r->g, full_key(r, "rope.scaling.type"), false, &type, r->err);
     if (st) return st;
-    if (str_is(type, "linear")) rope->scaling = INGLE_SCALING_LINEAR;
-    else if (str_is(type, "yarn")) rope->scaling = INGLE_SCALING_YARN;
-    else if (str_is(type, "longrope")) rope->scaling = INGLE_SCALING_LONG;
-    else if (!str_is(type, "none") && type.len)
+    size_t i = 0;
+    while (i < sizeof types / sizeof *types && !ingle_str_is(type, types[i].name)) i++;
+    if (i == sizeof types / sizeof *types)
         return ingle_fail(
             r->err, INGLE_EUNSUPPORTED,
             "key '%s': rope scaling '%.*s' is not supported (none, linear, yarn, longrope are)",
             r->key, (int)(type.len < 40 ? type.len : 40), type.ptr);
-    /* Converters of MiniCPM3 write the lists and no type. */
-    if (!rope->scaling && ingle_gguf_find_tensor(r->g, "rope_factors_long.weight"))
-        rope->scaling = INGLE_SCALING_LONG;
+    rope->scaling = types[i].scaling;
+    return INGLE_OK;
+}
+
+/* What YaRN multiplies cosine and sine by follows from the factor; the key may say no other number. */
+static ingle_status check_yarn_factor(reader *r, double factor)
+{
+    double given = 1, own = 1 + 0.1 * log(factor);
+    ingle_status st = read_f64(r, "rope.scaling.yarn_attn_factor", false, 0, 1e3, &given);
+    if (st || given == 1 || fabs(given - own) < 1e-4 * own) return st;
+    return ingle_fail(r->err, INGLE_EUNSUPPORTED, "key '%s' is %g, supported are 1 and %g", r->key,
+                      given, own);
+}
+
+static ingle_status read_scaling(reader *r, unsigned keys, ingle_hparams *hp)
+{
+    ingle_rope *rope = &hp->rope;
+    uint32_t n_ctx_orig = hp->n_ctx;
     rope->factor = 1;
     rope->n_ctx_orig = hp->n_ctx;
     rope->attn_factor = 1;
     rope->beta_fast = 32;
     rope->beta_slow = 1;
-    if (rope->scaling == INGLE_SCALING_NONE) return INGLE_OK;
-    uint32_t n_ctx_orig = hp->n_ctx;
-    if ((st = read_f64(r, "rope.scaling.factor", false, 1, 1e6, &rope->factor))) return st;
+    ingle_status st = read_scaling_type(r, rope);
+    if (!st && rope->scaling != INGLE_SCALING_NONE) st = read_factor(r, &rope->factor);
+    if (st) return st;
+    if (rope->scaling == INGLE_SCALING_LINEAR && rope->factor == 1)
+        rope->scaling = INGLE_SCALING_NONE;
+    /* Converters of MiniCPM3 write the lists and no type. */
+    if (!rope->scaling && ingle_gguf_find_tensor(r->g, "rope_factors_long.weight"))
+        rope->scaling = INGLE_SCALING_LONG;
     if ((st = read_f64(r, "rope.scaling.attn_factor", false, 1e-3, 1e3, &rope->attn_factor)))
         return st;
+    if (rope->scaling == INGLE_SCALING_NONE) return INGLE_OK;
     if ((st = read_u32(r, "rope.scaling.original_context_length", false, 1, 1u << 30, &n_ctx_orig)))
         return st;
     rope->n_ctx_orig = n_ctx_orig;
-    if (!(keys & INGLE_KEY_YARN)) return INGLE_OK;
+    if (rope->scaling != INGLE_SCALING_YARN) return INGLE_OK;
     if ((st = read_f64(r, "rope.scaling.yarn_beta_fast", false, 1e-3, 1e6, &rope->beta_fast)))
         return st;
     if ((st = read_f64(r, "rope.scaling.yarn_beta_slow", false, 1e-3, 1e6, &rope->beta_slow)))
         return st;
+    if ((st = check_yarn_factor(r, rope->factor))) return st;
+    if (!(keys & INGLE_KEY_YARN)) return INGLE_OK;
     return read_f64(r, "rope.scaling.yarn_log_multiplier", false, 0, 1e3, &rope->log_multiplier);
 }
 
-/* Which layers are windowed: as the key lists them, or all but the last of each period. */
+/* Which layers are windowed: as the key lists them, or all but one of each period. */
 static ingle_status read_local(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
-    uint32_t period = hp->window_period;
-    const ingle_gguf_kv *kv =
-        ingle_gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
-    bool list = f->window_list && kv && kv->type == INGLE_GGUF_ARRAY;
-    if (list && kv->n < hp->n_layer)
-        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
-                          kv->n, hp->n_layer);
+    static const char pattern[] = "attention.sliding_window_pattern";
+    const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, pattern));
+    bool list = kv && kv->type == INGLE_GGUF_ARRAY;
+    ingle_status st = INGLE_OK;
+    uint32_t n_local = 0, period = hp->window_period = f->window_period;
+    if (list) st = check_list(r, kv, hp);
+    else st = read_u32(r, pattern, false, 0, 4096, &period);
+    if (st) return st;
+    bool everywhere = !list && !period;
+    if (!list) hp->window_period = period;
     for (uint32_t l = 0; l < hp->n_layer; l++) {
         ingle_layer *layer = &hp->layer[l];
         int64_t value = period && l % period != (f->window_first ? 0 : period - 1);
@@ -435,8 +443,16 @@ static ingle_status read_local(reader *r, const ingle_family *f, ingle_hparams *
             return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' entry %u should be 0 or 1", r->key,
                               l);
         layer->local = value == 1;
-        layer->window = layer->local || (!list && !period) ? hp->window : 0;
+        layer->window = layer->local || everywhere ? hp->window : 0;
+        n_local += layer->local;
     }
+    bool by_window = f->rope_swa || f->rope_where == INGLE_ROPE_WINDOWED ||
+                     f->rope_where == INGLE_ROPE_WINDOWED_IF;
+    if (list && !n_local && hp->window && by_window) /* what would its layers turn by? */
+        return ingle_fail(r->err, INGLE_EUNSUPPORTED,
+                          "key '%s' marks no layer although there is a window: family '%s' turns "
+                          "windowed layers by a RoPE of their own",
+                          r->key, f->name);
     return INGLE_OK;
 }
 
@@ -445,14 +461,9 @@ static ingle_status read_window(reader *r, const ingle_family *f, ingle_hparams 
 {
     ingle_status st = read_u32(r, "attention.sliding_window", false, 0, 1u << 30, &hp->window);
     if (st) return st;
-    if (f->ignore_window) hp->window = 0;
-    hp->window_period = f->window_period;
     const ingle_gguf_kv *kv =
         ingle_gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
-    if (f->window_period && kv && kv->type != INGLE_GGUF_ARRAY)
-        if ((st = read_u32(r, "attention.sliding_window_pattern", false, 1, 4096,
-                           &hp->window_period)))
-            return st;
+    if (f->ignore_window && !kv) hp->window = 0;
     if ((st = read_local(r, f, hp))) return st;
     hp->rope_swa = hp->rope;
     if (!f->rope_swa) return INGLE_OK;
@@ -600,9 +611,7 @@ static ingle_status read_attending(reader *r, uint32_t every, ingle_hparams *hp)
     ingle_status st = read_u32(r, "full_attention_interval", false, 1, 4096, &every);
     if (st) return st;
     const ingle_gguf_kv *kv = ingle_gguf_find(r->g, full_key(r, "attention.recurrent_layers"));
-    if (kv && kv->n < hp->n_layer)
-        return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' has %zu entries, should have %u", r->key,
-                          kv->n, hp->n_layer);
+    if (kv && (st = check_list(r, kv, hp))) return st;
     for (uint32_t l = 0; l < hp->n_layer; l++) {
         int64_t recurs = (l + 1) % every != 0;
         if (kv && (!ingle_gguf_item_i64(kv, l, &recurs) || recurs < 0 || recurs > 1))
@@ -643,55 +652,68 @@ static ingle_status read_recurrence(reader *r, const ingle_family *f, ingle_hpar
     return check_sections(r, hp);
 }
 
+static ingle_status read_all(reader *r, const ingle_family *family, ingle_hparams *hp)
+{
+    const ingle_gguf *g = r->g;
+    ingle_status st;
+    double eps = 0, base = 10000;
+    if ((st = read_layer_count(r, hp))) return st;
+    if ((st = read_u32(r, "embedding_length", true, 1, 1u << 20, &hp->n_embd))) return st;
+    if ((st = read_u32(r, "context_length", true, 1, 1u << 30, &hp->n_ctx))) return st;
+    if ((st = read_counts(r, family, hp))) return st;
+    if ((st = read_head_dim(r, "attention.key_length", hp, &hp->head_dim_k))) return st;
+    if ((st = read_head_dim(r, "attention.value_length", hp, &hp->head_dim_v))) return st;
+    const char *eps_key = "attention.layer_norm_rms_epsilon";
+    if (family->norm == INGLE_NORM_LAYER && !ingle_gguf_find(g, full_key(r, eps_key)))
+        eps_key = "attention.layer_norm_epsilon";
+    if ((st = read_f64(r, eps_key, true, 0, 1, &eps))) return st;
+    hp->eps = (float)eps;
+    hp->rope.n_rot = hp->head_dim_k;
+    if (hp->n_head) /* else nothing turns */
+        if ((st = read_u32(r, "rope.dimension_count", false, 2, hp->head_dim_k, &hp->rope.n_rot)))
+            return st;
+    if (hp->rope.n_rot % 2)
+        return ingle_fail(r->err, INGLE_EFORMAT,
+                          "key '%s.rope.dimension_count' is %u, should be even", r->prefix,
+                          hp->rope.n_rot);
+    if ((st = read_latent(r, family, hp))) return st;
+    if ((st = read_f64(r, "rope.freq_base", false, 1, 1e12, &base))) return st;
+    hp->rope.base = base;
+    bool wide = family->wide_scale_layers && hp->n_layer == family->wide_scale_layers;
+    double scale = wide ? 1.0 / sqrt((double)hp->n_embd / hp->n_head) : family->unit_scores;
+    if (ingle_gguf_find(g, full_key(r, "attention.scale")))
+        if ((st = read_f64(r, "attention.scale", true, 1e-9, 1e9, &scale))) return st;
+    hp->attn_scale = (float)scale;
+    if ((st = read_experts(r, family, hp))) return st;
+    if ((st = read_streams(r, family, hp))) return st;
+    if ((st = read_special(r, family, hp))) return st;
+    if ((st = read_attention(r, family, hp))) return st;
+    if ((st = read_scaling(r, family->keys, hp))) return st;
+    if (family->yarn_tenth) move_magnitude(hp);
+    if ((st = read_window(r, family, hp))) return st;
+    if ((st = read_swa_dims(r, family, hp))) return st;
+    return read_recurrence(r, family, hp);
+}
+
 ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, const ingle_gguf *g,
                                 ingle_error *err)
 {
     reader r = {.g = g, .prefix = family->name, .err = err};
     memset(hp, 0, sizeof *hp);
-    ingle_status st;
-    double eps = 0, base = 10000;
-    if ((st = refuse_foreign(&r, family->keys))) return st;
-    if ((st = read_layer_count(&r, hp))) return st;
-    if ((st = read_u32(&r, "embedding_length", true, 1, 1u << 20, &hp->n_embd))) return st;
-    if ((st = read_u32(&r, "context_length", true, 1, 1u << 30, &hp->n_ctx))) return st;
-    if ((st = read_counts(&r, family, hp))) return st;
-    if ((st = read_head_dim(&r, "attention.key_length", hp, &hp->head_dim_k))) return st;
-    if ((st = read_head_dim(&r, "attention.value_length", hp, &hp->head_dim_v))) return st;
-    const char *eps_key = "attention.layer_norm_rms_epsilon";
-    if (family->norm == INGLE_NORM_LAYER && !ingle_gguf_find(g, full_key(&r, eps_key)))
-        eps_key = "attention.layer_norm_epsilon";
-    if ((st = read_f64(&r, eps_key, true, 0, 1, &eps))) return st;
-    hp->eps = (float)eps;
-    hp->rope.n_rot = hp->head_dim_k;
-    if (hp->n_head) /* else nothing turns */
-        if ((st = read_u32(&r, "rope.dimension_count", false, 2, hp->head_dim_k, &hp->rope.n_rot)))
-            return st;
-    if (hp->rope.n_rot % 2)
-        return ingle_fail(err, INGLE_EFORMAT, "key '%s.rope.dimension_count' is %u, should be even",
-                          r.prefix, hp->rope.n_rot);
-    if ((st = read_latent(&r, family, hp))) return st;
-    if ((st = read_f64(&r, "rope.freq_base", false, 1, 1e12, &base))) return st;
-    hp->rope.base = base;
-    bool wide = family->wide_scale_layers && hp->n_layer == family->wide_scale_layers;
-    double scale = wide ? 1.0 / sqrt((double)hp->n_embd / hp->n_head) : family->unit_scores;
-    if (ingle_gguf_find(g, full_key(&r, "attention.scale")))
-        if ((st = read_f64(&r, "attention.scale", true, 1e-9, 1e9, &scale))) return st;
-    hp->attn_scale = (float)scale;
-    if ((st = read_experts(&r, family, hp))) return st;
-    if ((st = read_streams(&r, family, hp))) return st;
-    if ((st = read_special(&r, family, hp))) return st;
-    if ((st = read_attention(&r, family, hp))) return st;
-    if ((st = read_scaling(&r, family->keys, hp))) return st;
-    if (family->yarn_tenth) move_magnitude(hp);
-    if ((st = read_window(&r, family, hp))) return st;
-    if ((st = read_swa_dims(&r, family, hp))) return st;
-    return read_recurrence(&r, family, hp);
+    if (!(r.asked = ingle_new(g->n_kv, sizeof *r.asked)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu keys", g->n_kv);
+    ingle_status st = read_all(&r, family, hp);
+    if (!st) st = ingle_keys_check(g, r.prefix, r.asked, &hp->unread, err);
+    free(r.asked);
+    return st;
 }
 
 void ingle_hparams_free(ingle_hparams *hp)
 {
     free(hp->layer);
+    free(hp->unread);
     hp->layer = NULL;
+    hp->unread = NULL;
 }
 
 float ingle_layer_attn_scale(const ingle_hparams *hp, uint32_t layer)

@@ -174,6 +174,27 @@ static ingle_status check_vocab(const ingle_model *m, ingle_error *err)
     return INGLE_OK;
 }
 
+/* Files of other kinds have their model's architecture, or none that is known. */
+static ingle_status check_kind(const ingle_model *m, ingle_error *err)
+{
+    static const struct {
+        const char *type, *what;
+    } kinds[] = {
+        {"adapter", "a LoRA adapter: it goes with the model it was made for"},
+        {"mmproj", "an encoder of pictures or sound (mmproj): it goes with a model of text"},
+        {"imatrix", "an importance matrix (imatrix): it serves to quantise a model"}};
+    ingle_str type = {"", 0};
+    if (strcmp(m->architecture, "clip") == 0) type = (ingle_str){"mmproj", 6}; /* older files */
+    if (ingle_gguf_find(m->gguf, "adapter.type")) type = (ingle_str){"adapter", 7};
+    ingle_status st = ingle_gguf_get_str(m->gguf, "general.type", false, &type, err);
+    if (st || !type.len || ingle_str_is(type, "model")) return st;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (ingle_str_is(type, kinds[i].type))
+            return ingle_fail(err, INGLE_EUNSUPPORTED, "this is no model but %s", kinds[i].what);
+    return ingle_fail(err, INGLE_EUNSUPPORTED, "key 'general.type' is '%.*s': this is no model",
+                      type.len < 60 ? (int)type.len : 60, type.ptr);
+}
+
 static ingle_status open_parts(ingle_model *m, const char *path, const ingle_model_options *opt,
                                ingle_error *err)
 {
@@ -181,6 +202,7 @@ static ingle_status open_parts(ingle_model *m, const char *path, const ingle_mod
     bool plan = opt->parts == INGLE_PARTS_ALL || opt->parts == INGLE_PARTS_PLAN;
     if ((st = ingle_gguf_open(&m->gguf, path, plan, err))) return st;
     if ((st = read_names(m, err))) return st;
+    if (opt->parts != INGLE_PARTS_META && (st = check_kind(m, err))) return st;
     bool has_vocab = ingle_gguf_find(m->gguf, "tokenizer.ggml.model") != NULL;
     if (opt->parts == INGLE_PARTS_VOCAB || (plan && has_vocab))
         if ((st = ingle_vocab_open(&m->vocab, m->gguf, err))) return st;

@@ -17,11 +17,6 @@ static ingle_status no_memory(ingle_error *err)
     return ingle_fail(err, INGLE_ENOMEM, "vocabulary: no memory");
 }
 
-static bool is(ingle_str s, const char *text)
-{
-    return s.len == strlen(text) && memcmp(s.ptr, text, s.len) == 0;
-}
-
 /* ---- strings -----------------------------------------------------------------------------------
  */
 
@@ -41,7 +36,7 @@ static ingle_status read_model(ingle_vocab *v, const ingle_gguf *g, ingle_error 
     ingle_status st = ingle_gguf_get_str(g, key_model, true, &model, err);
     if (st) return st;
     size_t i = 0, n_kinds = sizeof kinds / sizeof kinds[0];
-    while (i < n_kinds && !is(model, kinds[i].name)) i++;
+    while (i < n_kinds && !ingle_str_is(model, kinds[i].name)) i++;
     if (i == n_kinds)
         return ingle_fail(err, INGLE_EUNSUPPORTED,
                           "key '%s': tokenizers of kind '%.*s' are not supported (gpt2, llama, "
@@ -50,7 +45,7 @@ static ingle_status read_model(ingle_vocab *v, const ingle_gguf *g, ingle_error 
     v->kind = kinds[i].kind;
     if (v->kind != INGLE_VOCAB_BPE) return INGLE_OK;
     if ((st = ingle_gguf_get_str(g, key_pre, false, &pre, err))) return st;
-    if (is(model, "gemma4")) pre = model;
+    if (ingle_str_is(model, "gemma4")) pre = model;
     v->pretok = ingle_pretok_find(pre.ptr, pre.len);
     if (!v->pretok) {
         char similar[120];
