@@ -223,6 +223,11 @@ INGLE_API ingle_status ingle_model_meta(const ingle_model *model, size_t i, cons
                                         char *value, size_t cap, size_t *len, size_t max_items,
                                         ingle_error *err);
 
+/* What was guessed or passed over when the file was opened, and is no failure: one line each, i from 0;
+ * INGLE_ENOTFOUND past the end. *text stays valid as long as the model. */
+INGLE_API ingle_status ingle_model_note(const ingle_model *model, size_t i, const char **text,
+                                        ingle_error *err);
+
 typedef struct ingle_tensor_info {
     const char *name;
     const char *type; /* "Q4_K" */
@@ -458,7 +463,7 @@ typedef struct ingle_eval {
 INGLE_API ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n_evals,
                                            ingle_error *err);
 
-/* Row i_row of the last eval: [n_vocab] floats, good as long as is said at ingle_session_open(). With
+/* Row i_row of the last eval: [n_vocab] floats, -infinity where a padded vocabulary has no token, good as long as is said at ingle_session_open(). With
  * INGLE_ROWS_LAST the only row is 0; with INGLE_ROWS_ALL row i belongs to token i of that eval. */
 INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t i_row,
                                             const float **logits, ingle_error *err);
@@ -561,6 +566,12 @@ INGLE_API void ingle_sampler_options_init_sized(ingle_sampler_options *opt, size
 INGLE_API ingle_status ingle_sampler_options_check(const ingle_sampler_options *opt,
                                                    ingle_error *err);
 
+/* Puts the settings that the file recommends (keys general.sampling.*) into options that were filled before;
+ * the caller's own come after it. opt->order may then point into the model. INGLE_EFORMAT names a key with
+ * a value out of range. */
+INGLE_API ingle_status ingle_sampler_options_from_model(ingle_sampler_options *opt,
+                                                        const ingle_model *model, ingle_error *err);
+
 /* n_vocab bounds token ids. model may be NULL unless dry_multiplier is set (breakers are text).
  * Every parameter is range-checked: INGLE_EINVAL names the option. opt is not retained. */
 INGLE_API ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
@@ -661,7 +672,7 @@ typedef struct ingle_generate_result {
 
 /* Appends the prompt (n >= 1 tokens, or 0 to go on from the session's last logits) and generates. Afterwards the session
  * holds the prompt and exactly the tokens whose text was returned: a token of which a stop string cut off a part is
- * rewound (its emitted part stays emitted). A token past the vocabulary's last has no text. Logits that the sampler
+ * rewound (its emitted part stays emitted). Tokens that the file suppresses are never drawn. Logits that the sampler
  * refuses end the generation with the sampler's status. The sampler must have been opened for the model's n_vocab.
  * On failure the session is as it was, its logits too; the sampler should be reset. */
 INGLE_API ingle_status ingle_generate(ingle_session *session, ingle_sampler *sampler,

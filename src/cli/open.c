@@ -177,6 +177,9 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
     int code = h->path[0] ? EXIT_DONE : open_path(h, opt);
     if (code != EXIT_DONE) return code;
     ingle_status status = open_try(h, opt, parts, &err);
+    const char *note;
+    for (size_t i = 0; status == INGLE_OK && !ingle_model_note(h->model, i, &note, NULL); i++)
+        out_note("%s: %s", h->path, note);
     if (status == INGLE_OK) return EXIT_DONE;
     size_t len = strlen(h->path);
     if (!strncmp(err.text, h->path, len) && !strncmp(err.text + len, ": ", 2)) /* once is enough */

@@ -385,6 +385,7 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
 
     platform_catch_interrupt();
     if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
+    if ((code = sampling_from_model(&opt.sampling, h.model, h.path)) != EXIT_DONE) goto end;
     if (h.info.chat_template) {
         out_note("this model has a chat template; 'run' continues plain text and does not use it");
     }

@@ -146,6 +146,26 @@ bool sampling_settle(sampling_options *opt)
     return true;
 }
 
+int sampling_from_model(sampling_options *opt, const ingle_model *model, const char *path)
+{
+    sampling_options file;
+    ingle_error err = {{0}};
+    sampling_init(&file);
+    if (ingle_sampler_options_from_model(&file.lib, model, &err) != INGLE_OK) {
+        out_error("%s: %s", path, err.text);
+        return EXIT_MODEL;
+    }
+    for (size_t i = 0; i < SAMPLING_N_ROWS; i++) {
+        const arg_option *row = &sampling_rows[i];
+        if (opt->given >> i & 1) continue;
+        if (row->kind == ARG_INT || row->kind == ARG_FLOAT)
+            memcpy((char *)opt + row->offset, (const char *)&file + row->offset, sizeof(float));
+        else if (row->offset == LIB(order)) opt->lib.order = file.lib.order;
+        else if (row->offset == AT(mirostat)) opt->lib.mirostat = file.lib.mirostat;
+    }
+    return EXIT_DONE;
+}
+
 void sampling_free(sampling_options *opt)
 {
     args_list_free(&opt->dry_breakers);

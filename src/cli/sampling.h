@@ -24,6 +24,9 @@ void sampling_init(sampling_options *opt);
 ingle_status sampling_check(const void *options, const arg_option *row, ingle_error *err);
 /* After parsing: draws a seed if none was given, reads the biases. False: the reason is on stderr. */
 bool sampling_settle(sampling_options *opt);
+/* Takes what the file recommends for options that were not given. The exit code; the reason is on
+ * stderr. */
+int sampling_from_model(sampling_options *opt, const ingle_model *model, const char *path);
 void sampling_free(sampling_options *opt);
 
 #endif

@@ -96,6 +96,7 @@ void summary_print(const open_handles *h, const open_options *opt, const char *w
 {
     const ingle_model_info *info = &h->info;
     char size[32];
+    const char *note;
     ingle_token_info token;
     out_format_bytes((double)info->n_bytes, size, sizeof size);
     print_field("file", h->path);
@@ -112,6 +113,8 @@ void summary_print(const open_handles *h, const open_options *opt, const char *w
     if (info->n_vocab > 0) printf("vocabulary    %d tokens\n", info->n_vocab);
     print_field("template", summary_template(info->chat_template));
     if (!why[0]) print_memory_line(h, opt);
+    for (size_t i = 0; ingle_model_note(h->model, i, &note, NULL) == INGLE_OK; i++)
+        print_field("note", note);
     bool has_vocab = why[0] || ingle_token_info_get(h->model, 0, &token, NULL) == INGLE_OK;
     print_limits(info, has_vocab, why);
 }
@@ -139,6 +142,7 @@ void summary_json(const open_handles *h, const char *why)
 {
     const ingle_model_info *info = &h->info;
     ingle_family_info f = {0};
+    const char *note;
     fputs("\"file\":", stdout);
     out_json_string(h->path, strlen(h->path));
     json_member("name", info->name);
@@ -153,6 +157,12 @@ void summary_json(const open_handles *h, const char *why)
     json_member("template", summary_template(info->chat_template));
     printf(",\"runs\":%s", why[0] ? "false" : "true");
     json_member("why", why);
+    fputs(",\"notes\":[", stdout);
+    for (size_t i = 0; ingle_model_note(h->model, i, &note, NULL) == INGLE_OK; i++) {
+        if (i) putchar(',');
+        out_json_string(note, strlen(note));
+    }
+    putchar(']');
     printf(",\"n_params\":%zu,\"n_bytes\":%zu,\"bits_per_weight\":%.4f,\"n_tensors\":%zu,"
            "\"n_vocab\":%d,\"n_embd\":%d,\"n_layer\":%d,\"n_head\":%d,\"n_head_kv\":%d,"
            "\"n_ctx_train\":%d",

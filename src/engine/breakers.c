@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,30 @@ void ingle_breakers_free(ingle_breaker_list *list)
 
 /* ---- the sampler's door ---- */
 
+/* The caller's biases, and a ban of every token that the file suppresses, in *biases. A bias of what is no
+ * token of the vocabulary is refused. */
+static ingle_status add_suppressed(ingle_sampler_options *o, const ingle_vocab *v,
+                                   ingle_logit_bias **biases, ingle_error *err)
+{
+    ingle_vocab_info info;
+    ingle_vocab_info_get(v, &info);
+    for (size_t i = 0; i < o->n_logit_bias; i++)
+        if (o->logit_bias[i].token >= info.n_tokens)
+            return ingle_fail(err, INGLE_EINVAL,
+                              "logit_bias: token %d is outside the vocabulary of %d",
+                              o->logit_bias[i].token, info.n_tokens);
+    if (!info.n_suppressed) return INGLE_OK;
+    size_t n = o->n_logit_bias;
+    if (!(*biases = ingle_new(n + info.n_suppressed, sizeof **biases)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the suppressed tokens");
+    if (n) memcpy(*biases, o->logit_bias, n * sizeof **biases);
+    for (size_t i = 0; i < info.n_suppressed; i++)
+        (*biases)[n++] = (ingle_logit_bias){info.suppressed[i], -INFINITY};
+    o->logit_bias = *biases;
+    o->n_logit_bias = n;
+    return INGLE_OK;
+}
+
 ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
                                 int32_t n_vocab, const ingle_model *model, ingle_error *err)
 {
@@ -123,13 +148,16 @@ ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options
     if (!st) st = ingle_options_take(&o, sizeof o, opt, "the sampler", err);
     if (st) return st;
     bool dry = o.dry_multiplier != 0 && o.n_dry_breakers && o.dry_breakers;
-    if (!dry) return ingle_sampler_new(out, &o, n_vocab, NULL, 0, err);
-    if (!model || !model->vocab)
+    const ingle_vocab *v = model ? model->vocab : NULL;
+    if (dry && !v)
         return ingle_fail(err, INGLE_EINVAL,
                           "option 'dry_multiplier' needs a model with a vocabulary");
+    ingle_logit_bias *biases = NULL;
     ingle_breaker_list list = {0};
-    st = ingle_breakers_find(&list, model->vocab, o.dry_breakers, o.n_dry_breakers, err);
+    if (v) st = add_suppressed(&o, v, &biases, err);
+    if (!st && dry) st = ingle_breakers_find(&list, v, o.dry_breakers, o.n_dry_breakers, err);
     if (!st) st = ingle_sampler_new(out, &o, n_vocab, list.seq, list.n, err);
     ingle_breakers_free(&list);
+    free(biases);
     return st;
 }

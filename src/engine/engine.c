@@ -4,6 +4,7 @@
 #include "base/options.h"
 #include "kern/kern.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,6 +298,14 @@ static void save_states(ingle_engine *e, size_t n)
     }
 }
 
+/* Rows of a padded vocabulary that have no token are never drawn, nor listed. */
+static void ban_padding(const ingle_engine *e, const ingle_batch *batch)
+{
+    for (size_t r = 0; r < batch->n_rows; r++)
+        for (int32_t i = e->model->n_texts; i < e->model->n_vocab; i++)
+            batch->row_out[r][i] = -INFINITY;
+}
+
 size_t ingle_engine_drive(ingle_engine *e)
 {
     ingle_batch batch = {.tokens = e->tokens,
@@ -311,6 +320,7 @@ size_t ingle_engine_drive(ingle_engine *e)
     place_windows(e, &batch);
     save_states(e, batch.n_seqs);
     e->ops->run(e->backend, &batch);
+    ban_padding(e, &batch);
     pthread_mutex_lock(&e->lock);
     e->driving = false;
     for (size_t i = 0; i < batch.n_seqs; i++) {

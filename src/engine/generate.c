@@ -74,19 +74,22 @@ static bool emit(generation *g, const ingle_event *event)
 
 /* ---- log-probabilities ---- */
 
-/* The n best of logits, best first, as log-probabilities; the lower id wins a tie. */
-static void top_logprobs(const float *logits, size_t n_vocab, double log_sum, ingle_top *top,
-                         size_t n)
+/* The n best of logits, best first, as log-probabilities; the lower id wins a tie. Returns how many of
+ * them can be drawn at all. */
+static size_t top_logprobs(const float *logits, size_t n_vocab, double log_sum, ingle_top *top,
+                           size_t n)
 {
     size_t have = 0;
     for (size_t i = 0; n && i < n_vocab; i++) {
-        if (have == n && logits[i] <= logits[top[n - 1].token]) continue;
+        if (logits[i] == -INFINITY || (have == n && logits[i] <= logits[top[n - 1].token]))
+            continue;
         size_t at = have < n ? have++ : n - 1;
         for (; at && logits[top[at - 1].token] < logits[i]; at--) top[at] = top[at - 1];
         top[at].token = (int32_t)i;
     }
     for (size_t i = 0; i < have; i++)
         top[i].logprob = (float)((double)logits[top[i].token] - log_sum);
+    return have;
 }
 
 static double log_sum_exp(const float *logits, size_t n)
@@ -159,7 +162,7 @@ static ingle_status show(generation *g, const ingle_candidate *c, const float *l
         event.logprob = (float)((double)event.logit - log_sum);
         event.n_top = (size_t)g->opt->logprobs < n_vocab ? (size_t)g->opt->logprobs : n_vocab;
         event.top = top;
-        top_logprobs(logits, n_vocab, log_sum, top, event.n_top);
+        event.n_top = top_logprobs(logits, n_vocab, log_sum, top, event.n_top);
     }
     g->end[g->n++] = g->fed;
     g->last = c->token;
@@ -265,16 +268,20 @@ static ingle_status check(const ingle_session *s, const ingle_sampler *sampler,
     return INGLE_OK;
 }
 
-/* End tokens are never drawn while they are ignored. */
-static ingle_status ban_eog(generation *g, ingle_error *err)
+/* Suppressed tokens are never drawn (the sampler may not know the model), nor are end tokens while they
+ * are ignored. */
+static ingle_status ban_tokens(generation *g, ingle_error *err)
 {
-    if (!g->opt->ignore_eog || !g->vocab) return INGLE_OK;
     ingle_vocab_info v;
     ingle_token_info info;
     size_t n = 0;
+    if (!g->vocab) return INGLE_OK;
     ingle_vocab_info_get(g->vocab, &v);
-    int32_t *ids = ingle_new((size_t)v.n_tokens, sizeof *ids);
+    if (!g->opt->ignore_eog)
+        return ingle_sampler_ban(g->sampler, v.suppressed, v.n_suppressed, err);
+    int32_t *ids = ingle_new((size_t)v.n_tokens + v.n_suppressed, sizeof *ids);
     if (!ids) return ingle_fail(err, INGLE_ENOMEM, "no memory for the end tokens");
+    for (; n < v.n_suppressed; n++) ids[n] = v.suppressed[n];
     for (int32_t i = 0; i < v.n_tokens; i++)
         if (!ingle_vocab_token(g->vocab, i, &info, NULL) && info.eog) ids[n++] = i;
     ingle_status st = ingle_sampler_ban(g->sampler, ids, n, err);
@@ -320,7 +327,7 @@ static ingle_status generate(generation *g, const int32_t *prompt, size_t n,
     if (!(g->end = ingle_new(g->max, sizeof *g->end)))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu tokens", g->max);
     if ((st = grow(&g->piece, &g->piece_cap, 256, err))) return st;
-    if ((st = ban_eog(g, err))) return st;
+    if ((st = ban_tokens(g, err))) return st;
     if ((st = keep_logits(g, err))) return st;
     ingle_finish finish = INGLE_FINISH_CANCELLED;
     double t0 = ingle_now();
@@ -352,7 +359,7 @@ ingle_status ingle_generate(ingle_session *s, ingle_sampler *sampler, const int3
     st = ingle_options_take(&o, sizeof o, opt, "generate", err);
     if (!st) st = check(s, sampler, prompt, n, &o, err);
     if (!st) st = generate(&g, prompt, n, result, err);
-    if (o.ignore_eog && sampler) ingle_sampler_ban(sampler, NULL, 0, NULL);
+    if (sampler) ingle_sampler_ban(sampler, NULL, 0, NULL);
     ingle_stopper_close(&g.stopper);
     free(g.end);
     free(g.piece);

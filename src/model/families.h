@@ -259,6 +259,9 @@ typedef struct ingle_hparams {
     uint32_t n_next; /* layers behind the last that draft further tokens: they are not run */
     ingle_recur recur;
     bool gated_attn;
+    /* A classifier made of two rows of the head, those of the tokens "yes" and "no". */
+    bool ranks_by_words;
+    uint32_t rank_words[2];
     char *unread; /* names of keys that were passed over and may matter, or NULL */
 } ingle_hparams;
 

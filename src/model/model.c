@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/cpu.h"
+#include "base/mem.h"
 #include "base/options.h"
 #include "model/support.h"
 
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const ingle_model_options default_options = {.size = sizeof default_options, .fuse = true};
 
@@ -51,6 +53,8 @@ static void model_free(ingle_model *m)
     free(m->architecture);
     free(m->chat_template);
     free(m->rank_template);
+    free(m->sampler_order);
+    ingle_notes_free(&m->notes);
     free(m);
 }
 
@@ -146,6 +150,57 @@ static ingle_status refuse_architecture(const ingle_model *m, ingle_error *err)
                       fit.unknown[0] ? ", which does not know " : "", fit.unknown);
 }
 
+/* The template that Qwen3-Reranker was trained with (the model card of Qwen/Qwen3-Reranker-0.6B). */
+static const char qwen3_rank_template[] =
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and "
+    "the "
+    "Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n"
+    "<|im_start|>user\n<Instruct>: Given a web search query, retrieve relevant passages that "
+    "answer "
+    "the query\n<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n"
+    "<think>\n\n</think>\n\n";
+
+/* Whether the file says that it ranks. */
+static bool is_reranker(const ingle_model *m)
+{
+    static const char word[] = "rerank";
+    if (m->hp.pooling == INGLE_POOLING_RANK || m->rank_template) return true;
+    for (const char *p = m->name; *p; p++)
+        if (strncasecmp(p, word, sizeof word - 1) == 0) return true;
+    return false;
+}
+
+/* A reranker without a classifier, as Qwen's own files are, answers "yes" or "no": their two logits are
+ * the classifier. */
+static ingle_status find_rank_words(ingle_model *m, ingle_error *err)
+{
+    static const char *const words[2] = {"yes", "no"};
+    ingle_hparams *hp = &m->hp;
+    if (m->family->rank != INGLE_RANK_LAST || !m->vocab || !is_reranker(m) ||
+        ingle_gguf_find_tensor(m->gguf, "cls.output.weight") ||
+        ingle_gguf_find_tensor(m->gguf, "cls.weight"))
+        return INGLE_OK;
+    for (int i = 0; i < 2; i++) {
+        int32_t id;
+        size_t n;
+        ingle_status st =
+            ingle_vocab_tokenize(m->vocab, words[i], strlen(words[i]), 0, &id, 1, &n, err);
+        if (st && st != INGLE_ERANGE) return st;
+        if (st || n != 1) return INGLE_OK; /* no rank, which is refused when it is asked for */
+        hp->rank_words[i] = (uint32_t)id;
+    }
+    hp->ranks_by_words = true;
+    hp->pooling = INGLE_POOLING_RANK;
+    ingle_status st = ingle_notes_add(&m->notes, err,
+                                      "the file has no classifier: a rank is the probability of "
+                                      "\"yes\", and of \"no\", as the answer");
+    if (st || m->rank_template) return st;
+    if (!(m->rank_template = ingle_new(sizeof qwen3_rank_template, 1)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the template of pairs");
+    memcpy(m->rank_template, qwen3_rank_template, sizeof qwen3_rank_template);
+    return ingle_vocab_set_rank_template(m->vocab, qwen3_rank_template, err);
+}
+
 static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, ingle_error *err)
 {
     ingle_status st;
@@ -153,6 +208,7 @@ static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, in
     if ((st = ingle_gguf_get_str(m->gguf, "general.architecture", true, &arch, err))) return st;
     if (!(m->family = ingle_family_find(arch))) return refuse_architecture(m, err);
     if ((st = ingle_hparams_read(&m->hp, m->family, m->gguf, err))) return st;
+    if ((st = find_rank_words(m, err))) return st;
     if ((st = ingle_weights_init(&m->weights, m->gguf, opt->in_place, opt->map_experts, err)))
         return st;
     if ((st = ingle_plan_build(&m->plan, &m->weights, m->family, &m->hp, m->gguf, err))) return st;
@@ -162,11 +218,13 @@ static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, in
     return read_rope(m, err);
 }
 
-static ingle_status check_vocab(const ingle_model *m, ingle_error *err)
+static ingle_status check_vocab(ingle_model *m, ingle_error *err)
 {
     ingle_vocab_info v;
+    m->n_texts = m->n_vocab;
     if (!m->vocab) return INGLE_OK;
     ingle_vocab_info_get(m->vocab, &v);
+    m->n_texts = v.n_tokens;
     if (v.n_tokens > m->n_vocab)
         return ingle_fail(err, INGLE_EFORMAT,
                           "tokenizer.ggml.tokens has %d entries, but the model only %d", v.n_tokens,
@@ -195,6 +253,35 @@ static ingle_status check_kind(const ingle_model *m, ingle_error *err)
                       type.len < 60 ? (int)type.len : 60, type.ptr);
 }
 
+static ingle_status note_vocab(ingle_model *m, ingle_error *err)
+{
+    ingle_vocab_info v;
+    ingle_status st = INGLE_OK;
+    ingle_vocab_info_get(m->vocab, &v);
+    if (v.guessed_rule)
+        st = ingle_notes_add(
+            &m->notes, err,
+            "key 'tokenizer.ggml.pre' is missing: text is cut into words by the rule "
+            "'default', which is a guess");
+    if (!st && v.unread)
+        st = ingle_notes_add(&m->notes, err, "keys that may matter and are not read: %s", v.unread);
+    return st;
+}
+
+static ingle_status note_plan(ingle_model *m, ingle_error *err)
+{
+    char names[256];
+    size_t n = ingle_plan_media(m->gguf, names, sizeof names);
+    ingle_status st = INGLE_OK;
+    if (m->hp.unread)
+        st = ingle_notes_add(&m->notes, err, "keys that may matter and are not read: %s",
+                             m->hp.unread);
+    if (!st && n)
+        st = ingle_notes_add(&m->notes, err, "%zu tensors for pictures or sound are not used: %s",
+                             n, names);
+    return st;
+}
+
 static ingle_status open_parts(ingle_model *m, const char *path, const ingle_model_options *opt,
                                ingle_error *err)
 {
@@ -205,10 +292,13 @@ static ingle_status open_parts(ingle_model *m, const char *path, const ingle_mod
     if (opt->parts != INGLE_PARTS_META && (st = check_kind(m, err))) return st;
     bool has_vocab = ingle_gguf_find(m->gguf, "tokenizer.ggml.model") != NULL;
     if (opt->parts == INGLE_PARTS_VOCAB || (plan && has_vocab))
-        if ((st = ingle_vocab_open(&m->vocab, m->gguf, err))) return st;
+        if ((st = ingle_vocab_open(&m->vocab, m->gguf, err)) || (st = note_vocab(m, err)))
+            return st;
     if (!plan) return INGLE_OK;
     if ((st = read_plan(m, opt, err))) return st;
     if ((st = check_vocab(m, err))) return st;
+    if ((st = note_plan(m, err))) return st;
+    if ((st = ingle_model_read_sampling(m, err))) return st;
     if (opt->parts == INGLE_PARTS_PLAN) return INGLE_OK;
     int n_threads = opt->n_threads ? opt->n_threads : ingle_default_threads();
     return ingle_weights_load(&m->weights, m->gguf, n_threads, opt->progress, opt->user, err);
@@ -312,6 +402,16 @@ ingle_status ingle_model_meta(const ingle_model *m, size_t i, const char **key, 
         return ingle_fail(err, INGLE_ENOTFOUND, "the model has %zu keys", m->gguf->n_kv);
     if (key) *key = m->gguf->kv[i].key;
     return ingle_gguf_value_text(&m->gguf->kv[i], value, cap, len, max_items, err);
+}
+
+ingle_status ingle_model_note(const ingle_model *m, size_t i, const char **text, ingle_error *err)
+{
+    if (!m) return closed(err);
+    if (!text) return ingle_fail(err, INGLE_EINVAL, "ingle_model_note: text is NULL");
+    if (i >= m->notes.n)
+        return ingle_fail(err, INGLE_ENOTFOUND, "there are %zu notes on the model", m->notes.n);
+    *text = m->notes.text[i];
+    return INGLE_OK;
 }
 
 ingle_status ingle_model_tensor(const ingle_model *m, size_t i, ingle_tensor_info *info,

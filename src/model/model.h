@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "base/notes.h"
 #include "model/plan.h"
 #include "text/text.h"
 
@@ -29,13 +30,19 @@ struct ingle_model {
     float rope_magnitude[INGLE_ROPE_SETS];
     float *alibi;    /* [n_head] ingle_alibi_slope(), or NULL */
     int32_t n_vocab; /* rows of the output head */
+    int32_t n_texts; /* of them have a token: the vocabulary's, or all if there is none */
+    ingle_notes notes;
+    char *sampler_order; /* as the file recommends it, or NULL */
 };
+
+/* sampling.c: takes a copy of what ingle_sampler_options_from_model() hands out, notes unknown keys. */
+ingle_status ingle_model_read_sampling(ingle_model *m, ingle_error *err);
 
 /* Whether it can go on from a text; otherwise it only embeds. Files of rerankers hold a classifier in
  * place of a head, and what their embeddings would make instead means nothing. */
 static inline bool ingle_model_has_logits(const ingle_model *m)
 {
-    bool only_ranks = m->plan.n_rank && m->plan.tied_head;
+    bool only_ranks = m->plan.n_rank && m->plan.tied_head && !m->hp.ranks_by_words;
     return m->hp.causal && !m->family->encoder && !only_ranks;
 }
 

@@ -421,6 +421,32 @@ static void set_widths(ingle_plan *p, const ingle_hparams *hp, size_t n_vocab, b
     p->width[INGLE_BUF_LOGITS] = (uint32_t)n_vocab;
 }
 
+/* Tensors of encoders for pictures and sound, which some files of text models hold as well. */
+static bool is_media(const char *name)
+{
+    static const char *const stems[] = {"v.", "a.", "mm.", "vision.", "audio.", "mtmd."};
+    for (size_t i = 0; i < sizeof stems / sizeof *stems; i++)
+        if (strncmp(name, stems[i], strlen(stems[i])) == 0) return true;
+    return false;
+}
+
+size_t ingle_plan_media(const ingle_gguf *g, char *names, size_t cap)
+{
+    size_t n = 0, used = 0;
+    bool full = false;
+    names[0] = 0;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const char *name = g->tensors[i].name;
+        if (!is_media(name)) continue;
+        n++;
+        if (full) continue;
+        full = used + strlen(name) + 8 > cap;
+        used += (size_t)snprintf(names + used, cap - used, "%s%s", used ? ", " : "",
+                                 full ? "..." : name);
+    }
+    return n;
+}
+
 bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name)
 {
     char *end;
@@ -428,7 +454,7 @@ bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name)
     if (layer >= hp->n_layer && layer < (unsigned long)hp->n_layer + hp->n_next) return true;
     return !strcmp(name, "rope_freqs.weight") || !strcmp(name, "rope_factors_long.weight") ||
            !strcmp(name, "rope_factors_short.weight") || !strcmp(name, "output.input_scale") ||
-           strstr(name, "attn_rot_embd") != NULL;
+           strstr(name, "attn_rot_embd") != NULL || is_media(name);
 }
 
 static ingle_status refuse_unused(const builder *b)

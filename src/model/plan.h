@@ -215,8 +215,11 @@ ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_fa
 /* Joins instructions as the CPU backend runs them (fuse.c). In place. */
 void ingle_plan_fuse(ingle_plan *plan);
 void ingle_plan_free(ingle_plan *plan);
-/* Tensors that files carry and no plan names: RoPE tables are read apart, drafting layers not run. */
+/* Tensors that files carry and no plan names: RoPE tables are read apart, drafting layers not run, encoders
+ * of pictures and sound not used. */
 bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name);
+/* How many tensors of pictures and sound a file has, and the names of some. */
+size_t ingle_plan_media(const ingle_gguf *g, char *names, size_t cap);
 
 const char *ingle_buf_name(ingle_buf buf);
 const char *ingle_op_name(ingle_op op); /* "MATMUL" */

@@ -107,6 +107,22 @@ static uint32_t vector_head(builder *b)
     return result(b, out, INGLE_WHEN_VECTOR);
 }
 
+/* The logits of two tokens. */
+static void word_head(builder *b, ingle_buf src)
+{
+    const char *name = top(b, "output.weight") ? "output.weight" : "token_embd.weight";
+    uint32_t weight = 0;
+    if (b->st) return;
+    set_width(b, INGLE_BUF_VECTOR, 2);
+    b->st = ingle_weights_pair(b->w, b->g, name, b->hp->rank_words, b->plan->n_vocab, b->hp->n_embd,
+                               &weight, b->err);
+    ingle_instr *in = on_texts(emit(b, INGLE_OP_MATMUL), INGLE_WHEN_RANK);
+    in->src = src;
+    in->n_out = 1;
+    in->out[0] =
+        (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = INGLE_BUF_VECTOR};
+}
+
 /* A classifier: dense, activation, norm (cls), then labels (cls.output); either may be missing. Of
  * Qwen 3 rerankers the labels are two rows of the head, and what counts is their softmax. */
 static uint32_t rank_head(builder *b)
@@ -124,6 +140,10 @@ static uint32_t rank_head(builder *b)
             in = norm_with(b, out, out, v, top_vector(b, "cls.norm.bias", n, false));
             on_texts(in, INGLE_WHEN_RANK);
         }
+    }
+    if (b->hp->ranks_by_words) {
+        word_head(b, out);
+        out = INGLE_BUF_VECTOR;
     }
     if (top(b, "cls.output.weight")) {
         top_linear(b, INGLE_BUF_VECTOR, out, "cls.output", INGLE_WHEN_RANK);
@@ -161,7 +181,8 @@ void ingle_build_pooling(builder *b)
 {
     bool dense = top(b, "dense_2.weight") != NULL;
     bool can = b->family->encoder || b->family->rank == INGLE_RANK_LAST;
-    bool ranks = can && (top(b, "cls.weight") || top(b, "cls.output.weight"));
+    bool ranks =
+        can && (top(b, "cls.weight") || top(b, "cls.output.weight") || b->hp->ranks_by_words);
     if (dense && ranks) {
         b->st =
             ingle_fail(b->err, INGLE_EUNSUPPORTED,

@@ -104,6 +104,21 @@ ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const c
     return st ? st : add_matrix(w, t, first, n_rows, n_cols, w->in_place, err);
 }
 
+ingle_status ingle_weights_pair(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                const uint32_t rows[2], size_t n_all, size_t n_cols,
+                                uint32_t *index, ingle_error *err)
+{
+    const ingle_gguf_tensor *t = NULL;
+    if (w->probe) return only_count(w, g, name, index);
+    ingle_status st = claim(w, g, name, (uint64_t[3]){n_cols, n_all, 1}, &t, err);
+    *index = (uint32_t)w->n_matrix;
+    if (!st) st = add_matrix(w, t, rows[0], 2, n_cols, false, err);
+    if (st) return st;
+    w->matrix[*index].pair = true;
+    w->matrix[*index].second_row = rows[1];
+    return INGLE_OK;
+}
+
 /* Rows first .. first + n_rows - 1 of the n_all of each of n. */
 static ingle_status add_matrices(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
                                  size_t first, size_t n_rows, size_t n_all, size_t n_cols,
@@ -230,13 +245,17 @@ static void load_piece(loader *l, size_t i_piece, uint8_t *buffer)
     size_t bytes = p->row_bytes;
     row += mat->first_row; /* of the tensor */
     ingle_error error;
+    size_t n_read = mat->pair ? 1 : n_rows; /* of a pair the second is elsewhere */
     ingle_status st =
-        ingle_gguf_read(l->g, mat->tensor, row * bytes, buffer, n_rows * bytes, &error);
+        ingle_gguf_read(l->g, mat->tensor, row * bytes, buffer, n_read * bytes, &error);
+    if (!st && mat->pair)
+        st = ingle_gguf_read(l->g, mat->tensor, mat->second_row * bytes, buffer + bytes, bytes,
+                             &error);
     if (st) {
         give_up(l, st, &error);
         return;
     }
-    if (l->forget)
+    if (l->forget && !mat->pair)
         ingle_file_forget(&l->g->files[mat->tensor->i_file], mat->tensor->offset + row * bytes,
                           n_rows * bytes);
     for (; panel < end; panel++, buffer += 16 * bytes, n_rows -= n_rows < 16 ? n_rows : 16)

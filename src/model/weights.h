@@ -13,8 +13,10 @@
 typedef struct ingle_matrix {
     const ingle_gguf_tensor *tensor;
     size_t first_row; /* of the tensor; a fused tensor is several matrices */
-    bool mapped;      /* stays rows of the file */
-    size_t offset;    /* in the arena, unless mapped */
+    bool pair;        /* of two rows of the tensor, first_row and second_row */
+    size_t second_row;
+    bool mapped;   /* stays rows of the file */
+    size_t offset; /* in the arena, unless mapped */
     ingle_packed packed;
 } ingle_matrix;
 
@@ -58,6 +60,10 @@ void ingle_weights_free(ingle_weights *w);
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t first, size_t n_rows, size_t n_all, size_t n_cols,
                                   uint32_t *index, ingle_error *err);
+/* The matrix of two rows of a tensor [n_cols] fastest by [n_all], wherever they are; never mapped. */
+ingle_status ingle_weights_pair(ingle_weights *w, const ingle_gguf *g, const char *name,
+                                const uint32_t rows[2], size_t n_all, size_t n_cols,
+                                uint32_t *index, ingle_error *err);
 /* The experts of a tensor [n_cols] fastest by [n_all] by [n]: n matrices of rows first .. first +
  * n_rows - 1 of each, indices *index and on. */
 ingle_status ingle_weights_experts(ingle_weights *w, const ingle_gguf *g, const char *name,

@@ -39,6 +39,19 @@ static const ingle_sampler_options default_options = {
     .mirostat_eta = 0.1f,
 };
 
+/* Names that other programs have for them. */
+static const struct {
+    const char *name;
+    sample_stage stage;
+} stage_aliases[] = {
+    {"top-k", STAGE_TOP_K},         {"top-p", STAGE_TOP_P},
+    {"nucleus", STAGE_TOP_P},       {"min-p", STAGE_MIN_P},
+    {"typ_p", STAGE_TYPICAL_P},     {"typ-p", STAGE_TYPICAL_P},
+    {"typ", STAGE_TYPICAL_P},       {"typical", STAGE_TYPICAL_P},
+    {"typical-p", STAGE_TYPICAL_P}, {"top-n-sigma", STAGE_TOP_N_SIGMA},
+    {"temp", STAGE_TEMPERATURE},
+};
+
 void ingle_sampler_options_init_sized(ingle_sampler_options *opt, size_t size)
 {
     ingle_options_fill(opt, size, &default_options, sizeof default_options);
@@ -141,11 +154,19 @@ typedef struct stage_order {
     size_t n;
 } stage_order;
 
+static bool is(const char *name, size_t len, const char *word)
+{
+    return strlen(word) == len && memcmp(word, name, len) == 0;
+}
+
 static ingle_status add_stage(stage_order *out, const char *name, size_t len, ingle_error *err)
 {
     int shown = len > 60 ? 60 : (int)len;
     for (uint8_t i = 0; i < N_STAGES; i++) {
-        if (strlen(stage_names[i]) != len || memcmp(stage_names[i], name, len) != 0) continue;
+        bool same = is(name, len, stage_names[i]);
+        for (size_t a = 0; a < sizeof stage_aliases / sizeof *stage_aliases; a++)
+            same = same || (stage_aliases[a].stage == i && is(name, len, stage_aliases[a].name));
+        if (!same) continue;
         if (memchr(out->stage, i, out->n))
             return ingle_fail(err, INGLE_EINVAL, "order: stage '%.*s' appears twice", shown, name);
         out->stage[out->n++] = i;

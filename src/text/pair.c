@@ -11,18 +11,27 @@ static const char marks[2][12] = {"{query}", "{document}"};
 
 enum { MOST_PLACES = 16 }; /* of a template: bounds the time of looking for control tokens */
 
+static ingle_status take_template(ingle_vocab *v, const char *text, size_t len, ingle_error *err)
+{
+    v->rank_template = ingle_new(len, 1);
+    if (!v->rank_template) return ingle_fail(err, INGLE_ENOMEM, "no memory for '%s'", key_template);
+    memcpy(v->rank_template, text, len);
+    v->rank_template_len = len;
+    v->info.heap_bytes += len;
+    return INGLE_OK;
+}
+
 ingle_status ingle_pair_read(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
 {
     ingle_str s = {0};
     if (!ingle_gguf_find(g, key_template)) return INGLE_OK;
     ingle_status st = ingle_gguf_get_str(g, key_template, true, &s, err);
-    if (st) return st;
-    v->rank_template = ingle_new(s.len, 1);
-    if (!v->rank_template) return ingle_fail(err, INGLE_ENOMEM, "no memory for '%s'", key_template);
-    memcpy(v->rank_template, s.ptr, s.len);
-    v->rank_template_len = s.len;
-    v->info.heap_bytes += s.len;
-    return INGLE_OK;
+    return st ? st : take_template(v, s.ptr, s.len, err);
+}
+
+ingle_status ingle_vocab_set_rank_template(ingle_vocab *v, const char *text, ingle_error *err)
+{
+    return v->rank_template ? INGLE_OK : take_template(v, text, strlen(text), err);
 }
 
 /* ---- by the template ---- */

@@ -18,6 +18,10 @@ typedef struct ingle_vocab_info {
     int32_t n_tokens;
     int32_t bos, eos, eot, eom, unk, pad, sep, nl; /* -1 when absent */
     bool add_bos, add_eos, add_sep;
+    bool guessed_rule;         /* byte-level BPE whose file does not name its pre-tokenizer */
+    const char *unread;        /* keys that were passed over and may matter, "a, b"; or NULL */
+    const int32_t *suppressed; /* [n_suppressed] never to be drawn */
+    size_t n_suppressed;
     size_t heap_bytes;
 } ingle_vocab_info;
 void ingle_vocab_info_get(const ingle_vocab *v, ingle_vocab_info *info);
@@ -42,6 +46,9 @@ ingle_status ingle_vocab_tokenize(const ingle_vocab *v, const char *text, size_t
 ingle_status ingle_vocab_tokenize_pair(const ingle_vocab *v, const char *query, size_t query_len,
                                        const char *document, size_t document_len, int32_t *tokens,
                                        size_t cap, size_t *n, size_t *n_first, ingle_error *err);
+/* Gives a vocabulary without a template for pairs one, which is copied; {query} and {document} in it stand
+ * for the texts. Before the vocabulary is shared. */
+ingle_status ingle_vocab_set_rank_template(ingle_vocab *v, const char *text, ingle_error *err);
 ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens, size_t n,
                                     unsigned flags, char *text, size_t cap, size_t *len,
                                     ingle_error *err);

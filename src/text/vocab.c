@@ -55,6 +55,7 @@ static ingle_status read_model(ingle_vocab *v, const ingle_gguf *g, ingle_error 
                           pre.len > 40 ? 40 : (int)pre.len, pre.ptr, similar);
     }
     v->raw = v->pretok->flags & INGLE_PRETOK_RAW;
+    v->info.guessed_rule = !v->raw && !ingle_gguf_find(g, key_pre);
     return ingle_splitter_open(&v->splitter, v->pretok->rule, err);
 }
 
@@ -233,6 +234,48 @@ static ingle_status read_adds(ingle_vocab *v, const ingle_gguf *g, ingle_error *
     return st;
 }
 
+/* A list of tokens; NULL and 0 if the key is absent. */
+static ingle_status read_list(const ingle_vocab *v, const ingle_gguf *g, const char *key,
+                              int32_t **ids, size_t *n, ingle_error *err)
+{
+    const ingle_gguf_kv *kv = ingle_gguf_find(g, key);
+    *ids = NULL, *n = 0;
+    if (!kv || !kv->n) return INGLE_OK;
+    if (!(*ids = ingle_new(kv->n, sizeof **ids))) return no_memory(err);
+    for (size_t i = 0; i < kv->n; i++) {
+        int64_t x;
+        if (!ingle_gguf_item_i64(kv, i, &x) || x < 0 || x >= (int64_t)v->n_tokens)
+            return ingle_fail(err, INGLE_EFORMAT, "%s[%zu]: no token of a vocabulary of %u", key, i,
+                              v->n_tokens);
+        (*ids)[i] = (int32_t)x;
+    }
+    *n = kv->n;
+    return INGLE_OK;
+}
+
+/* More than one end token, whatever else is known of them. */
+static ingle_status read_ends(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    int32_t *ends;
+    size_t n;
+    ingle_status st = read_list(v, g, "tokenizer.ggml.eos_token_ids", &ends, &n, err);
+    for (size_t i = 0; i < n; i++) v->attrs[ends[i]] |= INGLE_TOK_EOG;
+    if (n && !ingle_gguf_find(g, "tokenizer.ggml.eos_token_id")) v->info.eos = ends[0];
+    free(ends);
+    return st;
+}
+
+/* Tokens that are never drawn. */
+static ingle_status read_suppressed(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
+{
+    ingle_vocab_info *f = &v->info;
+    ingle_status st =
+        read_list(v, g, "tokenizer.ggml.suppress_tokens", &v->suppressed, &f->n_suppressed, err);
+    f->suppressed = v->suppressed;
+    f->heap_bytes += f->n_suppressed * sizeof *v->suppressed;
+    return st;
+}
+
 static ingle_status read_ids(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
 {
     ingle_vocab_info *f = &v->info;
@@ -254,7 +297,9 @@ static ingle_status read_ids(ingle_vocab *v, const ingle_gguf *g, ingle_error *e
         ingle_status st = ids[i].id ? read_id(v, g, ids[i].key, ids[i].id, err) : INGLE_OK;
         if (st) return st;
     }
-    return read_adds(v, g, err);
+    ingle_status st = read_ends(v, g, err);
+    if (!st) st = read_suppressed(v, g, err);
+    return st ? st : read_adds(v, g, err);
 }
 
 /* ---- pieces and the map ------------------------------------------------------------------------
@@ -422,9 +467,11 @@ static ingle_status build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
     if (!st) st = read_types(v, g, err);
     if (!st) st = read_ids(v, g, err);
     if (!st) st = ingle_pair_read(v, g, err);
+    if (!st) st = ingle_vocab_find_unread(v, g, err);
     if (st) return st;
     ingle_vocab_find_known(v, g);
-    st = build_map(v, err);
+    st = read_ends(v, g, err); /* again: the file knows better than rules */
+    if (!st) st = build_map(v, err);
     if (!st && !ingle_vocab_merges(v->kind)) st = ingle_words_build(v, g, err);
     if (!st) st = build_bytes(v, err);
     if (!st && v->kind == INGLE_VOCAB_BPE) st = ingle_pairs_build(v, g, err);
@@ -463,6 +510,8 @@ void ingle_vocab_close(ingle_vocab **vocab)
     free(v->pairs);
     free(v->joints);
     free(v->rank_template);
+    free(v->unread);
+    free(v->suppressed);
     ingle_strmap_close(&v->map);
     ingle_specials_free(v);
     ingle_words_free(v);

@@ -69,6 +69,8 @@ enum { INGLE_SPECIAL_MAX = 1024 }; /* bytes of such a token: bounds the time of 
 struct ingle_vocab {
     ingle_vocab_kind kind;
     ingle_vocab_info info;
+    char *unread;
+    int32_t *suppressed;
     uint32_t n_tokens, n_symbols;
     ingle_strings text;               /* [n_tokens] as in the file */
     ingle_strings pieces;             /* [n_symbols] the bytes a token stands for */
@@ -113,6 +115,9 @@ struct ingle_vocab {
 /* known.c: finds end tokens and the like by their text, and corrects attributes (some files type
  * them as normal). */
 void ingle_vocab_find_known(ingle_vocab *v, const ingle_gguf *g);
+
+/* keys.c: sets info.unread. */
+ingle_status ingle_vocab_find_unread(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
 
 /* Adds a byte string that is no symbol yet to the symbols; INGLE_NO_ID without memory or beyond 4
  * GiB. */

@@ -38,7 +38,8 @@ ingle_status ingle_words_build(ingle_vocab *v, const ingle_gguf *g, ingle_error 
     ingle_status st = check_texts(v, err);
     if (!st) st = read_flag(g, "tokenizer.ggml.normalizer.lowercase", true, &v->lower, err);
     if (!st)
-        st = read_flag(g, "tokenizer.ggml.normalizer.strip_accents", true, &v->strip_marks, err);
+        st =
+            read_flag(g, "tokenizer.ggml.normalizer.strip_accents", v->lower, &v->strip_marks, err);
     if (!st)
         st = read_flag(g, "tokenizer.ggml.remove_extra_whitespaces", false, &v->merge_spaces, err);
     if (!st && v->kind == INGLE_VOCAB_UNIGRAM) st = ingle_unigram_read(v, g, err);

@@ -336,26 +336,64 @@ static void odd_models_run(void **state)
     }
 }
 
-/* Ids that the vocabulary has no text for are tokens like any other, with no text. */
+#define REFUSED(status, text, call)                                                                \
+    do {                                                                                           \
+        ingle_error err = {""};                                                                    \
+        assert_int_equal(call, status);                                                            \
+        assert_text(&err, text);                                                                   \
+    } while (0)
+
+static bool lists_no_padding(void *user, const ingle_event *e)
+{
+    (void)user;
+    assert_true(e->n_top <= MB_VOCAB);
+    for (size_t i = 0; i < e->n_top; i++) assert_in_range(e->top[i].token, 0, MB_VOCAB - 1);
+    return true;
+}
+
+/* Rows of a padded vocabulary, which have no token: -inf in logits, so never drawn, whatever their bias,
+ * nor listed. */
 static void tokens_without_text(void **state)
 {
     (void)state;
     house h = {0};
     ingle_error err = {""};
     ingle_sampler_options so;
+    ingle_generate_options go;
     ingle_logit_bias bias = {39, 1e6f};
     mb_spec s = {.type = INGLE_TYPE_Q8_0, .n_embd = 32, .fill = -1, .n_rows = 40};
     must(open_spec(&h.model, &s, &err), &err);
     ingle_sampler_options_init(&so);
+    so.temperature = 100;
+    so.top_k = 0, so.top_p = 1, so.min_p = 0;
     so.logit_bias = &bias;
     so.n_logit_bias = 1;
+    ingle_sampler *refused;
+    assert_int_equal(ingle_sampler_open(&refused, &so, 40, h.model, &err), INGLE_EINVAL);
+    assert_text(&err, "token 39");
+    so.n_logit_bias = 0;
     furnish(&h, INGLE_TYPE_F16, &so);
-    must(generate(&h, &err), &err);
-    const int32_t *tokens;
+    so.n_logit_bias = 1;
+    ingle_sampler_close(&h.sampler);
+    must(ingle_sampler_open(&h.sampler, &so, 40, NULL, &err), &err); /* does not know the model */
+    ingle_generate_options_init(&go);
+    go.ignore_eog = true;
+    go.logprobs = 30;
+    go.max_tokens = 40;
+    go.on_event = lists_no_padding;
+    const int32_t prompt[] = {3, 4}, *tokens;
+    const float *row;
     size_t n;
+    must(ingle_generate(h.session, h.sampler, prompt, 2, &go, NULL, &err), &err);
     must(ingle_session_tokens(h.session, &tokens, &n, &err), &err);
-    assert_int_equal(n, 11 + 12);
-    assert_int_equal(tokens[n - 1], 39);
+    assert_int_equal(n, 42);
+    for (size_t i = 0; i < n; i++) assert_in_range(tokens[i], 0, MB_VOCAB - 1);
+    must(ingle_session_truncate(h.session, 0, &err), &err);
+    must(ingle_session_eval(h.session, prompt, 2, INGLE_ROWS_ALL, &err), &err);
+    for (size_t r = 0; r < 2; r++) {
+        must(ingle_session_logits(h.session, r, &row, &err), &err);
+        for (int i = 0; i < 40; i++) assert_int_equal(row[i] > -INFINITY, i < MB_VOCAB);
+    }
     close_house(&h);
 }
 
@@ -569,13 +607,6 @@ static house sound(void)
     furnish(&h, INGLE_TYPE_F16, NULL);
     return h;
 }
-
-#define REFUSED(status, text, call)                                                                \
-    do {                                                                                           \
-        ingle_error err = {""};                                                                    \
-        assert_int_equal(call, status);                                                            \
-        assert_text(&err, text);                                                                   \
-    } while (0)
 
 static void wrong_calls_of_models(void **state)
 {
