@@ -27,7 +27,7 @@ typedef struct embed_options {
     open_options open;
     const char *tokens, *out;
     int pooling;
-    bool no_normalize;
+    bool no_normalize, truncate, skip_bad;
 } embed_options;
 
 #define AT(field) offsetof(embed_options, field)
@@ -44,6 +44,11 @@ static const arg_option ROWS[] = {
      "default: as the file says, else mean"},
     {"--no-normalize", NULL, ARG_FLAG, AT(no_normalize), 0, 0, NULL,
      "leave vectors as long as they are (default: length 1; ranks are never changed)"},
+    {"--truncate", NULL, ARG_FLAG, AT(truncate), 0, 0, NULL,
+     "cut texts that are longer than the context (of a pair the document); the end token stays "
+     "(default: such a line is refused)"},
+    {"--skip-bad", NULL, ARG_FLAG, AT(skip_bad), 0, 0, NULL,
+     "a line that cannot be embedded becomes null, with --out a row of NaN, and is no failure"},
     {"-o --out", "FILE", ARG_STRING, AT(out), 0, 0, NULL,
      "write raw little-endian 32-bit floats to FILE instead of JSON to standard output; a failure "
      "leaves no file"},
@@ -56,9 +61,10 @@ static const arg_group GROUPS[] = {
      open_check_compute, 0},
 };
 
-/* Texts that are computed and printed together. */
+/* Texts that are computed and printed together. One without tokens is an empty or a bad line. */
 typedef struct batch {
     ids_list items[MOST_TEXTS];
+    bool bad[MOST_TEXTS]; /* reported; what is printed for it is up to --skip-bad */
     size_t n, n_tokens;
     size_t first; /* line of the first one; 0: --tokens */
 } batch;
@@ -74,7 +80,7 @@ typedef struct embedder {
     batch batch;
     outfile out;
     out_progress progress;
-    size_t n_done;
+    size_t n_done, n_bad, n_cut;
 } embedder;
 
 static void clear(batch *b)
@@ -83,8 +89,9 @@ static void clear(batch *b)
     b->n_tokens = 0;
 }
 
-static void add(batch *b, ids_list ids)
+static void add(batch *b, ids_list ids, bool bad)
 {
+    b->bad[b->n] = bad;
     b->items[b->n++] = ids;
     b->n_tokens += ids.n;
 }
@@ -96,9 +103,67 @@ static ingle_pooling pooling_of(const embedder *e)
 
 /* ---- what to embed ---- */
 
+/* Most tokens of a text. */
+static size_t text_limit(const embedder *e)
+{
+    int32_t n = e->opt.open.n_ctx > 0 ? e->opt.open.n_ctx : e->h.info.n_ctx_train;
+    int32_t n_batch = e->opt.open.n_batch ? e->opt.open.n_batch : MOST_BATCH;
+    return (size_t)(!e->h.info.causal && n_batch < n ? n_batch : n);
+}
+
+/* Cuts a text to n tokens; an end token that the vocabulary adds stays at the end. */
+static void cut_text(const embedder *e, ids_list *ids, size_t n)
+{
+    ingle_token_info info;
+    int32_t last = ids->ids[ids->n - 1];
+    if (ingle_token_info_get(e->h.model, last, &info, NULL) == INGLE_OK && info.control)
+        ids->ids[n - 1] = last;
+    ids->n = n;
+}
+
+/* Leaves the first n tokens of a document; *len is its new length. */
+static ingle_status cut_document(const embedder *e, const char *document, size_t *len, size_t n,
+                                 ingle_error *err)
+{
+    ids_list ids;
+    char *text = NULL;
+    size_t cut = 0;
+    ingle_status st = ids_tokenize(&ids, e->h.model, document, *len, 0, err);
+    if (st == INGLE_OK && n < ids.n)
+        st = ids_detokenize(e->h.model, ids.ids, n, 0, &text, &cut, err);
+    if (st == INGLE_OK) *len = n < ids.n && cut < *len ? cut : *len - 1;
+    free(text);
+    ids_free(&ids);
+    return st;
+}
+
+/* A pair, its document cut until there is room for it. */
+static ingle_status tokenize_pair(ids_list *out, embedder *e, const char *query, size_t query_len,
+                                  const char *document, size_t len, ingle_error *err)
+{
+    size_t limit = text_limit(e);
+    bool cut = false;
+    for (;;) {
+        ingle_status st = ids_tokenize_pair(out, e->h.model, query, query_len, document, len, err);
+        if (st != INGLE_OK || !e->opt.truncate || out->n <= limit || !len) {
+            if (cut && st == INGLE_OK) e->n_cut++;
+            return st;
+        }
+        size_t over = out->n - limit;
+        ids_list ids;
+        ids_free(out);
+        st = ids_tokenize(&ids, e->h.model, document, len, 0, err);
+        size_t n = st == INGLE_OK && ids.n > over ? ids.n - over : 0;
+        if (st == INGLE_OK) ids_free(&ids);
+        if (st == INGLE_OK) st = cut_document(e, document, &len, n, err);
+        if (st != INGLE_OK) return st;
+        cut = true;
+    }
+}
+
 /* For ranking a line is two texts with a tab between, or, if the model was not taught on pairs by a
  * template, one. */
-static ingle_status tokenize_line(ids_list *out, const embedder *e, const char *line, size_t len,
+static ingle_status tokenize_line(ids_list *out, embedder *e, const char *line, size_t len,
                                   ingle_error *err)
 {
     bool ranks = pooling_of(e) == INGLE_POOLING_RANK;
@@ -109,13 +174,30 @@ static ingle_status tokenize_line(ids_list *out, const embedder *e, const char *
                  "the model ranks pairs: a query and a document with a tab between");
         return INGLE_EINVAL;
     }
-    if (!tab) return ids_tokenize(out, e->h.model, line, len, INGLE_ADD_SPECIAL, err);
-    size_t at = (size_t)(tab - line) + 1;
-    return ids_tokenize_pair(out, e->h.model, line, at - 1, line + at, len - at, err);
+    if (tab) {
+        size_t at = (size_t)(tab - line) + 1;
+        return tokenize_pair(out, e, line, at - 1, line + at, len - at, err);
+    }
+    ingle_status st = ids_tokenize(out, e->h.model, line, len, INGLE_ADD_SPECIAL, err);
+    if (st == INGLE_OK && e->opt.truncate && out->n > text_limit(e)) {
+        cut_text(e, out, text_limit(e));
+        e->n_cut++;
+    }
+    return st;
 }
 
-/* Fills the batch with the lines that are there, waiting for one if none is. What is wrong with a line
- * is for later: those before it come first. */
+/* Reports a line that has no vector; what comes after it goes on, unless a file of vectors would then lack
+ * a row. False: the work ends. */
+static bool report_bad(embedder *e, size_t line, const char *why)
+{
+    out_progress_clear(&e->progress);
+    e->n_bad++;
+    if (e->opt.skip_bad) out_note("line %zu is skipped: %s", line, why);
+    else out_error("line %zu: %s", line, why);
+    return e->opt.skip_bad || !e->opt.out;
+}
+
+/* Fills the batch with the lines that are there, waiting for one if none is. */
 static lines_status gather(embedder *e, ingle_error *err)
 {
     batch *b = &e->batch;
@@ -132,14 +214,17 @@ static lines_status gather(embedder *e, ingle_error *err)
         if (got != LINES_GOT) return got;
         ingle_error why = {{0}};
         ingle_status st = tokenize_line(&ids, e, line, len, &why);
-        if (st == INGLE_OK && ids.n) {
-            add(b, ids);
-            continue;
+        bool empty = st == INGLE_OK && !ids.n;
+        if (empty && e->opt.out) /* a row of what? */
+            st = INGLE_EINVAL, strcpy(why.text, "it has no tokens");
+        if (st != INGLE_OK) {
+            ids_free(&ids);
+            if (st == INGLE_ENOMEM || !report_bad(e, e->in.number, why.text)) {
+                if (st == INGLE_ENOMEM) *err = why;
+                return LINES_FAILED;
+            }
         }
-        ids_free(&ids);
-        snprintf(err->text, sizeof err->text, "line %zu: %.220s", e->in.number,
-                 st != INGLE_OK ? why.text : "it has no tokens");
-        return LINES_FAILED;
+        add(b, ids, st != INGLE_OK);
     }
     return LINES_GOT;
 }
@@ -150,7 +235,7 @@ static int read_tokens(embedder *e)
     ids_list ids;
     ingle_status st = ids_parse(&ids, e->opt.tokens, strlen(e->opt.tokens), &err);
     if (st == INGLE_OK && ids.n) {
-        add(&e->batch, ids);
+        add(&e->batch, ids, false);
         return EXIT_DONE;
     }
     ids_free(&ids);
@@ -196,6 +281,21 @@ static bool put_text(embedder *e, const ingle_session *s)
     }
     if (!raw) fputs(each ? "]\n" : "\n", stdout);
     return true;
+}
+
+/* A line without a vector: empty, or bad. */
+static void put_nothing(embedder *e, bool bad)
+{
+    if (bad && !e->opt.skip_bad) return;
+    if (e->opt.out) {
+        float nan = NAN;
+        bool ranks = pooling_of(e) == INGLE_POOLING_RANK;
+        int32_t n = ranks ? e->h.info.n_rank : e->h.info.n_vector;
+        if (pooling_of(e) == INGLE_POOLING_NONE) n = 0;
+        while (n-- > 0) outfile_floats(&e->out, &nan, 1);
+    } else {
+        puts(pooling_of(e) == INGLE_POOLING_NONE && !bad ? "[]" : "null");
+    }
 }
 
 /* ---- the work ---- */
@@ -277,26 +377,30 @@ static int failed(embedder *e, size_t i, ingle_status st, const ingle_error *err
 }
 
 /* Computes and prints texts of the batch from i on, *n of them. If one fails none, and from then on they
- * go one by one, so that those before it come out. */
+ * go one by one, so that the others come out. */
 static int embed_some(embedder *e, size_t i, size_t *most, size_t *n)
 {
-    const batch *b = &e->batch;
+    batch *b = &e->batch;
     ingle_error err = {{0}};
     int code = fits(e, b->items[i].n) ? EXIT_DONE : open_for(e, b->items[i].n);
     if (code != EXIT_DONE) return code;
     size_t n_texts = 1;
     while (i + n_texts < b->n && n_texts < e->n_sessions && n_texts < *most &&
-           fits(e, b->items[i + n_texts].n))
+           b->items[i + n_texts].n && fits(e, b->items[i + n_texts].n))
         n_texts++;
     ingle_status st = embed(e, i, n_texts, &err);
-    if (st != INGLE_OK && n_texts == 1) return failed(e, i, st, &err);
-    if (st != INGLE_OK) {
+    if (st != INGLE_OK && n_texts == 1) {
+        bool of_line = b->first && (st == INGLE_EFULL || st == INGLE_EINVAL || st == INGLE_EFORMAT);
+        if (!of_line) return failed(e, i, st, &err);
+        if (!report_bad(e, b->first + i, err.text)) return EXIT_WORK;
+        put_nothing(e, true);
+    } else if (st != INGLE_OK) {
         *n = 0, *most = 1;
         return EXIT_DONE;
     }
     *n = n_texts;
     out_progress_clear(&e->progress);
-    for (size_t k = 0; k < n_texts; k++)
+    for (size_t k = 0; st == INGLE_OK && k < n_texts; k++)
         if (!put_text(e, e->sessions[k])) break;
     if (!outfile_written(&e->out)) return EXIT_WORK;
     e->n_done += n_texts;
@@ -311,7 +415,13 @@ static int embed_batch(embedder *e)
     for (size_t i = 0; i < e->batch.n && code == EXIT_DONE; i += n) {
         if (platform_interrupted()) return EXIT_INTERRUPTED;
         n = 0;
-        code = embed_some(e, i, &most, &n);
+        if (e->batch.items[i].n) {
+            code = embed_some(e, i, &most, &n);
+            continue;
+        }
+        put_nothing(e, e->batch.bad[i]);
+        n = 1;
+        if (!outfile_written(&e->out)) code = EXIT_WORK;
     }
     clear(&e->batch);
     return code;
@@ -328,7 +438,7 @@ static int embed_lines(embedder *e)
         if (got == LINES_END) return EXIT_DONE;
         if (got != LINES_FAILED) continue;
         out_progress_clear(&e->progress);
-        out_error("%s", err.text);
+        if (err.text[0]) out_error("%s", err.text); /* a bad line was reported already */
         return EXIT_WORK;
     }
 }
@@ -340,7 +450,8 @@ static int embed_all(embedder *e)
     if (e->out.f == stdout && platform_is_terminal(1)) e->progress.enabled = false;
     int code = e->opt.tokens ? embed_batch(e) : embed_lines(e);
     out_progress_clear(&e->progress);
-    return code;
+    if (e->n_cut) out_note("%zu texts were cut to %zu tokens", e->n_cut, text_limit(e));
+    return code == EXIT_DONE && e->n_bad && !e->opt.skip_bad ? EXIT_WORK : code;
 }
 
 static bool check_model(const embedder *e)
@@ -386,7 +497,8 @@ const cli_verb cli_verb_embed = {
         "Reads a text per line from standard input and prints a JSON array of numbers per line, "
         "in the same order and as lines come. Texts share steps; the bits of a vector do not "
         "depend on its neighbours. Any model can embed: its last hidden states are pooled. A line "
-        "that cannot be computed ends the work; what came before it is out.\n\nWith pooling "
+        "without tokens gives null. A line that cannot be embedded is reported and gives nothing, "
+        "the others come out, and the exit code is 1; with --out it ends the work.\n\nWith pooling "
         "'rank' a line is a query and a document with a tab between, or, where the model was "
         "taught "
         "on single texts, a text; what comes out is what its classifier says, mostly one number, "

@@ -34,6 +34,7 @@ static bool make_room(lines *l)
 static lines_status give(lines *l, size_t len, size_t taken, const char **line, size_t *out_len)
 {
     *line = l->data + l->from;
+    if (len && (*line)[len - 1] == '\r') len--; /* of a line end \r\n */
     *out_len = len;
     l->from += taken;
     l->seen = l->from;

@@ -20,7 +20,7 @@ typedef struct lines {
     size_t number; /* of the last line got, from 1 */
 } lines;
 
-/* The next line without its newline, which the last one may lack; it stays valid until the next call.
+/* The next line without its end, "\n" or "\r\n", which the last one may lack; it stays valid until the next call.
  * More than 1 GiB is refused with EFBIG. */
 lines_status lines_next(lines *l, bool wait, const char **line, size_t *len);
 /* Whether there may be another one. */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LEAST_USEFUL = 32 }; /* tokens of a context */
+
 static const arg_choice KV_TYPES[] = {{"f32", INGLE_TYPE_F32},
                                       {"f16", INGLE_TYPE_F16},
                                       {"bf16", INGLE_TYPE_BF16},
@@ -147,6 +149,7 @@ int open_path(open_handles *h, const open_options *opt)
     }
     if (!platform_is_file(h->path)) {
         model_path_explain(h->path);
+        h->status = INGLE_ENOTFOUND;
         return EXIT_MODEL;
     }
     return check_output(h, opt);
@@ -168,7 +171,9 @@ ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts part
     ingle_status status = ingle_model_open(&h->model, h->path, &model, err);
     out_progress_clear(&progress);
     h->load_s = platform_now() - progress.start;
-    return status ? status : ingle_model_info_get(h->model, &h->info, err);
+    if (status == INGLE_OK) status = ingle_model_info_get(h->model, &h->info, err);
+    h->status = status;
+    return status;
 }
 
 int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
@@ -215,7 +220,14 @@ int open_engine(open_handles *h, const open_options *opt, int32_t n_ctx_least)
     ingle_status status = ingle_engine_open(&h->engine, h->model, &engine, &err);
     if (status == INGLE_OK) status = ingle_engine_info_get(h->engine, &h->engine_info, &err);
     if (status == INGLE_OK) status = ingle_session_open(&h->session, h->engine, &err);
+    h->status = status;
     if (status != INGLE_OK) return open_failed(h->path, status, &err);
+    if (opt->n_ctx > 0 && h->info.n_ctx_train && opt->n_ctx > h->info.n_ctx_train)
+        out_note("a context of %d tokens is beyond the %d that the model was trained for",
+                 opt->n_ctx, h->info.n_ctx_train);
+    if (opt->n_ctx > 0 && h->engine_info.n_ctx < LEAST_USEFUL)
+        out_note("a context of %d tokens holds hardly a sentence; -c sets it",
+                 h->engine_info.n_ctx);
     if (h->engine_info.n_ctx_defaulted) {
         out_note("the context holds %d of the model's %d tokens; -c sets it", h->engine_info.n_ctx,
                  h->info.n_ctx_train);

@@ -43,6 +43,7 @@ typedef struct open_handles {
     ingle_session *session;
     char path[4096];
     double load_s;
+    ingle_status status; /* of what failed last */
 } open_handles;
 
 /* The calls below tell on standard error what went wrong and answer the exit code: EXIT_DONE,

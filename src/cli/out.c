@@ -27,6 +27,13 @@ static int put_plain(FILE *f, const char *text, size_t len)
     return n;
 }
 
+static char last_error[1024];
+
+const char *out_last_error(void)
+{
+    return last_error;
+}
+
 static void print_message(const char *format, va_list args, bool error)
 {
     bool colour = error && platform_has_colour(2);
@@ -34,6 +41,7 @@ static void print_message(const char *format, va_list args, bool error)
     int len = vasprintf(&text, format, args);
     fflush(stdout); /* on one terminal, text written before stays before */
     fprintf(stderr, "%single:%s ", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "");
+    if (len >= 0 && error) snprintf(last_error, sizeof last_error, "%s", text);
     if (len >= 0) put_plain(stderr, text, (size_t)len);
     else fputs("no memory for the message", stderr);
     fputc('\n', stderr);

@@ -12,6 +12,8 @@
 /* "ingle: ..." on standard error, one line each; what does not show is escaped as in out_plain(). */
 void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *
+out_last_error(void); /* text of the last out_error(), perhaps cut; "" if there was none */
 
 /* Sends what is buffered; false when standard output cannot take it. */
 bool out_flush(void);

@@ -23,6 +23,7 @@ typedef struct run_options {
     arg_list stops;
     int32_t n_predict, logprobs;
     bool ignore_eos, no_parse_special, echo, json, verbose;
+    bool begun, ended; /* the command line is right; the last event was printed */
 } run_options;
 
 #define AT(field) offsetof(run_options, field)
@@ -30,7 +31,7 @@ typedef struct run_options {
 static const arg_option INPUT_ROWS[] = {
     {"-p --prompt", "TEXT", ARG_STRING, AT(prompt), 0, 0, NULL, "the prompt, as PROMPT"},
     {"-f --file", "FILE", ARG_STRING, AT(file), 0, 0, NULL,
-     "read the prompt from FILE ('-': standard input); one newline at its end is dropped"},
+     "read the prompt from FILE ('-': standard input); the end of its last line is dropped"},
     {"--no-parse-special", NULL, ARG_FLAG, AT(no_parse_special), 0, 0, NULL,
      "text such as <|im_end|> in the prompt stays plain text"},
 };
@@ -117,6 +118,7 @@ static bool read_prompt(run_prompt *p, const char *file)
         return false;
     }
     if (p->len > 0 && p->text[p->len - 1] == '\n') p->text[--p->len] = 0;
+    if (p->len > 0 && p->text[p->len - 1] == '\r') p->text[--p->len] = 0;
     return true;
 }
 
@@ -259,7 +261,7 @@ static double per_second(size_t n, double seconds)
     return seconds > 0 ? (double)n / seconds : 0;
 }
 
-static void print_end(const run_options *opt, const open_handles *h, const ingle_generate_result *r)
+static void print_end(run_options *opt, const open_handles *h, const ingle_generate_result *r)
 {
     if (opt->json) {
         printf(",\"finish\":\"%s\"", finish_name(r->finish));
@@ -271,6 +273,7 @@ static void print_end(const run_options *opt, const open_handles *h, const ingle
         printf(",\"prompt_tokens\":%zu,\"generated_tokens\":%zu,\"load_s\":%.6f,"
                "\"prompt_s\":%.6f,\"decode_s\":%.6f}\n",
                r->n_prompt, r->n_generated, h->load_s, r->prompt_s, r->decode_s);
+        opt->ended = true;
     }
     if (opt->verbose) {
         out_note("prompt: %zu tokens in %.3f s (%.1f/s); generated: %zu tokens in %.3f s "
@@ -280,18 +283,25 @@ static void print_end(const run_options *opt, const open_handles *h, const ingle
     }
 }
 
-static int fail_run(const run_options *opt, const char *what, ingle_status status,
-                    const ingle_error *err)
+static int fail_run(open_handles *h, const char *what, ingle_status status, const ingle_error *err)
 {
-    if (opt->json) {
-        printf("{\"event\":\"error\",\"status\":\"%s\",\"message\":", ingle_status_name(status));
-        out_json_string(err->text, strlen(err->text));
-        fputs("}\n", stdout);
-    }
-    return open_failed(what, status, err);
+    h->status = status;
+    int code = open_failed(what, status, err);
+    return status == INGLE_EINVAL ? EXIT_USAGE : code;
 }
 
-static int generate(const run_options *opt, open_handles *h, const run_prompt *prompt,
+/* The last event of a run that failed, wherever that was. */
+static void print_failure(const open_handles *h, int code)
+{
+    ingle_status status = h->status ? h->status : code == EXIT_USAGE ? INGLE_EINVAL : INGLE_EIO;
+    const char *text = code == EXIT_INTERRUPTED ? "stopped by Ctrl+C" : out_last_error();
+    if (code == EXIT_INTERRUPTED) status = INGLE_ECANCELLED;
+    printf("{\"event\":\"error\",\"status\":\"%s\",\"message\":", ingle_status_name(status));
+    out_json_string(text, strlen(text));
+    fputs("}\n", stdout);
+}
+
+static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
                     const ids_list *tokens, ingle_sampler *sampler)
 {
     run_state state = {.opt = opt, .model = h->model, .last = '\n'};
@@ -316,15 +326,12 @@ static int generate(const run_options *opt, open_handles *h, const run_prompt *p
     out_progress_clear(&state.progress);
     if (!opt->json && state.last != '\n' && platform_is_terminal(1)) putchar('\n');
     if (state.write_failed) return EXIT_DONE; /* out_finish() tells and turns it into a failure */
-    if (status != INGLE_OK) {
-        int code = fail_run(opt, "generation", status, &err);
-        return status == INGLE_EINVAL ? EXIT_USAGE : code;
-    }
+    if (status != INGLE_OK) return fail_run(h, "generation", status, &err);
     print_end(opt, h, &result);
     return platform_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
-static int tokenize_and_generate(const run_options *opt, open_handles *h, const run_prompt *prompt)
+static int tokenize_and_generate(run_options *opt, open_handles *h, const run_prompt *prompt)
 {
     unsigned flags = INGLE_ADD_SPECIAL | (opt->no_parse_special ? 0 : INGLE_PARSE_SPECIAL);
     ids_list tokens = {0};
@@ -333,7 +340,7 @@ static int tokenize_and_generate(const run_options *opt, open_handles *h, const 
     int code = EXIT_WORK;
     ingle_status status = ids_tokenize(&tokens, h->model, prompt->text, prompt->len, flags, &err);
     if (status != INGLE_OK) {
-        code = fail_run(opt, "the prompt", status, &err);
+        code = fail_run(h, "the prompt", status, &err);
         goto end;
     }
     if (tokens.n == 0) {
@@ -341,10 +348,14 @@ static int tokenize_and_generate(const run_options *opt, open_handles *h, const 
         code = EXIT_USAGE;
         goto end;
     }
+    if (tokens.n >= (size_t)h->engine_info.n_ctx && opt->n_predict)
+        out_note(
+            "the prompt of %zu tokens fills the context of %d: nothing can be generated; -c sets "
+            "it",
+            tokens.n, h->engine_info.n_ctx);
     status = ingle_sampler_open(&sampler, &opt->sampling.lib, h->info.n_vocab, h->model, &err);
     if (status != INGLE_OK) {
-        code = fail_run(opt, "sampling", status, &err);
-        if (status == INGLE_EINVAL) code = EXIT_USAGE;
+        code = fail_run(h, "sampling", status, &err);
         goto end;
     }
     code = generate(opt, h, prompt, &tokens, sampler);
@@ -382,6 +393,7 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
     if ((code = check(verb, &opt)) != EXIT_DONE) goto end;
     if ((code = find_prompt(&prompt, verb, &opt, positional)) != EXIT_DONE) goto end;
     if (opt.n_predict == INT32_MIN) opt.n_predict = prompt.story ? STORY_TOKENS : -1;
+    opt.begun = true;
 
     platform_catch_interrupt();
     if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
@@ -396,6 +408,7 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
     if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
     code = tokenize_and_generate(&opt, &h, &prompt);
 end:
+    if (opt.json && opt.begun && code != EXIT_DONE && !opt.ended) print_failure(&h, code);
     code = out_finish(code);
     open_close(&h);
     free(prompt.text);

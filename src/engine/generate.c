@@ -1,7 +1,7 @@
 /* generate.c - the blocking generation: prompt, then sample, match stops, emit, compute, again.
  * Bytes go  token piece -> stop matcher -> UTF-8 assembly -> event. A token counts as returned when
  * all its bytes were let through by the matcher; at the end the session is rewound to the returned
- * ones. */
+ * ones. The text of a control token that a stop speaks of goes into the matcher and no further. */
 #include "engine/engine.h"
 
 #include "base/clock.h"
@@ -44,6 +44,11 @@ ingle_status ingle_generate_options_check(const ingle_generate_options *opt, ing
     return st ? st : check_options(&o, err);
 }
 
+/* Bytes of the stream into the matcher that are not shown: from .. to - 1. */
+typedef struct hidden_range {
+    size_t from, to;
+} hidden_range;
+
 /* One generation on its way. */
 typedef struct generation {
     ingle_session *s;
@@ -59,6 +64,8 @@ typedef struct generation {
     size_t hit;       /* SIZE_MAX: no stop yet */
     char *piece, *text;
     size_t piece_cap, text_cap;
+    hidden_range *hidden; /* in order, those that are not let through yet */
+    size_t n_hidden, hidden_cap;
     bool pending; /* the last emitted token is not computed yet */
     int32_t last;
     bool stopped; /* by the callback */
@@ -109,15 +116,57 @@ static ingle_status grow(char **p, size_t *cap, size_t n, ingle_error *err)
                                     : ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes", n);
 }
 
-static ingle_status piece_of(generation *g, int32_t token, size_t *len, ingle_error *err)
+static ingle_status piece_of(generation *g, int32_t token, unsigned flags, size_t *len,
+                             ingle_error *err)
 {
     ingle_status st;
     *len = 0;
     if (!g->vocab || token >= g->n_texts) return INGLE_OK; /* no text */
-    st = ingle_vocab_piece(g->vocab, token, 0, g->piece, g->piece_cap, len, err);
+    st = ingle_vocab_piece(g->vocab, token, flags, g->piece, g->piece_cap, len, err);
     if (st != INGLE_ERANGE) return st;
     if ((st = grow(&g->piece, &g->piece_cap, *len, err))) return st;
-    return ingle_vocab_piece(g->vocab, token, 0, g->piece, g->piece_cap, len, err);
+    return ingle_vocab_piece(g->vocab, token, flags, g->piece, g->piece_cap, len, err);
+}
+
+/* Whether a stop holds this text as a whole. */
+static bool in_a_stop(const generation *g, const char *text, size_t len)
+{
+    for (size_t s = 0; s < g->opt->n_stops; s++)
+        for (size_t i = 0; len && i + len <= g->opt->stops[s].len; i++)
+            if (memcmp(g->opt->stops[s].text + i, text, len) == 0) return true;
+    return false;
+}
+
+/* The bytes of a token that the matcher sees; those of a control token are hidden. */
+static ingle_status matched_piece(generation *g, int32_t token, size_t *len, ingle_error *err)
+{
+    ingle_token_info info;
+    ingle_status st = piece_of(g, token, 0, len, err);
+    if (st || *len || !g->opt->n_stops || !g->vocab) return st;
+    if (ingle_vocab_token(g->vocab, token, &info, NULL) || !info.control) return st;
+    if (!in_a_stop(g, info.text, info.len)) return st;
+    if ((st = piece_of(g, token, INGLE_UNPARSE_SPECIAL, len, err))) return st;
+    if (!ingle_grow(&g->hidden, &g->hidden_cap, g->n_hidden + 1, sizeof *g->hidden))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a hidden token");
+    g->hidden[g->n_hidden++] = (hidden_range){g->fed, g->fed + *len};
+    return INGLE_OK;
+}
+
+/* What of n bytes from position `at` of the stream may be shown, as whole characters, in g->text. */
+static size_t assemble(generation *g, const char *bytes, size_t n, size_t at, bool last)
+{
+    size_t len = 0, done = 0, h = 0;
+    for (; h < g->n_hidden && g->hidden[h].from < at + n; h++) {
+        hidden_range *r = &g->hidden[h];
+        size_t from = r->from - at, to = (r->to < at + n ? r->to : at + n) - at;
+        len += ingle_utf8_stream_feed(&g->utf8, bytes + done, from - done, false, g->text + len);
+        done = to;
+        r->from = at + to;
+        if (r->from < r->to) break; /* the rest is still held back */
+    }
+    g->n_hidden -= h;
+    if (h) memmove(g->hidden, g->hidden + h, g->n_hidden * sizeof *g->hidden);
+    return len + ingle_utf8_stream_feed(&g->utf8, bytes + done, n - done, last, g->text + len);
 }
 
 /* Feeds bytes through matcher and assembly; *len bytes of g->text may be shown. */
@@ -129,10 +178,9 @@ static ingle_status pass(generation *g, const char *bytes, size_t n, bool flush,
     ingle_status st = ingle_stopper_feed(g->stopper, bytes, n, flush, &safe, &n_safe, &g->hit, err);
     if (st) return st;
     g->fed += n;
-    g->safe += n_safe;
     if ((st = grow(&g->text, &g->text_cap, n_safe + 8, err))) return st;
-    bool last = flush || g->hit != SIZE_MAX;
-    *len = ingle_utf8_stream_feed(&g->utf8, safe, n_safe, last, g->text);
+    *len = assemble(g, safe, n_safe, g->safe, flush || g->hit != SIZE_MAX);
+    g->safe += n_safe;
     return INGLE_OK;
 }
 
@@ -153,7 +201,7 @@ static ingle_status show(generation *g, const ingle_candidate *c, const float *l
     ingle_top top[MAX_TOP];
     ingle_event event = {.kind = INGLE_EVENT_TOKEN, .token = c->token, .logit = logits[c->token]};
     size_t len, n_vocab = (size_t)g->s->engine->model->n_vocab;
-    ingle_status st = piece_of(g, c->token, &len, err);
+    ingle_status st = matched_piece(g, c->token, &len, err);
     if (!st) st = pass(g, g->piece, len, false, &event.text_len, err);
     if (st) return st;
     event.text = g->text;
@@ -364,6 +412,7 @@ ingle_status ingle_generate(ingle_session *s, ingle_sampler *sampler, const int3
     free(g.end);
     free(g.piece);
     free(g.text);
+    free(g.hidden);
     free(g.kept);
     ingle_session_leave(s);
     return st;

@@ -59,11 +59,33 @@ check "line by line: the same bits" cmp -s "$WORK/out" "$WORK/all"
     for i in $(seq 200); do printf 'the '; done
     printf '\nHello world\n'
 } >"$WORK/bad"
-head -2 "$WORK/all" >"$WORK/two"
+printf 'Hello world\n' | "${RUN[@]}" embed "$BERT" >"$WORK/hello"
+cat <(head -2 "$WORK/all") "$WORK/hello" >"$WORK/others"
 ingle_from "$WORK/bad" embed "$BERT"
 code_is "a line too long" 1
-check "a line too long: those before it" cmp -s "$WORK/out" "$WORK/two"
+check "a line too long: the others" cmp -s "$WORK/out" "$WORK/others"
 err_has "a line too long" "line 3: "
+cat <(head -2 "$WORK/all") <(echo null) "$WORK/hello" >"$WORK/others"
+ingle_from "$WORK/bad" embed "$BERT" --skip-bad
+code_is "--skip-bad" 0
+check "--skip-bad: null in its place" cmp -s "$WORK/out" "$WORK/others"
+err_has "--skip-bad" "line 3 is skipped: "
+ingle_from "$WORK/bad" embed "$BERT" --skip-bad --out "$WORK/part"
+code_is "--skip-bad --out" 0
+check "--skip-bad --out: a row of NaN" python3 -c '
+import math, struct, sys
+v = struct.unpack("<256f", open(sys.argv[1], "rb").read())
+sys.exit([any(map(math.isnan, v[i:i + 64])) for i in range(0, 256, 64)] != [False, False, True, False])' "$WORK/part"
+rm "$WORK/part"
+# Cut to the context of 128 tokens: the marks at both ends stay.
+for i in $(seq 126); do printf 'the '; done >"$WORK/fits"
+ingle_from "$WORK/fits" embed "$BERT"
+code_is "a line that just fits" 0
+cp "$WORK/out" "$WORK/whole"
+ingle_from "$WORK/bad" embed "$BERT" --truncate
+code_is "--truncate" 0
+check "--truncate" cmp -s <(sed -n 3p "$WORK/out") "$WORK/whole"
+err_has "--truncate" "1 texts were cut to 128 tokens"
 ingle_from "$WORK/bad" embed "$BERT" --out "$WORK/part"
 code_is "a line too long, --out" 1
 check "a line too long, --out: no file" test ! -e "$WORK/part"
@@ -72,9 +94,22 @@ code_is "--out" 0
 check "--out: four vectors" test "$(wc -c <"$WORK/part")" -eq $((4 * 64 * 4))
 printf 'Hello\n\nworld\n' >"$WORK/empty"
 ingle_from "$WORK/empty" embed
-code_is "a line without tokens" 1
-err_has "a line without tokens" "line 2: it has no tokens"
-json_is "a line without tokens: the one before it" "len(lines) == 1"
+code_is "a line without tokens" 0
+json_is "a line without tokens" "len(lines) == 3 and lines[1] is None"
+ingle_from "$WORK/empty" embed --pooling none
+json_is "a line without tokens, a vector for each token" "len(lines) == 3 and lines[1] == []"
+ingle_from "$WORK/empty" embed --out "$WORK/part2"
+code_is "a line without tokens, --out" 1
+err_has "a line without tokens, --out" "line 2: it has no tokens"
+check "a line without tokens, --out: no file" test ! -e "$WORK/part2"
+# The end of a line is none of the text, whatever it is.
+sed 's/$/\r/' "$WORK/lines" >"$WORK/crlf"
+ingle_from "$WORK/crlf" embed "$BERT"
+check "CRLF" cmp -s "$WORK/out" "$WORK/all"
+ingle_from "$WORK/crlf" embed
+cp "$WORK/out" "$WORK/crlf-out"
+ingle_from "$WORK/lines" embed
+check "CRLF, byte-level vocabulary" cmp -s "$WORK/out" "$WORK/crlf-out"
 seq 300 >"$WORK/many"
 ingle_from "$WORK/many" embed "$BERT"
 json_is "more than a batch" "len(lines) == 300"

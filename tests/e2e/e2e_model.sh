@@ -26,6 +26,34 @@ for verb in run inspect; do
     err_has "$verb: not GGUF" "models/qwen.gguf"
     out_is "$verb: not GGUF: stdout" ""
 done
+# Files that people take for models are called what they are.
+called() { # WHAT BYTES (as of printf) TEXT
+    printf "$2" >"$WORK/other.gguf"
+    ingle run -m "$WORK/other.gguf" x
+    code_is "$1" 3
+    err_has "$1" "$3"
+}
+called "a pointer of Git LFS" 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n' "a pointer of Git LFS"
+called "a web page" '<!DOCTYPE html><html>Sign in</html>' "an HTML page"
+called "a web page after blanks" '\xef\xbb\xbf\n <html>' "an HTML page"
+called "a checkpoint of PyTorch" 'PK\003\004 and so on' "a zip archive"
+called "safetensors" '\x10\0\0\0\0\0\0\0{"a":{}}' "a safetensors file"
+called "gzip" '\x1f\x8b\x08\0\0\0' "compressed by gzip"
+called "JSON" '{"a": 1}' "a JSON text"
+ln -s ../blobs/gone "$WORK/models/gone.gguf"
+ingle run -m "$WORK/models/gone.gguf" x
+code_is "a link that leads nowhere" 3
+err_has "a link that leads nowhere" "is a link to '../blobs/gone', which is not there"
+check "a link that leads nowhere is not offered" test "$(grep -c gone.gguf "$WORK/err")" -eq 1
+ingle run --json -m "$WORK/nothere.gguf" x
+json_is "the failure is an event too" "[(e['event'], e['status']) for e in lines] == [('error', 'INGLE_ENOTFOUND')] and 'nothere' in lines[0]['message']"
+ingle run --json -m "$WORK/other.gguf" x
+json_is "so is one of another kind" "lines[0]['status'] == 'INGLE_EFORMAT' and 'JSON' in lines[0]['message']"
+if [ "$(id -u)" -ne 0 ]; then
+    cp "$MODEL" "$WORK/closed.gguf" && chmod 0 "$WORK/closed.gguf"
+    ingle run -m "$WORK/closed.gguf" x
+    check "the path is said once" test "$(grep -o closed.gguf "$WORK/err" | wc -l)" -eq 1
+fi
 head -c 2000000 "$MODEL" >"$WORK/models/qwen.gguf"
 ingle run -m models/qwen.gguf x
 code_is "cut file" 3

@@ -113,4 +113,32 @@ code_is "stdout closed" 1
 code=${PIPESTATUS[0]}
 code_is "the reader goes away" 141
 check "the reader got its bytes" test "$(wc -c <"$WORK/out")" -eq 10
+
+# Stops that only a control token can produce: its text is matched, and not shown.
+start=$("${RUN[@]}" tokenize --parse-special <<<'<|im_start|>' | tr -dc '0-9, ' | cut -d, -f1)
+ingle run --json --temp 0 -n 5 -l "$start+100" --stop '<|im_start|>' Once
+json_is "a control token as a stop" "lines[-1]['finish'] == 'stop' and lines[-1]['stop'] == '<|im_start|>' and lines[-1]['generated_tokens'] == 0"
+ingle run --json --temp 0 -n 5 -l "$start+100" --stop '<|im_start|><|im_start|>' Once
+json_is "two of them" "lines[-1]['finish'] == 'stop' and ''.join(e.get('text', '') for e in lines) == ''"
+ingle run --json --temp 0 -n 5 -l "$start+100" --stop 'x<|im_start|>' --stop '<' Once
+json_is "no stop begins inside of it" "lines[-1]['finish'] in ('length', 'stop') and lines[-1].get('stop') != 'x<|im_start|>'"
+ingle run --json --temp 0 -n 5 -l "$start+100" --stop '|im' Once
+json_is "nor is a part of its text one" "lines[-1]['finish'] == 'length' and lines[-1]['generated_tokens'] == 5"
+
+# A prompt file of either kind.
+printf 'Once upon a time\n' >"$WORK/lf"
+printf 'Once upon a time\r\n' >"$WORK/crlf"
+ingle run --temp 0 -n 8 -f "$WORK/lf"
+cp "$WORK/out" "$WORK/want"
+ingle run --temp 0 -n 8 -f "$WORK/crlf"
+check "CRLF" cmp -s "$WORK/out" "$WORK/want"
+ingle_from "$WORK/crlf" run --temp 0 -n 8
+check "CRLF from standard input" cmp -s "$WORK/out" "$WORK/want"
+
+ingle run -n 1 -c 100000 x
+err_has "-c beyond the training" "beyond the 1024 that the model was trained for"
+ingle run -n 1 -c 8 x
+err_has "-c too small" "holds hardly a sentence"
+ingle run -n 1 -c 4 "Once upon a time there was"
+code_is "a prompt beyond the context" 1
 finish
