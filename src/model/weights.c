@@ -422,6 +422,8 @@ ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_thr
         w->vector[i].data = (const float *)(void *)(w->mem + w->vector[i].offset);
     }
     ingle_status st = w->in_place || w->map_experts ? map_all(w, g, err) : INGLE_OK;
-    if (st || w->in_place) return st;
-    return pack_all(w, g, n_threads, progress, user, err);
+    bool packs = !w->in_place;
+    for (size_t m = 0; m < w->n_matrix; m++) packs = packs || !w->matrix[m].mapped;
+    if (st || !packs) return st;
+    return pack_all(w, g, w->in_place ? 1 : n_threads, w->in_place ? NULL : progress, user, err);
 }
