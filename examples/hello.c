@@ -18,7 +18,7 @@ int main(int argc, char **argv)
     ingle_engine *engine = NULL;
     ingle_session *session = NULL;
     ingle_sampler *sampler = NULL;
-    ingle_model_info info;
+    ingle_model_info info = {.size = sizeof info};
     ingle_generate_options opt;
     ingle_error err = {{0}};
     int32_t tokens[512];

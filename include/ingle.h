@@ -17,6 +17,9 @@
  *     callers without macros; 0 stays a legal value of every field. Their `size` is that of the struct
  *     the caller was compiled with: fields that an older and shorter one lacks have their defaults, a
  *     longer one is refused. ingle_x_options_check() says without a model what opening would refuse.
+ *   - Result structs carry their size too, set by the caller: `ingle_memory mem = {.size = sizeof mem};`.
+ *     No more than that is written. What is passed in arrays is frozen and carries none: ingle_eval,
+ *     ingle_text, ingle_logit_bias, ingle_stop, ingle_candidate, ingle_top; so is ingle_error.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
  *   - Sizes are bytes. Tokens are int32_t. Logits are float, one row of n_vocab per token.
  *   - The library never prints, exits or reads the environment, and holds no global state.
@@ -193,6 +196,7 @@ typedef enum ingle_pooling {
 INGLE_API const char *ingle_pooling_name(ingle_pooling pooling); /* "mean"; NULL if unknown */
 
 typedef struct ingle_model_info {
+    size_t size;               /* sizeof this struct, as in all structs below that begin so */
     const char *name;          /* general.name or "" */
     const char *architecture;  /* general.architecture */
     const char *isa;           /* level the weights are packed for; "" without weights */
@@ -206,8 +210,11 @@ typedef struct ingle_model_info {
     int32_t token_bos, token_eos, token_eot, token_pad, token_unk, token_sep; /* -1 when absent */
     bool add_bos, add_eos; /* what tokenizing with INGLE_ADD_SPECIAL adds */
     /* Of a loaded plan: */
-    bool logits; /* it can be asked for logits; otherwise it only embeds or ranks */
-    bool causal; /* tokens see none behind them; otherwise a text has to fit one batch */
+    bool encoder;   /* it reads in both directions and makes no logits; else it is a decoder */
+    bool recurrent; /* no layer attends: a state of fixed size is all it keeps of earlier tokens */
+    bool hybrid;    /* some layers attend, the others are recurrent */
+    bool logits;    /* it can be asked for logits; otherwise it only embeds or ranks */
+    bool causal;    /* tokens see none behind them; otherwise a text has to fit one batch */
     int32_t n_vector, n_rank; /* floats of an embedding, of a rank (0: it has no classifier) */
     ingle_pooling pooling;    /* what INGLE_POOLING_AUTO is */
 } ingle_model_info;
@@ -229,6 +236,7 @@ INGLE_API ingle_status ingle_model_note(const ingle_model *model, size_t i, cons
                                         ingle_error *err);
 
 typedef struct ingle_tensor_info {
+    size_t size;
     const char *name;
     const char *type; /* "Q4_K" */
     int n_dims;
@@ -239,31 +247,6 @@ typedef struct ingle_tensor_info {
 /* i runs from 0; INGLE_ENOTFOUND past the end. */
 INGLE_API ingle_status ingle_model_tensor(const ingle_model *model, size_t i,
                                           ingle_tensor_info *info, ingle_error *err);
-
-/* What the engine makes of the architecture of a file; also of one it cannot run, opened with
- * INGLE_PARTS_META. Nothing is read but names and keys. */
-typedef struct ingle_family_info {
-    const char
-        *name;  /* the family; of an unknown architecture the nearest one; NULL: none is near */
-    bool known; /* the architecture is this family's */
-    char features
-        [512]; /* of the family, of an opened plan with the file's numbers: "RMS norm, ..." */
-    size_t
-        n_unknown; /* tensor names that mean nothing to the family, those of layers counted once */
-    char unknown[512]; /* as many of them as fit: "blk.*.attn_gate.weight, ..." */
-} ingle_family_info;
-INGLE_API ingle_status ingle_model_family(const ingle_model *model, ingle_family_info *info,
-                                          ingle_error *err);
-
-/* The families this build runs: name (general.architecture) and features of family i, from 0;
- * INGLE_ENOTFOUND past the end. features is cut to cap bytes, NUL included. */
-INGLE_API ingle_status ingle_family_get(size_t i, const char **name, char *features, size_t cap,
-                                        ingle_error *err);
-
-/* The plan as text, one instruction a line, NUL-terminated. *len is the size needed without NUL;
- * INGLE_ERANGE if cap is not larger than that. */
-INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, size_t cap,
-                                        size_t *len, ingle_error *err);
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
@@ -298,6 +281,7 @@ INGLE_API ingle_status ingle_detokenize(const ingle_model *model, const int32_t 
                                         ingle_error *err);
 
 typedef struct ingle_token_info {
+    size_t size;
     const char *text; /* as in the file, not NUL-terminated */
     size_t len;
     float score;
@@ -343,6 +327,7 @@ INGLE_API ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
 INGLE_API void ingle_engine_close(ingle_engine **engine);
 
 typedef struct ingle_engine_info {
+    size_t size;
     int32_t n_ctx, n_sessions, n_batch, n_threads; /* as chosen */
     ingle_type kv_type;
     bool n_ctx_defaulted; /* true when 0 was asked for and n_ctx is below the model's own */
@@ -359,6 +344,7 @@ INGLE_API ingle_status ingle_engine_warm_up(ingle_engine *engine, ingle_error *e
 
 /* Exact bytes, known before any weight is read (INGLE_PARTS_PLAN is enough). */
 typedef struct ingle_memory {
+    size_t size;
     size_t weights; /* packed weights; in place: norms and biases only */
     size_t vocab;   /* vocabulary and metadata */
     size_t kv;      /* KV pages of the whole pool */
@@ -369,62 +355,6 @@ typedef struct ingle_memory {
 } ingle_memory;
 INGLE_API ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_options *opt,
                                           ingle_memory *mem, ingle_error *err);
-
-/* What this machine can do at most with the engine's threads, measured now (about 0.3 s). */
-typedef struct ingle_limits {
-    double read_gbs;   /* read bandwidth, 1e9 bytes/s */
-    double int8_gmacs; /* int8 multiply-accumulates, 1e9/s, of the best instruction of the level */
-    double bf16_gmacs; /* bf16 multiply-accumulates; 0 if the level has none */
-    double f32_gmacs;  /* f32 fused multiply-adds */
-} ingle_limits;
-INGLE_API ingle_status ingle_engine_limits(ingle_engine *engine, ingle_limits *limits,
-                                           ingle_error *err);
-
-/* What one step has to do at least, for comparing with the limits. */
-typedef struct ingle_cost {
-    double matmul_macs; /* multiply-accumulates per prompt token */
-    double head_macs;   /* once per wanted row: the output head, and all behind the last layer that
-                         * keeps anything of a token */
-    double matmul_float_macs, head_float_macs; /* the part of them with F32, F16 and BF16 weights */
-    double attend_macs;  /* of attention per prompt token, per position attended to */
-    double weight_bytes; /* weight bytes read for one decoded token */
-    double kv_bytes;     /* KV bytes read per decoded token, per position attended to */
-    double matmul_bf16_macs, head_bf16_macs; /* the part of the float ones with BF16 weights */
-} ingle_cost;
-INGLE_API ingle_status ingle_engine_cost(const ingle_engine *engine, ingle_cost *cost,
-                                         ingle_error *err);
-
-/* Where the time of steps goes, instruction by instruction (ingle_model_plan()). Begins afresh, or
- * stops and keeps the sums for the two calls below. While on, every thread reads the clock three
- * times per instruction; while off nothing is spent. */
-INGLE_API ingle_status ingle_engine_profile(ingle_engine *engine, bool on, ingle_error *err);
-
-/* Sums over the steps since profiling began. Seconds are of the wall: those of the rows and
- * dispatch_s add up to step_s. */
-typedef struct ingle_profile {
-    size_t n_steps, n_tokens;
-    double step_s;     /* within steps */
-    double dispatch_s; /* of it: until the last thread had begun, and from the threads' end on */
-} ingle_profile;
-INGLE_API ingle_status ingle_engine_profile_total(ingle_engine *engine, ingle_profile *total,
-                                                  ingle_error *err);
-
-typedef struct ingle_profile_row {
-    const char *op; /* "MATMUL" */
-    char what[100]; /* "attn_q, attn_k, attn_v Q4_K"; NUL-terminated */
-    int32_t layer;
-    double work_s;    /* computing, mean over the threads */
-    double uneven_s;  /* waiting for threads that had more to do or came late */
-    double barrier_s; /* waiting that nobody was spared: what the barriers themselves cost */
-    double bytes;     /* weights, keys and values, or rows that pass through, each counted once */
-    double int8_macs; /* multiply-accumulates with quantised weights */
-    double bf16_macs; /* of BF16 weights, keys and values */
-    double f32_macs;  /* of all others */
-} ingle_profile_row;
-
-/* Instruction i of the plan, from 0; INGLE_ENOTFOUND past the end. */
-INGLE_API ingle_status ingle_engine_profile_row(ingle_engine *engine, size_t i,
-                                                ingle_profile_row *row, ingle_error *err);
 
 /* ---- session --------------------------------------------------------------------------------- */
 
@@ -625,6 +555,7 @@ typedef struct ingle_top {
 } ingle_top;
 
 typedef struct ingle_event {
+    size_t size; /* sizeof this struct in the library: what a newer one adds comes after */
     ingle_event_kind kind;
     int32_t token;
     const char *text; /* whole UTF-8 characters (or the raw bytes a model made of nothing else) */
@@ -662,6 +593,7 @@ INGLE_API ingle_status ingle_generate_options_check(const ingle_generate_options
                                                     ingle_error *err);
 
 typedef struct ingle_generate_result {
+    size_t size;
     ingle_finish finish;
     size_t n_prompt;    /* prompt tokens given */
     size_t n_generated; /* tokens returned */

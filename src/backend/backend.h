@@ -6,6 +6,7 @@
 #ifndef INGLE_BACKEND_BACKEND_H
 #define INGLE_BACKEND_BACKEND_H
 
+#include <ingle_tools.h>
 #include "model/model.h"
 
 #define INGLE_NO_PAGE UINT32_MAX

@@ -85,6 +85,7 @@ static double limit_of(const bench *b, const bench_row *row, const ingle_limits 
 
 static ingle_status probe(bench *b, ingle_limits *peak)
 {
+    peak->size = sizeof *peak;
     ingle_status status = ingle_engine_limits(b->h.engine, peak, &b->err);
     if (status != INGLE_OK) return status;
     b->sum.read_gbs += peak->read_gbs;
@@ -159,7 +160,7 @@ static ingle_status run_once(bench *b, const bench_row *row, double *tps)
 static ingle_status repeat_row(bench *b, bench_row *row, ingle_limits *before)
 {
     for (int attempt = 0;; attempt++) {
-        ingle_limits after;
+        ingle_limits after = {.size = sizeof after};
         double tps;
         ingle_status status = run_once(b, row, &tps);
         if (status == INGLE_OK) status = go_to_depth(b, row);
@@ -180,7 +181,7 @@ static ingle_status repeat_row(bench *b, bench_row *row, ingle_limits *before)
 
 static ingle_status run_row(bench *b, bench_row *row)
 {
-    ingle_limits before;
+    ingle_limits before = {.size = sizeof before};
     char name[64];
     bench_row_name(row, name, sizeof name);
     ingle_status status = go_to_depth(b, row);
@@ -339,6 +340,7 @@ static int prepare(bench *b)
 
 static int measure(bench *b, outfile *svg)
 {
+    b->cost.size = sizeof b->cost;
     ingle_status status = ingle_engine_cost(b->h.engine, &b->cost, &b->err);
     if (status == INGLE_OK) status = ingle_engine_warm_up(b->h.engine, &b->err);
     out_progress_start(&b->progress);

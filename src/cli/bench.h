@@ -3,6 +3,7 @@
 #ifndef INGLE_CLI_BENCH_H
 #define INGLE_CLI_BENCH_H
 
+#include <ingle_tools.h>
 #include "open.h"
 #include "out.h"
 #include "profile.h"

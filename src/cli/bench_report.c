@@ -147,8 +147,10 @@ static void report_csv(const bench *b, const ingle_limits *mean)
 ingle_limits bench_mean_limits(const bench *b)
 {
     double n = b->n_probes ? (double)b->n_probes : 1;
-    return (ingle_limits){b->sum.read_gbs / n, b->sum.int8_gmacs / n, b->sum.bf16_gmacs / n,
-                          b->sum.f32_gmacs / n};
+    return (ingle_limits){.read_gbs = b->sum.read_gbs / n,
+                          .int8_gmacs = b->sum.int8_gmacs / n,
+                          .bf16_gmacs = b->sum.bf16_gmacs / n,
+                          .f32_gmacs = b->sum.f32_gmacs / n};
 }
 
 void bench_report(const bench *b)

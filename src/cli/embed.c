@@ -114,7 +114,7 @@ static size_t text_limit(const embedder *e)
 /* Cuts a text to n tokens; an end token that the vocabulary adds stays at the end. */
 static void cut_text(const embedder *e, ids_list *ids, size_t n)
 {
-    ingle_token_info info;
+    ingle_token_info info = {.size = sizeof info};
     int32_t last = ids->ids[ids->n - 1];
     if (ingle_token_info_get(e->h.model, last, &info, NULL) == INGLE_OK && info.control)
         ids->ids[n - 1] = last;

@@ -1,5 +1,6 @@
 /* inspect.c - `ingle inspect`: what is in a GGUF file, what the engine would make of it.
  * Depends on open.h, out.h. */
+#include <ingle_tools.h>
 #include "open.h"
 #include "out.h"
 #include "platform.h"
@@ -121,7 +122,7 @@ static void json_tensor(const ingle_tensor_info *t)
 
 static ingle_status print_all_tensors(const open_handles *h, bool json, ingle_error *err)
 {
-    ingle_tensor_info t;
+    ingle_tensor_info t = {.size = sizeof t};
     fputs(json ? ",\"tensors\":[" : "\nTensors\n", stdout);
     for (size_t i = 0; i < h->info.n_tensors; i++) {
         ingle_status status = ingle_model_tensor(h->model, i, &t, err);
@@ -148,7 +149,7 @@ static ingle_status print_types(const open_handles *h, ingle_error *err)
     type_sum sums[INGLE_TYPE_COUNT] = {{0}};
     size_t n = 0;
     for (size_t i = 0; i < h->info.n_tensors; i++) {
-        ingle_tensor_info t;
+        ingle_tensor_info t = {.size = sizeof t};
         ingle_status status = ingle_model_tensor(h->model, i, &t, err);
         if (status != INGLE_OK) return status;
         size_t k = 0;
@@ -201,7 +202,7 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
                                  ingle_error *err)
 {
     ingle_engine_options engine;
-    ingle_memory mem;
+    ingle_memory mem = {.size = sizeof mem};
     open_engine_options(h, &opt->open, &engine);
     ingle_status status = ingle_model_memory(h->model, &engine, &mem, err);
     if (status != INGLE_OK) return status;

@@ -171,6 +171,7 @@ ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts part
     ingle_status status = ingle_model_open(&h->model, h->path, &model, err);
     out_progress_clear(&progress);
     h->load_s = platform_now() - progress.start;
+    h->info.size = sizeof h->info;
     if (status == INGLE_OK) status = ingle_model_info_get(h->model, &h->info, err);
     h->status = status;
     return status;
@@ -218,6 +219,7 @@ int open_engine(open_handles *h, const open_options *opt, int32_t n_ctx_least)
     open_engine_options(h, opt, &engine);
     if (opt->n_ctx < 0 && n_ctx_least > 0) engine.n_ctx = n_ctx_least;
     ingle_status status = ingle_engine_open(&h->engine, h->model, &engine, &err);
+    h->engine_info.size = sizeof h->engine_info;
     if (status == INGLE_OK) status = ingle_engine_info_get(h->engine, &h->engine_info, &err);
     if (status == INGLE_OK) status = ingle_session_open(&h->session, h->engine, &err);
     h->status = status;

@@ -8,8 +8,9 @@
 
 ingle_status profile_fetch(profile *p, ingle_engine *engine, ingle_error *err)
 {
-    ingle_profile_row row;
+    ingle_profile_row row = {.size = sizeof row};
     size_t n = 0;
+    p->total.size = sizeof p->total;
     ingle_status status = ingle_engine_profile_total(engine, &p->total, err);
     while (status == INGLE_OK && ingle_engine_profile_row(engine, n, &row, NULL) == INGLE_OK) n++;
     if (status != INGLE_OK) return status;
@@ -20,6 +21,7 @@ ingle_status profile_fetch(profile *p, ingle_engine *engine, ingle_error *err)
     }
     p->n_rows = n;
     for (size_t i = 0; i < n && status == INGLE_OK; i++) {
+        p->rows[i].size = sizeof p->rows[i];
         status = ingle_engine_profile_row(engine, i, &p->rows[i], err);
     }
     return status;
@@ -128,7 +130,7 @@ void profile_print_md(const profile *p, const ingle_limits *peak)
     printf("| instruction | layers | ms | share | waiting | MB | GMAC | limit ms | of limit |\n"
            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     for (size_t i = 0; i < p->n_rows; i++) {
-        ingle_profile_row sum;
+        ingle_profile_row sum = {.size = sizeof sum};
         double limit_s;
         size_t n;
         if (!sum_kind(p, i, peak, &sum, &limit_s, &n)) continue;

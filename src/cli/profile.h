@@ -4,7 +4,7 @@
 #ifndef INGLE_CLI_PROFILE_H
 #define INGLE_CLI_PROFILE_H
 
-#include <ingle.h>
+#include <ingle_tools.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -306,7 +306,7 @@ static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
 {
     run_state state = {.opt = opt, .model = h->model, .last = '\n'};
     ingle_generate_options gen;
-    ingle_generate_result result = {0};
+    ingle_generate_result result = {.size = sizeof result};
     ingle_error err = {{0}};
     ingle_stop stops[MOST_STOPS];
 

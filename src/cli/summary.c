@@ -1,3 +1,4 @@
+#include <ingle_tools.h>
 #include "summary.h"
 
 #include "out.h"
@@ -55,7 +56,7 @@ static void print_field(const char *label, const char *value)
 
 static void print_family(const open_handles *h)
 {
-    ingle_family_info f;
+    ingle_family_info f = {.size = sizeof f};
     if (ingle_model_family(h->model, &f, NULL) != INGLE_OK || !f.name) return;
     print_field(f.known ? "family" : "nearest", f.name);
     print_field("features", f.features);
@@ -70,7 +71,7 @@ static void print_family(const open_handles *h)
 static void print_memory_line(const open_handles *h, const open_options *opt)
 {
     ingle_engine_options engine;
-    ingle_memory mem;
+    ingle_memory mem = {.size = sizeof mem};
     char total[32], kv[32];
     open_engine_options(h, opt, &engine);
     if (ingle_model_memory(h->model, &engine, &mem, NULL) != INGLE_OK) return;
@@ -97,7 +98,7 @@ void summary_print(const open_handles *h, const open_options *opt, const char *w
     const ingle_model_info *info = &h->info;
     char size[32];
     const char *note;
-    ingle_token_info token;
+    ingle_token_info token = {.size = sizeof token};
     out_format_bytes((double)info->n_bytes, size, sizeof size);
     print_field("file", h->path);
     if (info->name[0]) print_field("name", info->name);
@@ -141,7 +142,7 @@ static void json_member(const char *key, const char *value)
 void summary_json(const open_handles *h, const char *why)
 {
     const ingle_model_info *info = &h->info;
-    ingle_family_info f = {0};
+    ingle_family_info f = {.size = sizeof f};
     const char *note;
     fputs("\"file\":", stdout);
     out_json_string(h->path, strlen(h->path));

@@ -89,10 +89,10 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
     ingle_backend_options b;
     ingle_vocab_info v = {0};
     if (!model) return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
-    if (!mem) return ingle_fail(err, INGLE_EINVAL, "ingle_model_memory: mem is NULL");
     if (!model->family)
         return ingle_fail(err, INGLE_EINVAL, "the model was opened without its plan");
-    ingle_status st = take_options(&o, opt, err);
+    ingle_status st = ingle_result_check(mem, sizeof *mem, "ingle_memory", err);
+    if (!st) st = take_options(&o, opt, err);
     if (!st) st = choose(&o, model, &b, err);
     if (st) return st;
     ingle_memory m = {.weights = ingle_pages_bytes(model->weights.bytes)};
@@ -107,7 +107,7 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
                      b.n_pages[INGLE_GROUP_WINDOW] * sizeof(uint32_t);
     m.total = m.weights + m.vocab + m.kv + m.state + m.scratch;
     m.mapped = (size_t)ingle_weights_mapped(&model->weights);
-    *mem = m;
+    ingle_result_give(mem, &m, sizeof m);
     return INGLE_OK;
 }
 
@@ -379,28 +379,35 @@ ingle_status ingle_engine_warm_up(ingle_engine *e, ingle_error *err)
 ingle_status ingle_engine_info_get(const ingle_engine *e, ingle_engine_info *info, ingle_error *err)
 {
     if (!e) return closed(err);
-    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_info_get: info is NULL");
-    *info = (ingle_engine_info){.n_ctx = e->opt.n_ctx,
-                                .n_sessions = e->opt.n_sessions,
-                                .n_batch = e->opt.n_batch,
-                                .n_threads = e->opt.n_threads,
-                                .kv_type = e->opt.kv_type,
-                                .n_ctx_defaulted = e->n_ctx_defaulted};
+    ingle_status st = ingle_result_check(info, sizeof *info, "ingle_engine_info", err);
+    if (st) return st;
+    const ingle_engine_info own = {.n_ctx = e->opt.n_ctx,
+                                   .n_sessions = e->opt.n_sessions,
+                                   .n_batch = e->opt.n_batch,
+                                   .n_threads = e->opt.n_threads,
+                                   .kv_type = e->opt.kv_type,
+                                   .n_ctx_defaulted = e->n_ctx_defaulted};
+    ingle_result_give(info, &own, sizeof own);
     return INGLE_OK;
 }
 
 ingle_status ingle_engine_cost(const ingle_engine *e, ingle_cost *cost, ingle_error *err)
 {
     if (!e) return closed(err);
-    if (!cost) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_cost: cost is NULL");
-    ingle_backend_cost(e->model, e->opt.kv_type, cost);
+    ingle_cost own = {0};
+    ingle_status st = ingle_result_check(cost, sizeof own, "ingle_cost", err);
+    if (st) return st;
+    ingle_backend_cost(e->model, e->opt.kv_type, &own);
+    ingle_result_give(cost, &own, sizeof own);
     return INGLE_OK;
 }
 
 ingle_status ingle_engine_limits(ingle_engine *e, ingle_limits *limits, ingle_error *err)
 {
     if (!e) return closed(err);
-    if (!limits) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_limits: limits is NULL");
+    ingle_limits own = {0};
+    ingle_status st = ingle_result_check(limits, sizeof own, "ingle_limits", err);
+    if (st) return st;
     pthread_mutex_lock(&e->lock);
     if (e->driving) {
         pthread_mutex_unlock(&e->lock);
@@ -408,7 +415,8 @@ ingle_status ingle_engine_limits(ingle_engine *e, ingle_limits *limits, ingle_er
     }
     e->driving = true;
     pthread_mutex_unlock(&e->lock);
-    ingle_status st = e->ops->limits(e->backend, limits, err);
+    st = e->ops->limits(e->backend, &own, err);
+    if (!st) ingle_result_give(limits, &own, sizeof own);
     pthread_mutex_lock(&e->lock);
     e->driving = false;
     pthread_cond_broadcast(&e->changed);

@@ -199,7 +199,10 @@ static ingle_status show(generation *g, const ingle_candidate *c, const float *l
                          ingle_error *err)
 {
     ingle_top top[MAX_TOP];
-    ingle_event event = {.kind = INGLE_EVENT_TOKEN, .token = c->token, .logit = logits[c->token]};
+    ingle_event event = {.size = sizeof event,
+                         .kind = INGLE_EVENT_TOKEN,
+                         .token = c->token,
+                         .logit = logits[c->token]};
     size_t len, n_vocab = (size_t)g->s->engine->model->n_vocab;
     ingle_status st = matched_piece(g, c->token, &len, err);
     if (!st) st = pass(g, g->piece, len, false, &event.text_len, err);
@@ -264,7 +267,8 @@ static ingle_status run_prompt(generation *g, const int32_t *prompt, size_t n, i
         ingle_rows rows = done + part == n ? INGLE_ROWS_LAST : INGLE_ROWS_NONE;
         st = ingle_session_compute(g->s, prompt + done, part, rows, err);
         done += part;
-        ingle_event event = {.kind = INGLE_EVENT_PROMPT, .n_done = done, .n_prompt = n};
+        ingle_event event = {
+            .size = sizeof event, .kind = INGLE_EVENT_PROMPT, .n_done = done, .n_prompt = n};
         if (!st) emit(g, &event);
     }
     return st;
@@ -274,7 +278,7 @@ static ingle_status run_prompt(generation *g, const int32_t *prompt, size_t n, i
  * came before. */
 static ingle_status conclude(generation *g, size_t base, ingle_finish finish, ingle_error *err)
 {
-    ingle_event event = {.kind = INGLE_EVENT_END, .finish = finish};
+    ingle_event event = {.size = sizeof event, .kind = INGLE_EVENT_END, .finish = finish};
     ingle_status st = INGLE_OK;
     if (g->hit == SIZE_MAX) st = pass(g, "", 0, true, &event.text_len, err);
     if (st) return st;
@@ -386,13 +390,14 @@ static ingle_status generate(generation *g, const int32_t *prompt, size_t n,
     size_t base = g->n || g->s->n >= start + n ? start + n : g->s->n;
     if (!st) st = conclude(g, base, finish, err);
     if (st) undo(g, start);
-    if (!st && result)
-        *result = (ingle_generate_result){.finish = finish,
-                                          .n_prompt = n,
-                                          .n_generated = g->n,
-                                          .prompt_s = t1 - t0,
-                                          .decode_s = ingle_now() - t1,
-                                          .i_stop = g->hit == SIZE_MAX ? g->opt->n_stops : g->hit};
+    if (st || !result) return st;
+    const ingle_generate_result own = {.finish = finish,
+                                       .n_prompt = n,
+                                       .n_generated = g->n,
+                                       .prompt_s = t1 - t0,
+                                       .decode_s = ingle_now() - t1,
+                                       .i_stop = g->hit == SIZE_MAX ? g->opt->n_stops : g->hit};
+    ingle_result_give(result, &own, sizeof own);
     return st;
 }
 
@@ -405,6 +410,8 @@ ingle_status ingle_generate(ingle_session *s, ingle_sampler *sampler, const int3
     if (st) return st;
     generation g = {.s = s, .sampler = sampler, .opt = &o, .vocab = s->engine->model->vocab};
     st = ingle_options_take(&o, sizeof o, opt, "generate", err);
+    if (!st && result)
+        st = ingle_result_check(result, sizeof *result, "ingle_generate_result", err);
     if (!st) st = check(s, sampler, prompt, n, &o, err);
     if (!st) st = generate(&g, prompt, n, result, err);
     if (sampler) ingle_sampler_ban(sampler, NULL, 0, NULL);

@@ -1,6 +1,8 @@
 /* profile.c - the engine's side of profiling: nobody may be stepping meanwhile. */
 #include "engine/engine.h"
 
+#include "base/options.h"
+
 static ingle_status closed(ingle_error *err)
 {
     return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
@@ -28,10 +30,12 @@ ingle_status ingle_engine_profile(ingle_engine *e, bool on, ingle_error *err)
 ingle_status ingle_engine_profile_total(ingle_engine *e, ingle_profile *total, ingle_error *err)
 {
     if (!e) return closed(err);
-    if (!total) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_profile_total: total is NULL");
-    ingle_status st = enter(e, err);
+    ingle_profile own = {0};
+    ingle_status st = ingle_result_check(total, sizeof own, "ingle_profile", err);
+    if (!st) st = enter(e, err);
     if (st) return st;
-    e->ops->profile_total(e->backend, total);
+    e->ops->profile_total(e->backend, &own);
+    ingle_result_give(total, &own, sizeof own);
     pthread_mutex_unlock(&e->lock);
     return INGLE_OK;
 }
@@ -40,10 +44,12 @@ ingle_status ingle_engine_profile_row(ingle_engine *e, size_t i, ingle_profile_r
                                       ingle_error *err)
 {
     if (!e) return closed(err);
-    if (!row) return ingle_fail(err, INGLE_EINVAL, "ingle_engine_profile_row: row is NULL");
-    ingle_status st = enter(e, err);
+    ingle_profile_row own = {0};
+    ingle_status st = ingle_result_check(row, sizeof own, "ingle_profile_row", err);
+    if (!st) st = enter(e, err);
     if (st) return st;
-    if (!e->ops->profile_row(e->backend, i, row))
+    if (e->ops->profile_row(e->backend, i, &own)) ingle_result_give(row, &own, sizeof own);
+    else
         st = ingle_fail(err, INGLE_ENOTFOUND, "the plan has %zu instructions",
                         e->model->plan.n_instr);
     pthread_mutex_unlock(&e->lock);

@@ -347,48 +347,63 @@ static ingle_status closed(ingle_error *err)
     return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
 }
 
+/* What a vocabulary says of itself. */
+static void tell_vocab(const ingle_vocab *vocab, ingle_model_info *info)
+{
+    ingle_vocab_info v;
+    ingle_vocab_info_get(vocab, &v);
+    info->n_vocab = v.n_tokens;
+    info->token_bos = v.bos, info->token_eos = v.eos, info->token_eot = v.eot;
+    info->token_pad = v.pad, info->token_unk = v.unk, info->token_sep = v.sep;
+    info->add_bos = v.add_bos, info->add_eos = v.add_eos;
+}
+
+/* What is known of a plan. */
+static void tell_plan(const ingle_model *m, ingle_model_info *info)
+{
+    size_t n_recurrent = 0;
+    for (uint32_t l = 0; l < m->hp.n_layer; l++)
+        n_recurrent += m->family->recurrence != INGLE_RECUR_NONE && !m->hp.layer[l].n_head;
+    info->n_vocab = m->n_vocab;
+    info->n_embd = (int32_t)m->hp.n_embd;
+    info->n_layer = (int32_t)m->hp.n_layer;
+    info->n_head = (int32_t)m->hp.n_head;
+    info->n_head_kv = (int32_t)m->hp.n_head_kv;
+    info->n_ctx_train = (int32_t)m->hp.n_ctx;
+    info->n_vector = (int32_t)m->plan.n_vector;
+    info->n_rank = (int32_t)m->plan.n_rank;
+    info->pooling = ingle_model_pooling(m);
+    info->causal = m->hp.causal;
+    info->logits = ingle_model_has_logits(m);
+    info->encoder = m->family->encoder;
+    info->recurrent = n_recurrent == m->hp.n_layer;
+    info->hybrid = n_recurrent > 0 && !info->recurrent;
+}
+
 ingle_status ingle_model_info_get(const ingle_model *m, ingle_model_info *info, ingle_error *err)
 {
     if (!m) return closed(err);
-    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_model_info_get: info is NULL");
-    *info = (ingle_model_info){.name = m->name,
-                               .architecture = m->architecture,
-                               .isa = m->parts == INGLE_PARTS_ALL ? ingle_isa_name(m->isa) : "",
-                               .chat_template = m->chat_template,
-                               .rank_template = m->rank_template,
-                               .n_tensors = m->gguf->n_tensors,
-                               .token_bos = -1,
-                               .token_eos = -1,
-                               .token_eot = -1,
-                               .token_pad = -1,
-                               .token_unk = -1,
-                               .token_sep = -1};
+    ingle_status st = ingle_result_check(info, sizeof *info, "ingle_model_info", err);
+    if (st) return st;
+    ingle_model_info own = {.name = m->name,
+                            .architecture = m->architecture,
+                            .isa = m->parts == INGLE_PARTS_ALL ? ingle_isa_name(m->isa) : "",
+                            .chat_template = m->chat_template,
+                            .rank_template = m->rank_template,
+                            .n_tensors = m->gguf->n_tensors,
+                            .token_bos = -1,
+                            .token_eos = -1,
+                            .token_eot = -1,
+                            .token_pad = -1,
+                            .token_unk = -1,
+                            .token_sep = -1};
     for (size_t i = 0; i < m->gguf->n_tensors; i++) {
-        info->n_params += m->gguf->tensors[i].n_elems;
-        info->n_bytes += m->gguf->tensors[i].n_bytes;
+        own.n_params += m->gguf->tensors[i].n_elems;
+        own.n_bytes += m->gguf->tensors[i].n_bytes;
     }
-    if (m->vocab) {
-        ingle_vocab_info v;
-        ingle_vocab_info_get(m->vocab, &v);
-        info->n_vocab = v.n_tokens;
-        info->token_bos = v.bos, info->token_eos = v.eos, info->token_eot = v.eot;
-        info->token_pad = v.pad, info->token_unk = v.unk;
-        info->add_bos = v.add_bos, info->add_eos = v.add_eos;
-        info->token_sep = v.sep;
-    }
-    if (m->family) {
-        info->n_vocab = m->n_vocab;
-        info->n_embd = (int32_t)m->hp.n_embd;
-        info->n_layer = (int32_t)m->hp.n_layer;
-        info->n_head = (int32_t)m->hp.n_head;
-        info->n_head_kv = (int32_t)m->hp.n_head_kv;
-        info->n_ctx_train = (int32_t)m->hp.n_ctx;
-        info->n_vector = (int32_t)m->plan.n_vector;
-        info->n_rank = (int32_t)m->plan.n_rank;
-        info->pooling = ingle_model_pooling(m);
-        info->causal = m->hp.causal;
-        info->logits = ingle_model_has_logits(m);
-    }
+    if (m->vocab) tell_vocab(m->vocab, &own);
+    if (m->family) tell_plan(m, &own);
+    ingle_result_give(info, &own, sizeof own);
     return INGLE_OK;
 }
 
@@ -418,14 +433,16 @@ ingle_status ingle_model_tensor(const ingle_model *m, size_t i, ingle_tensor_inf
                                 ingle_error *err)
 {
     if (!m) return closed(err);
-    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_model_tensor: info is NULL");
+    ingle_status st = ingle_result_check(info, sizeof *info, "ingle_tensor_info", err);
+    if (st) return st;
     if (i >= m->gguf->n_tensors)
         return ingle_fail(err, INGLE_ENOTFOUND, "the model has %zu tensors", m->gguf->n_tensors);
     const ingle_gguf_tensor *t = &m->gguf->tensors[i];
     const char *type = ingle_type_known_name((unsigned)t->type);
-    *info = (ingle_tensor_info){
+    ingle_tensor_info own = {
         .name = t->name, .type = type ? type : "?", .n_dims = t->n_dims, .n_bytes = t->n_bytes};
-    memcpy(info->dims, t->dims, sizeof info->dims);
+    memcpy(own.dims, t->dims, sizeof own.dims);
+    ingle_result_give(info, &own, sizeof own);
     return INGLE_OK;
 }
 
@@ -504,6 +521,9 @@ ingle_status ingle_token_info_get(const ingle_model *m, int32_t token, ingle_tok
 {
     if (!m) return closed(err);
     if (!m->vocab) return no_vocab(err);
-    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_token_info_get: info is NULL");
-    return ingle_vocab_token(m->vocab, token, info, err);
+    ingle_token_info own;
+    ingle_status st = ingle_result_check(info, sizeof own, "ingle_token_info", err);
+    if (!st) st = ingle_vocab_token(m->vocab, token, &own, err);
+    if (!st) ingle_result_give(info, &own, sizeof own);
+    return st;
 }

@@ -4,6 +4,7 @@
 #ifndef INGLE_MODEL_MODEL_H
 #define INGLE_MODEL_MODEL_H
 
+#include <ingle_tools.h>
 #include <stdatomic.h>
 
 #include "base/notes.h"

@@ -1,6 +1,7 @@
 #include "model/support.h"
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "model/model.h"
 
 #include <ctype.h>
@@ -307,22 +308,25 @@ ingle_status ingle_model_family(const ingle_model *m, ingle_family_info *info, i
     ingle_fit fit;
     ingle_str arch = {"", 0};
     if (!m) return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
-    if (!info) return ingle_fail(err, INGLE_EINVAL, "ingle_model_family: info is NULL");
-    memset(info, 0, sizeof *info);
-    ingle_status st = ingle_gguf_get_str(m->gguf, "general.architecture", true, &arch, err);
+    ingle_family_info own = {0};
+    ingle_status st = ingle_result_check(info, sizeof own, "ingle_family_info", err);
+    if (!st) st = ingle_gguf_get_str(m->gguf, "general.architecture", true, &arch, err);
     if (st) return st;
     const ingle_family *family = ingle_family_find(arch);
     st = family ? ingle_fit_family(&fit, family, m->gguf, err)
                 : ingle_fit_nearest(&fit, m->gguf, err);
     if (st) return st;
-    info->known = family != NULL;
+    own.known = family != NULL;
     if (!family) family = fit.family;
-    if (!family) return INGLE_OK;
-    info->name = family->name;
-    ingle_family_describe(family, m->family ? &m->hp : NULL, info->features, sizeof info->features);
-    if (!fit.family) return INGLE_OK; /* its keys are too few to try it */
-    info->n_unknown = fit.n_unknown;
-    memcpy(info->unknown, fit.unknown, sizeof info->unknown);
+    if (family) {
+        own.name = family->name;
+        ingle_family_describe(family, m->family ? &m->hp : NULL, own.features, sizeof own.features);
+    }
+    if (fit.family) { /* else its keys are too few to try it */
+        own.n_unknown = fit.n_unknown;
+        memcpy(own.unknown, fit.unknown, sizeof own.unknown);
+    }
+    ingle_result_give(info, &own, sizeof own);
     return INGLE_OK;
 }
 

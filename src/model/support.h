@@ -4,6 +4,7 @@
 #ifndef INGLE_MODEL_SUPPORT_H
 #define INGLE_MODEL_SUPPORT_H
 
+#include <ingle_tools.h>
 #include "model/plan.h"
 
 /* The features of a row in words: "RMS norm, RoPE in halves, ..."; with hp also what the file's keys

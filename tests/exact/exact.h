@@ -76,14 +76,14 @@ static inline bool has_bf16(const golden *g)
     ingle_error err;
     ingle_model *m;
     ingle_model_options mo;
-    ingle_model_info info;
+    ingle_model_info info = {.size = sizeof info};
     bool found = false;
     ingle_model_options_init(&mo);
     mo.parts = INGLE_PARTS_META;
     must(ingle_model_open(&m, g->model, &mo, &err), &err);
     must(ingle_model_info_get(m, &info, &err), &err);
     for (size_t i = 0; i < info.n_tensors; i++) {
-        ingle_tensor_info t;
+        ingle_tensor_info t = {.size = sizeof t};
         must(ingle_model_tensor(m, i, &t, &err), &err);
         found |= !strcmp(t.type, "BF16");
     }

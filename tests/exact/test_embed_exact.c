@@ -26,7 +26,7 @@ static void run(const char *model, const way *s, float *out)
     ingle_model *m;
     ingle_engine *e;
     ingle_session *sessions[N_TEXTS];
-    ingle_model_info info;
+    ingle_model_info info = {.size = sizeof info};
     ingle_model_options mo;
     ingle_engine_options eo;
     ingle_embed_options how;

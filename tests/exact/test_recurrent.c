@@ -228,7 +228,7 @@ static void memory(void **state)
 {
     golden g;
     runner r;
-    ingle_memory mem;
+    ingle_memory mem = {.size = sizeof mem};
     ingle_engine_options eo;
     (void)state;
     assert_true(golden_open(&g, "models", "mamba2"));

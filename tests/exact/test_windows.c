@@ -1,6 +1,8 @@
 /* test_windows.c - models with sliding windows, whose sessions keep few pages of windowed layers: the
  * bits are those of an engine that keeps all, however long the session grows and wherever it is cut
  * back to. */
+#include <ingle_tools.h>
+
 #include "exact/fixture.h"
 
 #define N_TOKENS 700
@@ -141,7 +143,7 @@ static void memory(fixture *f)
     open_with(&r, &f->g, &few_kept, N_CTX, 1);
     for (int i = 0; i < 3; i++) {
         ingle_engine_options eo;
-        ingle_memory mem;
+        ingle_memory mem = {.size = sizeof mem};
         ingle_engine_options_init(&eo);
         eo.n_batch = N_BATCH;
         eo.n_ctx = i == 0 ? 1 << 16 : i == 1 ? 1 << 17 : 1 << 18;
@@ -149,7 +151,7 @@ static void memory(fixture *f)
         kv[i] = mem.kv;
     }
     /* linear in the context, by less than half of what every layer would take */
-    ingle_cost cost;
+    ingle_cost cost = {.size = sizeof cost};
     must(ingle_engine_cost(r.engine, &cost, &err), &err);
     assert_true(kv[2] - kv[1] == 2 * (kv[1] - kv[0]));
     double per_token = (double)(kv[1] - kv[0]) / (1 << 16);

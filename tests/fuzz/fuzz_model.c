@@ -13,7 +13,7 @@ static ingle_status run(ingle_model *model, ingle_engine *engine, ingle_error *e
 {
     ingle_session *s = NULL;
     ingle_sampler *sampler = NULL;
-    ingle_model_info info;
+    ingle_model_info info = {.size = sizeof info};
     ingle_generate_options go;
     int32_t tokens[16] = {0};
     size_t n = 0;

@@ -55,7 +55,7 @@ static void use_all_tokens(const ingle_vocab *v)
 {
     char piece[16];
     size_t len;
-    ingle_token_info info;
+    ingle_token_info info = {.size = sizeof info};
     for (int32_t id = 0; id < v->info.n_tokens; id++) {
         if (ingle_vocab_token(v, id, &info, NULL)) abort();
         ingle_vocab_piece(v, id, INGLE_UNPARSE_SPECIAL, piece, sizeof piece, &len, NULL);

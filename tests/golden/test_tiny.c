@@ -62,7 +62,7 @@ static void check_prompt(runner *r, const json *p, const char *type, int *n_chec
     ingle_sampler_options so;
     ingle_sampler *sampler;
     ingle_generate_options go;
-    ingle_generate_result result;
+    ingle_generate_result result = {.size = sizeof result};
     seen s = {.n = 0};
     ingle_sampler_options_init(&so);
     so.temperature = 0;

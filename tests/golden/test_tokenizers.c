@@ -310,7 +310,7 @@ static void check_info(counts *c, const ingle_vocab *v, const json *want, const 
     const json *eog = json_get(want, "eog");
     size_t n = 0;
     for (int32_t id = 0; id < v->info.n_tokens; id++) {
-        ingle_token_info t;
+        ingle_token_info t = {.size = sizeof t};
         assert_int_equal(ingle_vocab_token(v, id, &t, NULL), INGLE_OK);
         if (!t.eog) continue;
         if (n >= eog->len || (int32_t)json_num(json_at(eog, n)) != id) {

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 #include <ingle.h>
+#include <ingle_tools.h>
+
 #include "must.h"
 #include "wrap_alloc.h"
 
@@ -145,7 +147,7 @@ static ingle_status whole_way(house *h, ingle_error *err)
     size_t n, len = 0;
     char text[256];
     ingle_generate_options go;
-    ingle_generate_result result;
+    ingle_generate_result result = {.size = sizeof result};
     generate_options(&go, &len);
     if ((st = open_model(h, err))) return st;
     if ((st = open_engine(h, err))) return st;
@@ -383,7 +385,7 @@ static void limits_need_memory(void **state)
     (void)state;
     house h = open_house();
     ingle_error err;
-    ingle_limits limits = {.read_gbs = -1};
+    ingle_limits limits = {.size = sizeof limits, .read_gbs = -1};
     wrap_alloc_begin(1); /* one block to read from: the bundled model is too small */
     ingle_status st = ingle_engine_limits(h.engine, &limits, &err);
     assert_true(wrap_alloc_end());

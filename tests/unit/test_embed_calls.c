@@ -107,7 +107,7 @@ static void wrong_calls(void **state)
     assert_true(fabs(sum - 1) < 1e-6);
     assert_int_equal(ingle_session_embedding(h.session, 1, &v, &n, &err), INGLE_ENOTFOUND);
     must(ingle_engine_warm_up(h.engine, &err), &err);
-    ingle_model_info info;
+    ingle_model_info info = {.size = sizeof info};
     must(ingle_model_info_get(h.model, &info, &err), &err);
     assert_true(!info.logits && !info.causal && info.n_vector == EB_EMBD && !info.n_rank);
     assert_string_equal(ingle_pooling_name(info.pooling), "mean");
@@ -154,7 +154,7 @@ static void a_reranker(void **state)
     static const eb_spec plain = {.arch = "qwen3", .n_layer = 1, .n_head = 4, .pooling = 3};
     house h;
     ingle_error err;
-    ingle_model_info info;
+    ingle_model_info info = {.size = sizeof info};
     const float *v;
     size_t n;
     (void)state;

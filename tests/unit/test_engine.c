@@ -199,7 +199,7 @@ static void memory_is_told_before(void **state)
     ingle_model *m;
     ingle_model_options mo;
     ingle_engine_options eo;
-    ingle_memory mem;
+    ingle_memory mem = {.size = sizeof mem};
     (void)state;
     ingle_model_options_init(&mo);
     mo.parts = INGLE_PARTS_PLAN;
@@ -261,7 +261,7 @@ static size_t prompt_of(const runner *r, const char *text, int32_t *tokens, size
 static ingle_generate_result run(runner *r, const char *text, ingle_generate_options *go, seen *s)
 {
     ingle_error err;
-    ingle_generate_result result;
+    ingle_generate_result result = {.size = sizeof result};
     int32_t tokens[256];
     ingle_sampler *sampler = greedy(r);
     size_t n = prompt_of(r, text, tokens, 256);
@@ -403,7 +403,7 @@ static void going_on_equals_one_go(void **state)
     runner r = tiny(256, 1);
     ingle_error err;
     ingle_generate_options go;
-    ingle_generate_result result;
+    ingle_generate_result result = {.size = sizeof result};
     seen whole = {.n_tokens = 0}, parts = {.n_tokens = 0};
     (void)state;
     ingle_generate_options_init(&go);

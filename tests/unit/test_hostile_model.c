@@ -1,6 +1,8 @@
 /* Whole models that are wrong on purpose, and calls that are: each ends with a status that names
  * the key, the tensor or the option; nothing crashes, hangs or stays behind. */
 #define _GNU_SOURCE
+#include <ingle_tools.h>
+
 #include "model_build.h"
 #include "wrap_alloc.h"
 
@@ -56,7 +58,7 @@ static void close_house(house *h)
 static void furnish(house *h, ingle_type kv_type, const ingle_sampler_options *so)
 {
     ingle_error err;
-    ingle_model_info info;
+    ingle_model_info info = {.size = sizeof info};
     ingle_engine_options eo;
     ingle_engine_options_init(&eo);
     eo.n_batch = 8;
@@ -73,7 +75,7 @@ static ingle_status generate(house *h, ingle_error *err)
 {
     static const int32_t prompt[] = {1, 3, 4, 9, 15, 0, 8, 8, 2, 14, 11};
     ingle_generate_options go;
-    ingle_generate_result result;
+    ingle_generate_result result = {.size = sizeof result};
     size_t n;
     ingle_generate_options_init(&go);
     go.max_tokens = 12;
@@ -413,7 +415,7 @@ static void a_context_of_one(void **state)
     must(ingle_session_open(&h.session, h.engine, &err), &err);
     must(ingle_sampler_open(&h.sampler, NULL, MB_VOCAB, h.model, &err), &err);
     int32_t token = 3;
-    ingle_generate_result result;
+    ingle_generate_result result = {.size = sizeof result};
     assert_int_equal(ingle_generate(h.session, h.sampler, (int32_t[]){3, 4}, 2, NULL, NULL, &err),
                      INGLE_EFULL);
     must(ingle_generate(h.session, h.sampler, &token, 1, NULL, &result, &err), &err);
@@ -650,7 +652,7 @@ static void wrong_calls_of_models(void **state)
     REFUSED(INGLE_EINVAL, "flags", ingle_detokenize(h.model, &id, 1, ~0u, &c, 1, &n, &err));
     for (int i = 0; i < 4; i++) {
         static const int32_t bad[] = {-1, MB_VOCAB, INT32_MIN, INT32_MAX};
-        ingle_token_info info;
+        ingle_token_info info = {.size = sizeof info};
         char text[32];
         snprintf(text, sizeof text, "%d", bad[i]);
         REFUSED(INGLE_ENOTFOUND, text, ingle_token_info_get(h.model, bad[i], &info, &err));
@@ -658,7 +660,7 @@ static void wrong_calls_of_models(void **state)
         assert_int_not_equal(ingle_detokenize(h.model, &bad[i], 1, 0, &c, 1, &n, &err), INGLE_OK);
         assert_text(&err, text);
     }
-    ingle_memory mem;
+    ingle_memory mem = {.size = sizeof mem};
     REFUSED(INGLE_EINVAL, "mem", ingle_model_memory(h.model, NULL, NULL, &err));
     REFUSED(INGLE_ECLOSED, "closed", ingle_model_memory(NULL, NULL, &mem, &err));
     close_house(&h);

@@ -78,7 +78,8 @@ static void check_bits(const char *path, const char *what, uint32_t n_rows)
     for (ingle_isa isa = INGLE_ISA_REF; isa <= INGLE_ISA_I8MM; isa++) {
         if (!ingle_isa_runs_here(isa)) continue;
         open_and_run(path, &(setup){isa, false, 64, 1}, n_rows, want);
-        for (size_t i = 0; i < n; i++) assert_true(isfinite(want[i]));
+        for (size_t i = 0; i < n; i++) /* rows without a token are -inf */
+            assert_int_equal(isfinite(want[i]) != 0, i % n_rows < MB_VOCAB);
         for (int32_t i = 0; i < 4; i++) {
             setup s = {isa, true, batches[i / 2], 1 + i % 2};
             memset(got, 0, n * sizeof *got);
@@ -241,7 +242,8 @@ static void memory_is_told(void **state)
 {
     (void)state;
     char path[32];
-    ingle_memory packed, mem, again;
+    ingle_memory packed = {.size = sizeof packed}, mem = {.size = sizeof mem},
+                 again = {.size = sizeof again};
     ingle_model *m;
     ingle_error err;
     mb_model b;

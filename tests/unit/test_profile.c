@@ -1,4 +1,6 @@
 /* Several sessions in one step, and the profile of steps, on the bundled model. */
+#include <ingle_tools.h>
+
 #include "golden/run.h"
 
 #include <string.h>
@@ -52,7 +54,7 @@ static size_t length(const ingle_session *s)
 
 static ingle_profile total_of(bench *b)
 {
-    ingle_profile t;
+    ingle_profile t = {.size = sizeof t};
     ingle_error err;
     must(ingle_engine_profile_total(b->engine, &t, &err), &err);
     return t;
@@ -159,7 +161,7 @@ typedef struct sums {
 static sums sum_rows(bench *b)
 {
     sums s = {0};
-    ingle_profile_row row;
+    ingle_profile_row row = {.size = sizeof row};
     ingle_error err;
     for (; ingle_engine_profile_row(b->engine, s.n, &row, &err) == INGLE_OK; s.n++) {
         assert_true(row.work_s >= 0 && row.uneven_s >= 0 && row.barrier_s >= 0);
@@ -182,7 +184,7 @@ static void sums_are_the_step(void **state)
     for (int n_threads = 1; n_threads <= 3; n_threads++) {
         bench b = open_bench(n_threads);
         ingle_error err;
-        ingle_cost cost;
+        ingle_cost cost = {.size = sizeof cost};
         int32_t tokens[64] = {0};
         must(ingle_engine_cost(b.engine, &cost, &err), &err);
         sums none = sum_rows(&b);
@@ -243,8 +245,8 @@ static void names_and_errors(void **state)
     (void)state;
     bench b = open_bench(1);
     ingle_error err;
-    ingle_profile total;
-    ingle_profile_row row;
+    ingle_profile total = {.size = sizeof total};
+    ingle_profile_row row = {.size = sizeof row};
     must(ingle_engine_profile_row(b.engine, 1, &row, &err), &err);
     assert_string_equal(row.op, "MATMUL");
     assert_string_equal(row.what, "attn_q, attn_k, attn_v Q8_0");

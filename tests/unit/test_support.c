@@ -1,6 +1,8 @@
 /* What the table of families makes of files: the nearest family of an unknown architecture, tensors
  * that mean nothing, files that lack everything; and that nothing stays behind when memory ends. */
 #define _GNU_SOURCE
+#include <ingle_tools.h>
+
 #include "model_build.h"
 #include "wrap_alloc.h"
 
@@ -35,7 +37,7 @@ static mb_spec bent(mb_bend bend)
 static void known_families_are_named(void **state)
 {
     (void)state;
-    ingle_family_info info;
+    ingle_family_info info = {.size = sizeof info};
     mb_spec s = bent((mb_bend){0});
     assert_int_equal(look(&s, &info, NULL), INGLE_OK);
     assert_true(info.known && info.n_unknown == 0);
@@ -52,7 +54,7 @@ static void unknown_ones_have_a_nearest(void **state)
     static const char *const names[] = {"lama", "llama-next", "x", ""};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        ingle_family_info info;
+        ingle_family_info info = {.size = sizeof info};
         mb_spec s =
             bent((mb_bend){.act = MB_STR, .name = "general.architecture", .text = names[i]});
         assert_int_equal(look(&s, &info, NULL), INGLE_OK);
@@ -98,7 +100,7 @@ static void no_memory_at_any_point(void **state)
     assert_int_equal(ingle_model_open(&m, path, &mo, NULL), INGLE_OK);
     ingle_status st = INGLE_ENOMEM;
     for (size_t n = 1; st; n += 1 + n / 8) { /* thousands, all alike */
-        ingle_family_info info;
+        ingle_family_info info = {.size = sizeof info};
         wrap_alloc_begin(n);
         st = ingle_model_family(m, &info, NULL);
         wrap_alloc_end();

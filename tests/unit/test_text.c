@@ -623,7 +623,7 @@ static void test_spm_flags(void **arg)
     assert_int_equal(ingle_vocab_piece(v, 1, UNPARSE, piece, 2, &len, NULL), INGLE_ERANGE);
     assert_int_equal(len, 3);
 
-    ingle_token_info t;
+    ingle_token_info t = {.size = sizeof t};
     assert_int_equal(ingle_vocab_token(v, 3 + 0x41, &t, NULL), INGLE_OK);
     assert_true(t.byte && !t.control && !t.eog && t.len == 6);
     assert_int_equal(ingle_vocab_token(v, 2, &t, NULL), INGLE_OK);
@@ -720,7 +720,7 @@ static void test_calls(void **arg)
     assert_int_equal(ingle_vocab_detokenize(v, neg, 1, 0, text, 4, &n, &err), INGLE_EINVAL);
     assert_int_equal(ingle_vocab_detokenize(v, abc, 3, 1024, text, 4, &n, &err), INGLE_EINVAL);
     assert_int_equal(ingle_vocab_detokenize(NULL, abc, 3, 0, text, 4, &n, &err), INGLE_ECLOSED);
-    ingle_token_info t;
+    ingle_token_info t = {.size = sizeof t};
     assert_int_equal(ingle_vocab_token(v, 256, &t, &err), INGLE_ENOTFOUND);
     assert_int_equal(ingle_vocab_token(v, -1, &t, &err), INGLE_ENOTFOUND);
     ingle_vocab_close(&v);
@@ -866,7 +866,7 @@ static void test_known_tokens(void **arg)
     int32_t end = (int32_t)vb_token(&s, "<|end|>", VB_CONTROL, 0),
             eot = (int32_t)vb_token(&s, "<|endoftext|>", VB_NORMAL, 0);
     ingle_vocab *v = open_ok(&s);
-    ingle_token_info t;
+    ingle_token_info t = {.size = sizeof t};
     assert_int_equal(v->info.eot, end);
     assert_int_equal(ingle_vocab_token(v, eot, &t, NULL), INGLE_OK);
     assert_true(t.eog && t.control);
