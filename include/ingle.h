@@ -167,6 +167,11 @@ typedef struct ingle_model_options {
      * (INGLE_ECANCELLED). Not called in place. May be NULL. */
     bool (*progress)(void *user, double share);
     void *user;
+    /* Metadata in place of the file's, or beside it: n_overrides strings "key=type:value" with the types
+     * int, float, bool and str, as in "llama.context_length=int:8192"; later ones count. Lists, and keys
+     * that say where tensors are, cannot be overridden. */
+    const char *const *overrides;
+    size_t n_overrides;
 } ingle_model_options;
 
 #define ingle_model_options_init(opt) ingle_model_options_init_sized((opt), sizeof *(opt))
@@ -489,6 +494,10 @@ typedef struct ingle_sampler_options {
     const ingle_logit_bias *logit_bias; /* n_logit_bias entries; may be NULL when 0 */
     size_t n_logit_bias;
     const char *order; /* stage names joined by ';'; NULL = default */
+    /* -1 = off; 0 to 1: after the chain, tokens near this probability are favoured, nearer or further as the
+     * mean of what was drawn strays from it (adaptive-p). Not with mirostat. */
+    float adaptive_target;
+    float adaptive_decay; /* 0.9; 0 to 0.99: how much of that mean every draw leaves */
 } ingle_sampler_options;
 
 #define ingle_sampler_options_init(opt) ingle_sampler_options_init_sized((opt), sizeof *(opt))

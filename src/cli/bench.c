@@ -47,7 +47,7 @@ static const arg_option ROWS[] = {
 };
 
 static const arg_group GROUPS[] = {
-    {"Model", open_rows_model, 1, AT(open), NULL, 0},
+    {"Model", open_rows_model, OPEN_N_MODEL, AT(open), open_check_model, 0},
     {"Bench", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
     {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute, AT(open),
      open_check_compute, 0},
@@ -390,6 +390,7 @@ end:
     for (int32_t i = 1; b.evals && i < opt.n_seqs; i++) ingle_session_close(&b.evals[i].session);
     free(b.evals);
     open_close(&b.h);
+    open_options_free(&opt.open);
     for (size_t i = 0; i < b.n_rows; i++) {
         free(b.rows[i].tps);
         free(b.rows[i].limit);

@@ -55,7 +55,7 @@ static const arg_option ROWS[] = {
 };
 
 static const arg_group GROUPS[] = {
-    {"Model", open_rows_model, 1, AT(open), NULL, 0},
+    {"Model", open_rows_model, OPEN_N_MODEL, AT(open), open_check_model, 0},
     {"Embedding", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
     {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute, AT(open),
      open_check_compute, 0},
@@ -484,6 +484,7 @@ end:
     code = out_finish(outfile_close(&e.out, code));
     close_engine(&e);
     open_close(&e.h);
+    open_options_free(&e.opt.open);
     clear(&e.batch);
     lines_free(&e.in);
     return code;

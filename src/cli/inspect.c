@@ -32,7 +32,7 @@ static const arg_option ROWS[] = {
 };
 
 static const arg_group GROUPS[] = {
-    {"Model", open_rows_model, 1, AT(open), NULL, 0},
+    {"Model", open_rows_model, OPEN_N_MODEL, AT(open), open_check_model, 0},
     {"What to show", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
     {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute, AT(open),
      open_check_compute, 0},
@@ -282,6 +282,7 @@ static int inspect_main(const cli_verb *verb, int argc, char **argv)
 end:
     code = out_finish(code);
     open_close(&h);
+    open_options_free(&opt.open);
     return code;
 }
 

@@ -28,7 +28,7 @@ static const arg_option ROWS[] = {
 };
 
 static const arg_group GROUPS[] = {
-    {"Model", open_rows_model, 1, AT(open), NULL, 0},
+    {"Model", open_rows_model, OPEN_N_MODEL, AT(open), open_check_model, 0},
     {"Logits", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
     {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute, AT(open),
      open_check_compute, 0},
@@ -113,6 +113,7 @@ static int logits_main(const cli_verb *verb, int argc, char **argv)
 end:
     code = out_finish(outfile_close(&o, code));
     open_close(&h);
+    open_options_free(&opt.open);
     ids_free(&list);
     return code;
 }

@@ -27,9 +27,12 @@ static const arg_choice EXPERTS[] = {{"packed", EXPERTS_PACKED}, {"mmap", EXPERT
 
 #define AT(field) offsetof(open_options, field)
 
-const arg_option open_rows_model[1] = {
+const arg_option open_rows_model[OPEN_N_MODEL] = {
     {"-m --model", "FILE", ARG_STRING, AT(model), 0, 0, NULL,
      "GGUF file; of a split model any one part (default: the bundled tiny model)"},
+    {"--override-kv", "KEY=TYPE:VALUE", ARG_LIST, AT(overrides), 0, 0, NULL,
+     "metadata in place of the file's, with the types int, float, bool and str, as in "
+     "llama.context_length=int:8192; repeatable"},
 };
 
 const arg_option open_rows_compute[9] = {
@@ -66,6 +69,17 @@ static void engine_options(const open_options *opt, ingle_engine_options *engine
     if (opt->n_sessions > 0) engine->n_sessions = opt->n_sessions;
     engine->n_threads = opt->n_threads;
     if (opt->kv >= 0) engine->kv_type = (ingle_type)opt->kv;
+}
+
+ingle_status open_check_model(const void *options, const arg_option *row, ingle_error *err)
+{
+    const open_options *opt = options;
+    ingle_model_options model;
+    (void)row;
+    ingle_model_options_init(&model);
+    model.overrides = opt->overrides.items;
+    model.n_overrides = opt->overrides.n;
+    return ingle_model_options_check(&model, err);
 }
 
 ingle_status open_check_compute(const void *options, const arg_option *row, ingle_error *err)
@@ -168,6 +182,8 @@ ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts part
     model.map_experts = opt->experts == EXPERTS_MMAP;
     model.progress = show_loading;
     model.user = &progress;
+    model.overrides = opt->overrides.items;
+    model.n_overrides = opt->overrides.n;
     ingle_status status = ingle_model_open(&h->model, h->path, &model, err);
     out_progress_clear(&progress);
     h->load_s = platform_now() - progress.start;
@@ -235,6 +251,11 @@ int open_engine(open_handles *h, const open_options *opt, int32_t n_ctx_least)
                  h->info.n_ctx_train);
     }
     return EXIT_DONE;
+}
+
+void open_options_free(open_options *opt)
+{
+    args_list_free(&opt->overrides);
 }
 
 void open_close(open_handles *h)

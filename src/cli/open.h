@@ -20,17 +20,23 @@ typedef struct open_options {
     int32_t n_sessions; /* the KV pool is sized for; 0 = one */
     /* A file that the verb will write, and the option that names it; NULL: none. */
     const char *output, *output_option;
+    arg_list overrides; /* open_options_free() */
 } open_options;
+
+void open_options_free(open_options *opt);
 
 #define OPEN_OPTIONS_DEFAULT                                                                       \
     {                                                                                              \
         .n_ctx = -1, .kv = -1, .kv_k = -1, .kv_v = -1                                              \
     }
 
+/* arg_group.check of open_rows_model */
+ingle_status open_check_model(const void *options, const arg_option *row, ingle_error *err);
 /* arg_group.check of open_rows_compute: what the library says to the options so far. */
 ingle_status open_check_compute(const void *options, const arg_option *row, ingle_error *err);
 
-extern const arg_option open_rows_model[1]; /* -m */
+enum { OPEN_N_MODEL = 2 };
+extern const arg_option open_rows_model[OPEN_N_MODEL]; /* -m --override-kv */
 extern const arg_option
     open_rows_compute[9]; /* -c -b -t --kv -ctk -ctv --isa --in-place --experts */
 

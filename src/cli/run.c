@@ -81,7 +81,7 @@ static ingle_status check_generation(const void *options, const arg_option *row,
 }
 
 static const arg_group GROUPS[] = {
-    {"Model", ROWS(open_rows_model), AT(open), NULL, 0},
+    {"Model", ROWS(open_rows_model), AT(open), open_check_model, 0},
     {"Prompt", ROWS(INPUT_ROWS), 0, NULL, 0},
     {"Length", ROWS(LENGTH_ROWS), 0, check_generation, 0},
     {"Output", ROWS(OUTPUT_ROWS), 0, check_generation, 0},
@@ -411,6 +411,7 @@ end:
     if (opt.json && opt.begun && code != EXIT_DONE && !opt.ended) print_failure(&h, code);
     code = out_finish(code);
     open_close(&h);
+    open_options_free(&opt.open);
     free(prompt.text);
     args_list_free(&opt.stops);
     sampling_free(&opt.sampling);

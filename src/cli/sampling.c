@@ -62,6 +62,12 @@ const arg_option sampling_rows[SAMPLING_N_ROWS] = {
      "Mirostat's target entropy, tau (default 5)"},
     {"--mirostat-lr", "X", ARG_FLOAT, LIB(mirostat_eta), ARG_MIN, ARG_MAX, NULL,
      "Mirostat's learning rate, eta (default 0.1)"},
+    {"--adaptive-target", "P", ARG_FLOAT, LIB(adaptive_target), ARG_MIN, ARG_MAX, NULL,
+     "adaptive-p: favour tokens near probability P, so that P is what is drawn on average; -1 is "
+     "off "
+     "(default -1)"},
+    {"--adaptive-decay", "X", ARG_FLOAT, LIB(adaptive_decay), ARG_MIN, ARG_MAX, NULL,
+     "how much of that average every draw leaves, 0 to 0.99 (default 0.9)"},
     {"--samplers", "LIST", ARG_STRING, LIB(order), 0, 0, NULL,
      "stages in the order they run (default "
      "penalties;dry;top_n_sigma;top_k;typical_p;top_p;min_p;xtc;temperature)"},

@@ -16,7 +16,7 @@ typedef struct sampling_options {
     uint64_t given; /* rows that were */
 } sampling_options;
 
-enum { SAMPLING_N_ROWS = 26 };
+enum { SAMPLING_N_ROWS = 28 };
 extern const arg_option sampling_rows[SAMPLING_N_ROWS];
 
 void sampling_init(sampling_options *opt);

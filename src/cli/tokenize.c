@@ -33,7 +33,7 @@ static const arg_option ROWS[] = {
 };
 
 static const arg_group GROUPS[] = {
-    {"Model", open_rows_model, 1, AT(open), NULL, 0},
+    {"Model", open_rows_model, OPEN_N_MODEL, AT(open), open_check_model, 0},
     {"Text", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
 };
 
@@ -143,6 +143,7 @@ static int tokenize_main(const cli_verb *verb, int argc, char **argv)
 end:
     code = out_finish(code);
     open_close(&h);
+    open_options_free(&opt.open);
     free(text);
     return code;
 }

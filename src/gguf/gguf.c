@@ -15,6 +15,8 @@ struct ingle_gguf_priv {
     size_t n_parts, cap;
     part *parts;
     ingle_map names; /* tensor name -> index in tensors */
+    char **overrides;
+    size_t n_overrides, cap_overrides;
 };
 
 /* ---- parts ---- */
@@ -253,10 +255,28 @@ void ingle_gguf_close(ingle_gguf **g)
     for (size_t i = 0; i < p->priv->n_parts; i++) close_part(&p->priv->parts[i]);
     free(p->priv->parts);
     ingle_map_free(&p->priv->names);
+    for (size_t i = 0; i < p->priv->n_overrides; i++) free(p->priv->overrides[i]);
+    free(p->priv->overrides);
     free(p->priv);
     free(p->tensors);
     free(p->files); /* copies; the parts' own descriptors are closed */
     free(p);
+}
+
+ingle_status ingle_gguf_override(ingle_gguf *g, const char *given, ingle_error *err)
+{
+    struct ingle_gguf_priv *priv = g->priv;
+    ingle_gguf_head *head = &priv->parts[0].head;
+    if (!ingle_grow(&priv->overrides, &priv->cap_overrides, priv->n_overrides + 1,
+                    sizeof *priv->overrides))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for an override");
+    ingle_status st =
+        ingle_gguf_head_override(head, given, &priv->overrides[priv->n_overrides], err);
+    if (st) return st;
+    priv->n_overrides++;
+    g->kv = head->kv;
+    g->n_kv = head->n_kv;
+    return INGLE_OK;
 }
 
 const ingle_gguf_kv *ingle_gguf_find(const ingle_gguf *g, const char *key)

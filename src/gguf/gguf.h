@@ -80,6 +80,9 @@ typedef struct ingle_gguf {
 ingle_status ingle_gguf_open(ingle_gguf **out, const char *path, bool with_tensors,
                              ingle_error *err);
 void ingle_gguf_close(ingle_gguf **g);
+/* Puts a value, given as "key=type:value", in place of the file's, or adds it (override.h). EINVAL names an
+ * override that is wrong. Before anything else holds entries of kv. */
+ingle_status ingle_gguf_override(ingle_gguf *g, const char *given, ingle_error *err);
 
 const ingle_gguf_kv *ingle_gguf_find(const ingle_gguf *g, const char *key); /* NULL if absent */
 const ingle_gguf_tensor *ingle_gguf_find_tensor(const ingle_gguf *g,

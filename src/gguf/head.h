@@ -29,6 +29,9 @@ ingle_status ingle_gguf_head_read(ingle_gguf_head *out, const ingle_file *file, 
 void ingle_gguf_head_free(ingle_gguf_head *head);
 size_t ingle_gguf_head_heap(const ingle_gguf_head *head); /* bytes held */
 
+/* override.c: sets a key. *block, which holds it, is the caller's to free, after the head. */
+ingle_status ingle_gguf_head_override(ingle_gguf_head *head, const char *given, char **block,
+                                      ingle_error *err);
 const ingle_gguf_kv *ingle_gguf_head_find(const ingle_gguf_head *head, const char *key);
 
 /* Bytes of a scalar; 0 for strings, arrays and numbers that are no type. */

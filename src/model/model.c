@@ -3,6 +3,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "gguf/override.h"
 #include "model/support.h"
 
 #include <math.h>
@@ -28,6 +29,13 @@ static ingle_status check_options(const ingle_model_options *opt, ingle_error *e
     if ((unsigned)opt->isa > INGLE_ISA_I8MM || !ingle_isa_runs_here(opt->isa))
         return ingle_fail(err, INGLE_EUNSUPPORTED, "option 'isa': level '%s' does not run here",
                           (unsigned)opt->isa > INGLE_ISA_I8MM ? "?" : ingle_isa_name(opt->isa));
+    if (opt->n_overrides && !opt->overrides)
+        return ingle_fail(err, INGLE_EINVAL, "option 'overrides' is NULL, n_overrides is %zu",
+                          opt->n_overrides);
+    for (size_t i = 0; i < opt->n_overrides; i++) {
+        ingle_status st = ingle_gguf_override_check(opt->overrides[i], err);
+        if (st) return st;
+    }
     return INGLE_OK;
 }
 
@@ -288,6 +296,8 @@ static ingle_status open_parts(ingle_model *m, const char *path, const ingle_mod
     ingle_status st;
     bool plan = opt->parts == INGLE_PARTS_ALL || opt->parts == INGLE_PARTS_PLAN;
     if ((st = ingle_gguf_open(&m->gguf, path, plan, err))) return st;
+    for (size_t i = 0; i < opt->n_overrides; i++)
+        if ((st = ingle_gguf_override(m->gguf, opt->overrides[i], err))) return st;
     if ((st = read_names(m, err))) return st;
     if (opt->parts != INGLE_PARTS_META && (st = check_kind(m, err))) return st;
     bool has_vocab = ingle_gguf_find(m->gguf, "tokenizer.ggml.model") != NULL;

@@ -355,6 +355,29 @@ void ingle_sample_mirostat(ingle_sampler *s)
     s->n = n;
 }
 
+/* ---- adaptive-p ------------------------------------------------------------------------------ */
+
+/* Logit of a token by the distance of its probability p from the target t, in widths of 0.3:
+ * 5 - 10 d^2 / (1 + d), d = |p - t| / 0.3; and t = 2 T - mean, the mean being that of the original
+ * probabilities of tokens drawn, decayed, which begins at T. By MrJackSpade and ddh0, 2025 (llama.cpp pull
+ * request 17927). */
+void ingle_sample_adaptive(ingle_sampler *s)
+{
+    const float peak = 5, sharpness = 10, width = 0.3f;
+    if (s->dense) gather(s, -INFINITY);
+    s->filtered = true;
+    sample_softmax m = ingle_sample_softmax(s);
+    float target = 2 * s->opt.adaptive_target - s->drawn_sum / s->drawn_weight;
+    target = target < 0 ? 0 : target > 1 ? 1 : target;
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t token = ingle_key_index(s->cur[i]);
+        float p = (float)((double)ingle_weight(logit_at(s, i) - m.max) / m.sum);
+        float d = fabsf(p - target) / width;
+        s->logits[token] = p;
+        s->cur[i] = ingle_key(peak - sharpness * d * d / (1 + d), token);
+    }
+}
+
 void ingle_sample_mirostat_learn(ingle_sampler *s, float prob)
 {
     float surprise = (float)-log2((double)prob);

@@ -37,6 +37,8 @@ static const ingle_sampler_options default_options = {
     .n_dry_breakers = sizeof default_breakers / sizeof default_breakers[0],
     .mirostat_tau = 5,
     .mirostat_eta = 0.1f,
+    .adaptive_target = -1,
+    .adaptive_decay = 0.9f,
 };
 
 /* Names that other programs have for them. */
@@ -67,7 +69,7 @@ typedef struct int_range {
     int32_t value, low, high;
 } int_range;
 
-/* The two ranges with a hole: 0 and a smallest useful temperature, -1 and a factor. */
+/* The ranges with a hole: 0 and a smallest useful temperature, -1 and a factor or a probability. */
 static ingle_status check_gaps(const ingle_sampler_options *o, ingle_error *err)
 {
     if (!(o->temperature == 0 || (o->temperature >= 1e-20f && o->temperature <= 1000)))
@@ -77,6 +79,13 @@ static ingle_status check_gaps(const ingle_sampler_options *o, ingle_error *err)
     if (!(o->top_n_sigma == -1 || (o->top_n_sigma >= 0 && o->top_n_sigma <= 1000)))
         return ingle_fail(err, INGLE_EINVAL, "top_n_sigma is %g: it must be -1 (off) or 0 to 1000",
                           (double)o->top_n_sigma);
+    if (!(o->adaptive_target == -1 || (o->adaptive_target >= 0 && o->adaptive_target <= 1)))
+        return ingle_fail(err, INGLE_EINVAL, "adaptive_target is %g: it must be -1 (off) or 0 to 1",
+                          (double)o->adaptive_target);
+    if (o->adaptive_target >= 0 && o->mirostat)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "adaptive_target is %g and mirostat is %d: both choose the token",
+                          (double)o->adaptive_target, o->mirostat);
     return INGLE_OK;
 }
 
@@ -97,6 +106,7 @@ static ingle_status check_ranges(const ingle_sampler_options *o, ingle_error *er
         {"dry_base", o->dry_base, 1, 1000},
         {"mirostat_tau", o->mirostat_tau, 0, 100},
         {"mirostat_eta", o->mirostat_eta, 0, 1},
+        {"adaptive_decay", o->adaptive_decay, 0, 0.99f},
     };
     for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
         const real_range *r = &reals[i];

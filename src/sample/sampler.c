@@ -37,6 +37,8 @@ static void restart(ingle_sampler *s)
 {
     ingle_rng_seed(&s->rng, s->opt.seed);
     s->mu = 2 * s->opt.mirostat_tau;
+    s->drawn_weight = 1 / (1 - s->opt.adaptive_decay);
+    s->drawn_sum = s->opt.adaptive_target * s->drawn_weight;
 }
 
 ingle_status ingle_sampler_new(ingle_sampler **out, const ingle_sampler_options *opt,
@@ -188,6 +190,7 @@ static void run_chain(ingle_sampler *s)
     }
     if (s->opt.temperature == 0) ingle_sample_greedy(s);
     else if (s->opt.mirostat) ingle_sample_mirostat(s);
+    else if (s->opt.adaptive_target >= 0) ingle_sample_adaptive(s);
 }
 
 static ingle_candidate candidate(int32_t token, float logit, sample_softmax m)
@@ -262,5 +265,10 @@ ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float *logits, i
     *out = draw(sampler);
     if (sampler->opt.mirostat && sampler->opt.temperature > 0)
         ingle_sample_mirostat_learn(sampler, out->prob);
+    if (sampler->opt.adaptive_target >= 0 && sampler->opt.temperature > 0) {
+        sampler->drawn_sum =
+            sampler->logits[out->token] + sampler->opt.adaptive_decay * sampler->drawn_sum;
+        sampler->drawn_weight = 1 + sampler->opt.adaptive_decay * sampler->drawn_weight;
+    }
     return INGLE_OK;
 }

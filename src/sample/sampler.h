@@ -50,7 +50,9 @@ struct ingle_sampler {
     size_t n_banned;
 
     ingle_rng rng;
-    float mu;       /* mirostat's state; 2 tau at the start */
+    float mu; /* mirostat's state; 2 tau at the start */
+    float drawn_sum,
+        drawn_weight; /* adaptive-p: decayed sum of probabilities drawn, and of weights */
     int mirostat_m; /* candidates that estimate the slope (version 1): 100, at most INGLE_SORT_SMALL
                      */
 
@@ -97,6 +99,8 @@ void ingle_sample_xtc(ingle_sampler *s);
 void ingle_sample_temperature(ingle_sampler *s);
 void ingle_sample_greedy(ingle_sampler *s);
 void ingle_sample_mirostat(ingle_sampler *s);
+/* Moves logits towards the target; leaves in s->logits[token] what each candidate's probability was. */
+void ingle_sample_adaptive(ingle_sampler *s);
 /* Corrects mu by the surprise of the drawn token. */
 void ingle_sample_mirostat_learn(ingle_sampler *s, float prob);
 

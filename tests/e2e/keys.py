@@ -153,6 +153,23 @@ for name, kind, value, text in (("top_p", F32, 7.0, "top_p is 7"), ("sequence", 
 code, _, err = run(model().set(G + "brand_new", F32, 1.0), "-n", "1", "x")
 check("an unknown setting is noted", code == 0 and G + "brand_new" in err, err)
 
+# Metadata given on the command line.
+path = write(model(), "plain.gguf")
+row = lambda *flags: ingle(["logits", path, "--tokens", ",".join(map(str, TOKENS)), "--out", "-", "--last", "-t", "1", *flags])
+over = lambda text: row("--override-kv", text)
+check("an override is as if the file said so", over("llama.rope.scale_linear=float:4")[1] == linear)
+check("of a key that is there", over("llama.rope.freq_base=float:50000")[1] == logits(model().set("llama.rope.freq_base", F32, 50000.0)))
+check("the last one counts", row("--override-kv", "llama.rope.scale_linear=float:2", "--override-kv", "llama.rope.scale_linear=int:4")[1] == linear)
+out = json.loads(ingle(["inspect", path, "--json", "--override-kv", "general.name=str:a:b=c", "--override-kv", "x.y=bool:true"])[1])
+check("strings and flags", out["name"] == "a:b=c" and out["metadata"]["x.y"] is True, out["name"])
+for text in ("x", "x=1", "x=int:", "x=int:1.5", "x=int: 1", "x=float:nan", "x=bool:1", "x=u32:1", "=int:1", "general.alignment=int:64", "split.count=int:2"):
+    code, _, err = over(text)
+    check("override " + text, code == 2 and "'--override-kv': override '" in err, err)
+code, _, err = over("tokenizer.ggml.tokens=int:1")
+check("a list is not overridden", code == 3 and "holds a list" in err, err)
+code, _, err = over("llama.context_length=str:long")
+check("a value of the wrong type", code == 3 and "llama.context_length" in err, err)
+
 # Encoders of pictures and sound beside the text model.
 g = model()
 g.tensors["v.blk.0.attn_q.weight"] = ([64, 64], 0, bytes(16384))

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "sample/sampler.h"
+/* after the others */
+#include "must.h"
 
 static uint32_t state = 7;
 
@@ -139,6 +141,8 @@ static void test_ranges(void **unused)
     REFUSE_REAL(dry_base, 0.9f, 1001);
     REFUSE_REAL(mirostat_tau, -0.1f, 101);
     REFUSE_REAL(mirostat_eta, -0.1f, 1.1f);
+    REFUSE_REAL(adaptive_target, -0.1f, 1.1f);
+    REFUSE_REAL(adaptive_decay, -0.1f, 1);
     REFUSE_INT(top_k, -1, INT32_MIN);
     REFUSE_INT(min_keep, -1, INT32_MIN);
     REFUSE_INT(penalty_last_n, -2, INT32_MAX);
@@ -159,6 +163,54 @@ static void test_ranges(void **unused)
     assert_int_equal(ingle_sampler_new(&s, NULL, 0, NULL, 0, &err), INGLE_EINVAL);
     assert_non_null(strstr(err.text, "n_vocab"));
     assert_int_equal(ingle_sampler_new(&s, NULL, INT32_MAX, NULL, 0, &err), INGLE_EINVAL);
+}
+
+/* The formulas of ingle_sample_adaptive(), worked out by hand for probabilities 0.5, 0.3 and 0.2. */
+static float adaptive_logit(float p, float target)
+{
+    float d = fabsf(p - target) / 0.3f;
+    return 5 - 10 * d * d / (1 + d);
+}
+
+static void test_adaptive(void **unused)
+{
+    (void)unused;
+    const float p[] = {0.5f, 0.3f, 0.2f}, logits[] = {logf(0.5f), logf(0.3f), logf(0.2f)};
+    const ingle_candidate *cand;
+    ingle_candidate drawn;
+    ingle_error err;
+    size_t n;
+    double sum = 0, weight = 0;
+    ingle_sampler_options o = neutral();
+    o.temperature = 1;
+    o.adaptive_target = 0.3f;
+    o.adaptive_decay = 0.5f;
+    ingle_sampler *s = open_with(&o, 3);
+    must(ingle_sampler_apply(s, logits, &cand, &n, &err), &err);
+    assert_int_equal(n, 3);
+    const float first[] = {5, 4.1666667f, 2.3333333f}; /* best first: tokens 1, 2, 0 */
+    for (size_t i = 0; i < 3; i++) assert_float_equal(cand[i].logit, first[i], 1e-5);
+    assert_int_equal(cand[0].token, 1);
+    sum = 0.3 * 2, weight = 2; /* as if the target had been drawn for ever */
+    for (int step = 0; step < 20; step++) {
+        must(ingle_sampler_sample(s, logits, &drawn, &err), &err);
+        float target = (float)(2 * 0.3 - sum / weight);
+        target = target < 0 ? 0 : target > 1 ? 1 : target;
+        assert_float_equal(drawn.logit, adaptive_logit(p[drawn.token], target), 1e-4);
+        sum = (double)p[drawn.token] + 0.5 * sum, weight = 1 + 0.5 * weight;
+    }
+    must(ingle_sampler_reset(s, &err), &err);
+    must(ingle_sampler_apply(s, logits, &cand, &n, &err), &err);
+    assert_float_equal(cand[0].logit, 5, 1e-5); /* forgotten */
+    ingle_sampler_close(&s);
+    o.mirostat = 2;
+    refused(&o, "adaptive_target");
+    o.mirostat = 0;
+    o.temperature = 0; /* greedy, whatever else is set */
+    s = open_with(&o, 3);
+    must(ingle_sampler_sample(s, logits, &drawn, &err), &err);
+    assert_int_equal(drawn.token, 0);
+    ingle_sampler_close(&s);
 }
 
 static void test_refused_arrays(void **unused)
@@ -1064,6 +1116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_adaptive),
         cmocka_unit_test(test_refused_arrays),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_bad_logits),

@@ -1,0 +1,148 @@
+/* abi.c - a caller built against another version of ingle.h: e2e_abi.sh compiles it with structs that lack
+ * their last members, or have some more, and links it to the library as it is.
+ * Usage: abi MODEL older|newer. Prints what went wrong; exits with 1 then. */
+#include <ingle.h>
+#include <ingle_tools.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GUARD 0xa5
+
+static int failures;
+static size_t event_size;
+
+static void check(const char *what, bool right)
+{
+    if (right) return;
+    failures++;
+    printf("FAIL: %s\n", what);
+}
+
+/* A struct with guard bytes after it. */
+#define GUARDED(type, name)                                                                        \
+    struct {                                                                                       \
+        type it;                                                                                   \
+        unsigned char after[64];                                                                   \
+    } name;                                                                                        \
+    memset(&name, GUARD, sizeof name);                                                             \
+    name.it.size = sizeof name.it
+
+#define UNHARMED(name) unharmed(#name, name.after, sizeof name.after)
+
+static void unharmed(const char *name, const unsigned char *after, size_t n)
+{
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) ok = ok && after[i] == GUARD;
+    if (ok) return;
+    failures++;
+    printf("FAIL: something was written after %s\n", name);
+}
+
+static bool on_event(void *user, const ingle_event *event)
+{
+    (void)user;
+    event_size = event->size;
+    return true;
+}
+
+static void run_older(const char *path)
+{
+    ingle_error err = {{0}};
+    ingle_model *model = NULL;
+    ingle_engine *engine = NULL;
+    ingle_session *session = NULL;
+    ingle_sampler *sampler = NULL;
+    GUARDED(ingle_model_options, mo);
+    GUARDED(ingle_engine_options, eo);
+    GUARDED(ingle_sampler_options, so);
+    GUARDED(ingle_generate_options, go);
+    GUARDED(ingle_embed_options, bo);
+    GUARDED(ingle_model_info, info);
+    GUARDED(ingle_tensor_info, tensor);
+    GUARDED(ingle_token_info, token);
+    GUARDED(ingle_engine_info, chosen);
+    GUARDED(ingle_memory, memory);
+    GUARDED(ingle_generate_result, result);
+    GUARDED(ingle_family_info, family);
+    GUARDED(ingle_limits, limits);
+    GUARDED(ingle_cost, cost);
+    GUARDED(ingle_profile, profile);
+    GUARDED(ingle_profile_row, row);
+    ingle_model_options_init(&mo.it);
+    ingle_engine_options_init(&eo.it);
+    ingle_sampler_options_init(&so.it);
+    ingle_generate_options_init(&go.it);
+    ingle_embed_options_init(&bo.it);
+    check("init writes the caller's size",
+          mo.it.size == sizeof mo.it && go.it.size == sizeof go.it);
+    eo.it.n_ctx = 64;
+    so.it.temperature = 0;
+    go.it.max_tokens = 4;
+    go.it.on_event = on_event;
+    const int32_t prompt[] = {300, 301, 302};
+    check("model", !ingle_model_open(&model, path, &mo.it, &err));
+    check("info", !ingle_model_info_get(model, &info.it, &err) && info.it.n_embd == 256);
+    check("tensor", !ingle_model_tensor(model, 0, &tensor.it, &err) && tensor.it.name[0]);
+    check("token", !ingle_token_info_get(model, 300, &token.it, &err) && token.it.len > 0);
+    check("family", !ingle_model_family(model, &family.it, &err) && family.it.known);
+    check("memory", !ingle_model_memory(model, &eo.it, &memory.it, &err) && memory.it.weights > 0);
+    check("engine", !ingle_engine_open(&engine, model, &eo.it, &err));
+    check("chosen", !ingle_engine_info_get(engine, &chosen.it, &err) && chosen.it.n_ctx == 64);
+    check("limits", !ingle_engine_limits(engine, &limits.it, &err) && limits.it.read_gbs > 0);
+    check("cost", !ingle_engine_cost(engine, &cost.it, &err) && cost.it.matmul_macs > 0);
+    check("session", !ingle_session_open(&session, engine, &err));
+    check("sampler", !ingle_sampler_open(&sampler, &so.it, info.it.n_vocab, model, &err));
+    check("profiling", !ingle_engine_profile(engine, true, &err));
+    check("generate", !ingle_generate(session, sampler, prompt, 3, &go.it, &result.it, &err) &&
+                          result.it.n_prompt == 3 && result.it.n_generated == 4);
+    check("profile",
+          !ingle_engine_profile_total(engine, &profile.it, &err) && profile.it.n_steps > 0);
+    check("row", !ingle_engine_profile_row(engine, 1, &row.it, &err) && row.it.op);
+    check("an event carries the library's size", event_size > sizeof(ingle_event));
+    check("truncate", !ingle_session_truncate(session, 0, &err));
+    check("embed", !ingle_session_embed(session, prompt, 3, &bo.it, &err));
+    if (failures) printf("the last error: %s\n", err.text);
+    UNHARMED(mo), UNHARMED(eo), UNHARMED(so), UNHARMED(go), UNHARMED(bo), UNHARMED(info);
+    UNHARMED(tensor), UNHARMED(token), UNHARMED(chosen), UNHARMED(memory), UNHARMED(result);
+    UNHARMED(family), UNHARMED(limits), UNHARMED(cost), UNHARMED(profile), UNHARMED(row);
+    ingle_sampler_close(&sampler);
+    ingle_session_close(&session);
+    ingle_engine_close(&engine);
+    ingle_model_close(&model);
+}
+
+static void refused(const char *what, ingle_status status, const ingle_error *err)
+{
+    check(what,
+          status == INGLE_EINVAL && strstr(err->text, "'size'") && strstr(err->text, "newer"));
+}
+
+static void run_newer(const char *path)
+{
+    ingle_error err = {{0}};
+    ingle_model *model = NULL;
+    ingle_model_options mo;
+    ingle_engine_options eo;
+    ingle_sampler_options so;
+    ingle_generate_options go;
+    ingle_memory memory = {.size = sizeof memory};
+    ingle_model_options_init(&mo);
+    ingle_engine_options_init(&eo);
+    ingle_sampler_options_init(&so);
+    ingle_generate_options_init(&go);
+    refused("newer model options", ingle_model_open(&model, path, &mo, &err), &err);
+    refused("newer engine options", ingle_engine_options_check(&eo, &err), &err);
+    refused("newer sampler options", ingle_sampler_options_check(&so, &err), &err);
+    refused("newer generate options", ingle_generate_options_check(&go, &err), &err);
+    check("model", !ingle_model_open(&model, path, NULL, &err));
+    refused("a newer result", ingle_model_memory(model, NULL, &memory, &err), &err);
+    ingle_model_close(&model);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) return 2;
+    if (strcmp(argv[2], "older") == 0) run_older(argv[1]);
+    else run_newer(argv[1]);
+    return failures > 0;
+}
