@@ -1,6 +1,6 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: help build deps run test bench lint models install test-asan test-tsan test-cross clean
+.PHONY: help build deps run test check bench lint models install test-asan test-tsan test-cross clean
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -11,6 +11,7 @@ help:
 	@echo 'make             build $(BUILD)/ingle (Release)'
 	@echo 'make run         install what is missing, build, let the bundled model tell a story'
 	@echo 'make test        install what is missing, build, run the whole test suite'
+	@echo 'make check       the quick part of it, after a change'
 	@echo 'make bench       measure the bundled model, or MODEL=FILE'
 	@echo 'make models      measure every family (INGLE_DATA=FOLDER) and write docs/models.md'
 	@echo 'make lint        include order, formatting, warnings of gcc and clang, cppcheck'
@@ -38,6 +39,13 @@ test:
 	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+# Without the tests that measure or make whole models.
+check:
+	@scripts/deps.sh --check build test
+	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
+	@cmake --build $(BUILD) -j $(JOBS)
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -E '^(e2e_(bench|recipes|memory|models)|test_tiny)$$'
 
 bench: build
 	@$(BUILD)/ingle bench $(if $(MODEL),-m '$(MODEL)')
