@@ -355,7 +355,8 @@ static int tokenize_and_generate(run_options *opt, open_handles *h, const run_pr
             tokens.n, h->engine_info.n_ctx);
     status = ingle_sampler_open(&sampler, &opt->sampling.lib, h->info.n_vocab, h->model, &err);
     if (status != INGLE_OK) {
-        code = fail_run(h, "sampling", status, &err);
+        bool biased = opt->sampling.lib.n_logit_bias > 0; /* of a token that is none */
+        code = fail_run(h, biased ? "option '--logit-bias'" : "sampling", status, &err);
         goto end;
     }
     code = generate(opt, h, prompt, &tokens, sampler);
