@@ -249,19 +249,25 @@ static bool belongs(const ingle_engine *e, const ingle_batch *batch, const ingle
 }
 
 /* The job that has waited longest says what kind of batch it is. Sessions that want one token go first
- * (they are decoding); the others share what is left in order. */
+ * (they are decoding); the others share what is left in order. A decoding session queues again at the
+ * end after every token, so if a longer job has waited longest, a seat and a token are kept for it:
+ * the head of the queue is in every batch. */
 static void fill_batch(ingle_engine *e, ingle_batch *batch)
 {
     size_t room = (size_t)e->opt.n_batch, n_seqs = (size_t)e->opt.n_sessions;
-    if (e->queue) batch->pooling = e->queue->job.pooling;
-    for (int decoding = batch->pooling == INGLE_POOLING_AUTO; decoding >= 0; decoding--)
-        for (ingle_session *s = e->queue; s && room && batch->n_seqs < n_seqs; s = s->next) {
+    if (!e->queue) return;
+    batch->pooling = e->queue->job.pooling;
+    for (int decoding = batch->pooling == INGLE_POOLING_AUTO; decoding >= 0; decoding--) {
+        size_t kept = decoding == 1 && left_of(e->queue) > 1;
+        for (ingle_session *s = e->queue; s && room > kept && batch->n_seqs + kept < n_seqs;
+             s = s->next) {
             size_t left = left_of(s), n = left < room ? left : room;
             if (batch->pooling == INGLE_POOLING_AUTO && (left == 1) != (decoding == 1)) continue;
             if (!belongs(e, batch, s, room)) continue;
             enter_batch(e, batch, s, n);
             room -= n;
         }
+    }
 }
 
 static void unqueue(ingle_engine *e, ingle_session *s)

@@ -1,11 +1,12 @@
 /* Sessions and generation on the bundled model: what a caller can rely on. */
 #include "golden/run.h"
+#include "engine/engine.h"
 
 #include <pthread.h>
 
 #define TINY INGLE_SOURCE_DIR "/models/tiny-chat.gguf"
 
-static runner tiny(int n_ctx, int n_sessions)
+static runner tiny_batch(int n_ctx, int n_sessions, int n_batch)
 {
     runner r = {.n_vocab = 2048};
     ingle_error err;
@@ -13,11 +14,16 @@ static runner tiny(int n_ctx, int n_sessions)
     ingle_engine_options_init(&eo);
     eo.n_ctx = n_ctx;
     eo.n_sessions = n_sessions;
-    eo.n_batch = 64;
+    eo.n_batch = n_batch;
     must(ingle_model_open(&r.model, TINY, NULL, &err), &err);
     must(ingle_engine_open(&r.engine, r.model, &eo, &err), &err);
     must(ingle_session_open(&r.session, r.engine, &err), &err);
     return r;
+}
+
+static runner tiny(int n_ctx, int n_sessions)
+{
+    return tiny_batch(n_ctx, n_sessions, 64);
 }
 
 static ingle_sampler *greedy(const runner *r)
@@ -514,6 +520,58 @@ static void warm_up_leaves_no_trace(void **state)
     runner_close(&r);
 }
 
+/* ---- the order of jobs ---- */
+
+/* A job of n tokens at the end of the queue, as a call would leave it for whoever steps. */
+static void queue_job(ingle_session *s, size_t n)
+{
+    static const int32_t tokens[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    ingle_error err;
+    ingle_session **at = &s->engine->queue;
+    must(ingle_job_prepare(s, tokens, n, INGLE_ROWS_NONE, &err), &err);
+    while (*at) at = &(*at)->next;
+    *at = s;
+    s->job.queued = true;
+}
+
+/* Decoding sessions, as many as a batch has seats, queue again after every token. A prompt that
+ * was queued before them is in every batch all the same, and they take turns in the rest. */
+static void prompts_are_not_starved(void **state)
+{
+    enum { N_PROMPT = 6, N_DECODING = 3 };
+    static const struct {
+        int n_sessions, n_batch;
+        size_t n_steps, n_decoded;
+    } cases[] = {{N_DECODING, 64, 1, 2}, {1, 64, 1, 0}, {N_DECODING, 2, N_PROMPT, 6}, {2, 4, 2, 2}};
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        runner r = tiny_batch(256, cases[c].n_sessions, cases[c].n_batch);
+        ingle_error err;
+        ingle_session *decoding[N_DECODING];
+        size_t n_run, n_decoded = 0, fair = cases[c].n_decoded / N_DECODING;
+        for (size_t i = 0; i < N_DECODING; i++)
+            must(ingle_session_open(&decoding[i], r.engine, &err), &err);
+        queue_job(r.session, N_PROMPT);
+        for (size_t i = 0; i < N_DECODING; i++) queue_job(decoding[i], 1);
+        for (size_t step = 0; step < cases[c].n_steps; step++) {
+            assert_true(r.session->job.queued);
+            must(ingle_engine_step(r.engine, &n_run, &err), &err);
+            for (size_t i = 0; i < N_DECODING; i++)
+                if (!decoding[i]->job.queued) queue_job(decoding[i], 1);
+        }
+        assert_false(r.session->job.queued);
+        assert_int_equal(length(&r), N_PROMPT);
+        r.engine->queue = NULL;
+        for (size_t i = 0; i < N_DECODING; i++) {
+            assert_in_range(decoding[i]->n, fair, fair + 1);
+            n_decoded += decoding[i]->n;
+            ingle_session_close(&decoding[i]);
+        }
+        assert_int_equal(n_decoded, cases[c].n_decoded);
+        runner_close(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +590,7 @@ int main(void)
         cmocka_unit_test(log_probabilities),
         cmocka_unit_test(many_callers),
         cmocka_unit_test(warm_up_leaves_no_trace),
+        cmocka_unit_test(prompts_are_not_starved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
