@@ -12,8 +12,8 @@
 
 enum { MAX_ARGS = 64 };
 
-static const cli_verb *const VERBS[] = {&cli_verb_run, &cli_verb_inspect, &cli_verb_tokenize,
-                                        &cli_verb_logits, &cli_verb_bench};
+static const cli_verb *const VERBS[] = {&cli_verb_run,    &cli_verb_inspect, &cli_verb_tokenize,
+                                        &cli_verb_logits, &cli_verb_embed,   &cli_verb_bench};
 enum { N_VERBS = sizeof VERBS / sizeof *VERBS };
 
 static size_t size_of(arg_kind kind)
@@ -30,28 +30,21 @@ static size_t size_of(arg_kind kind)
     abort();
 }
 
-typedef void visit(const arg_option *row, void *value, void *user);
-
-static void each_row(const cli_verb *verb, char *target, visit *f, void *user)
+/* The verb's struct ends after the last of its targets. */
+static size_t size_of_struct(const cli_verb *verb)
 {
-    for (size_t g = 0; g < verb->n_groups; g++) {
+    size_t size = 0;
+    for (size_t g = 0; g < verb->n_groups; g++)
         for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
             const arg_option *row = &verb->groups[g].rows[r];
-            f(row, target + verb->groups[g].offset + row->offset, user);
+            size_t end = verb->groups[g].offset + row->offset + size_of(row->kind);
+            if (end > size) size = end;
         }
-    }
+    return size;
 }
 
-/* The verb's struct ends behind the last of its targets. */
-static void measure(const arg_option *row, void *value, void *user)
+static void check_row(const arg_option *row, void *value)
 {
-    size_t *end = user, here = (size_t)(uintptr_t)value + size_of(row->kind);
-    if (here > *end) *end = here;
-}
-
-static void check_row(const arg_option *row, void *value, void *user)
-{
-    (void)user;
     int32_t i = 0;
     float f = 0;
     if (row->kind == ARG_INT) {
@@ -70,6 +63,15 @@ static void check_row(const arg_option *row, void *value, void *user)
     }
 }
 
+static void check_rows(const cli_verb *verb, char *target)
+{
+    for (size_t g = 0; g < verb->n_groups; g++)
+        for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
+            const arg_option *row = &verb->groups[g].rows[r];
+            check_row(row, target + verb->groups[g].offset + row->offset);
+        }
+}
+
 static void parse(char *text, size_t len)
 {
     char *argv[MAX_ARGS];
@@ -84,13 +86,11 @@ static void parse(char *text, size_t len)
         if (strcmp(VERBS[i]->name, argv[0]) == 0) verb = VERBS[i];
     }
     const char *positional[4];
-    size_t size = 0;
     if (verb->max_positional > 4) abort();
-    each_row(verb, NULL, measure, &size);
-    char *target = calloc(1, size);
+    char *target = calloc(1, size_of_struct(verb));
     if (!target) return;
     args_parse(verb, target, argc > 0 ? argc - 1 : 0, argv + 1, positional);
-    each_row(verb, target, check_row, NULL);
+    check_rows(verb, target);
     free(target);
 }
 
@@ -147,6 +147,7 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
         "inspect\nmodel.gguf\n--plan\n--memory\n-c\n4096\n--kv\nbf16\n--isa\navx2",
         "tokenize\n--decode\n--parse-special\n--tmep\n1",
         "logits\n--tokens\n1,2,3\n--out\nfile\n-b\n65536",
+        "embed\n--pooling\nrank\n--tokens\n1,2\n-o\nfile\n--no-normalize",
         "bench\n-p\n512\n-n\n64\n-d\n99999999999\n-o\njson\n-r\n1e3",
         "bench\n--help",
         "[1, 2,\n 3]",
