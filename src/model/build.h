@@ -23,7 +23,7 @@ typedef struct builder {
         attn_norm_bias;     /* the layer's, for a parallel feed-forward without its own */
     uint32_t last_cache[2]; /* [windowed] of the last layer with keys and values of its own */
     bool rows;              /* past the GATHERs: nothing behind them stores anything */
-    ingle_instr nowhere;    /* written to after an error */
+    ingle_instr nowhere;    /* what emit() gives out after an error */
 } builder;
 
 /* Where the residual stream is, all streams, and the way around attention: of tokens or of rows. */
@@ -47,7 +47,10 @@ static inline ingle_instr *emit(builder *b, ingle_op op)
     ingle_plan *p = b->plan;
     if (!b->st && !ingle_grow(&p->instr, &p->cap, p->n_instr + 1, sizeof *p->instr))
         b->st = ingle_fail(b->err, INGLE_ENOMEM, "no memory for the plan");
-    if (b->st) return &b->nowhere;
+    if (b->st) { /* empty again: a step may append to out[] */
+        b->nowhere = (ingle_instr){0};
+        return &b->nowhere;
+    }
     ingle_instr *in = &p->instr[p->n_instr++];
     *in = (ingle_instr){.op = op,
                         .layer = b->layer,
