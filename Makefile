@@ -1,6 +1,7 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: help build deps run test check bench lint models install test-asan test-tsan test-cross clean
+.PHONY: help build deps run test check bench lint models install test-asan test-tsan test-cross fuzz fuzz-merge \
+        clean
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -19,6 +20,8 @@ help:
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'
 	@echo 'make test-cross  other processors under qemu'
+	@echo 'make fuzz        fuzz TARGET=gguf, or another of tests/fuzz, for SECONDS=N or until Ctrl+C'
+	@echo 'make fuzz-merge  take what was found for TARGET=gguf, minimised, into tests/fuzz/corpus'
 	@echo 'make clean       remove the build folders'
 
 build:
@@ -71,6 +74,12 @@ test-asan test-tsan: test-%:
 test-cross:
 	@scripts/deps.sh build test cross
 	@scripts/test-cross.sh
+
+fuzz:
+	@JOBS=$(JOBS) scripts/fuzz.sh run '$(TARGET)' $(SECONDS)
+
+fuzz-merge:
+	@JOBS=$(JOBS) scripts/fuzz.sh merge '$(TARGET)'
 
 clean:
 	rm -rf build build-*

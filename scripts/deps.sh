@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Debian packages by purpose. Installs those that are missing, with sudo if need be.
-#   scripts/deps.sh [build] [test] [lint] [cross]     install (default: build test)
+#   scripts/deps.sh [build] [test] [lint] [cross] [fuzz]  install (default: build test)
 #   scripts/deps.sh --check GROUP...                  only say what is missing; fails if anything is
 set -euo pipefail
 
@@ -11,7 +11,8 @@ packages() {
     lint) echo clang clang-format cppcheck ;;
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
         libutf8proc-dev:arm64 libcmocka-dev:arm64 ;;
-    *) echo "deps.sh: unknown group '$1': build, test, lint, cross" >&2; exit 2 ;;
+    fuzz) echo clang libclang-rt-dev ;;
+    *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz" >&2; exit 2 ;;
     esac
 }
 
@@ -25,6 +26,9 @@ have() {
     python3) python3 -c "import json, pty" ;;
     libpcre2-dev) pkg-config --exists libpcre2-8 ;;
     libutf8proc-dev) pkg-config --exists libutf8proc ;;
+    libclang-rt-dev) # holds the sanitizers and libFuzzer
+        echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
+            clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null ;;
     libcmocka-dev) pkg-config --exists cmocka ;;
     *) dpkg-query -W -f '${Status}' "$1" | grep -q 'ok installed' ;;
     esac >/dev/null 2>&1

@@ -3,7 +3,7 @@
  *     fuzz_NAME [-m N] [-s SEED] [FILE or FOLDER ...]
  *         replays the target's seeds and the files, each as it is and N times changed
  *     fuzz_NAME -w FOLDER
- *         writes the seeds as files, for a real fuzzer to begin with
+ *         writes the seeds as files, for libFuzzer to begin with
  *
  * The changes are drawn from a generator with a fixed seed, so a failure can be repeated; and when
  * the process dies, by a signal or by a sanitizer's word, the input it was working on is kept in
