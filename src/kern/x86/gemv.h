@@ -74,7 +74,7 @@ INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const
             vi u[MAX_PARTS];
             if (r == 0 && w->t == 0)
                 prefetch_lines(type, s, b, 1, c * g.n_steps + i, g.n_chunks * g.n_steps);
-            unpack(type, s, b, c, i, r, u);
+            unpack_few(type, s, b, c, i, r, u);
             for (int t = 0; t < n; t++)
                 for (int j = 0; j < g.n_parts; j++)
                     acc[t][j] = dot_line(type, acc[t][j], u[j], y + (size_t)t * w->x->ld_q,
@@ -82,7 +82,10 @@ INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const
         }
         for (int j = 0; j < g.n_parts; j++) {
             vi scale = vi_load_s8(sc + sub_of(g, c, j) * ROWS + r);
-            for (int t = 0; t < n; t++) blk[t] = vi_add(blk[t], vi_mul(acc[t][j], scale));
+            for (int t = 0; t < n; t++) {
+                vi sum = j && stays_high(type) ? vi_sra(acc[t][j], 4) : acc[t][j];
+                blk[t] = vi_add(blk[t], vi_mul(sum, scale));
+            }
         }
     }
 }
@@ -122,7 +125,8 @@ INLINE void few_run(ingle_type type, int n, const source *s, size_t b, int c, co
     const int32_t *start = w->start + w->t * w->ld_start + run;
     for (int k = 0; k < SLICES; k++) {
         int r = k * VL;
-        vi acc[GROUP];
+        vi acc[GROUP], high[GROUP]; /* high: if stays_high() */
+        for (int t = 0; t < n; t++) high[t] = vi_zero();
         for (int t = 0; t < n; t++)
             acc[t] = g.zero ? vi_repeat(start + (size_t)t * w->ld_start) : vi_zero();
 #pragma GCC unroll 8
@@ -131,12 +135,15 @@ INLINE void few_run(ingle_type type, int n, const source *s, size_t b, int c, co
             if (r == 0 && w->t == 0)
                 prefetch_lines(type, s, b, 2048 / stream_of(type, 0).bytes, c * g.n_steps + i,
                                g.n_chunks * g.n_steps);
-            unpack(type, s, b, c, i, r, u);
+            unpack_few(type, s, b, c, i, r, u);
             for (int t = 0; t < n; t++)
-                for (int j = 0; j < g.n_parts; j++)
-                    acc[t] =
-                        dot_line(type, acc[t], u[j], y + (size_t)t * x->ld_q, line_of(g, 0, j, i));
+                for (int j = 0; j < g.n_parts; j++) {
+                    vi *sum = j && stays_high(type) ? &high[t] : &acc[t];
+                    *sum = dot_line(type, *sum, u[j], y + (size_t)t * x->ld_q, line_of(g, 0, j, i));
+                }
         }
+        for (int t = 0; stays_high(type) && t < n; t++)
+            acc[t] = vi_add(acc[t], vi_sra(high[t], 4));
         for (int t = 0; t < n; t++) {
             size_t row = w->t + (size_t)t, i = row * x->ld_d + at / 32;
             vf *f = w->f + row * SLICES + k;

@@ -68,6 +68,10 @@ INLINE vi vi_srl(vi a, int n)
 {
     return _mm256_srli_epi32(a, n);
 }
+INLINE vi vi_sra(vi a, int n)
+{
+    return _mm256_srai_epi32(a, n);
+}
 INLINE vi vi_add(vi a, vi b)
 {
     return _mm256_add_epi32(a, b);
@@ -196,6 +200,7 @@ INLINE vi vi_dot(vi acc, vi w, vi y)
     return _mm256_dpbusd_epi32(acc, w, y);
 #endif
 }
+#define DOT_TAKES_BYTES true /* w up to 255 */
 INLINE vi vi_dot_wide(vi acc, vi w, vi y)
 {
     return vi_dot(acc, w, y);
@@ -225,6 +230,7 @@ INLINE vi vi_dot(vi acc, vi w, vi y)
 {
     return vi_dot16(acc, vi_pairs(w, y), _mm256_set1_epi16(1));
 }
+#define DOT_TAKES_BYTES false
 INLINE vi vi_dot_wide(vi acc, vi w, vi y)
 {
     return vi_dot16(acc, vi_pairs_signed(vi_abs8(w), w, y), _mm256_set1_epi16(1));

@@ -62,6 +62,10 @@ INLINE vi vi_srl(vi a, int n)
 {
     return _mm512_srli_epi32(a, (unsigned)n);
 }
+INLINE vi vi_sra(vi a, int n)
+{
+    return _mm512_srai_epi32(a, (unsigned)n);
+}
 INLINE vi vi_add(vi a, vi b)
 {
     return _mm512_add_epi32(a, b);
@@ -170,6 +174,7 @@ INLINE vi vi_dot(vi acc, vi w, vi y)
 {
     return _mm512_dpbusd_epi32(acc, w, y);
 }
+#define DOT_TAKES_BYTES true /* w up to 255 */
 INLINE vi vi_dot_wide(vi acc, vi w, vi y)
 {
     return vi_dot(acc, w, y);

@@ -285,6 +285,27 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
     }
 }
 
+/* Whether unpack_few() leaves the weights of part 1 in the high nibbles, 16 times what they are. Their
+ * sum is shifted instead, once. */
+INLINE bool stays_high(ingle_type type)
+{
+    return DOT_TAKES_BYTES &&
+           (type == INGLE_TYPE_Q4_0 || type == INGLE_TYPE_Q4_1 || type == INGLE_TYPE_Q4_K);
+}
+
+INLINE void unpack_few(ingle_type type, const source *s, size_t b, int c, int i, int r, vi u[])
+{
+    vi v;
+    if (!stays_high(type)) {
+        unpack(type, s, b, c, i, r, u);
+        return;
+    }
+    if (type == INGLE_TYPE_Q4_K) v = line(s, 3, b, 32, 8 * c + i, r);
+    else v = line(s, type == INGLE_TYPE_Q4_0 ? 1 : 2, b, 4, i, r);
+    u[0] = vi_and(v, vi_8(15));
+    u[1] = vi_and(v, vi_8(0xf0));
+}
+
 /* The sections that a block's lines are in, one or two: field, and its bytes per block of 16 rows. */
 typedef struct stream {
     int field;
