@@ -8,16 +8,28 @@
 /* Features beside the level. */
 enum { INGLE_CPU_VBMI_BITALG = 1 /* both */ };
 
+/* How far after the weights in hand few tokens ask memory for more, in bytes: for lines `near` after
+ * them, to the first-level cache, and for lines `far` after them, to the second (0: for none).
+ * Changes no result. */
+typedef struct ingle_fetch {
+    size_t near, far;
+} ingle_fetch;
+
 typedef struct ingle_cpu {
     ingle_isa isa;     /* best level this processor and operating system run; never AVX512BF16 */
     unsigned features; /* INGLE_CPU_* */
     /* By ingle_isa: runs here. Not monotone: server processors have AVX-512 VNNI without AVX-VNNI.
      */
     bool has[9];
+    ingle_fetch fetch;
 } ingle_cpu;
 
 /* Pure apart from CPUID/XGETBV or HWCAP. */
 ingle_cpu ingle_cpu_detect(void);
+
+/* What was measured best on such a processor (numbers as CPUID has them, family and model with their
+ * extensions), or what serves all where nothing was. */
+ingle_fetch ingle_cpu_fetch(const char *vendor, unsigned family, unsigned model);
 
 /* How many threads should compute: physical cores within the affinity mask, of the fast kind where
  * there are several, bounded by the cgroup (v1, v2) quota, the least from the process's group up.

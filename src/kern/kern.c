@@ -236,7 +236,8 @@ void ingle_kern_init_i8mm(ingle_kern *k)
 
 void ingle_kern_init(ingle_kern *k, ingle_isa isa)
 {
-    if (isa == INGLE_ISA_AUTO) isa = ingle_cpu_detect().isa;
+    const ingle_cpu cpu = ingle_cpu_detect();
+    if (isa == INGLE_ISA_AUTO) isa = cpu.isa;
     switch (isa) {
 #if defined(__x86_64__)
     case INGLE_ISA_AVX512BF16: ingle_kern_init_avx512bf16(k); break;
@@ -252,4 +253,5 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa)
     }
     k->isa = isa;
     k->name = ingle_isa_name(isa);
+    k->fetch = cpu.fetch;
 }

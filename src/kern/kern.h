@@ -47,6 +47,7 @@ typedef struct ingle_matmul {
     const float *scale; /* one, or NULL */
     const float *bias;  /* [n_rows] or NULL */
     bool add;           /* residual */
+    ingle_fetch fetch;  /* the table's, or what a bench tries */
 } ingle_matmul;
 
 /* scratch: ingle_kern.scratch_bytes(m, n_cols) bytes, 64-byte aligned, private to the calling thread. */
@@ -180,6 +181,7 @@ typedef struct ingle_kern {
     /* matmuls by weight type: gemv for m <= gemv_tokens, gemm for any m */
     ingle_matmul_fn *gemv[INGLE_TYPE_COUNT], *gemm[INGLE_TYPE_COUNT];
     size_t gemv_tokens;
+    ingle_fetch fetch; /* this processor's, for the jobs of gemv */
     /* panels one gemm task should take (_f: of class F): the micro-kernel's rows / 16 */
     size_t gemm_panels, gemm_panels_f;
     size_t (*scratch_bytes)(size_t m, size_t n_cols);

@@ -505,6 +505,24 @@ static void test_memory_garbage(void **state)
 
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
+/* Distances are a processor's own; whoever is not in the table gets one that serves all. */
+static void test_fetch(void **state)
+{
+    (void)state;
+    const ingle_fetch sapphire = ingle_cpu_fetch("GenuineIntel", 6, 0x8f);
+    assert_true(sapphire.near && sapphire.far > sapphire.near);
+    assert_int_equal(ingle_cpu_fetch("GenuineIntel", 6, 0xcf).far, sapphire.far);
+    const struct {
+        const char *vendor;
+        unsigned family, model;
+    } others[] = {{"GenuineIntel", 6, 0x6a}, {"AuthenticAMD", 6, 0x8f}, {"", 0, 0}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        ingle_fetch f = ingle_cpu_fetch(others[i].vendor, others[i].family, others[i].model);
+        assert_int_equal(f.near, 2048);
+        assert_int_equal(f.far, 0);
+    }
+}
+
 int main(void)
 {
     memcpy(root_pattern, root, sizeof root);
@@ -528,6 +546,7 @@ int main(void)
         IN_TREE(test_memory_v2),
         IN_TREE(test_memory_v1),
         IN_TREE(test_memory_garbage),
+        cmocka_unit_test(test_fetch),
         cmocka_unit_test(test_no_files_at_all),
         cmocka_unit_test(test_this_machine),
         cmocka_unit_test(test_processors_by_list),

@@ -226,7 +226,8 @@ static void expert_task(const worker *w, const ingle_instr *in, uint32_t e, uint
                         .out = w->b->buf[out->dst] + first * p->n_rows,
                         .ld_out = p->n_rows,
                         .scale = scale ? scale + e : NULL,
-                        .bias = bias ? bias + (size_t)e * p->n_rows : NULL};
+                        .bias = bias ? bias + (size_t)e * p->n_rows : NULL,
+                        .fetch = w->b->kern.fetch};
     cpu_multiply(w, &job, at, n);
 }
 

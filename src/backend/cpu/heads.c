@@ -32,7 +32,8 @@ void cpu_heads(const worker *w, const ingle_instr *in, cpu_counter *counter)
         ingle_matmul job = {.w = p,
                             .x = &acts,
                             .out = row(w, in->dst, 0) + in->to.at + h * in->to.step,
-                            .ld_out = model->plan.width[in->dst]};
+                            .ld_out = model->plan.width[in->dst],
+                            .fetch = w->b->kern.fetch};
         size_t unit = cpu_unit(w, m, p, 1);
         for (size_t at = 0; at < p->n_panels; at += unit)
             cpu_multiply(w, &job, at, p->n_panels - at < unit ? p->n_panels - at : unit);

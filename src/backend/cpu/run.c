@@ -330,7 +330,8 @@ static void product(const worker *w, const ingle_instr *in, size_t m, const ingl
                             .ld_out = b->model->plan.width[dst],
                             .scale = product_scale(w, &in->out[o]),
                             .bias = vec(w, in->out[o].bias),
-                            .add = in->out[o].add};
+                            .add = in->out[o].add,
+                            .fetch = b->kern.fetch};
         cpu_multiply(w, &job, at, n);
         if (w->by_head) {
             size_t row = at * 16, end = (at + n) * 16;

@@ -36,7 +36,7 @@ INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const
     for (int t = 0; t < n; t++) blk[t] = vi_zero();
     for (int c = 0; c < 8; c++) {
         vi u[8];
-        if (w->t == 0) prefetch_lines(type, s, b, 1, c, 8);
+        if (w->t == 0) prefetch_lines(type, s, b, c, 8);
         unpack_32(type, s, b, c, u);
 #pragma GCC unroll 2
         for (int i = 0; i < n_subs / 8; i++, start++, sc += ROWS) {
@@ -73,7 +73,7 @@ INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const
         for (int i = 0; i < g.n_steps; i++) {
             vi u[MAX_PARTS];
             if (r == 0 && w->t == 0)
-                prefetch_lines(type, s, b, 1, c * g.n_steps + i, g.n_chunks * g.n_steps);
+                prefetch_lines(type, s, b, c * g.n_steps + i, g.n_chunks * g.n_steps);
             unpack_few(type, s, b, c, i, r, u);
             for (int t = 0; t < n; t++)
                 for (int j = 0; j < g.n_parts; j++)
@@ -133,8 +133,7 @@ INLINE void few_run(ingle_type type, int n, const source *s, size_t b, int c, co
         for (int i = 0; i < g.n_steps; i++) {
             vi u[MAX_PARTS];
             if (r == 0 && w->t == 0)
-                prefetch_lines(type, s, b, 2048 / stream_of(type, 0).bytes, c * g.n_steps + i,
-                               g.n_chunks * g.n_steps);
+                prefetch_lines(type, s, b, c * g.n_steps + i, g.n_chunks * g.n_steps);
             unpack_few(type, s, b, c, i, r, u);
             for (int t = 0; t < n; t++)
                 for (int j = 0; j < g.n_parts; j++) {
@@ -142,8 +141,7 @@ INLINE void few_run(ingle_type type, int n, const source *s, size_t b, int c, co
                     *sum = dot_line(type, *sum, u[j], y + (size_t)t * x->ld_q, line_of(g, 0, j, i));
                 }
         }
-        for (int t = 0; stays_high(type) && t < n; t++)
-            acc[t] = vi_add(acc[t], vi_sra(high[t], 4));
+        for (int t = 0; stays_high(type) && t < n; t++) acc[t] = vi_add(acc[t], vi_sra(high[t], 4));
         for (int t = 0; t < n; t++) {
             size_t row = w->t + (size_t)t, i = row * x->ld_d + at / 32;
             vf *f = w->f + row * SLICES + k;
@@ -192,7 +190,7 @@ INLINE void few_panels(ingle_type type, const ingle_matmul *job, size_t m, size_
     vf f[FEW * SLICES];
     few w = {.x = job->x, .start = start, .ld_start = ld_start, .f = f};
     for (size_t panel = first; panel < first + n; panel++) {
-        source s = source_of(p, panel);
+        source s = source_of(p, panel, job->fetch);
         for (size_t i = 0; i < m * SLICES; i++) f[i] = vf_zero();
         for (size_t b = 0; b < p->n_blocks; b++) {
             _Alignas(64) scales q;

@@ -199,15 +199,16 @@ INLINE void gemm_task(ingle_type type, const tile_table *tiles, const ingle_matm
     const size_t per_step = (size_t)(KC / block_of(type));
     const size_t n_acts = is_k(type) ? 1 : (size_t)block_of(type) / 32; /* blocks of y in one */
     const bool cold = job->x->m <= 32; /* few tokens: weights come straight from memory */
+    const ingle_fetch next_step = {.near = per_step * stream_of(type, 0).bytes, .far = 0};
     source s[PANELS];
-    for (size_t h = 0; h < n; h++) s[h] = source_of(job->w, panel + h);
+    for (size_t h = 0; h < n; h++) s[h] = source_of(job->w, panel + h, next_step);
     if (n < PANELS) memset(&w->step, 0, sizeof w->step); /* rows that no panel fills */
     memset(w->c, 0, job->x->m * MR * sizeof *w->c);
     for (size_t b = 0; b < job->w->n_blocks; b += per_step) {
         size_t n_blocks = job->w->n_blocks - b < per_step ? job->w->n_blocks - b : per_step;
         for (size_t h = 0; h < n; h++)
             for (size_t i = 0; i < n_blocks; i++) {
-                if (cold) prefetch_lines(type, &s[h], b + i, per_step, 0, 1);
+                if (cold) prefetch_lines(type, &s[h], b + i, 0, 1);
                 if (is_k(type)) unpack_k(type, &s[h], b, &w->step, h * ROWS);
                 else unpack_b(type, &s[h], b + i, &w->step, i, h * ROWS);
             }

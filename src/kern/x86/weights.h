@@ -8,6 +8,7 @@
 #ifndef INGLE_KERN_X86_WEIGHTS_H
 #define INGLE_KERN_X86_WEIGHTS_H
 
+#include "base/cpu.h"
 #include "quant/quant.h"
 
 #define ROWS      16 /* of a packed panel */
@@ -16,11 +17,13 @@
 typedef struct source {
     const uint8_t *field[INGLE_MAX_FIELDS]; /* the panel's sections */
     uintptr_t ahead; /* from here to what is read later in place of the panel behind this one */
+    size_t n_blocks, panel_bytes;
+    ingle_fetch fetch;
 } source;
 
-INLINE source source_of(const ingle_packed *p, size_t i_panel)
+INLINE source source_of(const ingle_packed *p, size_t i_panel, ingle_fetch fetch)
 {
-    source s;
+    source s = {.n_blocks = p->n_blocks, .panel_bytes = p->panel_bytes, .fetch = fetch};
     const uint8_t *panel = p->data + i_panel * p->panel_bytes;
     for (int i = 0; i < INGLE_MAX_FIELDS; i++) s.field[i] = panel + p->section[i];
     s.ahead = p->next ? (uintptr_t)p->next - (uintptr_t)panel : 0;
@@ -347,16 +350,30 @@ INLINE stream stream_of(ingle_type type, int i)
     }
 }
 
-/* Asks for the lines `ahead` blocks after block b: part k of n of them. A few at a time, or loads
- * wait behind the requests. What is past the end is another panel's, or nobody's. */
-INLINE void prefetch_lines(ingle_type type, const source *s, size_t b, size_t ahead, int k, int n)
+/* What stream i has so many bytes after the start of block b. A stream goes on in the next panel; after
+ * the last one it is nobody's. */
+INLINE const char *later(const source *s, stream f, size_t b, size_t bytes)
+{
+    size_t all = s->n_blocks * f.bytes, at = b * f.bytes + bytes;
+    if (at >= all) at += s->panel_bytes - all;
+    return (const char *)((uintptr_t)s->field[f.field] + at + s->ahead);
+}
+
+/* Asks for what s->fetch says comes after block b: for part k of n of a block's lines. A few at a
+ * time, or loads wait after the requests. Of a second stream as much of its blocks as of the first. */
+INLINE void prefetch_lines(ingle_type type, const source *s, size_t b, int k, int n)
 {
     for (int i = 0; i < MAX_STREAMS; i++) {
         stream f = stream_of(type, i);
+        if (!f.bytes) continue;
+        size_t part = i ? stream_of(type, 0).bytes / f.bytes : 1;
         size_t from = f.bytes * (size_t)k / (size_t)n, to = f.bytes * (size_t)(k + 1) / (size_t)n;
-        uintptr_t p = (uintptr_t)s->field[f.field] + (b + ahead) * f.bytes + s->ahead;
-        for (size_t at = (from + 63) / 64 * 64; at < to; at += 64)
-            _mm_prefetch((const char *)(p + at), _MM_HINT_T0);
+        const char *near = later(s, f, b, s->fetch.near / part),
+                   *far = later(s, f, b, s->fetch.far / part);
+        for (size_t at = (from + 63) / 64 * 64; at < to; at += 64) {
+            _mm_prefetch(near + at, _MM_HINT_T0);
+            if (s->fetch.far) _mm_prefetch(far + at, _MM_HINT_T1);
+        }
     }
 }
 
