@@ -1,6 +1,5 @@
 /* micro.c - cycles and shares of the machine's limits of every matmul kernel, one thread unless
- * told, and of attention.
- * build/bench/micro [-i ref|avx2|avxvnni|avx512|avx512bf16] [-t THREADS] [-m TOKENS] [-k COLUMNS] [TYPE ... | attend]
+ * told, and of attention. --help names the options.
  * gemm: TOKENS tokens, K = 2048, 128 rows, all in cache; cycles per 256 weights and token, share of
  * the int8 (class F: f32) multiply-accumulate peak measured between the repetitions. gemv: one
  * token, the weights in the second-level cache, and in memory with all threads (and a gemm of up to
@@ -19,6 +18,8 @@
 #define ROWS_CACHE 128
 #define FEW        16 /* tokens whose gemm is measured from memory too */
 #define STREAM     ((size_t)192 << 20)
+#define BEYOND     ((size_t)768 << 20) /* more than any third-level cache keeps */
+#define PIECE      ((size_t)16 << 20)
 
 typedef struct setup {
     ingle_kern kern;
@@ -182,7 +183,8 @@ static void measure(const setup *s, ingle_type type)
     double (*peak)(size_t) = t->act == INGLE_ACT_F32 ? s->kern.peak_f32 : s->kern.peak_int8,
            at_peak;
 
-    j.mm = (ingle_matmul){.w = &w, .x = &many, .out = out, .ld_out = ROWS_CACHE};
+    j.mm = (ingle_matmul){
+        .w = &w, .x = &many, .out = out, .ld_out = ROWS_CACHE, .fetch = s->kern.fetch};
     j.fn = s->kern.gemm[type];
     double gemm = best_run(&j, s->kern.isa == INGLE_ISA_REF ? 3 : 40, peak, &at_peak);
     printf("%-7s  gemm %6.2f cycles %5.1f %%", t->name, gemm * 256 * s->hz,
@@ -293,6 +295,85 @@ static void measure_attention(const setup *s)
         for (size_t dim = 64; dim <= 128; dim *= 2) measure_attend(s, types[i], dim);
 }
 
+/* ---- how far ahead memory is asked ---- */
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, compare);
+    return x[n / 2];
+}
+
+/* GB/s of a plain read of a piece, or of its product with one token. */
+static double piece_speed(const job *j, size_t panel, size_t n, bool multiply)
+{
+    const size_t bytes = n * j->mm.w->panel_bytes;
+    double t0 = ingle_now();
+    if (multiply) {
+        j->fn(&j->mm, panel, n, j->scratch[0]);
+    } else {
+        const uint8_t *from = j->mm.w->data + panel * j->mm.w->panel_bytes;
+        volatile uint64_t keep = j->s->kern.read_all(from, bytes & ~(size_t)255);
+        (void)keep;
+    }
+    return (double)bytes / (ingle_now() - t0) * 1e-9;
+}
+
+static const ingle_fetch patterns[] = {
+    {2048, 0},    {512, 0},      {1024, 0},     {4096, 0},     {8192, 0},     {16384, 0},
+    {512, 4096},  {1024, 4096},  {2048, 4096},  {512, 8192},   {1024, 8192},  {2048, 8192},
+    {512, 16384}, {1024, 16384}, {2048, 16384}, {1024, 32768}, {2048, 32768},
+};
+
+enum { N_PATTERNS = sizeof patterns / sizeof patterns[0], ROUNDS = 96 };
+
+/* By turns: a piece is read, the next one multiplied, and so on through the patterns; no piece comes
+ * again before BEYOND other bytes. A product counts beside the mean of the reads around it. */
+static void measure_fetch(const setup *s, ingle_type type)
+{
+    static double gbs[N_PATTERNS][ROUNDS], share[N_PATTERNS][ROUNDS];
+    const ingle_type_info *t = ingle_type_get(type);
+    ingle_packed w;
+    if (!ingle_packed_init(&w, type, 16, s->n_cols)) exit(1);
+    const size_t n_rows = BEYOND / w.panel_bytes * 16, n = PIECE / w.panel_bytes,
+                 n_pieces = n_rows / 16 / n, scratch = s->kern.scratch_bytes(1, s->n_cols);
+    w = random_weights(type, n_rows, s->n_cols);
+    ingle_acts x = random_acts(s, t->act, 1);
+    float *out = must(ingle_new(n_rows, sizeof *out));
+    job j = {.s = s, .fn = s->kern.gemv[type]};
+    j.mm = (ingle_matmul){.w = &w, .x = &x, .out = out, .ld_out = n_rows};
+    j.scratch[0] = must(ingle_pages_new(scratch));
+
+    double before = piece_speed(&j, 0, n, false);
+    size_t at = 1;
+    for (size_t r = 0; r < ROUNDS; r++, at += 2 * N_PATTERNS % n_pieces == 0)
+        for (size_t i = 0; i < N_PATTERNS; i++, at += 2) {
+            j.mm.fetch = patterns[i];
+            gbs[i][r] = piece_speed(&j, at % n_pieces * n, n, true);
+            double after = piece_speed(&j, (at + 1) % n_pieces * n, n, false);
+            share[i][r] = 2 * gbs[i][r] / (before + after);
+            before = after;
+        }
+    for (size_t i = 0; i < N_PATTERNS; i++) {
+        const ingle_fetch f = patterns[i];
+        bool own = f.near == s->kern.fetch.near && f.far == s->kern.fetch.far;
+        double middle = median(share[i], ROUNDS);
+        printf("%-7s near %5zu far %5zu  %5.2f GB/s  %.3f of a plain read (%.3f .. %.3f)%s\n",
+               t->name, f.near, f.far, median(gbs[i], ROUNDS), middle, share[i][ROUNDS / 4],
+               share[i][ROUNDS * 3 / 4], own ? "  chosen" : "");
+    }
+    ingle_pages_free(j.scratch[0], scratch);
+    ingle_pages_free((void *)w.data, ingle_packed_bytes(&w));
+    free(out);
+    free((void *)x.x);
+    ingle_pages_free(x.q, ingle_acts_bytes(t->act, 1, s->n_cols) + 64);
+}
+
 static ingle_isa isa_named(const char *name)
 {
     static const ingle_isa all[] = {INGLE_ISA_REF, INGLE_ISA_AVX2, INGLE_ISA_AVXVNNI,
@@ -303,8 +384,30 @@ static ingle_isa isa_named(const char *name)
     exit(2);
 }
 
+static const char help[] =
+    "usage: micro [options] [TYPE ... | attend | fetch [TYPE ...]]\n"
+    "  TYPE ...  the kernels of these weight types (Q4_0, Q8_0, ...); without any, of all, and "
+    "attend\n"
+    "  attend    attention\n"
+    "  fetch     how far ahead one token should ask memory for weights (Q4_0 Q8_0 Q4_K): one core\n"
+    "            multiplies and reads plainly by turns, 768 MiB of weights; medians of GB/s and "
+    "of\n"
+    "            their share of the read, quarters in brackets. `near`: bytes after the weights "
+    "in\n"
+    "            hand that are asked to the first-level cache; `far`: to the second, 0: none. "
+    "`chosen`\n"
+    "            is what the library takes on this processor (src/base/cpu.c).\n"
+    "  -i LEVEL    ref, avx2, avxvnni, avx512, avx512bf16\n"
+    "  -t THREADS  1\n"
+    "  -m TOKENS   510\n"
+    "  -k COLUMNS  2048\n";
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        fputs(help, stdout);
+        return 0;
+    }
     setup s = {.n_threads = 1, .m = 510, .n_cols = 2048};
     ingle_isa isa = INGLE_ISA_AUTO;
     int at = 1;
@@ -320,13 +423,18 @@ int main(int argc, char **argv)
     if (ingle_pool_open(&s.pool, s.n_threads, NULL) != INGLE_OK) exit(1);
     s.hz = core_hz();
     printf("%s, %.2f GHz, %zu tokens, %d threads\n", s.kern.name, s.hz * 1e-9, s.m, s.n_threads);
+    const bool fetch = at < argc && !strcmp(argv[at], "fetch");
+    if (fetch && ++at == argc)
+        for (int i = 0; i < 3; i++)
+            measure_fetch(
+                &s, (const ingle_type[]){INGLE_TYPE_Q4_0, INGLE_TYPE_Q8_0, INGLE_TYPE_Q4_K}[i]);
     for (unsigned t = 0; t < INGLE_TYPE_COUNT; t++) {
-        bool wanted = at == argc;
+        bool wanted = at == argc && !fetch;
         for (int i = at; i < argc && ingle_type_get(t); i++)
             wanted |= !strcmp(argv[i], ingle_type_get(t)->name);
-        if (wanted && ingle_type_get(t)) measure(&s, (ingle_type)t);
+        if (wanted && ingle_type_get(t)) (fetch ? measure_fetch : measure)(&s, (ingle_type)t);
     }
-    bool attend = at == argc;
+    bool attend = at == argc && !fetch;
     for (int i = at; i < argc; i++) attend |= !strcmp(argv[i], "attend");
     if (attend) measure_attention(&s);
     ingle_pool_close(&s.pool);
