@@ -182,7 +182,8 @@ typedef struct ingle_kern {
     ingle_matmul_fn *gemv[INGLE_TYPE_COUNT], *gemm[INGLE_TYPE_COUNT];
     size_t gemv_tokens;
     ingle_fetch fetch; /* this processor's, for the jobs of gemv */
-    /* panels one gemm task should take (_f: of class F): the micro-kernel's rows / 16 */
+    /* panels one gemm task should take: the micro-kernel's rows / 16; _f: of class F, where fewer work
+     * as well, and are slower */
     size_t gemm_panels, gemm_panels_f;
     size_t (*scratch_bytes)(size_t m, size_t n_cols);
 

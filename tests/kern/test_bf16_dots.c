@@ -204,6 +204,7 @@ static void test_values(void **state)
             one(kind, 33, 33, 17, seed);
         }
         one(kind, 512, 70, kind % 2 ? 193 : 32, 3);
+        one(kind, 34, 290, 194, kind % 8u); /* more rows than a task */
     }
     assert_true(n_flushed > 1000); /* the edge was reached */
 }

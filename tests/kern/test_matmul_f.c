@@ -127,6 +127,16 @@ static void typical_sizes(void **state)
                 one(types[t], ms[m], 80 + (seed % 3), cols[c], seed);
 }
 
+/* Tokens in several parts, with their columns gathered or not; rows of more than one task. */
+static void many_tokens(void **state)
+{
+    (void)state;
+    static const size_t sizes[][3] = {{193, 270, 150}, {257, 35, 131}, {520, 300, 129}};
+    uint64_t seed = 1;
+    for (int t = 0; t < N_TYPES; t++)
+        for (int i = 0; i < 3; i++) one(types[t], sizes[i][0], sizes[i][1], sizes[i][2], seed++);
+}
+
 /* A token's product does not depend on which tokens stand beside it. */
 static void tokens_are_alone(void **state)
 {
@@ -155,8 +165,8 @@ static void tokens_are_alone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_small_size),
-                                       cmocka_unit_test(typical_sizes),
-                                       cmocka_unit_test(tokens_are_alone)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_small_size), cmocka_unit_test(typical_sizes),
+        cmocka_unit_test(many_tokens), cmocka_unit_test(tokens_are_alone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,7 +249,11 @@ size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few)
 {
     const ingle_kern *k = &w->b->kern;
     if (m <= k->gemv_tokens) return few;
-    return ingle_type_get(p->type)->act == INGLE_ACT_F32 ? k->gemm_panels_f : k->gemm_panels;
+    if (ingle_type_get(p->type)->act != INGLE_ACT_F32) return k->gemm_panels;
+    /* Large tasks share more, but every thread should have some. */
+    size_t unit = k->gemm_panels_f;
+    while (unit > k->gemm_panels && p->n_panels < 2 * unit * (size_t)w->n) unit /= 2;
+    return unit;
 }
 
 /* Rows first .. first + n - 1 of q, k or v are there. */

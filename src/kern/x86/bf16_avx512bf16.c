@@ -22,6 +22,7 @@
 enum {
     TOKENS = 6,  /* of a tile: 24 sums, 4 weights; 10 loads for 24 dots */
     PANELS = 4,  /* of a tile, and of one pass over the tokens */
+    TASK = 16,   /* that share rounded activations */
     PIECE = 192, /* columns: 24 KiB of weights, so that 32 hold the activations and sums as well */
     SPREAD = 32  /* from so many tokens on the weights of a piece are permuted once */
 };
@@ -140,25 +141,30 @@ static void matmul_bf16(const ingle_matmul *job, size_t first, size_t n_panels, 
     const size_t m = job->x->m, end = first + n_panels;
     const bool spread = m >= SPREAD;
     float *sums = scratch;
-    uint16_t *x = (uint16_t *)(sums + m * 16 * PANELS);
+    uint16_t *x = (uint16_t *)(sums + m * 16 * TASK);
     char *near = (char *)(x + m * PIECE);
     for (size_t p = first, n; p < end; p += n) {
-        n = end - p < PANELS ? end - p : PANELS;
+        n = end - p < TASK ? end - p : TASK;
         for (size_t k = 0, n_k; k < w->n_cols; k += n_k) {
             n_k = w->n_cols - k < PIECE ? w->n_cols - k : PIECE;
             piece_round(job->x, k, n_k, x);
-            if (spread) piece_spread(w, p, n, k, n_k, near);
-            piece t = {.w = spread ? near : (const char *)w->data + p * w->panel_bytes + 32 * k,
-                       .step = spread ? 64 * PANELS : 64,
-                       .panel = spread ? 64 : w->panel_bytes,
-                       .n_cols = n_k,
-                       .x = x,
-                       .sums = sums,
-                       .ld_sums = 16 * n,
-                       .start = k == 0};
-            piece_run(&t, spread, m, n);
+            for (size_t i = 0, n_i; i < n; i += n_i) {
+                const char *from = (const char *)w->data + (p + i) * w->panel_bytes + 32 * k;
+                n_i = n - i < PANELS ? n - i : PANELS;
+                if (spread) piece_spread(w, p + i, n_i, k, n_k, near);
+                piece t = {.w = spread ? near : from,
+                           .step = spread ? 64 * PANELS : 64,
+                           .panel = spread ? 64 : w->panel_bytes,
+                           .n_cols = n_k,
+                           .x = x,
+                           .sums = sums + m * 16 * i,
+                           .ld_sums = 16 * n_i,
+                           .start = k == 0};
+                piece_run(&t, spread, m, n_i);
+            }
         }
-        matmul_store(job, p, n, sums);
+        for (size_t i = 0; i < n; i += PANELS)
+            matmul_store(job, p + i, n - i < PANELS ? n - i : PANELS, sums + m * 16 * i);
     }
 }
 
@@ -166,7 +172,7 @@ static void matmul_bf16(const ingle_matmul *job, size_t first, size_t n_panels, 
 static size_t bf16_scratch_bytes(size_t m, size_t n_cols)
 {
     (void)n_cols;
-    return m * (16 * PANELS * sizeof(float) + PIECE * sizeof(uint16_t)) +
+    return m * (16 * TASK * sizeof(float) + PIECE * sizeof(uint16_t)) +
            16 * PANELS * PIECE * sizeof(uint16_t);
 }
 
