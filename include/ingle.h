@@ -117,8 +117,8 @@ INGLE_API const char *ingle_type_name(ingle_type type); /* "Q4_K"; NULL for an u
 
 /* Instruction-set levels of the CPU kernels. A level includes the ones before it in its column. All
  * compute the same bits, but for AVX512BF16: there products with BF16 weights round their activations
- * to bf16, because the processor multiplies twice as many of those at once. It is never the best one,
- * only what is asked for. */
+ * to bf16, which some processors multiply faster (docs/performance.md). It is never the best one, only
+ * what is asked for. */
 typedef enum ingle_isa {
     INGLE_ISA_AUTO = 0,   /* the best one this processor runs */
     INGLE_ISA_REF,        /* portable C */

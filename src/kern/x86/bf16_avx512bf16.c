@@ -1,5 +1,6 @@
 /* bf16_avx512bf16.c - products with BF16 weights on processors with AVX512_BF16 (Zen 4, Cooper Lake,
- * Sapphire Rapids): VDPBF16PS adds two products to each of 16 sums where an FMA adds one.
+ * Sapphire Rapids): VDPBF16PS adds two products to each of 16 sums where an FMA adds one, but on
+ * Sapphire Rapids four FMAs begin in the time of one.
  * Depends on lanes_avx512.h, store.inc.h.
  * Invariant  the bits are those that quant.h writes down for this level, for any number of tokens
  *            and any cut into tasks: one chain per sum, two columns a step.
