@@ -14,8 +14,8 @@ static const struct {
     unsigned family, model;
     ingle_fetch fetch;
 } measured[] = {
-    {"GenuineIntel", 6, 0x8f, {1024, 8192}}, /* Sapphire Rapids */
-    {"GenuineIntel", 6, 0xcf, {1024, 8192}}, /* Emerald Rapids: the same cores */
+    {"GenuineIntel", 6, 0x8f, {1024, 4096}}, /* Sapphire Rapids */
+    {"GenuineIntel", 6, 0xcf, {1024, 4096}}, /* Emerald Rapids: the same cores */
 };
 
 ingle_fetch ingle_cpu_fetch(const char *vendor, unsigned family, unsigned model)
