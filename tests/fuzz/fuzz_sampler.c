@@ -11,7 +11,8 @@
 
 enum { MAX_ARGS = 64, N_DRAWS = 6 };
 
-static const arg_group GROUP = {"Sampling", sampling_rows, SAMPLING_N_ROWS, 0};
+static const arg_group GROUP = {"Sampling", sampling_rows,  SAMPLING_N_ROWS,
+                                0,          sampling_check, offsetof(sampling_options, given)};
 static const cli_verb VERB = {
     .name = "sample", .synopsis = "", .summary = "", .about = "", .groups = &GROUP, .n_groups = 1};
 
@@ -72,7 +73,7 @@ static void parse_and_sample(char *text, const float *logits, size_t n_vocab)
     sampling_init(&opt);
     bool parsed = args_parse(&VERB, &opt, argc, argv, positional) == ARGS_OK;
     opt.seed.given = true; /* without one, draws could not be repeated */
-    if (parsed && sampling_settle(&opt, &VERB)) sample(&opt.lib, logits, n_vocab);
+    if (parsed && sampling_settle(&opt)) sample(&opt.lib, logits, n_vocab);
     sampling_free(&opt);
 }
 

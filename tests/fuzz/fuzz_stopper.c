@@ -45,7 +45,7 @@ static void feed_all(ingle_stopper *s, const ingle_stop *stops, size_t n_stops, 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ingle_stop stops[MAX_STOPS];
+    ingle_stop stops[MAX_STOPS] = {{0}};
     ingle_stopper *s;
     ingle_error err = {""};
     const char *p = (const char *)data, *end = p + size;
