@@ -398,7 +398,8 @@ typedef struct ingle_eval {
 INGLE_API ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n_evals,
                                            ingle_error *err);
 
-/* Row i_row of the last eval: [n_vocab] floats, -infinity where a padded vocabulary has no token, good as long as is said at ingle_session_open(). With
+/* Row i_row of the last eval: [n_vocab] floats, -infinity where a padded vocabulary has no token, good
+ * as long as is said at ingle_session_open(). With
  * INGLE_ROWS_LAST the only row is 0; with INGLE_ROWS_ALL row i belongs to token i of that eval. */
 INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t i_row,
                                             const float **logits, ingle_error *err);
