@@ -26,10 +26,10 @@ cmake --build --preset fuzz -j "${JOBS:-$(nproc)}" --target "fuzz_$target" "repl
 
 program=build-fuzz/fuzz_$target committed=tests/fuzz/corpus/$target
 found=build-fuzz/corpus/$target seeds=build-fuzz/seeds/$target
+rm -rf "$seeds" # perhaps of an older program
 mkdir -p "$committed" "$found" "$seeds"
 "build-fuzz/replay_$target" -w "$seeds"
-# What the library cannot get it refuses; what takes long is a fault like any other. A longer seed is
-# cut by max_len.
+# Memory that is not there is no fault, the library refuses; a slow input is one. Longer seeds are cut.
 export ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 limits=(-malloc_limit_mb=1024 -timeout=20 -max_len=65536)
 
@@ -48,7 +48,7 @@ shopt -s nullglob
 for file in "$committed"/*; do
     if [[ $(basename "$file") =~ ^[0-9a-f]{40}$ ]]; then cp "$file" "$found"; else cp "$file" "$named"; fi
 done
-cp "$seeds"/* "$named"/* "$stays"
+cp -r "$seeds/." "$named/." "$stays"
 "$program" "${limits[@]}" -merge=1 -use_counters=0 -merge_control_file="$control" \
     "$stays" "$found"
 for least in {1..1000}; do
