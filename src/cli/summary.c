@@ -166,9 +166,11 @@ void summary_json(const open_handles *h, const char *why)
     putchar(']');
     printf(",\"n_params\":%zu,\"n_bytes\":%zu,\"bits_per_weight\":%.4f,\"n_tensors\":%zu,"
            "\"n_vocab\":%d,\"n_embd\":%d,\"n_layer\":%d,\"n_head\":%d,\"n_head_kv\":%d,"
-           "\"n_ctx_train\":%d",
+           "\"n_ctx_train\":%d,\"encoder\":%s,\"recurrent\":%s,\"hybrid\":%s",
            info->n_params, info->n_bytes, bits_per_weight(info), info->n_tensors, info->n_vocab,
-           info->n_embd, info->n_layer, info->n_head, info->n_head_kv, info->n_ctx_train);
+           info->n_embd, info->n_layer, info->n_head, info->n_head_kv, info->n_ctx_train,
+           info->encoder ? "true" : "false", info->recurrent ? "true" : "false",
+           info->hybrid ? "true" : "false");
 }
 
 void summary_families(bool json)

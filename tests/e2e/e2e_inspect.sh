@@ -37,6 +37,15 @@ ingle inspect -c 256
 out_has "memory for a given context" "with a context of 256 tokens"
 ingle inspect --json
 json_is "family in JSON" "lines[0]['family'] == 'llama' and 'SiLU gate' in lines[0]['features'] and lines[0]['runs'] is True and lines[0]['template'] == 'chatml'"
+json_is "a decoder" "not (lines[0]['encoder'] or lines[0]['recurrent'] or lines[0]['hybrid'])"
+ingle inspect --json "$INGLE_SOURCE/tests/golden/data/bert-cls.gguf"
+json_is "an encoder" "lines[0]['encoder'] and not lines[0]['recurrent']"
+for model in lfm2:hybrid qwen3next:hybrid mamba2:recurrent; do
+    file=${INGLE_DATA:-/nowhere}/golden/models/${model%:*}.gguf
+    [ -e "$file" ] || { echo "skipped: no corpus for '$model'"; continue; }
+    ingle inspect --json "$file"
+    json_is "$model" "[k for k in ('encoder', 'recurrent', 'hybrid') if lines[0][k]] == ['${model#*:}']"
+done
 
 # An architecture that nobody knows, with a tensor that nobody knows.
 LC_ALL=C sed 's/llama\./klama./g; s/\(general.architecture.\{12\}\)llama/\1klama/; s/attn_output/attn_outpux/g' "$MODEL" >"$WORK/klama.gguf"

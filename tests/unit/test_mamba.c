@@ -290,6 +290,9 @@ static void compare(bool two, bool normed)
     reference(&m, tokens, TOKENS, want);
     int fd = write_model(&m, path);
     if (ingle_model_open(&opened, path, NULL, &err)) fail_msg("%s", err.text);
+    ingle_model_info info = {.size = sizeof info};
+    if (ingle_model_info_get(opened, &info, &err)) fail_msg("%s", err.text);
+    assert_true(info.recurrent && !info.hybrid && !info.encoder);
     if (ingle_engine_open(&engine, opened, NULL, &err)) fail_msg("%s", err.text);
     if (ingle_session_open(&session, engine, &err)) fail_msg("%s", err.text);
     if (ingle_session_eval(session, tokens, TOKENS, INGLE_ROWS_ALL, &err)) fail_msg("%s", err.text);
