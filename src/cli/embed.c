@@ -121,17 +121,17 @@ static void cut_text(const embedder *e, ids_list *ids, size_t n)
     ids->n = n;
 }
 
-/* Leaves the first n tokens of a document; *len is its new length. */
-static ingle_status cut_document(const embedder *e, const char *document, size_t *len, size_t n,
+/* Takes `over` tokens off the end of a document; *len is its new length, at least one byte less. */
+static ingle_status cut_document(const embedder *e, const char *document, size_t *len, size_t over,
                                  ingle_error *err)
 {
     ids_list ids;
     char *text = NULL;
     size_t cut = 0;
     ingle_status st = ids_tokenize(&ids, e->h.model, document, *len, 0, err);
-    if (st == INGLE_OK && n < ids.n)
-        st = ids_detokenize(e->h.model, ids.ids, n, 0, &text, &cut, err);
-    if (st == INGLE_OK) *len = n < ids.n && cut < *len ? cut : *len - 1;
+    size_t n = st == INGLE_OK && ids.n > over ? ids.n - over : 0;
+    if (st == INGLE_OK) st = ids_detokenize(e->h.model, ids.ids, n, 0, &text, &cut, err);
+    if (st == INGLE_OK) *len = cut < *len ? cut : *len - 1;
     free(text);
     ids_free(&ids);
     return st;
@@ -150,12 +150,8 @@ static ingle_status tokenize_pair(ids_list *out, embedder *e, const char *query,
             return st;
         }
         size_t over = out->n - limit;
-        ids_list ids;
         ids_free(out);
-        st = ids_tokenize(&ids, e->h.model, document, len, 0, err);
-        size_t n = st == INGLE_OK && ids.n > over ? ids.n - over : 0;
-        if (st == INGLE_OK) ids_free(&ids);
-        if (st == INGLE_OK) st = cut_document(e, document, &len, n, err);
+        st = cut_document(e, document, &len, over, err);
         if (st != INGLE_OK) return st;
         cut = true;
     }
@@ -186,8 +182,7 @@ static ingle_status tokenize_line(ids_list *out, embedder *e, const char *line, 
     return st;
 }
 
-/* Reports a line that has no vector; what comes after it goes on, unless a file of vectors would then lack
- * a row. False: the work ends. */
+/* Reports a line that has no vector. False: the work ends, as a file of vectors would lack a row. */
 static bool report_bad(embedder *e, size_t line, const char *why)
 {
     out_progress_clear(&e->progress);

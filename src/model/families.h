@@ -67,7 +67,7 @@ typedef enum ingle_rope_where {
     INGLE_ROPE_IF_FINETUNED /* none if key rope.scaling.finetuned is false */
 } ingle_rope_where;
 
-/* Keys that a row may understand; what happens to them elsewhere stands in keys.c. */
+/* Keys that only some rows read; keys.c says what happens to them in files of other families. */
 enum {
     INGLE_KEY_SCALES = 1,      /* embedding_scale, residual_scale, logit_scale (a divisor) */
     INGLE_KEY_LOGIT_SCALE = 2, /* logit_scale (a factor) */

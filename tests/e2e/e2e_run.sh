@@ -120,10 +120,8 @@ ingle run --json --temp 0 -n 5 -l "$start+100" --stop '<|im_start|>' Once
 json_is "a control token as a stop" "lines[-1]['finish'] == 'stop' and lines[-1]['stop'] == '<|im_start|>' and lines[-1]['generated_tokens'] == 0"
 ingle run --json --temp 0 -n 5 -l "$start+100" --stop '<|im_start|><|im_start|>' Once
 json_is "two of them" "lines[-1]['finish'] == 'stop' and ''.join(e.get('text', '') for e in lines) == ''"
-ingle run --json --temp 0 -n 5 -l "$start+100" --stop 'x<|im_start|>' --stop '<' Once
-json_is "no stop begins inside of it" "lines[-1]['finish'] in ('length', 'stop') and lines[-1].get('stop') != 'x<|im_start|>'"
 ingle run --json --temp 0 -n 5 -l "$start+100" --stop '|im' Once
-json_is "nor is a part of its text one" "lines[-1]['finish'] == 'length' and lines[-1]['generated_tokens'] == 5"
+json_is "a part of its text is no stop" "lines[-1]['finish'] == 'length' and lines[-1]['generated_tokens'] == 5"
 
 # A prompt file of either kind.
 printf 'Once upon a time\n' >"$WORK/lf"

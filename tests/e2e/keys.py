@@ -214,6 +214,11 @@ rank = json.loads(out) if code == 0 else [0, 0]
 check("yes and no", abs(rank[0] - want) < 1e-5 and abs(sum(rank) - 1) < 1e-5, (rank, want, err))
 check("their kind is noted", 'no classifier' in err, err)
 check("in place", ingle(["embed", path, "--in-place"], b"a fox\tThe fox ran.\n")[1] == out)
+pair = b"a fox\t" + b"The fox ran. " * 400 + b"\n"
+code, out, err = ingle(["embed", path, "-c", "512"], pair)
+check("a document that is too long", code == 1 and out == b"" and "line 1: " in err, (out, err))
+code, out, err = ingle(["embed", path, "-c", "512", "--truncate"], pair)
+check("is cut, the query and the template stay", code == 0 and abs(sum(json.loads(out)) - 1) < 1e-5 and "1 texts were cut to 512" in err, (out, err))
 check("it still writes", ingle(["run", "-m", path, "-n", "2", "x"])[0] == 0)
 g.set("general.name", STR, "qwen3")
 check("no ranks of a model that does not say so", ingle(["embed", write(g), "--pooling", "rank"], b"a\tb\n")[0] == 1)
