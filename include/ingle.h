@@ -13,13 +13,15 @@
  *   - Handles: `const` borrows, `X **out` hands over. On failure *out is NULL.
  *   - ingle_x_close(ingle_x **) sets the handle to NULL; closing NULL is a no-op; any other call on a
  *     NULL handle answers INGLE_ECLOSED. Close order does not matter.
- *   - Option structs are filled by ingle_x_options_init(), a macro over ingle_x_options_init_sized() for
- *     callers without macros; 0 stays a legal value of every field. Their `size` is that of the struct
- *     the caller was compiled with: fields that an older and shorter one lacks have their defaults, a
- *     longer one is refused. ingle_x_options_check() says without a model what opening would refuse.
- *   - Result structs carry their size too, set by the caller: `ingle_memory mem = {.size = sizeof mem};`.
- *     No more than that is written. What is passed in arrays is frozen and carries none: ingle_eval,
- *     ingle_text, ingle_logit_bias, ingle_stop, ingle_candidate, ingle_top; so is ingle_error.
+ *   - Option structs are filled by ingle_x_options_init(), a macro over
+ *     ingle_x_options_init_sized(), which serves callers without macros; 0 stays a legal value of
+ *     every field. `size` is that of the struct the caller was compiled with: fields that an older
+ *     and shorter struct lacks have their defaults, a longer struct is refused.
+ *     ingle_x_options_check() says without a model what opening would refuse.
+ *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
+ *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
+ *     none: ingle_eval, ingle_text, ingle_logit_bias, ingle_stop, ingle_candidate, ingle_top; so is
+ *     ingle_error.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
  *   - Sizes are bytes. Tokens are int32_t. Logits are float, one row of n_vocab per token.
  *   - The library never prints, exits or reads the environment, and holds no global state.
