@@ -1,5 +1,5 @@
 /* backend.h - the narrow face of a device: it holds the KV pages and runs a model's plan on a
- * batch. Owns       pages, activations, compute threads or streams. Depends on model/model.h. Has
+ * batch. Owns       pages, activations, compute threads or streams. Depends on model/plan.h. Has
  * never heard of sessions, text or requests. Invariant  a run cannot fail: everything it needs was
  * taken at open. One caller at a time, but for clear(): pages that no run names
  * may be cleared meanwhile. */
@@ -7,7 +7,7 @@
 #define INGLE_BACKEND_BACKEND_H
 
 #include <ingle_tools.h>
-#include "model/model.h"
+#include "model/plan.h"
 
 #define INGLE_NO_PAGE UINT32_MAX
 
@@ -59,12 +59,12 @@ typedef struct ingle_batch {
 
 typedef struct ingle_backend_ops {
     const char *name;
-    ingle_status (*open)(ingle_backend **out, ingle_model *model, const ingle_backend_options *opt,
-                         ingle_error *err);
+    ingle_status (*open)(ingle_backend **out, const ingle_program *program,
+                         const ingle_backend_options *opt, ingle_error *err);
     void (*close)(ingle_backend *b);
     /* Bytes that open() takes: pages, recurrent state, and everything else. Needs no weights. */
-    ingle_status (*memory)(const ingle_model *model, const ingle_backend_options *opt, size_t *kv,
-                           size_t *state, size_t *scratch, ingle_error *err);
+    ingle_status (*memory)(const ingle_program *program, const ingle_backend_options *opt,
+                           size_t *kv, size_t *state, size_t *scratch, ingle_error *err);
     /* Zeroes pages of a pool by id; open() leaves all of them zero. */
     void (*clear)(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n);
     /* Copies a slot of recurrent state, between runs. */
@@ -79,8 +79,5 @@ typedef struct ingle_backend_ops {
 } ingle_backend_ops;
 
 extern const ingle_backend_ops ingle_backend_cpu;
-
-/* What a step must do at least (INGLE_PARTS_PLAN is enough). */
-void ingle_backend_cost(const ingle_model *model, ingle_type kv_type, ingle_cost *cost);
 
 #endif

@@ -64,7 +64,7 @@ static ingle_status check_pooling(const ingle_model *m, ingle_pooling *pooling, 
         return ingle_fail(err, INGLE_EINVAL, "option 'pooling' is %d, should be 0 to %d",
                           (int)*pooling, (int)INGLE_POOLING_RANK);
     if (*pooling == INGLE_POOLING_AUTO) *pooling = ingle_model_pooling(m);
-    if (*pooling == INGLE_POOLING_RANK && !m->plan.n_rank)
+    if (*pooling == INGLE_POOLING_RANK && !m->program.plan.n_rank)
         return ingle_fail(err, INGLE_EUNSUPPORTED,
                           "pooling 'rank': the model has no classifier (tensors cls.*)");
     return INGLE_OK;
@@ -83,7 +83,7 @@ static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle
 {
     ingle_session *s = text->session;
     const ingle_engine *e = s->engine;
-    const ingle_plan *plan = &e->model->plan;
+    const ingle_plan *plan = &e->model->program.plan;
     bool each = pooling == INGLE_POOLING_NONE;
     size_t n_vector = each                            ? e->model->hp.n_embd
                       : pooling == INGLE_POOLING_RANK ? plan->n_rank

@@ -57,7 +57,7 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
 {
     if (!o->n_ctx)
         o->n_ctx = model->hp.n_ctx < DEFAULT_CTX ? (int32_t)model->hp.n_ctx : DEFAULT_CTX;
-    uint32_t most = model->plan.n_positions;
+    uint32_t most = model->program.plan.n_positions;
     if (most && (uint32_t)o->n_ctx > most)
         return ingle_fail(err, INGLE_EINVAL,
                           "option 'n_ctx' is %d, should be at most %u: the model has learned no "
@@ -71,7 +71,7 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
                                  .n_states = INGLE_STATE_SLOTS * (size_t)o->n_sessions,
                                  .n_threads = o->n_threads,
                                  .kv_type = o->kv_type};
-    size_t window = ingle_window_most(model->plan.window, b->n_batch, n_ctx);
+    size_t window = ingle_window_most(model->program.plan.window, b->n_batch, n_ctx);
     b->n_pages[INGLE_GROUP_ALL] = n_ctx / INGLE_PAGE * b->n_seqs;
     b->n_pages[INGLE_GROUP_WINDOW] = window * b->n_seqs;
     if (b->n_pages[INGLE_GROUP_ALL] >= INGLE_NO_PAGE) /* pages are named by 32 bits */
@@ -95,18 +95,19 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
     if (!st) st = take_options(&o, opt, err);
     if (!st) st = choose(&o, model, &b, err);
     if (st) return st;
-    ingle_memory m = {.weights = ingle_pages_bytes(model->weights.bytes)};
-    if ((st = ingle_backend_cpu.memory(model, &b, &m.kv, &m.state, &m.scratch, err))) return st;
+    ingle_memory m = {.weights = ingle_pages_bytes(model->program.weights.bytes)};
+    if ((st = ingle_backend_cpu.memory(&model->program, &b, &m.kv, &m.state, &m.scratch, err)))
+        return st;
     if (model->vocab) ingle_vocab_info_get(model->vocab, &v);
     m.vocab = v.heap_bytes + model->gguf->heap_bytes;
     /* of each session: last logits, timeline, page table */
     m.scratch += b.n_seqs * ((size_t)model->n_vocab * sizeof(float) + b.n_ctx * sizeof(int32_t) +
                              b.n_ctx / INGLE_PAGE * sizeof(uint32_t));
-    if (model->plan.window)
+    if (model->program.plan.window)
         m.scratch += b.n_seqs * (b.n_ctx / INGLE_PAGE) * sizeof(uint32_t) +
                      b.n_pages[INGLE_GROUP_WINDOW] * sizeof(uint32_t);
     m.total = m.weights + m.vocab + m.kv + m.state + m.scratch;
-    m.mapped = (size_t)ingle_weights_mapped(&model->weights);
+    m.mapped = (size_t)ingle_weights_mapped(&model->program.weights);
     ingle_result_give(mem, &m, sizeof m);
     return INGLE_OK;
 }
@@ -170,8 +171,9 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
     e->model = ingle_model_retain(model);
     e->opt = o;
     e->n_ctx_defaulted = defaulted && (uint32_t)o.n_ctx < model->hp.n_ctx;
-    st = e->ops->open(&e->backend, model, &b, err); /* first: it refuses what is far too much */
-    e->recurrent = model->plan.state_floats > 0;
+    st = e->ops->open(&e->backend, &model->program, &b,
+                      err); /* first: it refuses what is far too much */
+    e->recurrent = model->program.plan.state_floats > 0;
     bool taken = !st && take_arrays(e) && ingle_pages_open(&e->states, e->recurrent ? b.n_seqs : 0);
     for (int g = 0; g < INGLE_GROUPS; g++)
         taken = taken && ingle_pages_open(&e->pool[g], b.n_pages[g]);
@@ -307,7 +309,7 @@ static void save_states(ingle_engine *e, size_t n)
 /* Rows of a padded vocabulary that have no token are never drawn, nor listed. */
 static void ban_padding(const ingle_engine *e, const ingle_batch *batch)
 {
-    for (size_t r = 0; r < batch->n_rows; r++)
+    for (size_t r = 0; batch->pooling == INGLE_POOLING_AUTO && r < batch->n_rows; r++)
         for (int32_t i = e->model->n_texts; i < e->model->n_vocab; i++)
             batch->row_out[r][i] = -INFINITY;
 }
@@ -403,7 +405,7 @@ ingle_status ingle_engine_cost(const ingle_engine *e, ingle_cost *cost, ingle_er
     ingle_cost own = {0};
     ingle_status st = ingle_result_check(cost, sizeof own, "ingle_cost", err);
     if (st) return st;
-    ingle_backend_cost(e->model, e->opt.kv_type, &own);
+    ingle_plan_cost(&e->model->program, e->opt.kv_type, &own);
     ingle_result_give(cost, &own, sizeof own);
     return INGLE_OK;
 }

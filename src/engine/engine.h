@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "backend/backend.h"
+#include "model/model.h"
 #include "engine/pages.h"
 #include "engine/states.h"
 #include "engine/window.h"

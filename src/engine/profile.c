@@ -49,9 +49,7 @@ ingle_status ingle_engine_profile_row(ingle_engine *e, size_t i, ingle_profile_r
     if (!st) st = enter(e, err);
     if (st) return st;
     if (e->ops->profile_row(e->backend, i, &own)) ingle_result_give(row, &own, sizeof own);
-    else
-        st = ingle_fail(err, INGLE_ENOTFOUND, "the plan has %zu instructions",
-                        e->model->plan.n_instr);
+    else st = ingle_fail(err, INGLE_ENOTFOUND, "there is no instruction %zu", i);
     pthread_mutex_unlock(&e->lock);
     return st;
 }

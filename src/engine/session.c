@@ -20,7 +20,8 @@ ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_erro
         s->logits = ingle_new((size_t)e->model->n_vocab, sizeof *s->logits);
     }
     if (!s || !s->tokens || !s->pages || !s->logits ||
-        !ingle_window_open(&s->window, e->model->plan.window, (size_t)e->opt.n_batch, n_ctx)) {
+        !ingle_window_open(&s->window, e->model->program.plan.window, (size_t)e->opt.n_batch,
+                           n_ctx)) {
         if (s) free(s->tokens), free(s->pages), free(s->logits);
         free(s);
         return ingle_fail(err, INGLE_ENOMEM, "no memory for a session of %d positions",
@@ -289,7 +290,7 @@ static ingle_status check_logits(const ingle_session *s, ingle_error *err)
         err, INGLE_EUNSUPPORTED, "a model of family '%s' %s %s texts; it does not go on from them",
         m->family->name,
         m->hp.causal ? "with a classifier in place of a head" : "that reads in both directions",
-        m->plan.n_rank ? "ranks" : "embeds");
+        m->program.plan.n_rank ? "ranks" : "embeds");
 }
 
 ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,

@@ -1,12 +1,15 @@
 /* build.h - what the files that turn a model into a plan share: the state of the building, and the
- * steps that emit instructions and claim their weights.
- * plan.c builds the common transformer; other files its less common parts. */
+ * steps that make values, emit instructions and claim their weights (build.c).
+ * plan_layer.c builds the transformer; the other plan_*.c its parts. Each file calls only those
+ * listed before it here. */
 #ifndef INGLE_MODEL_BUILD_H
 #define INGLE_MODEL_BUILD_H
 
-#include "model/plan.h"
+#include "model/families.h"
 
 #include <stdio.h>
+
+typedef ingle_val val;
 
 /* Everything a step of the building needs; the first error sticks and later steps do nothing. */
 typedef struct builder {
@@ -14,222 +17,128 @@ typedef struct builder {
     ingle_weights *w;
     const ingle_family *family;
     const ingle_hparams *hp;
+    const ingle_layer *l; /* this layer's part of hp */
     const ingle_gguf *g;
     ingle_error *err;
     ingle_status st;
     uint32_t layer;
-    uint32_t width[INGLE_BUF_COUNT]; /* of rows in this layer */
+    val x;       /* hidden state; after select_wanted() of the wanted rows only, as all others */
+    val streams; /* AltUp: all of them */
+    val inputs;  /* per-layer inputs of all layers */
     uint32_t attn_norm,
         attn_norm_bias;     /* the layer's, for a parallel feed-forward without its own */
     uint32_t last_cache[2]; /* [windowed] of the last layer with keys and values of its own */
-    bool rows;              /* past the GATHERs: nothing behind them stores anything */
     ingle_instr nowhere;    /* what emit() gives out after an error */
 } builder;
 
-/* Where the residual stream is, all streams, and the way around attention: of tokens or of rows. */
-static inline ingle_buf stream(const builder *b)
-{
-    return b->rows ? INGLE_BUF_XR : INGLE_BUF_X;
-}
+/* Short names for the builders alone: the library has no symbols of these names. */
+#define emit(...)        ingle_build_emit(__VA_ARGS__)
+#define fresh(...)       ingle_build_fresh(__VA_ARGS__)
+#define width_of(...)    ingle_build_width_of(__VA_ARGS__)
+#define tensor_name(...) ingle_build_tensor_name(__VA_ARGS__)
+#define has(...)         ingle_build_has(__VA_ARGS__)
+#define skip(...)        ingle_build_skip(__VA_ARGS__)
+#define vector(...)      ingle_build_vector(__VA_ARGS__)
+#define vector_if(...)   ingle_build_vector_if(__VA_ARGS__)
+#define vectors(...)     ingle_build_vectors(__VA_ARGS__)
+#define top_vector(...)  ingle_build_top_vector(__VA_ARGS__)
+#define norm_of(...)     ingle_build_norm_of(__VA_ARGS__)
+#define norm_to(...)     ingle_build_norm_to(__VA_ARGS__)
+#define norm(...)        ingle_build_norm(__VA_ARGS__)
+#define product_of(...)  ingle_build_product_of(__VA_ARGS__)
+#define linear(...)      ingle_build_linear(__VA_ARGS__)
+#define linear_part(...) ingle_build_linear_part(__VA_ARGS__)
+#define linear_cols(...) ingle_build_linear_cols(__VA_ARGS__)
+#define scale_of(...)    ingle_build_scale_of(__VA_ARGS__)
+#define add_to(...)      ingle_build_add_to(__VA_ARGS__)
+#define activate(...)    ingle_build_activate(__VA_ARGS__)
+#define gain(...)        ingle_build_gain(__VA_ARGS__)
+#define scale(...)       ingle_build_scale(__VA_ARGS__)
+#define multiply(...)    ingle_build_multiply(__VA_ARGS__)
+#define copy_pieces(...) ingle_build_copy_pieces(__VA_ARGS__)
+#define select_rows(...) ingle_build_select_rows(__VA_ARGS__)
 
-static inline ingle_buf streams(const builder *b)
-{
-    return b->rows ? INGLE_BUF_XSR : INGLE_BUF_XS;
-}
+/* A value of `width` floats for every row of the domain of `like`. */
+val fresh(builder *b, const char *name, val like, size_t width);
+uint32_t width_of(const builder *b, val v);
+/* An instruction that works on the rows of dst, or where that is INGLE_NO_VALUE of src. */
+ingle_instr *emit(builder *b, ingle_op op, val dst, val src);
 
-static inline ingle_buf around(const builder *b)
-{
-    return b->rows ? INGLE_BUF_LRR : INGLE_BUF_LR;
-}
+/* Tensors of this layer; `part` is the name after "blk.N.", or a stem before ".weight" and so on. */
+const char *tensor_name(const builder *b, const char *part, char *name, size_t cap);
+bool has(const builder *b, const char *part);
+void skip(builder *b, const char *part); /* files carry it and nothing reads it */
+uint32_t vector(builder *b, const char *part, size_t n);
+uint32_t vector_if(builder *b, const char *part, size_t n); /* else INGLE_NO_VECTOR */
+/* n_vectors of n floats; turned: n times one float of each. */
+uint32_t vectors(builder *b, const char *part, size_t n, size_t n_vectors, bool turned);
+uint32_t top_vector(builder *b, const char *name, size_t n, bool required); /* of no layer */
 
-static inline ingle_instr *emit(builder *b, ingle_op op)
-{
-    ingle_plan *p = b->plan;
-    if (!b->st && !ingle_grow(&p->instr, &p->cap, p->n_instr + 1, sizeof *p->instr))
-        b->st = ingle_fail(b->err, INGLE_ENOMEM, "no memory for the plan");
-    if (b->st) { /* empty again: a step may append to out[] */
-        b->nowhere = (ingle_instr){0};
-        return &b->nowhere;
-    }
-    ingle_instr *in = &p->instr[p->n_instr++];
-    *in = (ingle_instr){.op = op,
-                        .layer = b->layer,
-                        .rows = b->rows,
-                        .vector = INGLE_NO_VECTOR,
-                        .vector2 = INGLE_NO_VECTOR,
-                        .bias = INGLE_NO_VECTOR,
-                        .sinks = INGLE_NO_VECTOR,
-                        .n_heads = 1};
-    return in;
-}
+/* norm(x) * weight + bias over whole rows: of given vectors, or of those of the stem. */
+ingle_instr *norm_of(builder *b, val dst, val x, uint32_t weight, uint32_t bias);
+void norm_to(builder *b, val dst, val x, const char *stem);
+val norm(builder *b, val x, const char *stem);
+/* stem.weight . x, * stem.scale and + stem.bias if the file has them. Of a tensor of n_all rows
+ * those from `first` on; of x the first n_cols floats. */
+val linear(builder *b, val x, const char *stem, size_t n_rows);
+val linear_part(builder *b, val x, const char *name, const char *stem, size_t first, size_t n_rows,
+                size_t n_all);
+val linear_cols(builder *b, val x, size_t n_cols, const char *stem, size_t n_rows);
+/* dst = matrix . src */
+ingle_instr *product_of(builder *b, val dst, val src, uint32_t weight);
+void add_to(builder *b, val x, val y);                    /* x += y */
+void activate(builder *b, val x, ingle_act_fn fn);        /* x = fn(x) */
+void gain(builder *b, val x, const char *part, size_t n); /* x *= vector of n, or of 1 */
+void scale(builder *b, val x, float by);                  /* x *= by */
+void multiply(builder *b, val dst, val x, val y);         /* dst = x * y */
+void copy_pieces(builder *b, val dst, ingle_piece to, val src, ingle_piece from, uint32_t n,
+                 uint32_t width);
+val select_rows(builder *b, val x, uint32_t at, uint32_t width); /* the wanted ones */
+/* stem.scale, what n tensors' weights are scaled by beside their blocks (NVFP4), or
+ * INGLE_NO_VECTOR. */
+uint32_t scale_of(builder *b, const char *stem, size_t n);
 
-static inline const char *tensor_name(builder *b, const char *part, char *name, size_t cap)
-{
-    snprintf(name, cap, "blk.%u.%s", b->layer, part);
-    return name;
-}
-
-void ingle_build_skip(builder *b, const char *part); /* plan_streams.c: nobody wants it */
-
-static inline uint32_t vector(builder *b, const char *part, size_t n)
-{
-    char name[96];
-    uint32_t i = INGLE_NO_VECTOR;
-    if (!b->st)
-        b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, part, name, sizeof name), 0, n, n,
-                                     &i, b->err);
-    return i;
-}
-
-static inline bool has(builder *b, const char *part)
-{
-    char name[96];
-    return ingle_gguf_find_tensor(b->g, tensor_name(b, part, name, sizeof name)) != NULL;
-}
-
-static inline uint32_t vector_if(builder *b, const char *part, size_t n)
-{
-    return has(b, part) ? vector(b, part, n) : INGLE_NO_VECTOR;
-}
-
-static inline ingle_instr *norm_with(builder *b, ingle_buf dst, ingle_buf src, uint32_t weight,
-                                     uint32_t bias)
-{
-    ingle_instr *in = emit(b, INGLE_OP_NORM);
-    in->dst = dst, in->src = src, in->vector = weight, in->bias = bias;
-    in->norm = b->family->norm;
-    in->head_dim = b->width[src];
-    return in;
-}
-
-/* Of whole rows. `part` is the stem. */
-static inline void norm(builder *b, ingle_buf dst, ingle_buf src, const char *part)
-{
-    char weight[64], bias[64];
-    size_t n = b->width[src];
-    if (b->family->bare_norms) {
-        norm_with(b, dst, src, INGLE_NO_VECTOR, INGLE_NO_VECTOR);
-        return;
-    }
-    snprintf(weight, sizeof weight, "%s.weight", part);
-    snprintf(bias, sizeof bias, "%s.bias", part);
-    uint32_t v = vector(b, weight, n);
-    norm_with(b, dst, src, v, vector_if(b, bias, n));
-}
-
-/* What all weights of a tensor, or of each of n experts, are scaled by beside their blocks (NVFP4):
- * `part`.scale. Its like for activations, `part`.input_scale, is for engines that round them to 4
- * bits. A scale of another length is something else (of a router's input: plan_experts.c). */
-static inline uint32_t scale_of(builder *b, const char *part, size_t n)
-{
-    char stem[64], name[96];
-    snprintf(stem, sizeof stem, "%s.input_scale", part);
-    ingle_build_skip(b, stem);
-    snprintf(stem, sizeof stem, "%s.scale", part);
-    const ingle_gguf_tensor *t =
-        ingle_gguf_find_tensor(b->g, tensor_name(b, stem, name, sizeof name));
-    return t && t->n_elems == n ? vector(b, stem, n) : INGLE_NO_VECTOR;
-}
-
-/* dst = rows first .. first + n_rows - 1 of the n_all rows of W . src, and of scale and bias if the
- * file has them. `part` is the stem: "attn_q" has attn_q.weight, attn_q.scale and attn_q.bias. */
-static inline void linear_part(builder *b, ingle_buf dst, ingle_buf src, const char *part,
-                               size_t first, size_t n_rows, size_t n_all)
-{
-    char stem[64], name[96];
-    uint32_t weight = 0, bias = INGLE_NO_VECTOR;
-    if (b->st) return;
-    snprintf(stem, sizeof stem, "%s.weight", part);
-    b->st = ingle_weights_matrix(b->w, b->g, tensor_name(b, stem, name, sizeof name), first, n_rows,
-                                 n_all, b->width[src], &weight, b->err);
-    ingle_instr *in = emit(b, INGLE_OP_MATMUL);
-    in->src = src;
-    in->n_out = 1;
-    in->out[0] = (ingle_matmul_out){.weight = weight, .bias = INGLE_NO_VECTOR, .dst = dst};
-    uint32_t by = scale_of(b, part, 1);
-    if (by != INGLE_NO_VECTOR) {
-        in = emit(b, INGLE_OP_SCALE);
-        in->dst = in->src = dst, in->vector = by;
-        in->width = b->width[dst];
-    }
-    snprintf(stem, sizeof stem, "%s.bias", part);
-    if (b->st || !has(b, stem)) return;
-    b->st = ingle_weights_vector(b->w, b->g, tensor_name(b, stem, name, sizeof name), first, n_rows,
-                                 n_all, &bias, b->err);
-    in = emit(b, INGLE_OP_BIAS);
-    in->dst = in->src = dst, in->vector = bias;
-    in->width = b->width[dst];
-}
-
-static inline void linear(builder *b, ingle_buf dst, ingle_buf src, const char *part, size_t n_rows)
-{
-    linear_part(b, dst, src, part, 0, n_rows, n_rows);
-}
-
-static inline void binary(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, ingle_buf src2)
-{
-    ingle_instr *in = emit(b, op);
-    in->dst = dst, in->src = src, in->src2 = src2;
-    in->width = b->width[dst];
-}
-
-static inline void heads(builder *b, ingle_op op, ingle_buf dst, ingle_buf src, uint32_t n_heads,
-                         uint32_t head_dim)
-{
-    ingle_instr *in = emit(b, op);
-    in->dst = dst, in->src = src, in->n_heads = n_heads, in->head_dim = head_dim;
-}
-
-static inline void scale(builder *b, ingle_buf buf, float by)
-{
-    if (by == 1.0f) return;
-    ingle_instr *in = emit(b, INGLE_OP_SCALE);
-    in->dst = in->src = buf, in->scale = by;
-    in->width = b->width[buf];
-}
-
-/* plan_recurrent.c: what its buffers hold in a layer; Y = the layer's recurrence of X, returns the stem of
- * the projection that follows; Q and E out of P, by heads; A *= sigmoid(E). */
-void ingle_build_recurrent_widths(uint32_t *width, const ingle_hparams *hp, const ingle_layer *l);
-const char *ingle_build_recurrent(builder *b);
-void ingle_build_gated_query(builder *b);
-void ingle_build_attention_gate(builder *b);
-
-/* Another cache in every page; its index. */
-uint32_t ingle_build_cache(builder *b, const ingle_cache *cache);
-/* K and V of the tokens into a new cache; its index. */
-uint32_t ingle_build_store(builder *b, ingle_buf k, ingle_buf v, const ingle_cache *cache);
-/* RoPE of the layer's kind. */
-void ingle_build_turn(builder *b, ingle_buf buf, uint32_t n_heads);
-/* plan_embed.c: the type of a token's segment, added to its embedding; a branch's end where norms stand behind
- * the residual add (`attention`: it is that one's); and the heads that pool. */
-void ingle_build_types(builder *b);
-void ingle_build_post_norm(builder *b, ingle_buf x, bool attention);
-void ingle_build_pooling(builder *b);
-/* A = attention of Q over a cache, as hyper-parameters say of the layer. */
-void ingle_build_attend(builder *b, uint32_t cache);
-
-/* g = act(g) * u, or act(g). */
-void ingle_build_activate(builder *b, ingle_buf g, ingle_buf u, bool gated);
-/* N = down(act(gate(src)) * up(src)) */
-void ingle_build_dense(builder *b, ingle_buf src);
-
-/* plan_experts.c: N = what the token's experts make of src = N; with a dense feed-forward of x. */
-void ingle_build_experts(builder *b, ingle_buf src);
-void ingle_build_dense_and_experts(builder *b, ingle_buf x);
-
-/* plan_latent.c: A = attention of a layer whose keys and values come out of a latent. */
-bool ingle_latent_by_head(const ingle_gguf *g);
-void ingle_latent_widths(uint32_t *width, const ingle_hparams *hp, uint32_t n_head, bool by_head);
-void ingle_build_latent(builder *b, ingle_buf src);
-
-/* plan_streams.c */
-void ingle_build_stream_widths(uint32_t *width, const ingle_hparams *hp);
+/* plan_attend.c: K and V into a new cache; x rotated by the layer's RoPE; attention of q over a
+ * cache; attention of the layer's input n. */
+uint32_t ingle_build_store(builder *b, val k, val v, const ingle_cache *cache);
+void ingle_build_rope(builder *b, val x, uint32_t n_heads, uint32_t head_dim, uint32_t at);
+val ingle_build_attend(builder *b, val q, uint32_t cache, uint32_t head_dim_k, uint32_t head_dim_v);
+val ingle_build_attention(builder *b, val n);
+/* plan_latent.c: multi-head latent attention of n. */
+val ingle_build_latent(builder *b, val n);
+/* plan_recurrent.c: a recurrence of n; *stem: of the projection that follows. */
+val ingle_build_recurrent(builder *b, val n, const char **stem);
+/* plan_ffn.c: act(gate) * up, or act(gate) where up is INGLE_NO_VALUE; feed-forward of n. */
+void ingle_build_gate(builder *b, val gate, val up);
+val ingle_build_dense(builder *b, val n);
+/* plan_experts.c: the token's experts of n (and the shared ones); with a dense feed-forward of x,
+ * each between norms of its own. */
+val ingle_build_experts(builder *b, val n);
+val ingle_build_dense_and_experts(builder *b, val x);
+/* plan_streams.c: what Gemma 3n and 4 put around a layer. */
 void ingle_build_before_layers(builder *b);
 void ingle_build_before_layer(builder *b);
-void ingle_build_laurel(builder *b);
-void ingle_build_join_laurel(builder *b, ingle_buf x);
-void ingle_build_after_layer(builder *b, ingle_buf x);
+val ingle_build_laurel(builder *b, val n);
+void ingle_build_after_layer(builder *b);
 void ingle_build_after_layers(builder *b);
+/* plan_embed.c: what is added to a token's embedding; the end of a branch where norms stand after the
+ * residual add; the heads that pool hidden states, normed by the two vectors. */
+void ingle_build_segments(builder *b);
+void ingle_build_post_norm(builder *b, val branch, bool attention);
+void ingle_build_pooling(builder *b, uint32_t weight, uint32_t bias);
+
+/* rope.c: the tables of RoPE and the ALiBi slopes of all heads. */
+ingle_status ingle_plan_positions(ingle_plan *plan, const ingle_family *family,
+                                  const ingle_hparams *hp, const ingle_gguf *g, ingle_error *err);
+
+/* plan_layer.c: builds the plain list and names every weight it needs; missing or misshapen tensors
+ * are errors, so are tensors that nothing uses. */
+ingle_status ingle_plan_build(ingle_program *program, const ingle_family *family,
+                              const ingle_hparams *hp, const ingle_gguf *g, ingle_error *err);
+/* Tensors that files carry and no plan names: RoPE tables are read apart, drafting layers are not
+ * run, encoders of pictures and sound are not used. */
+bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name);
+/* How many tensors of pictures and sound a file has, and the names of some. */
+size_t ingle_plan_media(const ingle_gguf *g, char *names, size_t cap);
 
 #endif

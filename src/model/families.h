@@ -1,23 +1,17 @@
 /* families.h - what kinds of transformer we know: a family is a row of data, never a function.
  * Owns       the table of families and the reading of hyper-parameters.
- * Depends on gguf/gguf.h, quant/quant.h.
+ * Depends on model/plan.h for the kinds of instructions.
  * Invariant  after ingle_hparams_read() every size is positive, bounded, and consistent with the
  * others. */
 #ifndef INGLE_MODEL_FAMILIES_H
 #define INGLE_MODEL_FAMILIES_H
 
-#include "gguf/gguf.h"
+#include "model/plan.h"
 
 typedef enum ingle_rope_kind {
     INGLE_ROPE_PAIRS, /* rotates (2i, 2i+1) */
     INGLE_ROPE_HALVES /* rotates (i, i + n_rot/2), "neox" */
 } ingle_rope_kind;
-
-typedef enum ingle_norm_kind {
-    INGLE_NORM_RMS,
-    INGLE_NORM_LAYER, /* mean taken off; with a bias where the file has one */
-    INGLE_NORM_L2     /* of heads: to length 1, without weights */
-} ingle_norm_kind;
 
 /* Norm of q and k before RoPE; tensors attn_q_norm, attn_k_norm. */
 typedef enum ingle_qk_norm {
@@ -28,28 +22,6 @@ typedef enum ingle_qk_norm {
     INGLE_QK_OWN,  /* LayerNorm of every head, each with its own weights; where the file has them */
     INGLE_QK_LAYER /* LayerNorm over all heads together, with a bias; where the file has them */
 } ingle_qk_norm;
-
-typedef enum ingle_act_fn {
-    INGLE_ACT_SILU,
-    INGLE_ACT_GELU,     /* the tanh form */
-    INGLE_ACT_GELU_ERF, /* the exact one */
-    INGLE_ACT_RELU2,    /* max(x, 0)^2 */
-    INGLE_ACT_XIELU,    /* with four numbers per layer, keys xielu.* */
-    INGLE_ACT_SWIGLU, /* GPT-OSS's: kern.h's swiglu_gate of the gate, swiglu_up of the other half */
-    INGLE_ACT_SWIGLU_UP,
-    INGLE_ACT_TANH,
-    INGLE_ACT_SOFTPLUS,
-    INGLE_ACT_SIGMOID,
-    INGLE_ACT_SOFTMAX,
-    INGLE_ACT_NONE /* CONV */
-} ingle_act_fn;
-
-/* What the logits of a router become. */
-typedef enum ingle_gating {
-    INGLE_GATING_SOFTMAX,
-    INGLE_GATING_SIGMOID,
-    INGLE_GATING_CHOSEN /* softmax over the chosen experts only */
-} ingle_gating;
 
 typedef enum ingle_residual {
     INGLE_RESIDUAL_SERIAL,
@@ -212,11 +184,6 @@ typedef struct ingle_latent {
     uint32_t n_rank_kv;
     uint32_t head_dim_k, head_dim_v; /* of a head outside of it */
 } ingle_latent;
-
-#define INGLE_ALTUP_MAX 16 /* streams */
-
-/* Taps of a short convolution, at most. */
-#define INGLE_MAX_TAPS 16
 
 /* Of layers without attention. */
 typedef struct ingle_recur {

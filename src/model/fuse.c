@@ -4,181 +4,184 @@
  *     MATMUL, SCALE of weights / BIAS / ADD -> epilogue of the MATMUL
  *     NORM q, NORM k, ROPE q, ROPE k, STORE -> QKV
  *     ACT, MUL, MATMUL                     -> MATMUL with the gated product on its input
- * Each rule looks at the end of the list made so far and the next instruction; one pass, in place.
- */
+ * Each rule looks at the end of the list made so far and the next instruction; one pass. */
 #include "model/plan.h"
 
-/* True if a later instruction of the plain list reads buf before it is written again. */
-static bool read_later(const ingle_plan *p, size_t from, ingle_buf buf)
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct fuser {
+    const ingle_plan *plain;
+    ingle_instr *out; /* the list made so far */
+    size_t n;
+    size_t after,
+        end; /* the instruction of the plain list after the next one, and after the last */
+} fuser;
+
+/* Whether an instruction of the plain list from number i on uses v. */
+static bool used_from(const fuser *f, size_t i, ingle_val v)
 {
-    for (size_t i = from; i < p->n_instr; i++) {
-        const ingle_instr *in = &p->instr[i];
-        bool two = in->op == INGLE_OP_MUL || in->op == INGLE_OP_ADD || in->op == INGLE_OP_STORE ||
-                   in->op == INGLE_OP_GATE || in->op == INGLE_OP_REDUCE || in->op == INGLE_OP_MIX ||
-                   in->op == INGLE_OP_CORRECT || in->op == INGLE_OP_SCAN ||
-                   in->op == INGLE_OP_DELTA;
-        if (in->op != INGLE_OP_EMBED && in->src == buf) return true;
-        if (two && in->src2 == buf) return true;
-        if ((in->op == INGLE_OP_SCAN || in->op == INGLE_OP_DELTA) && in->src3 == buf) return true;
-        ingle_buf dst = in->n_out ? in->out[0].dst : in->dst;
-        bool whole = in->op != INGLE_OP_STORE && in->op != INGLE_OP_COPY &&
-                     in->op != INGLE_OP_HEADS && in->op != INGLE_OP_MATCH &&
-                     in->op != INGLE_OP_CORRECT;
-        if (whole && dst == buf) return false;
-    }
-    return false;
+    return f->plain->value[v].last >= i;
 }
 
-static bool is_matmul(const ingle_instr *in)
+static bool takes_norm(const ingle_instr *in)
 {
     return in->op == INGLE_OP_MATMUL || in->op == INGLE_OP_HEAD;
 }
 
-/* The input of `in` is what `last` made, and nobody else wants it. */
-static bool feeds(const ingle_instr *last, const ingle_instr *in)
-{
-    return last->dst == in->src && last->rows == in->rows;
-}
-
-/* Each rule: true if `in` was absorbed by (or absorbed) the tail of the out list of length *n.
- * `after` is the index of the instruction behind `in` in the plain list. */
-typedef bool rule(ingle_plan *p, size_t *n, ingle_instr *in, size_t after);
+/* Each rule: true if `in` was absorbed by (or absorbed) the tail of the list. */
+typedef bool rule(fuser *f, ingle_instr *in);
 
 /* The scale of a tensor, not a number of the family's. */
 static bool scales_weights(const ingle_instr *in)
 {
-    return in->op == INGLE_OP_SCALE && in->vector != INGLE_NO_VECTOR;
+    return in->op == INGLE_OP_SCALE && in->scale.vector != INGLE_NO_VECTOR;
 }
 
-static bool scale_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+/* The last output of the product that ends the list, if it is v and nothing was done to it since. */
+static ingle_matmul_out *last_output(const fuser *f, ingle_val v)
 {
-    (void)after;
-    ingle_instr *last = &p->instr[*n - 1];
-    if (!scales_weights(in) || last->op != INGLE_OP_MATMUL) return false;
-    ingle_matmul_out *o = &last->out[last->n_out - 1];
-    if (o->dst != in->dst || o->scale || o->bias != INGLE_NO_VECTOR || o->add) return false;
-    o->scale = in->vector + 1;
+    ingle_instr *last = &f->out[f->n - 1];
+    if (last->op != INGLE_OP_MATMUL) return NULL;
+    uint32_t i = last->product.n_out - 1;
+    ingle_matmul_out *o = &last->product.out[i];
+    return last->dst[i] == v && o->bias == INGLE_NO_VECTOR && !o->add ? o : NULL;
+}
+
+static bool scale_into_matmul(fuser *f, ingle_instr *in)
+{
+    ingle_matmul_out *o = scales_weights(in) ? last_output(f, in->dst[0]) : NULL;
+    if (!o || o->scale != INGLE_NO_VECTOR) return false;
+    o->scale = in->scale.vector;
     return true;
 }
 
-static bool bias_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+static bool bias_into_matmul(fuser *f, ingle_instr *in)
 {
-    (void)after;
-    ingle_instr *last = &p->instr[*n - 1];
-    if (in->op != INGLE_OP_BIAS || last->op != INGLE_OP_MATMUL) return false;
-    ingle_matmul_out *o = &last->out[last->n_out - 1];
-    if (o->dst != in->dst || o->bias != INGLE_NO_VECTOR || o->add) return false;
-    o->bias = in->vector;
+    ingle_matmul_out *o = in->op == INGLE_OP_BIAS ? last_output(f, in->dst[0]) : NULL;
+    if (!o || in->src[0] != in->dst[0]) return false;
+    o->bias = in->bias.vector;
     return true;
 }
 
-static bool add_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+static bool add_into_matmul(fuser *f, ingle_instr *in)
 {
-    ingle_instr *last = &p->instr[*n - 1];
-    if (in->op != INGLE_OP_ADD || last->op != INGLE_OP_MATMUL || last->n_out != 1) return false;
-    if (in->n_heads != 1 || in->to.at || in->from.at) return false;
-    if (last->out[0].dst != in->src2 || in->dst != in->src || last->src == in->dst) return false;
-    if (read_later(p, after, in->src2)) return false;
-    last->out[0].dst = in->dst;
-    last->out[0].add = true;
+    ingle_instr *last = &f->out[f->n - 1];
+    if (in->op != INGLE_OP_ADD || last->op != INGLE_OP_MATMUL || last->product.n_out != 1)
+        return false;
+    if (in->pieces.n != 1 || in->pieces.to.at || in->pieces.from.at) return false;
+    if (last->dst[0] != in->src[1] || in->dst[0] != in->src[0] || last->src[0] == in->dst[0])
+        return false;
+    if (last->product.out[0].add || used_from(f, f->after, in->src[1])) return false;
+    last->dst[0] = in->dst[0];
+    last->product.out[0].add = true;
     return true;
 }
 
-/* First instruction behind the up to three MATMULs (and their SCALEs and BIASes) that read buf and can become
- * one group. */
-static size_t group_end(const ingle_plan *p, size_t i, ingle_buf buf)
+/* First instruction after the up to three MATMULs (and their SCALEs and BIASes) that read v and can
+ * become one group. */
+static size_t group_end(const fuser *f, ingle_val v)
 {
-    for (int n_matmul = 1; i < p->n_instr; i++) {
-        const ingle_instr *in = &p->instr[i];
-        bool member = in->op == INGLE_OP_MATMUL && in->src == buf && n_matmul++ < 3;
+    size_t i = f->after;
+    for (int n_matmul = 1; i < f->end; i++) {
+        const ingle_instr *in = &f->plain->instr[i];
+        bool member = in->op == INGLE_OP_MATMUL && in->src[0] == v && n_matmul++ < 3;
         if (!member && in->op != INGLE_OP_BIAS && !scales_weights(in)) break;
     }
     return i;
 }
 
-static bool norm_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+static bool norm_into_matmul(fuser *f, ingle_instr *in)
 {
-    ingle_instr *last = &p->instr[*n - 1];
-    if (!is_matmul(in) || last->op != INGLE_OP_NORM || last->n_heads != 1 || !feeds(last, in))
+    ingle_instr *last = &f->out[f->n - 1];
+    if (!takes_norm(in) || last->op != INGLE_OP_NORM || last->norm.n_heads != 1) return false;
+    if (last->dst[0] != in->src[0] || used_from(f, group_end(f, in->src[0]), in->src[0]))
         return false;
-    if (read_later(p, group_end(p, after, in->src), in->src)) return false;
-    in->pre = INGLE_PRE_NORM;
-    in->src = last->src;
-    in->vector = last->vector;
-    in->bias = last->bias;
-    in->norm = last->norm;
-    in->dst = last->dst; /* where the normed rows wait if a weight wants them as floats */
+    in->product.pre = INGLE_PRE_NORM;
+    in->product.norm = last->norm.by;
+    in->src[0] = last->src[0];
+    in->dst[INGLE_WAITS] = last->dst[0];
     *last = *in;
     return true;
 }
 
 /* A later MATMUL of the same normed or plain input. */
-static bool matmul_into_group(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+static bool matmul_into_group(fuser *f, ingle_instr *in)
 {
-    ingle_instr *last = &p->instr[*n - 1];
-    (void)after;
-    if (in->op != INGLE_OP_MATMUL || last->op != INGLE_OP_MATMUL || last->n_out >= 3) return false;
-    if (in->rows != last->rows || last->pre == INGLE_PRE_GLU) return false;
-    ingle_buf input = last->pre == INGLE_PRE_NORM ? last->dst : last->src;
-    if (in->src != input || in->pre != INGLE_PRE_NONE) return false;
-    for (uint32_t i = 0; i < last->n_out; i++)
-        if (last->out[i].dst == in->src || last->out[i].dst == in->out[0].dst || last->out[i].add)
-            return false;
-    last->out[last->n_out++] = in->out[0];
+    ingle_instr *last = &f->out[f->n - 1];
+    ingle_product *p = &last->product;
+    if (in->op != INGLE_OP_MATMUL || last->op != INGLE_OP_MATMUL) return false;
+    if (p->n_out >= INGLE_MAX_OUT || p->pre == INGLE_PRE_GLU) return false;
+    ingle_val input = p->pre == INGLE_PRE_NORM ? last->dst[INGLE_WAITS] : last->src[0];
+    if (in->src[0] != input || in->product.pre != INGLE_PRE_NONE) return false;
+    for (uint32_t i = 0; i < p->n_out; i++)
+        if (last->dst[i] == in->src[0] || p->out[i].add) return false;
+    last->dst[p->n_out] = in->dst[0];
+    p->out[p->n_out++] = in->product.out[0];
     return true;
 }
 
-static bool glu_into_matmul(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+static bool glu_into_matmul(fuser *f, ingle_instr *in)
 {
-    if (*n < 2 || (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_EXPERTS)) return false;
-    ingle_instr *mul = &p->instr[*n - 1], *act = &p->instr[*n - 2];
-    if (mul->op != INGLE_OP_MUL || act->op != INGLE_OP_ACT || act->dst != mul->src) return false;
-    if (mul->from.at) return false;
-    if (act->act != INGLE_ACT_SILU && act->act != INGLE_ACT_GELU) return false;
-    if (!feeds(mul, in) || read_later(p, after, mul->dst)) return false;
-    in->pre = INGLE_PRE_GLU;
-    in->src = act->src;
-    in->src2 = mul->src2;
-    in->act = act->act;
-    in->dst = mul->dst;
+    if (f->n < 2 || (in->op != INGLE_OP_MATMUL && in->op != INGLE_OP_EXPERTS)) return false;
+    ingle_instr *mul = &f->out[f->n - 1], *act = &f->out[f->n - 2];
+    if (mul->op != INGLE_OP_MUL || act->op != INGLE_OP_ACT || act->dst[0] != mul->src[0])
+        return false;
+    if (mul->mul.at || act->dst[0] != act->src[0]) return false;
+    if (act->act.fn != INGLE_ACT_SILU && act->act.fn != INGLE_ACT_GELU) return false;
+    if (mul->dst[0] != in->src[0] || used_from(f, f->after, mul->dst[0])) return false;
+    in->product.pre = INGLE_PRE_GLU;
+    in->product.act = act->act.fn;
+    in->src[0] = act->src[0];
+    in->src[1] = mul->src[1];
+    in->dst[INGLE_WAITS] = mul->dst[0];
     *act = *in;
-    --*n;
+    f->n--;
     return true;
 }
 
-/* A norm of heads that all share their weights. */
-static bool norms_heads(const ingle_instr *in, ingle_buf buf, uint32_t head_dim)
+/* A norm of the heads of x that all share their weights. */
+static bool norms_heads(const ingle_instr *in, ingle_val x, uint32_t head_dim)
 {
-    return in->op == INGLE_OP_NORM && in->dst == buf && in->norm == INGLE_NORM_RMS && !in->own &&
-           in->head_dim == head_dim;
+    return in->op == INGLE_OP_NORM && in->dst[0] == x && in->src[0] == x &&
+           in->norm.by.kind == INGLE_NORM_RMS && in->norm.by.weight != INGLE_NO_VECTOR &&
+           !in->norm.own && in->norm.head_dim == head_dim;
 }
 
 /* STORE swallows the ROPEs and head NORMs before it. */
-static bool qkv(ingle_plan *p, size_t *n, ingle_instr *in, size_t after)
+static bool qkv(fuser *f, ingle_instr *in)
 {
-    (void)after;
-    if (in->op != INGLE_OP_STORE || *n < 2) return false;
-    ingle_instr *rope_k = &p->instr[*n - 1], *rope_q = &p->instr[*n - 2];
+    if (in->op != INGLE_OP_STORE || f->n < 2) return false;
+    const ingle_instr *rope_k = &f->out[f->n - 1], *rope_q = &f->out[f->n - 2];
     if (rope_k->op != INGLE_OP_ROPE || rope_q->op != INGLE_OP_ROPE) return false;
-    if (rope_k->dst != INGLE_BUF_K || rope_q->dst != INGLE_BUF_Q || rope_k->rope != rope_q->rope ||
-        rope_q->to.at || rope_k->to.at)
+    if (rope_k->dst[0] != in->src[0] || rope_k->rope.table != rope_q->rope.table ||
+        rope_q->rope.at || rope_k->rope.at || rope_q->domain != INGLE_TOKENS)
         return false;
-    uint32_t head_dim = rope_q->head_dim;
+    const ingle_cache *cache = &f->plain->cache[in->store.cache];
+    ingle_val q = rope_q->dst[0], k = rope_k->dst[0];
+    uint32_t head_dim = rope_q->rope.head_dim;
+    if (rope_k->rope.n_heads != cache->n_head_kv || head_dim != cache->head_dim_k ||
+        rope_k->rope.head_dim != head_dim || rope_q->rope.n_heads % cache->n_head_kv)
+        return false;
     in->op = INGLE_OP_QKV;
-    in->rope = rope_q->rope;
-    in->n_heads = rope_q->n_heads, in->head_dim = head_dim;
-    *n -= 2;
-    if (*n >= 2 && norms_heads(&p->instr[*n - 1], INGLE_BUF_K, head_dim) &&
-        norms_heads(&p->instr[*n - 2], INGLE_BUF_Q, head_dim)) {
-        in->vector = p->instr[*n - 2].vector;
-        in->vector2 = p->instr[*n - 1].vector;
-        *n -= 2;
+    in->src[2] = in->dst[0] = q, in->dst[1] = k;
+    in->store.table = rope_q->rope.table;
+    in->store.n_heads = rope_q->rope.n_heads, in->store.head_dim = head_dim;
+    in->store.q.weight = in->store.k.weight = INGLE_NO_VECTOR;
+    f->n -= 2;
+    if (f->n >= 2 && norms_heads(&f->out[f->n - 1], k, head_dim) &&
+        norms_heads(&f->out[f->n - 2], q, head_dim)) {
+        in->store.q = f->out[f->n - 2].norm.by;
+        in->store.k = f->out[f->n - 1].norm.by;
+        f->n -= 2;
     }
-    p->instr[(*n)++] = *in;
+    f->out[f->n++] = *in;
     return true;
 }
 
-void ingle_plan_fuse(ingle_plan *p)
+static void join(fuser *f, size_t first)
 {
     static rule *const rules[] = {scale_into_matmul,
                                   bias_into_matmul,
@@ -187,14 +190,41 @@ void ingle_plan_fuse(ingle_plan *p)
                                   matmul_into_group,
                                   glu_into_matmul,
                                   qkv};
-    size_t n = 0;
-    for (size_t i = 0; i < p->n_instr; i++) {
-        ingle_instr in = p->instr[i];
+    for (size_t i = first; i < f->end; i++) {
+        ingle_instr in = f->plain->instr[i];
         bool joined = false;
-        bool together = n && p->instr[n - 1].when == in.when;
+        bool together = f->n && f->out[f->n - 1].when == in.when;
+        f->after = i + 1;
         for (size_t r = 0; together && !joined && r < sizeof rules / sizeof rules[0]; r++)
-            joined = rules[r](p, &n, &in, i + 1);
-        if (!joined) p->instr[n++] = in;
+            joined = rules[r](f, &in);
+        if (!joined) f->out[f->n++] = in;
     }
-    p->n_instr = n;
+}
+
+ingle_status ingle_plan_fuse(ingle_plan *out, const ingle_plan *plain, size_t first, size_t n,
+                             bool fuse, ingle_error *err)
+{
+    *out = *plain;
+    out->instr = ingle_new(n, sizeof *out->instr);
+    out->value = ingle_new(plain->n_value, sizeof *out->value);
+    if (!out->instr || !out->value) {
+        ingle_plan_fused_free(out);
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the plan");
+    }
+    memcpy(out->value, plain->value, plain->n_value * sizeof *out->value);
+    fuser f = {.plain = plain, .out = out->instr, .end = first + n};
+    if (fuse) {
+        join(&f, first);
+        n = f.n;
+    } else memcpy(out->instr, plain->instr + first, n * sizeof *out->instr);
+    out->n_instr = out->cap = n;
+    ingle_plan_live(out);
+    return INGLE_OK;
+}
+
+void ingle_plan_fused_free(ingle_plan *out)
+{
+    free(out->instr);
+    free(out->value);
+    memset(out, 0, sizeof *out);
 }

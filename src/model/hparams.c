@@ -316,7 +316,7 @@ static ingle_status read_sparsity(reader *r, ingle_hparams *hp)
 static ingle_status read_altup(reader *r, ingle_hparams *hp)
 {
     uint32_t active = 0;
-    ingle_status st = read_u32(r, "altup.num_inputs", true, 2, INGLE_ALTUP_MAX, &hp->n_altup);
+    ingle_status st = read_u32(r, "altup.num_inputs", true, 2, INGLE_MAX_STREAMS, &hp->n_altup);
     if (st) return st;
     if ((st = read_u32(r, "altup.active_idx", false, 0, 0, &active))) return st;
     const ingle_gguf_tensor *t = ingle_gguf_find_tensor(r->g, "blk.0.laurel_l.weight");

@@ -4,9 +4,10 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "gguf/override.h"
+#include "model/build.h"
 #include "model/support.h"
 
-#include <math.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,14 +50,11 @@ ingle_status ingle_model_options_check(const ingle_model_options *opt, ingle_err
 static void model_free(ingle_model *m)
 {
     if (!m) return;
-    ingle_plan_free(&m->plan);
+    ingle_plan_free(&m->program.plan);
     ingle_hparams_free(&m->hp);
-    ingle_weights_free(&m->weights);
+    ingle_weights_free(&m->program.weights);
     ingle_vocab_close(&m->vocab);
     ingle_gguf_close(&m->gguf);
-    free(m->rope_freq);
-    free(m->rope_long);
-    free(m->alibi);
     free(m->name);
     free(m->architecture);
     free(m->chat_template);
@@ -89,55 +87,6 @@ static ingle_status read_names(ingle_model *m, ingle_error *err)
         return st;
     if (ingle_gguf_find(m->gguf, "tokenizer.chat_template.rerank"))
         return copy_string(m, "tokenizer.chat_template.rerank", &m->rank_template, err);
-    return INGLE_OK;
-}
-
-/* One divisor per pair: Llama 3's rope_freqs, the factors of longrope. NULL name or no tensor: ones. */
-static ingle_status read_freqs(const ingle_model *m, const char *name, const ingle_rope *rope,
-                               double *freq, ingle_error *err)
-{
-    size_t n = rope->n_rot / 2;
-    const ingle_gguf_tensor *t = name ? ingle_gguf_find_tensor(m->gguf, name) : NULL;
-    if (t && (t->type != INGLE_TYPE_F32 || t->n_elems != n))
-        return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' should be F32 [%zu]", name, n);
-    for (size_t i = 0; i < n; i++) {
-        float factor = 1;
-        ingle_status st = t ? ingle_gguf_read(m->gguf, t, i * 4, &factor, 4, err) : INGLE_OK;
-        if (st) return st;
-        if (!(factor > 0) || !isfinite(factor))
-            return ingle_fail(err, INGLE_EFORMAT, "tensor '%s' entry %zu is %g", name, i,
-                              (double)factor);
-        freq[i] = ingle_rope_frequency(rope, (uint32_t)i, (double)factor);
-    }
-    return INGLE_OK;
-}
-
-static ingle_status read_rope(ingle_model *m, ingle_error *err)
-{
-    const ingle_rope *rope = &m->hp.rope;
-    size_t n = rope->n_rot / 2, n_swa = m->hp.rope_swa.n_rot / 2;
-    bool lists = rope->scaling == INGLE_SCALING_LONG;
-    m->rope_freq = ingle_new(INGLE_ROPE_SETS * (n > n_swa ? n : n_swa), sizeof *m->rope_freq);
-    if (lists) m->rope_long = ingle_new(n, sizeof *m->rope_long);
-    if (!m->rope_freq || (lists && !m->rope_long))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for RoPE frequencies");
-    m->rope_magnitude[INGLE_ROPE_GLOBAL] = (float)ingle_rope_magnitude(rope);
-    m->rope_magnitude[INGLE_ROPE_SWA] = (float)ingle_rope_magnitude(&m->hp.rope_swa);
-    const char *name = lists ? "rope_factors_short.weight" : "rope_freqs.weight";
-    ingle_status st = read_freqs(m, name, rope, m->rope_freq, err);
-    if (!st && lists) st = read_freqs(m, "rope_factors_long.weight", rope, m->rope_long, err);
-    return st ? st
-              : read_freqs(m, NULL, &m->hp.rope_swa, m->rope_freq + (n > n_swa ? n : n_swa), err);
-}
-
-static ingle_status make_alibi(ingle_model *m, ingle_error *err)
-{
-    const ingle_hparams *hp = &m->hp;
-    if (hp->alibi_bias == 0.0f) return INGLE_OK;
-    if (!(m->alibi = ingle_new(hp->n_head, sizeof *m->alibi)))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for ALiBi slopes");
-    for (uint32_t h = 0; h < hp->n_head; h++)
-        m->alibi[h] = (float)ingle_alibi_slope((double)hp->alibi_bias, hp->n_head, h);
     return INGLE_OK;
 }
 
@@ -217,13 +166,14 @@ static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, in
     if (!(m->family = ingle_family_find(arch))) return refuse_architecture(m, err);
     if ((st = ingle_hparams_read(&m->hp, m->family, m->gguf, err))) return st;
     if ((st = find_rank_words(m, err))) return st;
-    if ((st = ingle_weights_init(&m->weights, m->gguf, opt->in_place, opt->map_experts, err)))
+    ingle_program *p = &m->program;
+    if ((st = ingle_weights_init(&p->weights, m->gguf, opt->in_place, opt->map_experts, err)))
         return st;
-    if ((st = ingle_plan_build(&m->plan, &m->weights, m->family, &m->hp, m->gguf, err))) return st;
-    m->n_vocab = (int32_t)m->plan.n_vocab;
-    if (opt->fuse) ingle_plan_fuse(&m->plan);
-    if ((st = make_alibi(m, err))) return st;
-    return read_rope(m, err);
+    if ((st = ingle_plan_build(p, m->family, &m->hp, m->gguf, err))) return st;
+    assert(ingle_plan_is_sound(&p->plan));
+    m->n_vocab = (int32_t)p->plan.n_vocab;
+    p->fuse = opt->fuse;
+    return ingle_plan_positions(&p->plan, m->family, &m->hp, m->gguf, err);
 }
 
 static ingle_status check_vocab(ingle_model *m, ingle_error *err)
@@ -311,7 +261,8 @@ static ingle_status open_parts(ingle_model *m, const char *path, const ingle_mod
     if ((st = ingle_model_read_sampling(m, err))) return st;
     if (opt->parts == INGLE_PARTS_PLAN) return INGLE_OK;
     int n_threads = opt->n_threads ? opt->n_threads : ingle_default_threads();
-    return ingle_weights_load(&m->weights, m->gguf, n_threads, opt->progress, opt->user, err);
+    return ingle_weights_load(&m->program.weights, m->gguf, n_threads, opt->progress, opt->user,
+                              err);
 }
 
 ingle_status ingle_model_open(ingle_model **out, const char *path, const ingle_model_options *opt,
@@ -328,7 +279,7 @@ ingle_status ingle_model_open(ingle_model **out, const char *path, const ingle_m
     if (!m) return ingle_fail(err, INGLE_ENOMEM, "no memory for the model");
     atomic_init(&m->refs, 1);
     m->parts = o.parts;
-    m->isa = o.isa == INGLE_ISA_AUTO ? ingle_cpu_detect().isa : o.isa;
+    m->program.isa = o.isa == INGLE_ISA_AUTO ? ingle_cpu_detect().isa : o.isa;
     if ((st = open_parts(m, path, &o, err))) {
         model_free(m);
         return st;
@@ -380,8 +331,8 @@ static void tell_plan(const ingle_model *m, ingle_model_info *info)
     info->n_head = (int32_t)m->hp.n_head;
     info->n_head_kv = (int32_t)m->hp.n_head_kv;
     info->n_ctx_train = (int32_t)m->hp.n_ctx;
-    info->n_vector = (int32_t)m->plan.n_vector;
-    info->n_rank = (int32_t)m->plan.n_rank;
+    info->n_vector = (int32_t)m->program.plan.n_vector;
+    info->n_rank = (int32_t)m->program.plan.n_rank;
     info->pooling = ingle_model_pooling(m);
     info->causal = m->hp.causal;
     info->logits = ingle_model_has_logits(m);
@@ -397,7 +348,8 @@ ingle_status ingle_model_info_get(const ingle_model *m, ingle_model_info *info, 
     if (st) return st;
     ingle_model_info own = {.name = m->name,
                             .architecture = m->architecture,
-                            .isa = m->parts == INGLE_PARTS_ALL ? ingle_isa_name(m->isa) : "",
+                            .isa =
+                                m->parts == INGLE_PARTS_ALL ? ingle_isa_name(m->program.isa) : "",
                             .chat_template = m->chat_template,
                             .rank_template = m->rank_template,
                             .n_tensors = m->gguf->n_tensors,
@@ -472,15 +424,22 @@ ingle_status ingle_model_plan(const ingle_model *m, char *text, size_t cap, size
     if (!m) return closed(err);
     if (!m->family) return ingle_fail(err, INGLE_EINVAL, "the model was opened without its plan");
     if (!text && cap) return ingle_fail(err, INGLE_EINVAL, "ingle_model_plan: text is NULL");
-    for (size_t i = 0; i < m->plan.n_instr; i++) {
-        const ingle_instr *in = &m->plan.instr[i];
-        int head = snprintf(line, sizeof line, "%4zu %s%-3u %s", i,
-                            in->rows ? "rows   " : "tokens ", in->layer, "");
-        ingle_instr_text(in, &m->weights, line + head, sizeof line - (size_t)head - 1);
+    ingle_plan plan;
+    const ingle_program *p = &m->program;
+    ingle_status st = ingle_plan_fuse(&plan, &p->plan, 0, p->plan.n_instr, p->fuse, err);
+    if (st) return st;
+    for (size_t i = 0; i < plan.n_instr; i++) {
+        static const char *const domains[] = {
+            [INGLE_TOKENS] = "tokens", [INGLE_ROWS] = "rows", [INGLE_TEXTS] = "texts"};
+        const ingle_instr *in = &plan.instr[i];
+        int head =
+            snprintf(line, sizeof line, "%4zu %-6s %-3u ", i, domains[in->domain], in->layer);
+        ingle_instr_text(in, p, line + head, sizeof line - (size_t)head - 1);
         line[sizeof line - 2] = 0;
         strcat(line, "\n");
         append(text, cap, &n, line);
     }
+    ingle_plan_fused_free(&plan);
     if (len) *len = n;
     if (n >= cap) return ingle_fail(err, INGLE_ERANGE, "the plan needs %zu bytes", n + 1);
     return INGLE_OK;
@@ -513,7 +472,7 @@ ingle_status ingle_tokenize_pair(const ingle_model *m, const char *query, size_t
         return ingle_fail(err, INGLE_EINVAL, "ingle_tokenize_pair: n or n_first is NULL");
     ingle_status st = ingle_vocab_tokenize_pair(m->vocab, query, query_len, document, document_len,
                                                 tokens, cap, n, n_first, err);
-    if (m->family && m->plan.n_segments < 2) *n_first = 0;
+    if (m->family && m->program.plan.n_segments < 2) *n_first = 0;
     return st;
 }
 

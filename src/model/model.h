@@ -8,13 +8,12 @@
 #include <stdatomic.h>
 
 #include "base/notes.h"
-#include "model/plan.h"
+#include "model/families.h"
 #include "text/text.h"
 
 struct ingle_model {
     atomic_size_t refs;
     ingle_parts parts;
-    ingle_isa isa;
     ingle_gguf *gguf;
     ingle_vocab *vocab; /* NULL with INGLE_PARTS_META, or when the file has none */
     char *name, *architecture, *chat_template,
@@ -23,13 +22,7 @@ struct ingle_model {
     /* INGLE_PARTS_PLAN and ALL */
     const ingle_family *family;
     ingle_hparams hp;
-    ingle_plan plan;
-    ingle_weights weights;
-    /* [set][n_rot/2, the most of any set] radians per position, by ingle_rope_set; and of contexts longer than
-     * n_ctx_orig in place of the first (longrope), or NULL */
-    double *rope_freq, *rope_long;
-    float rope_magnitude[INGLE_ROPE_SETS];
-    float *alibi;    /* [n_head] ingle_alibi_slope(), or NULL */
+    ingle_program program;
     int32_t n_vocab; /* rows of the output head */
     int32_t n_texts; /* of them have a token: the vocabulary's, or all if there is none */
     ingle_notes notes;
@@ -43,7 +36,7 @@ ingle_status ingle_model_read_sampling(ingle_model *m, ingle_error *err);
  * place of a head, and what their embeddings would make instead means nothing. */
 static inline bool ingle_model_has_logits(const ingle_model *m)
 {
-    bool only_ranks = m->plan.n_rank && m->plan.tied_head && !m->hp.ranks_by_words;
+    bool only_ranks = m->program.plan.n_rank && m->program.plan.tied_head && !m->hp.ranks_by_words;
     return m->hp.causal && !m->family->encoder && !only_ranks;
 }
 
@@ -51,12 +44,6 @@ static inline bool ingle_model_has_logits(const ingle_model *m)
 static inline ingle_pooling ingle_model_pooling(const ingle_model *m)
 {
     return m->hp.pooling != INGLE_POOLING_AUTO ? m->hp.pooling : INGLE_POOLING_MEAN;
-}
-
-/* How many of the ingle_rope_sets its layers use. */
-static inline size_t ingle_model_rope_sets(const ingle_model *m)
-{
-    return m->family->rope_swa ? INGLE_ROPE_SETS : 1;
 }
 
 #endif

@@ -1,115 +1,140 @@
-/* plan.h - a model as a flat list of primitive instructions.
- * Owns       the instruction list and the names and widths of the buffers; weights are named by
- * index. Depends on model/families.h, model/weights.h. Knows no backend, no batch, no address.
- * Invariant  an instruction reads only buffers that an earlier one of its runs wrote; a run ends with
- * HEAD, POOL or RESULT.
+/* plan.h - a model as a flat list of primitive instructions over values.
+ * Owns       the lists of instructions, values, caches and constants; weights are named by index.
+ * Depends on model/weights.h. Knows no family, no hyper-parameter, no backend, no batch, no address.
+ * Invariant  a value is written before it is read; a run ends with HEAD, POOL or RESULT.
  *
- * Buffers hold one row of `width` floats per token, or, for instructions marked `rows`, per wanted
- * row. Fused and plain lists give the same bits: fusing changes where a value waits, never how it
- * is computed. */
+ * A value is a row of floats for every row of its domain. The builder makes it with one instruction,
+ * or by pieces; later ones may change it in place (dst is src). It lives from its first to its last
+ * use, and backends give values that do not live together the same memory.
+ *
+ * The model keeps the plain list; each backend fuses its own copy (ingle_plan_fuse()). Fused and
+ * plain lists give the same bits: fusing changes where a value waits, never how it is computed. */
 #ifndef INGLE_MODEL_PLAN_H
 #define INGLE_MODEL_PLAN_H
 
-#include "model/families.h"
+#include <ingle_tools.h>
+
 #include "model/weights.h"
 
+/* ---- values ---- */
+
+typedef uint32_t ingle_val; /* its index */
+
+#define INGLE_NO_VALUE  UINT32_MAX
+#define INGLE_NO_VECTOR UINT32_MAX
+
+/* What a value has rows for. */
+typedef enum ingle_domain {
+    INGLE_TOKENS, /* every token of the batch */
+    INGLE_ROWS,   /* the tokens whose logits or hidden states are wanted */
+    INGLE_TEXTS   /* every text that is embedded */
+} ingle_domain;
+
+typedef struct ingle_value {
+    const char *name; /* "q"; values of different layers may share it */
+    uint32_t width;   /* floats of a row */
+    uint32_t times; /* rows for each of the domain's: of token-expert pairs the experts of a token,
+                       * else 1 */
+    ingle_domain domain;
+    uint32_t first, last; /* the instructions that use it first and last (ingle_plan_live()) */
+} ingle_value;
+
+/* ---- the table of instructions ---- */
+
+/* What an instruction moves and multiplies (cost.c, backend/cpu/profile.c). */
+typedef enum ingle_cost_kind {
+    INGLE_COST_MOVE,    /* its rows, in and out */
+    INGLE_COST_LOOKUP,  /* a row of a matrix for every row */
+    INGLE_COST_PRODUCT, /* matrices, once for all rows */
+    INGLE_COST_EXPERTS, /* the matrices of the experts that were chosen */
+    INGLE_COST_ATTEND,  /* the pages that the queries see */
+    INGLE_COST_STORE    /* a row of the pages */
+} ingle_cost_kind;
+
+/* Name, how many values it reads (src) and writes (dst) at most, what it does to dst, cost. dst is
+ * WHOLE: written, all of it, and read only where it is a src too; or a PART of it is written, or all
+ * of it is changed, so that what it held before counts. */
+#define INGLE_OPS(X)                                                                               \
+    X(EMBED, 0, 1, WHOLE, LOOKUP)                                                                  \
+    X(PLACE, 1, 1, WHOLE, LOOKUP)                                                                  \
+    X(NORM, 1, 1, WHOLE, MOVE)                                                                     \
+    X(MATMUL, 2, 4, WHOLE, PRODUCT)                                                                \
+    X(HEADS, 1, 1, PART, PRODUCT)                                                                  \
+    X(HEAD, 1, 4, WHOLE, PRODUCT)                                                                  \
+    X(BIAS, 1, 1, WHOLE, MOVE)                                                                     \
+    X(SEGMENT, 1, 1, WHOLE, MOVE)                                                                  \
+    X(CLAMP, 1, 1, WHOLE, MOVE)                                                                    \
+    X(ROPE, 1, 1, PART, MOVE)                                                                      \
+    X(STORE, 2, 0, WHOLE, STORE)                                                                   \
+    X(QKV, 3, 2, PART, STORE)                                                                      \
+    X(ATTEND, 1, 1, WHOLE, ATTEND)                                                                 \
+    X(ACT, 1, 1, WHOLE, MOVE)                                                                      \
+    X(SCALE, 1, 1, WHOLE, MOVE)                                                                    \
+    X(TEMPER, 1, 1, WHOLE, MOVE)                                                                   \
+    X(GAIN, 1, 1, WHOLE, MOVE)                                                                     \
+    X(GATE, 2, 1, WHOLE, MOVE)                                                                     \
+    X(MUL, 2, 1, WHOLE, MOVE)                                                                      \
+    X(ADD, 2, 1, WHOLE, MOVE)                                                                      \
+    X(COPY, 1, 1, PART, MOVE)                                                                      \
+    X(SPARSE, 1, 1, WHOLE, MOVE)                                                                   \
+    X(MATCH, 1, 1, PART, MOVE)                                                                     \
+    X(MIX, 1, 1, PART, MOVE)                                                                       \
+    X(CORRECT, 2, 1, PART, MOVE)                                                                   \
+    X(ROUTE, 1, 1, WHOLE, MOVE)                                                                    \
+    X(EXPERTS, 3, 4, WHOLE, EXPERTS)                                                               \
+    X(COMBINE, 2, 1, WHOLE, MOVE)                                                                  \
+    X(CONV, 1, 1, WHOLE, MOVE)                                                                     \
+    X(SCAN, 3, 1, WHOLE, MOVE)                                                                     \
+    X(DELTA, 3, 1, WHOLE, MOVE)                                                                    \
+    X(SELECT_ROWS, 1, 1, WHOLE, MOVE)                                                              \
+    X(POOL, 1, 1, WHOLE, MOVE)                                                                     \
+    X(RESULT, 1, 0, WHOLE, MOVE)
+
 typedef enum ingle_op {
-    INGLE_OP_EMBED,   /* dst = embedding row of the token */
-    INGLE_OP_PLACE,   /* dst = src + embedding row of the position */
-    INGLE_OP_NORM,    /* dst = norm(src) * vector (+ bias), per head of head_dim if n_heads > 1 */
-    INGLE_OP_MATMUL,  /* out[i].dst = weight . pre(src) (+ bias) (+ old dst) */
-    INGLE_OP_BIAS,    /* dst = src + vector */
-    INGLE_OP_SEGMENT, /* dst = src + vector, of tokens of the second segment vector2 */
-    INGLE_OP_CLAMP,   /* dst = src, within [-scale, scale] */
-    INGLE_OP_ROPE,    /* dst = rotate(src), n_heads heads */
-    INGLE_OP_STORE,   /* K (src) and V (src2) into pages of a cache */
-    INGLE_OP_QKV,     /* fused: norms of q and k heads, ROPE of both, STORE */
-    INGLE_OP_ATTEND,  /* dst = attention of n_heads q heads (src) over pages of a cache */
-    INGLE_OP_ACT,     /* dst = act(src) */
-    INGLE_OP_SCALE,   /* dst = src * scale, or the one element of vector */
-    INGLE_OP_TEMPER,  /* dst = src * (1 + scale * ln(floor(pos / original context) + 1)) */
-    INGLE_OP_MUL,     /* dst = src * src2 from `from` on */
-    INGLE_OP_ADD,     /* dst pieces = src pieces, where dst's are, + src2 pieces */
-    INGLE_OP_COPY,    /* dst pieces = src pieces */
-    INGLE_OP_HEADS,   /* dst pieces = matrices weight, weight + 1 .. . src pieces */
-    INGLE_OP_GAIN,    /* dst = src * vector, or its one element */
-    INGLE_OP_TANH,    /* dst = tanh(src) */
-    INGLE_OP_SPARSE,  /* dst = what of src lies `scale` deviations above its mean, from there on */
-    INGLE_OP_MATCH,   /* dst pieces made as long as src */
-    INGLE_OP_MIX,     /* dst streams += products of all of them by the coefficients src2 */
-    INGLE_OP_CORRECT, /* dst streams += (1 + src2) * (src - the first of them) */
-    INGLE_OP_GATE,    /* dst = src * sigmoid(the one value of src2) */
-    INGLE_OP_ROUTE,   /* dst = the experts of the token, by the logits in src, and their weights */
-    INGLE_OP_EXPERTS, /* out[i].dst = weight . pre(src) (+ bias), by each expert of the token */
-    INGLE_OP_REDUCE,  /* dst = weighted sum of what the token's experts made (src) */
-    INGLE_OP_CONV,    /* dst = act(convolution of src over n_taps tokens with vector (+ bias)) */
-    INGLE_OP_SCAN,    /* dst = selective scan of src with steps src2, B and C in src3 */
-    INGLE_OP_DELTA,   /* dst = gated delta rule of src (q, k, v), gates src2, betas src3 */
-    INGLE_OP_GATHER,  /* dst row r = src row of wanted token r */
-    INGLE_OP_HEAD,    /* logits row r = weight . pre(src row r) */
-    INGLE_OP_POOL,    /* dst row of a text = its src rows pooled; or src rows to their owners */
-    INGLE_OP_RESULT   /* src row of a text to its owner */
+#define X(name, n_src, n_dst, whole, cost) INGLE_OP_##name,
+    INGLE_OPS(X)
+#undef X
+        INGLE_OP_COUNT
 } ingle_op;
 
-typedef enum ingle_pre {
-    INGLE_PRE_NONE,
-    INGLE_PRE_NORM, /* norm(src) * vector (+ bias) */
-    INGLE_PRE_GLU   /* act(src) * src2 */
-} ingle_pre;
+typedef struct ingle_op_info {
+    const char *name; /* "MATMUL" */
+    uint8_t n_src, n_dst;
+    bool whole;
+    ingle_cost_kind cost;
+} ingle_op_info;
 
-typedef enum ingle_buf {
-    INGLE_BUF_X, /* residual stream, n_embd */
-    INGLE_BUF_N, /* normed, or a product on its way to X */
-    INGLE_BUF_Q,
-    INGLE_BUF_K,
-    INGLE_BUF_V,
-    INGLE_BUF_A,  /* attention out */
-    INGLE_BUF_G,  /* gate */
-    INGLE_BUF_U,  /* up */
-    INGLE_BUF_R,  /* router logits */
-    INGLE_BUF_C,  /* the token's experts: of each number, place among its tokens, weight */
-    INGLE_BUF_EG, /* gate, up and result of each of the token's experts, sorted by expert */
-    INGLE_BUF_EU,
-    INGLE_BUF_EY,
-    INGLE_BUF_M,  /* of all experts together */
-    INGLE_BUF_SG, /* gate and up of the shared experts, logit of their own gate */
-    INGLE_BUF_SU,
-    INGLE_BUF_S,
-    INGLE_BUF_QL, /* latent of the queries */
-    INGLE_BUF_L,  /* latent of keys and values, and the key all heads share */
-    INGLE_BUF_KV, /* keys and values spread out of the latent, by head */
-    INGLE_BUF_LQ, /* queries in the latent space, and what they found */
-    INGLE_BUF_LA,
-    INGLE_BUF_XS, /* streams of n_embd, and what the further ones make of X */
-    INGLE_BUF_XP,
-    INGLE_BUF_MO, /* coefficients of streams, and what they come from */
-    INGLE_BUF_CO,
-    INGLE_BUF_LL, /* way around attention: narrow, out */
-    INGLE_BUF_LR,
-    INGLE_BUF_PE, /* inputs of all layers; what of X goes into them; one layer's of wanted rows */
-    INGLE_BUF_PP,
-    INGLE_BUF_PR,
-    INGLE_BUF_VI, /* into a convolution */
-    INGLE_BUF_VO, /* out of it */
-    INGLE_BUF_Z,  /* gate of a recurrence */
-    INGLE_BUF_T,  /* steps */
-    INGLE_BUF_B,  /* betas; B and C */
-    INGLE_BUF_P,  /* pairs of heads; what steps come from */
-    INGLE_BUF_E,  /* gate of attention; q, k, v and gates of a delta rule, by groups */
-    INGLE_BUF_Y,  /* out of a recurrence */
-    INGLE_BUF_XR, /* X, A, Y, XS and LR of the wanted rows */
-    INGLE_BUF_AR,
-    INGLE_BUF_YR,
-    INGLE_BUF_XSR,
-    INGLE_BUF_LRR,
-    INGLE_BUF_LOGITS,
-    INGLE_BUF_POOLED, /* a row per text: pooled, within the heads behind it, their result */
-    INGLE_BUF_MID,
-    INGLE_BUF_VECTOR,
-    INGLE_BUF_COUNT
-} ingle_buf;
+extern const ingle_op_info ingle_op_table[INGLE_OP_COUNT];
 
-#define INGLE_NO_VECTOR UINT32_MAX
+/* ---- numbers of instructions ---- */
+
+typedef enum ingle_norm_kind {
+    INGLE_NORM_RMS,
+    INGLE_NORM_LAYER, /* the mean is taken off; with a bias where the file has one */
+    INGLE_NORM_L2     /* of heads: to length 1, without weights */
+} ingle_norm_kind;
+
+typedef enum ingle_act_fn {
+    INGLE_ACT_SILU,
+    INGLE_ACT_GELU,     /* the tanh form */
+    INGLE_ACT_GELU_ERF, /* the exact one */
+    INGLE_ACT_RELU2,    /* max(x, 0)^2 */
+    INGLE_ACT_XIELU,    /* with four numbers, act.bend */
+    INGLE_ACT_SWIGLU, /* GPT-OSS's: kern.h's swiglu_gate of the gate, swiglu_up of the other half */
+    INGLE_ACT_SWIGLU_UP,
+    INGLE_ACT_TANH,
+    INGLE_ACT_SOFTPLUS,
+    INGLE_ACT_SIGMOID,
+    INGLE_ACT_SOFTMAX,
+    INGLE_ACT_NONE /* CONV */
+} ingle_act_fn;
+
+/* What the logits of a router become. */
+typedef enum ingle_gating {
+    INGLE_GATING_SOFTMAX,
+    INGLE_GATING_SIGMOID,
+    INGLE_GATING_CHOSEN /* softmax over the chosen experts only */
+} ingle_gating;
 
 /* Which runs an instruction is for. */
 typedef enum ingle_when {
@@ -120,53 +145,191 @@ typedef enum ingle_when {
     INGLE_WHEN_RANK    /* of these: to a rank */
 } ingle_when;
 
+typedef struct ingle_norm {
+    ingle_norm_kind kind;
+    float eps;
+    uint32_t weight, bias; /* vectors, or INGLE_NO_VECTOR */
+} ingle_norm;
+
+/* What happens to a row before a product. */
+typedef enum ingle_pre {
+    INGLE_PRE_NONE,
+    INGLE_PRE_NORM, /* norm(src[0]) */
+    INGLE_PRE_GLU   /* act(src[0]) * src[1] */
+} ingle_pre;
+
 typedef struct ingle_matmul_out {
-    uint32_t weight, bias; /* index of a matrix; of a vector or INGLE_NO_VECTOR; EXPERTS: of the
-                            * first expert's matrix, and of a vector with the biases of all */
-    uint32_t
-        scale; /* on the product: 0, none, or 1 + index of a vector of one; EXPERTS: of all's */
-    ingle_buf dst;
-    bool add;
+    uint32_t weight; /* a matrix; of EXPERTS and HEADS the first of theirs */
+    uint32_t bias;   /* a vector, of EXPERTS with those of all, or INGLE_NO_VECTOR */
+    uint32_t scale;  /* likewise: a vector of one float, of EXPERTS one for each of all */
+    bool add;        /* on top of what dst holds */
 } ingle_matmul_out;
 
-/* Where the pieces of a row lie: floats at + i * step and on. */
+#define INGLE_MAX_OUT 3
+#define INGLE_WAITS   3 /* dst[INGLE_WAITS]: where rows wait after `pre` if a weight wants floats */
+
+/* dst[i] = (weight . pre(src)) * scale + bias (+ dst[i]): [n_rows of weight], src [n_cols]. */
+typedef struct ingle_product {
+    ingle_pre pre;
+    ingle_norm norm;
+    ingle_act_fn act;
+    uint32_t n_out;
+    ingle_matmul_out out[INGLE_MAX_OUT];
+} ingle_product;
+
+/* Pieces of a row: floats at + i * step and on. */
 typedef struct ingle_piece {
     uint32_t at, step;
 } ingle_piece;
 
+/* Pieces `to` of dst, pieces `from` of src, n of `width` floats each. */
+typedef struct ingle_pieces {
+    uint32_t n, width;
+    ingle_piece to, from;
+} ingle_pieces;
+
+/* How a token's experts are chosen and what they are weighed by. */
+typedef struct ingle_choosing {
+    uint32_t n_expert, n_used;
+    uint32_t n_group, n_group_used; /* from the best groups; 1, 1: from all */
+    ingle_gating gating;
+    bool norm;         /* the weights are divided by their sum */
+    bool before;       /* they scale what goes into an expert, not what comes out of it */
+    float scale;       /* of the weights */
+    uint32_t bias;     /* a vector that is added to the scores for choosing, or INGLE_NO_VECTOR */
+    uint32_t counters; /* the first of n_expert counters that belong to this choice */
+} ingle_choosing;
+
+/* What ROUTE writes for each of n_used experts, as three floats of its value. */
+typedef struct ingle_choice {
+    uint32_t expert;
+    uint32_t place; /* among the expert's tokens; any order gives the same bits */
+    float weight;
+} ingle_choice;
+
+#define INGLE_CHOICE_FLOATS (sizeof(ingle_choice) / sizeof(float))
+
+/* A state that is carried from token to token: floats [at, at + floats of it) of the sequence's. */
+typedef struct ingle_heads_state {
+    uint32_t n_heads, head_dim;
+    uint32_t n_groups; /* the heads of a group share B and C, or q and k */
+    uint32_t n_state;  /* what a head keeps of each channel */
+    size_t at;
+} ingle_heads_state;
+
+#define INGLE_MAX_STREAMS 16 /* of MIX and CORRECT */
+#define INGLE_MAX_TAPS    16 /* of CONV */
+
+/* ---- instructions ---- */
+
 typedef struct ingle_instr {
     ingle_op op;
-    uint32_t layer;
-    bool rows;  /* works on wanted rows, not on tokens */
-    bool texts; /* on a row per text */
     ingle_when when;
-    ingle_pre pre;
-    ingle_buf src, src2, dst;
-    uint32_t vector, vector2;   /* NORM, BIAS, pre-NORM; QKV: q and k norms; ROUTE: added to the
-                               * scores for choosing */
-    uint32_t bias;              /* NORM, pre-NORM: of a LayerNorm */
-    ingle_norm_kind norm;       /* NORM, pre-NORM */
-    bool pairs;                 /* EXPERTS: src has a row for each expert of a token */
-    uint32_t sinks;             /* ATTEND: a vector with one score per head, or INGLE_NO_VECTOR */
-    bool own;                   /* NORM of heads: each has its own weights */
-    ingle_act_fn act;           /* ACT, pre-GLU */
-    ingle_rope_set rope;        /* ROPE, QKV */
-    uint32_t cache;             /* STORE, QKV, ATTEND */
-    uint32_t window;            /* ATTEND; 0 = none */
-    float scale;                /* SCALE, TEMPER, CLAMP; ATTEND: of scores */
-    float bend[4];              /* ACT of xIELU: alpha_p, alpha_n, beta, eps (kern.h) */
-    uint32_t width;             /* floats of a row that the small instructions work on */
-    uint32_t n_heads, head_dim; /* QKV: of q */
-    ingle_piece to, from; /* COPY, HEADS: n_heads pieces of dst, of src; ROPE: to.at in a head */
-    ingle_buf src3;       /* SCAN, DELTA */
-    uint32_t offset;      /* SCAN: of B in src3, C follows */
-    uint32_t n_taps;      /* CONV */
-    uint32_t n_state, n_groups; /* SCAN, DELTA */
-    bool tiled;                 /* DELTA: groups by h % n_groups */
-    size_t state;               /* CONV, SCAN, DELTA: where theirs begins, in floats */
-    uint32_t n_out;
-    ingle_matmul_out out[3];
+    ingle_domain domain; /* of the rows it works on: of dst, or else of src */
+    uint32_t layer;
+    ingle_val src[3], dst[4]; /* INGLE_NO_VALUE: none */
+    union {
+        struct {
+            uint32_t weight; /* EMBED: dst = row `token` of the matrix */
+        } embed;             /* PLACE: dst = src + row `position` of it */
+        struct {             /* NORM: dst = norm(src) * weight + bias, of each of n_heads heads */
+            ingle_norm by;
+            uint32_t n_heads, head_dim; /* n_heads * head_dim floats of the row, the first */
+            bool own;                   /* each head has its own weights */
+        } norm;
+        ingle_product product; /* MATMUL */
+        struct { /* HEADS: pieces of dst = matrices weight, weight + 1 .. . pieces of src */
+            ingle_product product;
+            ingle_pieces pieces;
+        } heads;
+        struct { /* HEAD: the row's logits = cap * tanh(weight . pre(src) * scale / cap) */
+            ingle_product product;
+            float scale, cap; /* cap 0: none */
+        } head;
+        struct { /* EXPERTS: dst[i] = weight . pre(src) (+ bias), by each expert in src[2] */
+            ingle_product product;
+            ingle_choosing by;
+            bool pairs; /* src has a row for each expert of a token */
+        } experts;
+        ingle_choosing route; /* ROUTE: dst [n_used] ingle_choice, by the logits src [n_expert].
+                               * COMBINE: dst = sum of weight * src over the choices src[1] */
+        struct {
+            uint32_t vector,
+                second; /* BIAS: dst = src + vector. SEGMENT: of tokens of the second */
+        } bias;         /* segment dst = src + second. GAIN: dst = src * vector, or by
+                                      * its one element */
+        struct {
+            float limit; /* CLAMP: dst = src, within [-limit, limit] */
+        } clamp;
+        struct {            /* ROPE: heads of dst, from float `at` of each on, rotated by */
+            uint32_t table; /* position times the frequencies of the plan's table */
+            uint32_t n_heads, head_dim, at;
+        } rope;
+        struct
+        { /* STORE: K src[0] [n_head_kv * head_dim_k], V src[1] into the pages of the cache */
+            uint32_t cache;
+            uint32_t n_heads, head_dim; /* QKV: of Q src[2]; then it is STORE after norms of the */
+            uint32_t table;             /* heads of Q and K (weights NO_VECTOR: none) and ROPE */
+            ingle_norm q, k;
+        } store;
+        struct { /* ATTEND: dst = softmax(cap(scale * src . K) + slope * distance, sinks) . V */
+            uint32_t cache;
+            uint32_t n_heads, head_dim; /* of src; head h reads kv head h / (n_heads / n_head_kv) */
+            uint32_t window;  /* how many positions back are seen, itself among them; 0: all */
+            uint32_t chunk;   /* only those of the same chunk of positions are seen; 0: all */
+            bool both;        /* positions after it are seen too, and windows have two sides */
+            float scale, cap; /* cap 0: none, else cap * tanh(x / cap) */
+            uint32_t sinks;   /* a vector with one score per head, or INGLE_NO_VECTOR */
+            uint32_t slopes;  /* ALiBi: first of n_heads constants of the plan; else */
+        } attend;             /* INGLE_NO_VECTOR */
+        struct {              /* ACT: dst = fn(src) */
+            ingle_act_fn fn;
+            float bend[4]; /* xIELU: alpha_p, alpha_n, beta, eps (kern.h) */
+        } act;
+        struct {
+            float by;        /* SCALE: dst = src * by, */
+            uint32_t vector; /* or * the one element of vector */
+        } scale;
+        struct { /* TEMPER: dst = src * (1 + by * ln(floor((position + plus) / span) + 1)) */
+            double by, span;
+            uint32_t plus;
+        } temper;
+        struct {
+            uint32_t at;     /* MUL: dst = src[0] * src[1] from float `at` on */
+        } mul;               /* SELECT_ROWS: dst row r = src row of wanted token r, from `at` on */
+        ingle_pieces pieces; /* COPY: pieces of dst = pieces of src. ADD: pieces of dst = the same
+                              * pieces of src[0] + pieces of src[1]. MATCH: pieces of dst are made as
+                              * long as src. MIX: pieces (streams) of dst += products of all of them by
+                              * the coefficients src [n * n]. CORRECT: pieces of dst += (1 + src[1][i])
+                              * * (src[0] - the first of them) */
+        struct {
+            float
+                deviations; /* SPARSE: dst = what of src lies so many standard deviations above its */
+        } sparse;           /* mean, counted from there */
+        struct {            /* CONV: dst = act(sum over k of tap k * src k tokens earlier + bias) */
+            uint32_t taps, bias; /* vectors: [n_taps][width] */
+            uint32_t n_taps;
+            ingle_act_fn act; /* SILU or NONE */
+            size_t state;     /* the inputs before, [n_taps - 1][width] */
+        } conv;
+        struct { /* SCAN: dst = selective scan of src[0] with steps src[1] (Gu and Dao 2023; Dao and
+                  * Gu 2024) */
+            uint32_t a, d;   /* vectors: decays and skips */
+            uint32_t offset; /* of B in src[2]; C follows */
+            bool by_channel; /* decays of every channel, else of every head */
+            ingle_heads_state state;
+        } scan;
+        struct { /* DELTA: dst = gated delta rule of src[0] = (q, k, v), decays src[1], betas src[2]
+                  * (Yang et al. 2024) */
+            uint32_t a;  /* a vector: by head */
+            bool tiled;  /* head h has the q and k of group h % n_groups */
+            float scale; /* of q */
+            ingle_heads_state state;
+        } delta;
+    };
 } ingle_instr;
+
+/* ---- plans ---- */
 
 /* What attention keeps of every position: keys and values of n_head_kv heads. Several layers may
  * read one cache; `window`: no reader looks further back (0: all of it is read). */
@@ -186,46 +349,79 @@ static inline ingle_group ingle_cache_group(const ingle_cache *cache)
     return cache->window ? INGLE_GROUP_WINDOW : INGLE_GROUP_ALL;
 }
 
+/* What ROPE and QKV rotate by: pair i turns by position * freq[i], and is multiplied by magnitude. */
+typedef struct ingle_rope_table {
+    uint32_t n_rot; /* floats of a head that are rotated, the first; even */
+    bool halves;    /* pairs are (i, i + n_rot / 2), else (2i, 2i + 1) */
+    float magnitude;
+    double *freq;      /* [n_rot / 2] radians */
+    double *freq_long; /* in place of it where contexts are longer than n_ctx_orig; or NULL */
+    double n_ctx_orig;
+} ingle_rope_table;
+
+#define INGLE_ROPE_TABLES 2
+
 typedef struct ingle_plan {
     ingle_instr *instr;
     size_t n_instr, cap;
+    ingle_value *value;
+    size_t n_value, cap_value;
     ingle_cache *cache;
     size_t n_cache, cap_cache;
-    uint32_t window;                 /* the widest of any cache that has one; 0: none has */
-    uint32_t width[INGLE_BUF_COUNT]; /* floats per row, the most of any layer */
+    ingle_rope_table rope[INGLE_ROPE_TABLES];
+    size_t n_rope;
+    float *constant; /* ALiBi slopes */
+    size_t n_constant;
+    uint32_t n_counters; /* of all ROUTEs */
+    uint32_t window;     /* the widest of any cache that has one; 0: none has */
+    uint32_t n_embd;     /* floats of a hidden state */
     uint32_t n_vocab;
-    uint32_t n_segments;       /* that SEGMENT tells apart; 1: it does not */
+    uint32_t n_segments;       /* that SEGMENT distinguishes; 1: none */
     uint32_t n_positions;      /* that PLACE knows; 0: there is no end */
     uint32_t n_vector, n_rank; /* floats of a pooled vector, of a rank; 0: cannot */
     bool tied_head;            /* HEAD reads the embedding */
-    size_t state_floats;       /* of a session; 0: no layer is recurrent */
+    size_t state_floats;       /* of a sequence; 0: no layer is recurrent */
 } ingle_plan;
 
-/* What ROUTE writes. */
-typedef struct ingle_choice {
-    uint32_t expert;
-    uint32_t place; /* among the expert's tokens; any order gives the same bits */
-    float weight;
-} ingle_choice;
+/* All that a backend runs. */
+typedef struct ingle_program {
+    ingle_plan plan; /* plain */
+    ingle_weights weights;
+    bool fuse; /* backends may fuse it; false: the plain list is run, which tests compare with */
+    ingle_isa isa;
+} ingle_program;
 
-/* Builds the plain list and names every weight it needs; missing or misshapen tensors are errors,
- * so are tensors nobody uses. */
-ingle_status ingle_plan_build(ingle_plan *plan, ingle_weights *w, const ingle_family *family,
-                              const ingle_hparams *hp, const ingle_gguf *g, ingle_error *err);
-/* Joins instructions as the CPU backend runs them (fuse.c). In place. */
-void ingle_plan_fuse(ingle_plan *plan);
 void ingle_plan_free(ingle_plan *plan);
-/* Tensors that files carry and no plan names: RoPE tables are read apart, drafting layers not run, encoders
- * of pictures and sound not used. */
-bool ingle_plan_knows_extra(const ingle_hparams *hp, const char *name);
-/* How many tensors of pictures and sound a file has, and the names of some. */
-size_t ingle_plan_media(const ingle_gguf *g, char *names, size_t cap);
 
-const char *ingle_buf_name(ingle_buf buf);
-const char *ingle_op_name(ingle_op op); /* "MATMUL" */
-/* What it is about in a few words: "attn_q, attn_k, attn_v Q4_K"; the same for every layer. */
-void ingle_instr_brief(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap);
+/* The matrices of an instruction, or NULL. */
+const ingle_product *ingle_instr_product(const ingle_instr *in);
+/* Whether the instruction changes, or adds to, what dst[i] held before. */
+bool ingle_instr_updates(const ingle_instr *in, size_t i);
+
+/* Sets `first` and `last` of all values. */
+void ingle_plan_live(ingle_plan *plan);
+
+/* The values that instructions before number i wrote and that number i or a later one uses: their
+ * count; the first `cap` of them in `list`. */
+size_t ingle_plan_crossing(const ingle_plan *plan, size_t i, ingle_val *list, size_t cap);
+
+/* Checks what prose above states, for builds with assertions: operands there as the table says,
+ * every value written before it is read, in every kind of run. */
+bool ingle_plan_is_sound(const ingle_plan *plan);
+
+/* Instructions first .. first + n - 1 of the plain list, joined as a CPU runs them best (fuse.c).
+ * `out` shares the constants, caches and tables of `plain` and owns its instructions and values. */
+ingle_status ingle_plan_fuse(ingle_plan *out, const ingle_plan *plain, size_t first, size_t n,
+                             bool fuse, ingle_error *err);
+void ingle_plan_fused_free(ingle_plan *out);
+
+/* What a step must do at least, with pages of kv_type (cost.c). */
+void ingle_plan_cost(const ingle_program *program, ingle_type kv_type, ingle_cost *cost);
+
+/* What an instruction of the plain list, or of a fused one, is about in a few words: "attn_q, attn_k,
+ * attn_v Q4_K"; the same for every layer. */
+void ingle_instr_brief(const ingle_instr *in, const ingle_program *program, char *out, size_t cap);
 /* One line without newline, as snprintf. */
-int ingle_instr_text(const ingle_instr *in, const ingle_weights *w, char *out, size_t cap);
+int ingle_instr_text(const ingle_instr *in, const ingle_program *program, char *out, size_t cap);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/options.h"
+#include "model/build.h"
 #include "model/model.h"
 
 #include <ctype.h>
@@ -186,8 +187,8 @@ static ingle_status try_family(ingle_fit *fit, const ingle_family *family, const
     ingle_str s = {"", 0};
     ingle_family row = *family;
     ingle_hparams hp, few;
-    ingle_weights w = {0};
-    ingle_plan plan = {0};
+    ingle_program program = {0};
+    ingle_weights *w = &program.weights;
     memset(fit, 0, sizeof *fit);
     memset(known, 0, (MAX_NAMES + 1) * sizeof *known);
     if (ingle_gguf_get_str(g, "general.architecture", true, &s, NULL)) return INGLE_OK;
@@ -200,18 +201,18 @@ static ingle_status try_family(ingle_fit *fit, const ingle_family *family, const
     }
     few = hp;
     if (few.n_layer > TRIED_LAYERS) few.n_layer = TRIED_LAYERS;
-    if (!(st = ingle_weights_init(&w, g, false, false, err))) {
-        w.probe = true;
-        if (ingle_plan_build(&plan, &w, &row, &few, g, NULL) == INGLE_ENOMEM)
+    if (!(st = ingle_weights_init(w, g, false, false, err))) {
+        w->probe = true;
+        if (ingle_plan_build(&program, &row, &few, g, NULL) == INGLE_ENOMEM)
             st = ingle_fail(err, INGLE_ENOMEM, "no memory to try families");
         fit->family = family;
-        fit->n_missing = w.n_missing;
+        fit->n_missing = w->n_missing;
     }
     for (size_t i = 0; !st && i < g->n_tensors; i++)
-        if (w.used[i] || ingle_plan_knows_extra(&hp, g->tensors[i].name)) known[l->of[i]] = true;
+        if (w->used[i] || ingle_plan_knows_extra(&hp, g->tensors[i].name)) known[l->of[i]] = true;
     for (size_t k = 0; k < l->n; k++) *(known[k] ? &fit->n_known : &fit->n_unknown) += 1;
-    ingle_plan_free(&plan);
-    ingle_weights_free(&w);
+    ingle_plan_free(&program.plan);
+    ingle_weights_free(w);
     ingle_hparams_free(&hp);
     return st;
 }

@@ -5,7 +5,7 @@
 #define INGLE_MODEL_SUPPORT_H
 
 #include <ingle_tools.h>
-#include "model/plan.h"
+#include "model/families.h"
 
 /* The features of a row in words: "RMS norm, RoPE in halves, ..."; with hp also what the file's keys
  * say of them. As snprintf. */

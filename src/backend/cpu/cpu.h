@@ -1,6 +1,7 @@
 /* cpu.h - the CPU backend from inside: its arena, what a run carries, and what its files share.
- * cpu.c lays out and opens, run.c executes the plan in lock-step, limits.c measures the machine,
- * profile.c adds up where the time goes. */
+ * Each file calls only those before it: layout.c, elem.c (functions of one row), product.c, attend.c,
+ * experts.c, heads.c, recur.c, embed.c, rows.c (small instructions), profile.c, limits.c, run.c (the
+ * walk through the plan), cpu.c. */
 #ifndef INGLE_BACKEND_CPU_CPU_H
 #define INGLE_BACKEND_CPU_CPU_H
 
@@ -15,19 +16,21 @@
 /* Head counts that have counters; layers of a further one wait at the barrier. */
 #define CPU_DUES 4
 
-/* Byte offsets in the arena; a pure function of model, options and level. */
+/* Byte offsets in the arena; a pure function of plan, weights, options and level (layout.c). */
 typedef struct cpu_layout {
-    size_t buf[INGLE_BUF_COUNT];
-    size_t acts[3], acts_bytes[3]; /* shared activations by class, n_batch rows */
-    size_t pair_acts[3];           /* a row for each expert of a token */
-    size_t rope, tok_seq, tok_pos, spans, pages, page_first, counters, heads[CPU_DUES], chosen;
+    size_t *value;                  /* [n_value of the plan], SIZE_MAX: it takes no memory */
+    size_t logits;                  /* of INGLE_HEAD_ROWS rows */
+    size_t acts[3], acts_bytes[3];  /* shared activations by class, n_batch rows */
+    size_t pair_acts[3];            /* a row for each expert of a token */
+    size_t rope[INGLE_ROPE_TABLES]; /* [n_batch][n_rot/2] cosine and sine; SIZE_MAX: not used */
+    size_t tok_seq, tok_pos, spans, pages, page_first, counters, heads[CPU_DUES], chosen;
     size_t n_heads[CPU_DUES];           /* 0: unused */
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
     size_t t_heads;                     /* a head's rows, quantised */
     size_t t_panels;                    /* of a model in place: a task's panels */
     size_t t_route;                     /* of ROUTE and what follows it: scores, or first rows */
-    size_t n_counters, n_chosen, max_cols, n_rot;
+    size_t n_counters, max_cols;
     size_t total;
 } cpu_layout;
 
@@ -78,7 +81,8 @@ typedef struct cpu_profile {
 } cpu_profile;
 
 struct ingle_backend {
-    ingle_model *model; /* not retained: the engine holds it */
+    const ingle_program *program; /* outlives the backend */
+    ingle_plan plan;              /* of the program, fused */
     ingle_backend_options opt;
     ingle_kern kern;
     ingle_pool *pool;
@@ -95,11 +99,12 @@ struct ingle_backend {
     /* the run in progress */
     const ingle_batch *batch;
     int n_running; /* threads that it ran on */
-    float *buf[INGLE_BUF_COUNT];
-    float *rope;       /* [ingle_rope_set][n_batch][n_rot/2 of any][2] cosine and sine */
+    float **value; /* [n_value] */
+    float *logits;
+    float *rope[INGLE_ROPE_TABLES];
     uint32_t *tok_seq; /* [n_tokens] */
     uint32_t *tok_pos;
-    cpu_span *span[2]; /* of tokens [n_seqs], of wanted rows [n_batch at most] */
+    cpu_span *span[2]; /* by domain: of tokens [n_seqs], of wanted rows [n_batch at most] */
     size_t n_spans[2];
     const uint8_t **page; /* page addresses of all sequences */
     size_t *page_first;   /* [n_seqs][INGLE_GROUPS] into page */
@@ -107,8 +112,17 @@ struct ingle_backend {
     cpu_counter *heads[CPU_DUES]; /* [n_heads] rows of q, k and v computed so far of each kv head,
                                    * where nobody waits for all */
     bool single;                  /* one token of each sequence */
-    atomic_uint *chosen;          /* [n_layer][n_expert] tokens that go to an expert, so far */
+    atomic_uint *chosen;          /* [n_counters of the plan] tokens that go to an expert, so far */
 };
+
+/* layout.c. The caller frees at->value. */
+ingle_status cpu_lay_out(cpu_layout *at, const ingle_plan *plan, const ingle_weights *weights,
+                         const ingle_backend_options *opt, const ingle_kern *k, ingle_error *err);
+/* Which of the counters heads of such a number have; CPU_DUES: none. */
+uint32_t cpu_due_of(cpu_layout *at, size_t n_heads);
+/* Whether `in` and the two after it are a product of q, k and v, what stores, and attention: a batch
+ * of single tokens goes through them without a barrier. */
+bool cpu_is_chain(const ingle_instr *in, size_t n_left);
 
 void cpu_run(ingle_backend *b, const ingle_batch *batch);
 ingle_status cpu_limits(ingle_backend *b, ingle_limits *limits, ingle_error *err);

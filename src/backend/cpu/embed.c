@@ -4,29 +4,6 @@
 
 #include <string.h>
 
-bool cpu_wants(const ingle_backend *b, ingle_when when)
-{
-    ingle_pooling pooling = b->batch->pooling;
-    switch (when) {
-    case INGLE_WHEN_LOGITS: return pooling == INGLE_POOLING_AUTO;
-    case INGLE_WHEN_EMBED: return pooling != INGLE_POOLING_AUTO;
-    case INGLE_WHEN_VECTOR:
-        return pooling == INGLE_POOLING_MEAN || pooling == INGLE_POOLING_CLS ||
-               pooling == INGLE_POOLING_LAST;
-    case INGLE_WHEN_RANK: return pooling == INGLE_POOLING_RANK;
-    default: return true;
-    }
-}
-
-void cpu_segment(const worker *w, const ingle_instr *in, size_t t)
-{
-    const ingle_backend *b = w->b;
-    size_t n_first = b->batch->seqs[b->tok_seq[t]].n_first;
-    bool second = n_first && b->tok_pos[t] >= n_first;
-    b->kern.add(row(w, in->dst, t), row(w, in->src, t), vec(w, second ? in->vector2 : in->vector),
-                in->width);
-}
-
 /* My columns [*from, *to) of n, whole cache lines. */
 static void columns(const worker *w, size_t n, size_t *from, size_t *to)
 {
@@ -39,25 +16,25 @@ static void pool_text(const worker *w, const ingle_instr *in, size_t i, size_t f
 {
     const ingle_kern *k = &w->b->kern;
     const ingle_batch_text *text = &w->b->batch->texts[i];
-    float *dst = row(w, in->dst, i) + from;
+    float *dst = row(w, in->dst[0], i) + from;
     if (!text->sum) {
-        memcpy(dst, row(w, in->src, text->first_row) + from, n * sizeof *dst);
+        memcpy(dst, row(w, in->src[0], text->first_row) + from, n * sizeof *dst);
         return;
     }
     float *sum = text->sum + from;
     for (size_t r = 0; r < text->n_rows; r++)
-        k->add(sum, sum, row(w, in->src, text->first_row + r) + from, n);
+        k->add(sum, sum, row(w, in->src[0], text->first_row + r) + from, n);
     k->scale(dst, sum, 1.0f / (float)text->n, n);
 }
 
 void cpu_pool(const worker *w, const ingle_instr *in)
 {
     const ingle_batch *batch = w->b->batch;
-    size_t width = w->b->model->hp.n_embd, from, to;
+    size_t width = w->b->plan.n_embd, from, to;
     if (batch->pooling == INGLE_POOLING_NONE) {
         split(w, batch->n_rows, &from, &to);
         for (size_t r = from; r < to; r++)
-            memcpy(batch->row_out[r], row(w, in->src, r), width * sizeof(float));
+            memcpy(batch->row_out[r], row(w, in->src[0], r), width * sizeof(float));
         return;
     }
     columns(w, width, &from, &to);
@@ -71,5 +48,6 @@ void cpu_result(const worker *w, const ingle_instr *in)
     split(w, batch->n_texts, &from, &to);
     for (size_t i = from; i < to; i++)
         if (batch->texts[i].ends)
-            memcpy(batch->texts[i].out, row(w, in->src, i), in->width * sizeof(float));
+            memcpy(batch->texts[i].out, row(w, in->src[0], i),
+                   stride(w, in->src[0]) * sizeof(float));
 }

@@ -10,7 +10,7 @@
 
 static size_t n_instr(const ingle_backend *b)
 {
-    return b->model->plan.n_instr;
+    return b->plan.n_instr;
 }
 
 ingle_status cpu_profile_switch(ingle_backend *b, bool on, ingle_error *err)
@@ -43,12 +43,12 @@ void cpu_profile_total(const ingle_backend *b, ingle_profile *total)
 bool cpu_profile_row(const ingle_backend *b, size_t i, ingle_profile_row *row)
 {
     if (i >= n_instr(b)) return false;
-    const ingle_instr *in = &b->model->plan.instr[i];
+    const ingle_instr *in = &b->plan.instr[i];
     memset(row, 0, sizeof *row);
     if (b->profile.rows) *row = b->profile.rows[i];
-    row->op = ingle_op_name(in->op);
+    row->op = ingle_op_table[in->op].name;
     row->layer = (int32_t)in->layer;
-    ingle_instr_brief(in, &b->model->weights, row->what, sizeof row->what);
+    ingle_instr_brief(in, b->program, row->what, sizeof row->what);
     return true;
 }
 
@@ -60,16 +60,14 @@ static double *macs_of(ingle_profile_row *row, ingle_type type)
     return ingle_type_get(type)->act == INGLE_ACT_F32 ? &row->f32_macs : &row->int8_macs;
 }
 
-/* Every weight once, however many rows there are. */
-static void add_products(const ingle_backend *b, const ingle_instr *in, double m,
+/* n matrices of each output, each once however many rows there are; `rows` products with rows. */
+static void add_products(const ingle_backend *b, const ingle_product *p, double n, double rows,
                          ingle_profile_row *row)
 {
-    double n = in->op == INGLE_OP_HEADS ? in->n_heads : 1;
-    for (uint32_t o = 0; o < in->n_out; o++) {
-        const ingle_matrix *mat = &b->model->weights.matrix[in->out[o].weight];
-        row->bytes += n * (double)mat->packed.n_rows * (double)mat->packed.row_bytes;
-        *macs_of(row, mat->packed.type) +=
-            n * m * (double)mat->packed.n_rows * (double)mat->packed.n_cols;
+    for (uint32_t o = 0; o < p->n_out; o++) {
+        const ingle_packed *w = &b->program->weights.matrix[p->out[o].weight].packed;
+        row->bytes += n * (double)w->n_rows * (double)w->row_bytes;
+        *macs_of(row, w->type) += rows * (double)w->n_rows * (double)w->n_cols;
     }
 }
 
@@ -77,67 +75,67 @@ static void add_products(const ingle_backend *b, const ingle_instr *in, double m
 static void add_experts(const ingle_backend *b, const ingle_instr *in, double m,
                         ingle_profile_row *row)
 {
-    const ingle_moe *moe = &b->model->hp.moe;
-    double pairs = m * moe->n_used, read = pairs < moe->n_expert ? pairs : moe->n_expert;
-    for (uint32_t o = 0; o < in->n_out; o++) {
-        const ingle_packed *p = &b->model->weights.matrix[in->out[o].weight].packed;
-        row->bytes += read * (double)p->n_rows * (double)p->row_bytes;
-        *macs_of(row, p->type) += pairs * (double)p->n_rows * (double)p->n_cols;
-    }
+    const ingle_choosing *by = &in->experts.by;
+    double pairs = m * by->n_used;
+    add_products(b, &in->product, pairs < by->n_expert ? pairs : by->n_expert, pairs, row);
 }
 
 /* Keys and values of a layer, per position. */
-static double kv_bytes(const ingle_backend *b, const ingle_instr *in)
+static double kv_bytes(const ingle_backend *b, uint32_t cache)
 {
-    const cpu_cache *c = &b->cache[in->cache];
+    const cpu_cache *c = &b->cache[cache];
     return (double)(c->kv.bytes * c->n_heads) / INGLE_PAGE;
 }
 
 /* Position p sees p + 1, or the window; the keys and values of a sequence are counted once. */
 static void add_attention(const ingle_backend *b, const ingle_instr *in, ingle_profile_row *row)
 {
-    const ingle_kv_shape *kv = &b->cache[in->cache].kv;
-    double macs = (double)in->n_heads * (double)(kv->head_dim_k + kv->head_dim_v);
-    for (size_t s = 0; s < b->n_spans[in->rows]; s++) {
-        const cpu_span *span = &b->span[in->rows][s];
-        size_t n = span->n, end = span->pos0 + n, window = in->window ? in->window : end;
+    const ingle_kv_shape *kv = &b->cache[in->attend.cache].kv;
+    double macs = (double)in->attend.n_heads * (double)(kv->head_dim_k + kv->head_dim_v);
+    bool both = in->attend.both;
+    for (size_t s = 0; s < b->n_spans[in->domain]; s++) {
+        const cpu_span *span = &b->span[in->domain][s];
+        size_t n = span->n, end = span->pos0 + n;
+        size_t window = in->attend.window ? in->attend.window : end;
         double seen = 0;
-        if (!b->model->hp.causal) seen = (double)n * (double)(end < window + 1 ? end : window + 1);
-        for (size_t p = span->pos0; b->model->hp.causal && p < end; p++)
+        if (both) seen = (double)n * (double)(end < window + 1 ? end : window + 1);
+        for (size_t p = span->pos0; !both && p < end; p++)
             seen += (double)(p < window ? p + 1 : window);
         *(b->opt.kv_type == INGLE_TYPE_BF16 ? &row->bf16_macs : &row->f32_macs) += macs * seen;
-        row->bytes += kv_bytes(b, in) * (double)(end < window + n ? end : window + n);
+        row->bytes += kv_bytes(b, in->attend.cache) * (double)(end < window + n ? end : window + n);
     }
 }
 
 /* Rows that come in and go out. */
-static double row_bytes(const ingle_backend *b, const ingle_instr *in)
+static double row_bytes(const ingle_plan *plan, const ingle_instr *in)
 {
-    const uint32_t *width = b->model->plan.width;
-    bool two = in->op == INGLE_OP_ADD || in->op == INGLE_OP_MUL;
-    return 4.0 * ((double)width[in->src] + (two ? width[in->src2] : 0) + width[in->dst]);
+    double n = 0;
+    for (size_t i = 0; i < sizeof in->src / sizeof *in->src; i++)
+        if (in->src[i] != INGLE_NO_VALUE)
+            n += (double)plan->value[in->src[i]].width * plan->value[in->src[i]].times;
+    for (size_t i = 0; i < sizeof in->dst / sizeof *in->dst; i++)
+        if (in->dst[i] != INGLE_NO_VALUE)
+            n += (double)plan->value[in->dst[i]].width * plan->value[in->dst[i]].times;
+    return n * sizeof(float);
 }
 
 static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profile_row *row)
 {
-    const ingle_batch *batch = b->batch;
-    double m = (double)(in->texts ? batch->n_texts : in->rows ? batch->n_rows : batch->n_tokens);
+    double m = (double)rows_in(b->batch, in->domain);
     if (!cpu_wants(b, in->when)) return;
-    switch (in->op) {
-    case INGLE_OP_MATMUL:
-    case INGLE_OP_HEADS:
-    case INGLE_OP_HEAD: add_products(b, in, m, row); break;
-    case INGLE_OP_EXPERTS: add_experts(b, in, m, row); break;
-    case INGLE_OP_ATTEND: add_attention(b, in, row); break;
-    case INGLE_OP_STORE:
-    case INGLE_OP_QKV: row->bytes += m * kv_bytes(b, in); break;
-    case INGLE_OP_PLACE:
-    case INGLE_OP_EMBED: {
-        const ingle_matrix *mat = &b->model->weights.matrix[in->out[0].weight];
-        row->bytes += m * (double)mat->packed.row_bytes;
+    switch (ingle_op_table[in->op].cost) {
+    case INGLE_COST_PRODUCT: {
+        double n = in->op == INGLE_OP_HEADS ? in->heads.pieces.n : 1;
+        add_products(b, &in->product, n, n * m, row);
         break;
     }
-    default: row->bytes += m * row_bytes(b, in); break;
+    case INGLE_COST_EXPERTS: add_experts(b, in, m, row); break;
+    case INGLE_COST_ATTEND: add_attention(b, in, row); break;
+    case INGLE_COST_STORE: row->bytes += m * kv_bytes(b, in->store.cache); break;
+    case INGLE_COST_LOOKUP:
+        row->bytes += m * (double)b->program->weights.matrix[in->embed.weight].packed.row_bytes;
+        break;
+    case INGLE_COST_MOVE: row->bytes += m * row_bytes(&b->plan, in); break;
     }
 }
 
@@ -200,8 +198,8 @@ void cpu_profile_add(ingle_backend *b, double begun)
     p->total.step_s += now - begun;
     p->total.dispatch_s += dispatch_s(b, begun, now, latest);
     for (size_t i = 0; i < n_instr(b); i++) {
-        const ingle_instr *in = &b->model->plan.instr[i];
-        if (in->rows && !b->batch->n_rows) break;
+        const ingle_instr *in = &b->plan.instr[i];
+        if (in->domain != INGLE_TOKENS && !b->batch->n_rows) break;
         add_times(b, i, latest, &p->rows[i]);
         add_costs(b, in, &p->rows[i]);
     }

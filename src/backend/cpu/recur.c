@@ -9,13 +9,11 @@
 enum { CONV_TAPS = INGLE_MAX_TAPS, SCAN_CHANNELS = 64, DELTA_COLUMNS = 64 };
 enum { CONV_FEW = 64, CONV_MANY = 1024 }; /* channels of a task */
 
-/* The part of the state of sequence s that belongs to `in`, `first` floats into it. A sequence
- * begins with zeros. */
-static float *state_of(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
-                       size_t first)
+/* The state of sequence s from float `first` on. A sequence begins with zeros. */
+static float *state_of(const worker *w, const ingle_batch_seq *s, size_t first)
 {
     const ingle_backend *b = w->b;
-    return (float *)(void *)(b->states + s->state * b->state_bytes) + in->state + first;
+    return (float *)(void *)(b->states + s->state * b->state_bytes) + first;
 }
 
 static void begin(const ingle_batch_seq *s, float *state, size_t n_rows, size_t ld, size_t n)
@@ -47,35 +45,35 @@ static size_t padded(size_t n)
 static const float *input(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
                           const float *state, size_t ld, size_t t, size_t k)
 {
-    size_t n_old = in->n_taps - 1;
-    return t + k < n_old ? state + (t + k) * ld : row(w, in->src, s->first + t + k - n_old);
+    size_t n_old = in->conv.n_taps - 1;
+    return t + k < n_old ? state + (t + k) * ld : row(w, in->src[0], s->first + t + k - n_old);
 }
 
 /* Rows of a task lie far from one another: long pieces of them are read faster. */
 static size_t conv_channels(const worker *w, const ingle_instr *in)
 {
-    size_t n = ingle_round_up(in->width / (4 * (size_t)w->n) + 1, CONV_FEW);
+    size_t n = ingle_round_up(stride(w, in->src[0]) / (4 * (size_t)w->n) + 1, CONV_FEW);
     return n < CONV_MANY ? n : CONV_MANY;
 }
 
 static void conv_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
                       size_t i_piece)
 {
-    size_t width = in->width, ld = padded(width);
-    size_t n = conv_channels(w, in), first = i_piece * n, n_old = in->n_taps - 1;
+    size_t width = stride(w, in->src[0]), ld = padded(width), n_taps = in->conv.n_taps;
+    size_t n = conv_channels(w, in), first = i_piece * n, n_old = n_taps - 1;
     if (n > width - first) n = width - first;
-    float *state = state_of(w, in, s, 0);
+    float *state = state_of(w, s, in->conv.state);
     const float *taps[CONV_TAPS];
     ingle_conv job = {.taps = taps,
-                      .w = vec(w, in->vector),
-                      .n_taps = in->n_taps,
+                      .w = vec(w, in->conv.taps),
+                      .n_taps = n_taps,
                       .ld_w = width,
-                      .bias = vec(w, in->bias),
-                      .silu = in->act == INGLE_ACT_SILU};
+                      .bias = vec(w, in->conv.bias),
+                      .silu = in->conv.act == INGLE_ACT_SILU};
     begin(s, state + first, n_old, ld, n);
     for (size_t t = 0; t < s->n; t++) {
-        for (size_t k = 0; k < in->n_taps; k++) taps[k] = input(w, in, s, state, ld, t, k);
-        job.dst = row(w, in->dst, s->first + t);
+        for (size_t k = 0; k < n_taps; k++) taps[k] = input(w, in, s, state, ld, t, k);
+        job.dst = row(w, in->dst[0], s->first + t);
         w->b->kern.conv(&job, first, n);
     }
     for (size_t k = 0; k < n_old; k++) /* upward: what is read lies behind what is written */
@@ -86,93 +84,94 @@ static void conv_task(const worker *w, const ingle_instr *in, const ingle_batch_
 void cpu_conv(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
     size_t n = conv_channels(w, in);
-    each(w, in, counter, (in->width + n - 1) / n, conv_task);
+    each(w, in, counter, (stride(w, in->src[0]) + n - 1) / n, conv_task);
 }
 
 /* ---- selective scan: state [head][n_state][channels] ---- */
 
 static size_t scan_pieces(const ingle_instr *in)
 {
-    return (in->head_dim + SCAN_CHANNELS - 1) / SCAN_CHANNELS;
+    return (in->scan.state.head_dim + SCAN_CHANNELS - 1) / SCAN_CHANNELS;
 }
 
 static void scan_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
                       size_t i_piece)
 {
-    const uint32_t *width = w->b->model->plan.width;
+    const ingle_heads_state *state = &in->scan.state;
+    bool by_channel = in->scan.by_channel;
     size_t n_pieces = scan_pieces(in), h = i_piece / n_pieces;
-    size_t at = i_piece % n_pieces * SCAN_CHANNELS, channel = h * in->head_dim + at;
-    size_t n = in->head_dim - at < SCAN_CHANNELS ? in->head_dim - at : SCAN_CHANNELS;
-    size_t ld = padded(in->head_dim), group = h / (in->n_heads / in->n_groups);
-    const float *bc = row(w, in->src3, s->first) + in->offset + group * in->n_state;
-    ingle_scan job = {.by_channel = in->own,
-                      .state = state_of(w, in, s, h * in->n_state * ld + at),
-                      .n_state = in->n_state,
+    size_t at = i_piece % n_pieces * SCAN_CHANNELS, channel = h * state->head_dim + at;
+    size_t n = state->head_dim - at < SCAN_CHANNELS ? state->head_dim - at : SCAN_CHANNELS;
+    size_t ld = padded(state->head_dim), group = h / (state->n_heads / state->n_groups);
+    const float *bc = row(w, in->src[2], s->first) + in->scan.offset + group * state->n_state;
+    ingle_scan job = {.by_channel = by_channel,
+                      .state = state_of(w, s, state->at + h * state->n_state * ld + at),
+                      .n_state = state->n_state,
                       .ld_state = ld,
                       .n = n,
                       .n_tokens = s->n,
-                      .x = row(w, in->src, s->first) + channel,
-                      .dt = row(w, in->src2, s->first) + (in->own ? channel : h),
+                      .x = row(w, in->src[0], s->first) + channel,
+                      .dt = row(w, in->src[1], s->first) + (by_channel ? channel : h),
                       .b = bc,
-                      .c = bc + (size_t)in->n_groups * in->n_state,
-                      .a = vec(w, in->vector) + (in->own ? channel : h),
-                      .d = vec(w, in->vector2) + (in->own ? channel : h),
-                      .out = row(w, in->dst, s->first) + channel,
-                      .ld_x = width[in->src],
-                      .ld_dt = width[in->src2],
-                      .ld_bc = width[in->src3],
-                      .ld_a = in->head_dim,
-                      .ld_out = width[in->dst]};
-    begin(s, job.state, in->n_state, ld, padded(n));
+                      .c = bc + (size_t)state->n_groups * state->n_state,
+                      .a = vec(w, in->scan.a) + (by_channel ? channel : h),
+                      .d = vec(w, in->scan.d) + (by_channel ? channel : h),
+                      .out = row(w, in->dst[0], s->first) + channel,
+                      .ld_x = stride(w, in->src[0]),
+                      .ld_dt = stride(w, in->src[1]),
+                      .ld_bc = stride(w, in->src[2]),
+                      .ld_a = state->head_dim,
+                      .ld_out = stride(w, in->dst[0])};
+    begin(s, job.state, state->n_state, ld, padded(n));
     w->b->kern.scan(&job);
 }
 
 void cpu_scan(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
-    each(w, in, counter, in->n_heads * scan_pieces(in), scan_task);
+    each(w, in, counter, in->scan.state.n_heads * scan_pieces(in), scan_task);
 }
 
 /* ---- gated delta rule: state [head][n_key][columns] ---- */
 
 static size_t delta_pieces(const ingle_instr *in)
 {
-    return (in->head_dim + DELTA_COLUMNS - 1) / DELTA_COLUMNS;
+    return (in->delta.state.head_dim + DELTA_COLUMNS - 1) / DELTA_COLUMNS;
 }
 
 /* src: queries of all groups, then keys, then values of all heads. */
 static void delta_task(const worker *w, const ingle_instr *in, const ingle_batch_seq *s,
                        size_t i_piece)
 {
-    const uint32_t *width = w->b->model->plan.width;
+    const ingle_heads_state *state = &in->delta.state;
     size_t n_pieces = delta_pieces(in), h = i_piece / n_pieces;
-    size_t at = i_piece % n_pieces * DELTA_COLUMNS, n_key = in->n_state;
-    size_t n = in->head_dim - at < DELTA_COLUMNS ? in->head_dim - at : DELTA_COLUMNS;
-    size_t ld = padded(in->head_dim);
-    size_t group = in->tiled ? h % in->n_groups : h / (in->n_heads / in->n_groups);
-    const float *q = row(w, in->src, s->first), *k = q + in->n_groups * n_key;
-    ingle_delta job = {.state = state_of(w, in, s, h * n_key * ld + at),
+    size_t at = i_piece % n_pieces * DELTA_COLUMNS, n_key = state->n_state;
+    size_t n = state->head_dim - at < DELTA_COLUMNS ? state->head_dim - at : DELTA_COLUMNS;
+    size_t ld = padded(state->head_dim);
+    size_t group = in->delta.tiled ? h % state->n_groups : h / (state->n_heads / state->n_groups);
+    const float *q = row(w, in->src[0], s->first), *k = q + state->n_groups * n_key;
+    ingle_delta job = {.state = state_of(w, s, state->at + h * n_key * ld + at),
                        .n_key = n_key,
                        .ld_state = ld,
                        .n = n,
                        .n_tokens = s->n,
                        .q = q + group * n_key,
                        .k = k + group * n_key,
-                       .v = k + in->n_groups * n_key + h * in->head_dim + at,
-                       .gate = row(w, in->src2, s->first) + h,
-                       .beta = row(w, in->src3, s->first) + h,
-                       .a = vec(w, in->vector)[h],
-                       .scale = in->scale,
-                       .out = row(w, in->dst, s->first) + h * in->head_dim + at,
-                       .ld_qk = width[in->src],
-                       .ld_v = width[in->src],
-                       .ld_gate = width[in->src2],
-                       .ld_beta = width[in->src3],
-                       .ld_out = width[in->dst]};
+                       .v = k + state->n_groups * n_key + h * state->head_dim + at,
+                       .gate = row(w, in->src[1], s->first) + h,
+                       .beta = row(w, in->src[2], s->first) + h,
+                       .a = vec(w, in->delta.a)[h],
+                       .scale = in->delta.scale,
+                       .out = row(w, in->dst[0], s->first) + h * state->head_dim + at,
+                       .ld_qk = stride(w, in->src[0]),
+                       .ld_v = stride(w, in->src[0]),
+                       .ld_gate = stride(w, in->src[1]),
+                       .ld_beta = stride(w, in->src[2]),
+                       .ld_out = stride(w, in->dst[0])};
     begin(s, job.state, n_key, ld, padded(n));
     w->b->kern.delta(&job);
 }
 
 void cpu_delta(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
-    each(w, in, counter, in->n_heads * delta_pieces(in), delta_task);
+    each(w, in, counter, in->delta.state.n_heads * delta_pieces(in), delta_task);
 }

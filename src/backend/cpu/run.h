@@ -1,10 +1,10 @@
 /* run.h - what the files that execute instructions share: a thread's place in the walk, its share of
- * the work, rows of buffers, and the pieces of a product.
- * run.c walks the plan; attend.c runs attention, experts.c the mixtures of experts. */
+ * the work, rows of values. */
 #ifndef INGLE_BACKEND_CPU_RUN_H
 #define INGLE_BACKEND_CPU_RUN_H
 
 #include "backend/cpu/cpu.h"
+#include "base/clock.h"
 
 typedef struct worker {
     ingle_backend *b;
@@ -24,90 +24,136 @@ static inline void split(const worker *w, size_t n, size_t *from, size_t *to)
     *to = n * ((size_t)w->i + 1) / (size_t)w->n;
 }
 
+static inline size_t rows_in(const ingle_batch *batch, ingle_domain domain)
+{
+    switch (domain) {
+    case INGLE_TOKENS: return batch->n_tokens;
+    case INGLE_ROWS: return batch->n_rows;
+    case INGLE_TEXTS: break;
+    }
+    return batch->n_texts;
+}
+
 static inline size_t n_rows(const worker *w, const ingle_instr *in)
 {
-    const ingle_batch *batch = w->b->batch;
-    return in->texts ? batch->n_texts : in->rows ? batch->n_rows : batch->n_tokens;
+    return rows_in(w->b->batch, in->domain);
 }
 
-/* The token that row r of the instruction's buffers belongs to. */
+/* The token that row r of the instruction's values belongs to. */
 static inline size_t token_of(const worker *w, const ingle_instr *in, size_t r)
 {
-    return in->rows ? w->b->batch->row_token[r] : r;
+    return in->domain == INGLE_ROWS ? w->b->batch->row_token[r] : r;
 }
 
-static inline float *row(const worker *w, ingle_buf buf, size_t t)
+/* Floats from a row of the domain to the next: of pairs all those of a token. */
+static inline size_t stride(const worker *w, ingle_val v)
 {
-    return w->b->buf[buf] + t * w->b->model->plan.width[buf];
+    const ingle_value *value = &w->b->plan.value[v];
+    return (size_t)value->width * value->times;
+}
+
+static inline float *row(const worker *w, ingle_val v, size_t t)
+{
+    return w->b->value[v] + t * stride(w, v);
+}
+
+static inline const ingle_packed *matrix(const worker *w, uint32_t i)
+{
+    return &w->b->program->weights.matrix[i].packed;
 }
 
 static inline const float *vec(const worker *w, uint32_t i)
 {
-    return i == INGLE_NO_VECTOR ? NULL : w->b->model->weights.vector[i].data;
-}
-
-/* What output o's product is scaled by, NULL: nothing; of experts: the first one's. */
-static inline const float *product_scale(const worker *w, const ingle_matmul_out *o)
-{
-    return o->scale ? w->b->model->weights.vector[o->scale - 1].data : NULL;
+    return i == INGLE_NO_VECTOR ? NULL : w->b->program->weights.vector[i].data;
 }
 
 /* The class of activations that the weights of output o want, and whether any output wants `act`. */
 static inline ingle_act weight_class(const worker *w, const ingle_matmul_out *o)
 {
-    return ingle_type_get(w->b->model->weights.matrix[o->weight].packed.type)->act;
+    return ingle_type_get(matrix(w, o->weight)->type)->act;
 }
 
-static inline bool wants(const worker *w, const ingle_instr *in, ingle_act act)
+static inline bool wants(const worker *w, const ingle_product *p, ingle_act act)
 {
-    for (uint32_t i = 0; i < in->n_out; i++)
-        if (weight_class(w, &in->out[i]) == act) return true;
+    for (uint32_t i = 0; i < p->n_out; i++)
+        if (weight_class(w, &p->out[i]) == act) return true;
     return false;
 }
 
-/* embed.c: whether the run is one that an instruction is for; POOL and RESULT. */
-bool cpu_wants(const ingle_backend *b, ingle_when when);
-void cpu_pool(const worker *w, const ingle_instr *in);
-void cpu_result(const worker *w, const ingle_instr *in);
-/* One row of SEGMENT. */
-void cpu_segment(const worker *w, const ingle_instr *in, size_t t);
 /* All threads meet. */
-void cpu_barrier(const worker *w);
+static inline void cpu_barrier(const worker *w)
+{
+    if (w->n == 1) return;
+    double before = w->clock ? ingle_now() : 0;
+    ingle_pool_barrier(w->pool, w->i);
+    if (w->clock) w->clock->wait += ingle_now() - before;
+}
+
+/* Whether the run is one that an instruction is for. */
+static inline bool cpu_wants(const ingle_backend *b, ingle_when when)
+{
+    ingle_pooling pooling = b->batch->pooling;
+    switch (when) {
+    case INGLE_WHEN_ALWAYS: break;
+    case INGLE_WHEN_LOGITS: return pooling == INGLE_POOLING_AUTO;
+    case INGLE_WHEN_EMBED: return pooling != INGLE_POOLING_AUTO;
+    case INGLE_WHEN_VECTOR:
+        return pooling == INGLE_POOLING_MEAN || pooling == INGLE_POOLING_CLS ||
+               pooling == INGLE_POOLING_LAST;
+    case INGLE_WHEN_RANK: return pooling == INGLE_POOLING_RANK;
+    }
+    return true;
+}
+
+/* elem.c: functions of one row. x = softmax(x); dst = fn(src); dst = fn(gate) * up; a norm, of a
+ * head with its own weights; heads normed, rotated. */
+void cpu_softmax(const worker *w, float *x, size_t n);
+void cpu_sigmoid(const worker *w, float *x, size_t n);
+void cpu_act(const worker *w, ingle_act_fn fn, const float bend[4], float *dst, const float *src,
+             size_t n);
+void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
+                 size_t n);
+void cpu_norm(const worker *w, const ingle_norm *by, size_t own, float *dst, const float *src,
+              size_t n);
+void cpu_norm_heads(const worker *w, const ingle_norm *by, float *x, uint32_t n_heads,
+                    uint32_t head_dim);
+void cpu_angles(const worker *w, uint32_t table, size_t t);
+void cpu_rope_heads(const worker *w, uint32_t table, float *x, size_t t, uint32_t n_heads,
+                    uint32_t head_dim);
+
+/* product.c: MATMUL, HEAD, HEADS. */
+void cpu_matmul(const worker *w, const ingle_instr *in, cpu_counter *counter);
+void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter);
+void cpu_heads(const worker *w, const ingle_instr *in, cpu_counter *counter);
 /* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as many
  * as the kernel wants. */
 size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few);
 /* Panels [first, first + n) of job. */
 void cpu_multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n);
-/* streams.c */
-void cpu_stream_row(const worker *w, const ingle_instr *in, size_t t);
-/* heads.c */
-void cpu_heads(const worker *w, const ingle_instr *in, cpu_counter *counter);
 /* Rows [from, from + n) of acts that hold more. */
 void cpu_slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size_t n);
+
+/* attend.c: STORE, QKV, ATTEND. qkv: what stores, if that is left to do; or NULL. */
+void cpu_store(const worker *w, const ingle_instr *in);
+void cpu_attend(const worker *w, const ingle_instr *in, const ingle_instr *qkv,
+                cpu_counter *counter);
+
+/* experts.c: ROUTE, EXPERTS, COMBINE. */
+void cpu_route(const worker *w, const ingle_instr *in);
+void cpu_experts(const worker *w, const ingle_instr *in, cpu_counter *counter);
+void cpu_combine(const worker *w, const ingle_instr *in);
+
 /* recur.c: what carries a state from token to token. */
 void cpu_conv(const worker *w, const ingle_instr *in, cpu_counter *counter);
 void cpu_scan(const worker *w, const ingle_instr *in, cpu_counter *counter);
 void cpu_delta(const worker *w, const ingle_instr *in, cpu_counter *counter);
-/* RMS norms of heads; heads of token t turned. */
-void cpu_norm_heads(const worker *w, float *dst, uint32_t vector, uint32_t n_heads,
-                    uint32_t head_dim);
-void cpu_rope_heads(const worker *w, ingle_rope_set set, float *x, size_t t, uint32_t n_heads,
-                    uint32_t head_dim);
-/* attend.c. qkv: the instruction that stores, if that is left to do; or NULL. */
-void cpu_store(const worker *w, const ingle_instr *in);
-void cpu_attend(const worker *w, const ingle_instr *in, const ingle_instr *qkv,
-                cpu_counter *counter);
-/* dst = act(src); act(gate) * up. */
-void cpu_act(const worker *w, ingle_act_fn fn, float *dst, const float *src, size_t n);
-void cpu_act_mul(const worker *w, ingle_act_fn fn, float *dst, const float *gate, const float *up,
-                 size_t n);
 
-/* experts.c: x = softmax(x) */
-void cpu_softmax(const worker *w, float *x, size_t n);
-/* ROUTE, EXPERTS, REDUCE, one row of GATE */
-void cpu_route(const worker *w, const ingle_instr *in);
-void cpu_experts(const worker *w, const ingle_instr *in, cpu_counter *counter);
-void cpu_reduce(const worker *w, const ingle_instr *in);
-void cpu_gate(const worker *w, const ingle_instr *in, size_t t);
+/* embed.c: POOL, RESULT. */
+void cpu_pool(const worker *w, const ingle_instr *in);
+void cpu_result(const worker *w, const ingle_instr *in);
+
+/* streams.c: a row of MATCH, MIX, CORRECT, SPARSE. rows.c: all that work row by row. */
+void cpu_stream_row(const worker *w, const ingle_instr *in, size_t t);
+void cpu_rows(const worker *w, const ingle_instr *in);
 
 #endif

@@ -37,7 +37,7 @@ static void match(float *x, const float *like, size_t n)
 /* Stream i += sum over j of coef[i][j] * stream j, of all streams as they were. */
 static void mix(float *streams, const float *coef, size_t n_streams, size_t n)
 {
-    float was[INGLE_ALTUP_MAX];
+    float was[INGLE_MAX_STREAMS];
     for (size_t k = 0; k < n; k++) {
         for (size_t j = 0; j < n_streams; j++) was[j] = streams[j * n + k];
         for (size_t i = 0; i < n_streams; i++) {
@@ -69,15 +69,15 @@ static void sparse(float *x, double factor, size_t n)
 
 void cpu_stream_row(const worker *w, const ingle_instr *in, size_t t)
 {
-    float *dst = row(w, in->dst, t) + in->to.at;
-    const float *src = row(w, in->src, t) + in->from.at, *src2 = row(w, in->src2, t);
-    switch (in->op) {
-    case INGLE_OP_MATCH:
-        for (uint32_t i = 0; i < in->n_heads; i++) match(dst + i * in->to.step, src, in->width);
-        break;
-    case INGLE_OP_MIX: mix(dst, src2, in->n_heads, in->width); break;
-    case INGLE_OP_CORRECT: correct(dst, src2, src, in->n_heads, in->width); break;
-    case INGLE_OP_SPARSE: sparse(dst, (double)in->scale, in->width); break;
-    default: break;
-    }
+    const ingle_pieces *p = &in->pieces;
+    float *dst = row(w, in->dst[0], t);
+    const float *src = row(w, in->src[0], t);
+    if (in->op == INGLE_OP_SPARSE)
+        sparse(dst, (double)in->sparse.deviations, stride(w, in->dst[0]));
+    else if (in->op == INGLE_OP_MIX) mix(dst + p->to.at, src, p->n, p->width);
+    else if (in->op == INGLE_OP_CORRECT)
+        correct(dst + p->to.at, row(w, in->src[1], t), src, p->n, p->width);
+    else
+        for (uint32_t i = 0; i < p->n; i++)
+            match(dst + p->to.at + i * p->to.step, src + p->from.at, p->width);
 }
