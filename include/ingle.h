@@ -62,7 +62,8 @@ typedef enum ingle_status {
     INGLE_EFULL,        /* the context or the KV pool has no room */
     INGLE_EBUSY,        /* another caller is using this object */
     INGLE_ECLOSED,      /* the handle is NULL or its engine was closed */
-    INGLE_ECANCELLED    /* the caller's callback asked to stop */
+    INGLE_ECANCELLED,   /* the caller's callback asked to stop */
+    INGLE_EDEVICE       /* a device failed; engines on it answer this from then on */
 } ingle_status;
 
 /* Owned by the caller and of fixed size, so reporting a failure cannot fail. */

@@ -39,6 +39,18 @@ INGLE_API ingle_status ingle_family_get(size_t i, const char **name, char *featu
 INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, size_t cap,
                                         size_t *len, ingle_error *err);
 
+/* Bytes that one home of the plan takes, which is a device or this host. */
+typedef struct ingle_home_memory {
+    size_t size;
+    const char *name; /* "cpu" */
+    size_t weights, kv, state, scratch, total, mapped; /* as in ingle_memory; of this home */
+} ingle_home_memory;
+/* Of home i, from 0, of an engine with these options; INGLE_ENOTFOUND after the last. What belongs to no
+ * home, the vocabulary and what sessions keep, is in ingle_model_memory() alone. */
+INGLE_API ingle_status ingle_model_home_memory(const ingle_model *model,
+                                               const ingle_engine_options *opt, size_t i,
+                                               ingle_home_memory *mem, ingle_error *err);
+
 /* ---- limits, cost, profile ------------------------------------------------------------------- */
 
 /* What this machine can do at most with the engine's threads, measured now (about 0.3 s). */

@@ -48,9 +48,9 @@ void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, si
     if (rows == INGLE_POOLING_MEAN) text.sum = job->fresh + job->n_vector;
     for (size_t t = 0; t < n; t++) {
         if (!wanted(rows, job->done + t, job->n)) continue;
-        e->row_token[batch->n_rows] = (uint32_t)(first + t);
-        e->row_out[batch->n_rows++] =
+        float *out =
             rows == INGLE_POOLING_NONE ? job->fresh + (job->done + t) * job->n_vector : NULL;
+        e->rows[batch->n_rows++] = (ingle_batch_row){.token = (uint32_t)(first + t), .out = out};
     }
     text.n_rows = batch->n_rows - text.first_row;
     if (text.n_rows && rows != INGLE_POOLING_NONE) e->texts[batch->n_texts++] = text;

@@ -2,7 +2,6 @@
 
 #include "base/cpu.h"
 #include "base/options.h"
-#include "kern/kern.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -82,32 +81,70 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
     return INGLE_OK;
 }
 
-ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_options *opt,
-                                ingle_memory *mem, ingle_error *err)
+/* What home h takes. */
+static ingle_status home_memory(const ingle_model *model, const ingle_backend_options *b, size_t h,
+                                ingle_home_memory *mem, ingle_error *err)
+{
+    const ingle_placement *p = &model->placement;
+    *mem = (ingle_home_memory){.name = p->home[h].name,
+                               .weights = ingle_pages_bytes(p->store[h].bytes),
+                               .mapped = (size_t)ingle_store_mapped(&p->store[h])};
+    ingle_status st = ingle_backend_of(p)->memory(p, h, b, mem, err);
+    mem->total = mem->weights + mem->kv + mem->state + mem->scratch;
+    return st;
+}
+
+/* The options of a backend that an engine of the model would open. */
+static ingle_status reckon(const ingle_model *model, const ingle_engine_options *opt,
+                           ingle_backend_options *b, ingle_error *err)
 {
     ingle_engine_options o;
-    ingle_backend_options b;
-    ingle_vocab_info v = {0};
     if (!model) return ingle_fail(err, INGLE_ECLOSED, "the model is closed");
     if (!model->family)
         return ingle_fail(err, INGLE_EINVAL, "the model was opened without its plan");
+    ingle_status st = take_options(&o, opt, err);
+    return st ? st : choose(&o, model, b, err);
+}
+
+ingle_status ingle_model_home_memory(const ingle_model *model, const ingle_engine_options *opt,
+                                     size_t i, ingle_home_memory *mem, ingle_error *err)
+{
+    ingle_backend_options b;
+    ingle_home_memory own;
+    ingle_status st = ingle_result_check(mem, sizeof own, "ingle_home_memory", err);
+    if (!st) st = reckon(model, opt, &b, err);
+    if (!st && i >= model->placement.n_homes)
+        st = ingle_fail(err, INGLE_ENOTFOUND, "the plan has %zu homes", model->placement.n_homes);
+    if (!st) st = home_memory(model, &b, i, &own, err);
+    if (!st) ingle_result_give(mem, &own, sizeof own);
+    return st;
+}
+
+ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_options *opt,
+                                ingle_memory *mem, ingle_error *err)
+{
+    ingle_backend_options b;
+    ingle_vocab_info v = {0};
     ingle_status st = ingle_result_check(mem, sizeof *mem, "ingle_memory", err);
-    if (!st) st = take_options(&o, opt, err);
-    if (!st) st = choose(&o, model, &b, err);
+    if (!st) st = reckon(model, opt, &b, err);
     if (st) return st;
-    ingle_memory m = {.weights = ingle_pages_bytes(model->program.weights.bytes)};
-    if ((st = ingle_backend_cpu.memory(&model->program, &b, &m.kv, &m.state, &m.scratch, err)))
-        return st;
+    ingle_memory m = {0};
+    for (size_t h = 0; h < model->placement.n_homes; h++) {
+        ingle_home_memory home;
+        if ((st = home_memory(model, &b, h, &home, err))) return st;
+        m.weights += home.weights, m.kv += home.kv, m.state += home.state;
+        m.scratch += home.scratch, m.mapped += home.mapped;
+    }
     if (model->vocab) ingle_vocab_info_get(model->vocab, &v);
     m.vocab = v.heap_bytes + model->gguf->heap_bytes;
     /* of each session: last logits, timeline, page table */
     m.scratch += b.n_seqs * ((size_t)model->n_vocab * sizeof(float) + b.n_ctx * sizeof(int32_t) +
                              b.n_ctx / INGLE_PAGE * sizeof(uint32_t));
+    m.scratch += ingle_slots_bytes(b.n_seqs, b.n_ctx / INGLE_PAGE);
     if (model->program.plan.window)
         m.scratch += b.n_seqs * (b.n_ctx / INGLE_PAGE) * sizeof(uint32_t) +
                      b.n_pages[INGLE_GROUP_WINDOW] * sizeof(uint32_t);
     m.total = m.weights + m.vocab + m.kv + m.state + m.scratch;
-    m.mapped = (size_t)ingle_weights_mapped(&model->program.weights);
     ingle_result_give(mem, &m, sizeof m);
     return INGLE_OK;
 }
@@ -123,8 +160,9 @@ static void engine_free(ingle_engine *e)
     free(e->tokens);
     free(e->seqs);
     free(e->members);
-    free(e->row_token);
-    free(e->row_out);
+    free(e->rows);
+    ingle_slots_close(&e->slots);
+    for (int g = 0; g < INGLE_GROUPS; g++) free(e->clear[g]);
     free(e->texts);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
@@ -136,16 +174,19 @@ void ingle_engine_drop(ingle_engine *e)
     if (atomic_fetch_sub(&e->refs, 1) == 1) engine_free(e);
 }
 
-static bool take_arrays(ingle_engine *e)
+static bool take_arrays(ingle_engine *e, const ingle_backend_options *b)
 {
     size_t n_batch = (size_t)e->opt.n_batch, n_sessions = (size_t)e->opt.n_sessions;
     e->tokens = ingle_new(n_batch, sizeof *e->tokens);
     e->seqs = ingle_new(n_sessions, sizeof *e->seqs);
     e->members = ingle_new(n_sessions, sizeof(ingle_session *));
-    e->row_token = ingle_new(n_batch, sizeof *e->row_token);
-    e->row_out = ingle_new(n_batch, sizeof(float *));
+    e->rows = ingle_new(n_batch, sizeof *e->rows);
     e->texts = ingle_new(n_sessions, sizeof *e->texts);
-    return e->tokens && e->seqs && e->members && e->row_token && e->row_out && e->texts;
+    bool ok = e->tokens && e->seqs && e->members && e->rows && e->texts &&
+              ingle_slots_open(&e->slots, n_sessions, b->n_ctx / INGLE_PAGE);
+    for (int g = 0; ok && g < INGLE_GROUPS; g++)
+        ok = (e->clear[g] = ingle_new(b->n_pages[g], sizeof *e->clear[g])) != NULL;
+    return ok;
 }
 
 ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
@@ -167,14 +208,15 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
     atomic_init(&e->refs, 1);
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->changed, NULL);
-    e->ops = &ingle_backend_cpu;
+    e->ops = ingle_backend_of(&model->placement);
     e->model = ingle_model_retain(model);
     e->opt = o;
     e->n_ctx_defaulted = defaulted && (uint32_t)o.n_ctx < model->hp.n_ctx;
-    st = e->ops->open(&e->backend, &model->program, &b,
+    st = e->ops->open(&e->backend, &model->placement, 0, &b,
                       err); /* first: it refuses what is far too much */
-    e->recurrent = model->program.plan.state_floats > 0;
-    bool taken = !st && take_arrays(e) && ingle_pages_open(&e->states, e->recurrent ? b.n_seqs : 0);
+    e->recurrent = model->program.plan.n_state > 0;
+    bool taken =
+        !st && take_arrays(e, &b) && ingle_pages_open(&e->states, e->recurrent ? b.n_seqs : 0);
     for (int g = 0; g < INGLE_GROUPS; g++)
         taken = taken && ingle_pages_open(&e->pool[g], b.n_pages[g]);
     if (!st && !taken) st = ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
@@ -214,12 +256,17 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
     if (lag > n) lag = n;
     memcpy(e->tokens + first, s->tokens + s->n_live, lag * sizeof *e->tokens);
     memcpy(e->tokens + first + lag, job->tokens + job->done, (n - lag) * sizeof *e->tokens);
-    e->seqs[batch->n_seqs] = (ingle_batch_seq){.pages = {s->pages, s->window.ids},
+    uint32_t state = s->has_states ? s->states.slot[0] : 0;
+    e->seqs[batch->n_seqs] = (ingle_batch_seq){.slot = ingle_slots_take(&e->slots, s),
                                                .pos0 = s->n_live,
                                                .first = first,
                                                .n = n,
                                                .n_first = job->n_first,
-                                               .state = s->has_states ? s->states.slot[0] : 0};
+                                               .state_from = state,
+                                               .state = state};
+    for (size_t i = 0; i < job->n_to_clear; i++)
+        e->clear[INGLE_GROUP_ALL][e->n_clear[INGLE_GROUP_ALL]++] = job->to_clear[i];
+    job->n_to_clear = 0;
     e->members[batch->n_seqs++] = s;
     batch->n_tokens += n;
     first += lag;
@@ -236,8 +283,8 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
             job->rows == INGLE_ROWS_ALL || (job->rows == INGLE_ROWS_LAST && last && t == n - 1);
         if (!wanted) continue;
         size_t row = job->rows == INGLE_ROWS_ALL ? job->done + t : 0;
-        e->row_token[batch->n_rows] = (uint32_t)(first + t);
-        e->row_out[batch->n_rows++] = s->logits + row * (size_t)e->model->n_vocab;
+        e->rows[batch->n_rows++] = (ingle_batch_row){
+            .token = (uint32_t)(first + t), .out = s->logits + row * (size_t)e->model->n_vocab};
     }
 }
 
@@ -272,7 +319,7 @@ static void fill_batch(ingle_engine *e, ingle_batch *batch)
     }
 }
 
-static void unqueue(ingle_engine *e, ingle_session *s)
+void ingle_engine_unqueue(ingle_engine *e, ingle_session *s)
 {
     ingle_session **at = &e->queue;
     while (*at != s) at = &(*at)->next;
@@ -292,46 +339,49 @@ static void place_windows(ingle_engine *e, const ingle_batch *batch)
         if (!w->width) continue;
         for (size_t p = seq->pos0 / INGLE_PAGE; p * INGLE_PAGE < seq->pos0 + seq->n; p++)
             if (ingle_window_place(w, p, &id))
-                e->ops->clear(e->backend, INGLE_GROUP_WINDOW, &id, 1);
+                e->clear[INGLE_GROUP_WINDOW][e->n_clear[INGLE_GROUP_WINDOW]++] = id;
     }
 }
 
-/* Copies the states that are due for a checkpoint, before the batch moves them on. */
-static void save_states(ingle_engine *e, size_t n)
+/* What the backend does not know yet of the members' page tables. */
+static void tell_tables(ingle_engine *e, const ingle_batch *batch)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < batch->n_seqs; i++) {
+        const ingle_batch_seq *seq = &batch->seqs[i];
+        const ingle_session *s = e->members[i];
+        size_t n = (seq->pos0 + seq->n + INGLE_PAGE - 1) / INGLE_PAGE;
+        ingle_slots_tell(&e->slots, seq->slot, INGLE_GROUP_ALL, s->pages, n);
+        if (s->window.width)
+            ingle_slots_tell(&e->slots, seq->slot, INGLE_GROUP_WINDOW, s->window.ids, n);
+    }
+}
+
+/* A state that is due for a checkpoint stays where it is, and the step leaves the next one elsewhere. */
+static void save_states(ingle_engine *e, const ingle_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_seqs; i++) {
         ingle_session *s = e->members[i];
         size_t to = s->has_states ? ingle_states_save(&s->states, s->n_live) : 0;
-        if (to) e->ops->copy_state(e->backend, s->states.slot[to], s->states.slot[0]);
+        if (!to) continue;
+        uint32_t live = s->states.slot[0];
+        s->states.slot[0] = s->states.slot[to];
+        s->states.slot[to] = live;
+        e->seqs[i].state = s->states.slot[0];
     }
 }
 
-/* Rows of a padded vocabulary that have no token are never drawn, nor listed. */
-static void ban_padding(const ingle_engine *e, const ingle_batch *batch)
+static ingle_status run(ingle_engine *e, const ingle_batch *batch, ingle_error *err)
 {
-    for (size_t r = 0; batch->pooling == INGLE_POOLING_AUTO && r < batch->n_rows; r++)
-        for (int32_t i = e->model->n_texts; i < e->model->n_vocab; i++)
-            batch->row_out[r][i] = -INFINITY;
+    ingle_status st = e->ops->begin(e->backend, batch, err);
+    for (size_t i = 0; !st && i < e->model->placement.n_stretches; i++)
+        st = e->ops->part(e->backend, i, err);
+    return st ? st : e->ops->end(e->backend, err);
 }
 
-size_t ingle_engine_drive(ingle_engine *e)
+/* The step's tokens are there. */
+static void commit(ingle_engine *e, size_t n_seqs)
 {
-    ingle_batch batch = {.tokens = e->tokens,
-                         .seqs = e->seqs,
-                         .row_token = e->row_token,
-                         .row_out = e->row_out,
-                         .texts = e->texts};
-    fill_batch(e, &batch);
-    if (!batch.n_tokens) return 0;
-    e->driving = true;
-    pthread_mutex_unlock(&e->lock);
-    place_windows(e, &batch);
-    save_states(e, batch.n_seqs);
-    e->ops->run(e->backend, &batch);
-    ban_padding(e, &batch);
-    pthread_mutex_lock(&e->lock);
-    e->driving = false;
-    for (size_t i = 0; i < batch.n_seqs; i++) {
+    for (size_t i = 0; i < n_seqs; i++) {
         ingle_session *s = e->members[i];
         memcpy(s->tokens + s->n, s->job.tokens + s->job.done, s->job.chunk * sizeof *s->tokens);
         s->n += s->job.chunk;
@@ -340,10 +390,61 @@ size_t ingle_engine_drive(ingle_engine *e)
         s->job.chunk = s->job.lag = 0;
         if (s->job.done < s->job.n) continue;
         if (s->job.n > 1) ingle_window_end(&s->window, s->n);
-        unqueue(e, s);
+        ingle_engine_unqueue(e, s);
     }
+}
+
+/* The step's jobs have failed. Nothing that its sequences had on the backend counts any more: they keep
+ * their tokens, which are computed again when they go on. */
+static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_error *error)
+{
+    for (size_t i = 0; i < n_seqs; i++) {
+        ingle_session *s = e->members[i];
+        s->job.status = st;
+        s->job.error = *error;
+        s->job.chunk = s->job.lag = 0;
+        s->n_live = 0;
+        if (s->has_states) ingle_states_init(&s->states, s->states_id * INGLE_STATE_SLOTS);
+        ingle_slots_drop(&e->slots, s);
+        ingle_engine_unqueue(e, s);
+    }
+    if (st != INGLE_EDEVICE) return;
+    e->lost = true;
+    e->failure = *error;
+}
+
+size_t ingle_engine_drive(ingle_engine *e)
+{
+    ingle_batch batch = {.tokens = e->tokens, .seqs = e->seqs, .rows = e->rows, .texts = e->texts};
+    ingle_error error;
+    if (e->lost) return 0;
+    ingle_slots_begin(&e->slots);
+    memset(e->n_clear, 0, sizeof e->n_clear);
+    fill_batch(e, &batch);
+    if (!batch.n_tokens) return 0;
+    e->driving = true;
+    pthread_mutex_unlock(&e->lock);
+    place_windows(e, &batch);
+    tell_tables(e, &batch);
+    save_states(e, &batch);
+    batch.changes = e->slots.change;
+    batch.n_changes = e->slots.n_changes;
+    for (int g = 0; g < INGLE_GROUPS; g++)
+        batch.clear[g] = (ingle_page_list){e->clear[g], e->n_clear[g]};
+    ingle_status st = run(e, &batch, &error);
+    pthread_mutex_lock(&e->lock);
+    e->driving = false;
+    if (st) fail(e, batch.n_seqs, st, &error);
+    else commit(e, batch.n_seqs);
     pthread_cond_broadcast(&e->changed);
-    return batch.n_tokens;
+    return st ? 0 : batch.n_tokens;
+}
+
+ingle_status ingle_engine_lost(const ingle_engine *e, ingle_error *err)
+{
+    if (!e->lost) return INGLE_OK;
+    if (err) *err = e->failure;
+    return INGLE_EDEVICE;
 }
 
 static ingle_status closed(ingle_error *err)
@@ -358,7 +459,7 @@ ingle_status ingle_engine_step(ingle_engine *e, size_t *n_run, ingle_error *err)
     if (!e) return closed(err);
     pthread_mutex_lock(&e->lock);
     if (e->driving) st = ingle_fail(err, INGLE_EBUSY, "another caller is stepping this engine");
-    else n = ingle_engine_drive(e);
+    else if (!(st = ingle_engine_lost(e, err))) n = ingle_engine_drive(e);
     pthread_mutex_unlock(&e->lock);
     if (n_run) *n_run = n;
     return st;
@@ -420,6 +521,10 @@ ingle_status ingle_engine_limits(ingle_engine *e, ingle_limits *limits, ingle_er
     if (e->driving) {
         pthread_mutex_unlock(&e->lock);
         return ingle_fail(err, INGLE_EBUSY, "the engine is at work");
+    }
+    if ((st = ingle_engine_lost(e, err))) {
+        pthread_mutex_unlock(&e->lock);
+        return st;
     }
     e->driving = true;
     pthread_mutex_unlock(&e->lock);

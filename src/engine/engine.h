@@ -13,6 +13,7 @@
 #include "backend/backend.h"
 #include "model/model.h"
 #include "engine/pages.h"
+#include "engine/slots.h"
 #include "engine/states.h"
 #include "engine/window.h"
 
@@ -28,7 +29,11 @@ typedef struct ingle_job {
     size_t n_vectors, n_vector;
     size_t n_first;        /* tokens of the first segment; 0: all */
     ingle_pooling pooling; /* not AUTO: a text to embed */
+    uint32_t *to_clear;    /* pages that were somebody's before, until its first step clears them */
+    size_t n_to_clear;
     bool prepared, queued;
+    ingle_status status; /* of the step that failed */
+    ingle_error error;
 } ingle_job;
 
 struct ingle_session {
@@ -66,6 +71,8 @@ struct ingle_engine {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a step ended, or the engine closed */
     bool driving, closed;
+    bool lost;            /* the backend failed for good */
+    ingle_error failure;  /* how */
     ingle_session *queue; /* sessions with a job, first come first served */
     ingle_pages pool[INGLE_GROUPS];
     bool recurrent;
@@ -75,8 +82,10 @@ struct ingle_engine {
     int32_t *tokens;
     ingle_batch_seq *seqs;
     ingle_session **members; /* [n_sessions] */
-    uint32_t *row_token;
-    float **row_out;
+    ingle_batch_row *rows;
+    ingle_slots slots;
+    uint32_t *clear[INGLE_GROUPS]; /* [n_pages of the pool] */
+    size_t n_clear[INGLE_GROUPS];
     ingle_batch_text *texts; /* [n_sessions] */
 };
 
@@ -120,5 +129,10 @@ void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, si
 /* With the lock held: runs one batch if there is work; returns tokens computed. Lets the lock go
  * while the backend runs. */
 size_t ingle_engine_drive(ingle_engine *e);
+
+/* With the lock held: its job leaves the queue. */
+void ingle_engine_unqueue(ingle_engine *e, ingle_session *s);
+/* With the lock held: INGLE_EDEVICE if the backend failed for good. */
+ingle_status ingle_engine_lost(const ingle_engine *e, ingle_error *err);
 
 #endif

@@ -12,9 +12,10 @@ static ingle_status closed(ingle_error *err)
 static ingle_status enter(ingle_engine *e, ingle_error *err)
 {
     pthread_mutex_lock(&e->lock);
-    if (!e->driving) return INGLE_OK;
+    ingle_status st = ingle_engine_lost(e, err);
+    if (!st && !e->driving) return INGLE_OK;
     pthread_mutex_unlock(&e->lock);
-    return ingle_fail(err, INGLE_EBUSY, "the engine is at work");
+    return st ? st : ingle_fail(err, INGLE_EBUSY, "the engine is at work");
 }
 
 ingle_status ingle_engine_profile(ingle_engine *e, bool on, ingle_error *err)

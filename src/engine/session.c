@@ -3,8 +3,6 @@
  * together. */
 #include "engine/engine.h"
 
-#include "kern/kern.h"
-
 #include <stdlib.h>
 
 ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_error *err)
@@ -17,12 +15,12 @@ ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_erro
     if (s) {
         s->tokens = ingle_new(n_ctx, sizeof *s->tokens);
         s->pages = ingle_new(n_ctx / INGLE_PAGE, sizeof *s->pages);
-        s->logits = ingle_new((size_t)e->model->n_vocab, sizeof *s->logits);
+        s->logits = e->ops->rows_new(e->backend, (size_t)e->model->n_vocab);
     }
     if (!s || !s->tokens || !s->pages || !s->logits ||
         !ingle_window_open(&s->window, e->model->program.plan.window, (size_t)e->opt.n_batch,
                            n_ctx)) {
-        if (s) free(s->tokens), free(s->pages), free(s->logits);
+        if (s) free(s->tokens), free(s->pages), e->ops->rows_free(e->backend, s->logits);
         free(s);
         return ingle_fail(err, INGLE_ENOMEM, "no memory for a session of %d positions",
                           e->opt.n_ctx);
@@ -40,12 +38,16 @@ void ingle_session_close(ingle_session **session)
     if (!session || !*session) return;
     ingle_session *s = *session;
     *session = NULL;
+    ingle_engine *e = s->engine;
     ingle_session_rewind(s, 0);
-    ingle_engine_drop(s->engine);
+    pthread_mutex_lock(&e->lock);
+    ingle_slots_drop(&e->slots, s);
+    pthread_mutex_unlock(&e->lock);
+    e->ops->rows_free(e->backend, s->logits);
+    ingle_engine_drop(e);
     free(s->tokens);
     free(s->pages);
     ingle_window_close(&s->window);
-    free(s->logits);
     free(s->vectors);
     free(s);
 }
@@ -56,11 +58,11 @@ ingle_status ingle_session_enter(ingle_session *s, ingle_error *err)
     if (atomic_flag_test_and_set(&s->busy))
         return ingle_fail(err, INGLE_EBUSY, "another caller is using this session");
     pthread_mutex_lock(&s->engine->lock);
-    bool closed = s->engine->closed;
+    ingle_status st = ingle_engine_lost(s->engine, err);
+    if (s->engine->closed) st = ingle_fail(err, INGLE_ECLOSED, "the session's engine is closed");
     pthread_mutex_unlock(&s->engine->lock);
-    if (!closed) return INGLE_OK;
-    ingle_session_leave(s);
-    return ingle_fail(err, INGLE_ECLOSED, "the session's engine is closed");
+    if (st) ingle_session_leave(s);
+    return st;
 }
 
 void ingle_session_leave(ingle_session *s)
@@ -138,26 +140,28 @@ static ingle_status check_tokens(const ingle_session *s, const int32_t *tokens, 
 static ingle_status reserve_rows(const ingle_session *s, size_t n_rows, float **fresh,
                                  ingle_error *err)
 {
-    size_t n, n_vocab = (size_t)s->engine->model->n_vocab;
+    const ingle_engine *e = s->engine;
+    size_t n, n_vocab = (size_t)e->model->n_vocab;
     *fresh = NULL;
     if (n_rows <= s->rows_cap) return INGLE_OK;
-    if (ingle_mul_ok(n_rows, n_vocab, &n)) *fresh = ingle_new(n, sizeof **fresh);
+    if (ingle_mul_ok(n_rows, n_vocab, &n)) *fresh = e->ops->rows_new(e->backend, n);
     return *fresh ? INGLE_OK
                   : ingle_fail(err, INGLE_ENOMEM, "no memory for %zu rows of logits", n_rows);
 }
 
-/* Pages for n more positions, all zero: what another session left in them is gone. A page nobody
- * had before is zero already, and touching it here would keep its first use on one thread. */
-static ingle_status reserve_pages(ingle_session *s, size_t n, ingle_error *err)
+/* Pages for n more positions. The first *n_used of the new ones were somebody's before: the first step
+ * clears them. The others are zero already. */
+static ingle_status reserve_pages(ingle_session *s, size_t n, size_t *n_used, ingle_error *err)
 {
     ingle_engine *e = s->engine;
     ingle_window *w = &s->window;
     size_t want = (s->n + n + INGLE_PAGE - 1) / INGLE_PAGE, n_new = want - s->n_pages;
-    size_t n_window = ingle_window_want(w, s->n + n) - w->n_own, n_used, any;
+    size_t n_window = ingle_window_want(w, s->n + n) - w->n_own, any;
     uint32_t *ids = s->pages + s->n_pages;
+    *n_used = 0;
     if (want <= s->n_pages) return INGLE_OK;
     pthread_mutex_lock(&e->lock);
-    bool room = ingle_pages_take(&e->pool[INGLE_GROUP_ALL], n_new, ids, &n_used);
+    bool room = ingle_pages_take(&e->pool[INGLE_GROUP_ALL], n_new, ids, n_used);
     if (room) s->n_pages = want; /* given back by rewind_locked() if the rest fails */
     if (room && n_window) {
         room =
@@ -170,7 +174,6 @@ static ingle_status reserve_pages(ingle_session *s, size_t n, ingle_error *err)
                           s->n_pages == want ? " in windowed layers: there are pages for "
                                                "'n_sessions' sessions"
                                              : "");
-    e->ops->clear(e->backend, INGLE_GROUP_ALL, ids, n_used);
     return INGLE_OK;
 }
 
@@ -200,21 +203,22 @@ static void enqueue(ingle_engine *e, ingle_session *s)
     s->job.queued = true;
 }
 
-/* Steps, or waits for whoever is stepping, until the job is done. The lock is held. */
+/* Steps, or waits for whoever is stepping, until the job is done or its step has failed. The lock is
+ * held. */
 static ingle_status finish(ingle_session *s, ingle_error *err)
 {
     ingle_engine *e = s->engine;
     while (s->job.queued) {
+        ingle_status st = ingle_engine_lost(e, err);
+        if (e->closed) st = ingle_fail(err, INGLE_ECLOSED, "the engine was closed during the call");
         if (e->driving) pthread_cond_wait(&e->changed, &e->lock);
-        else if (e->closed) {
-            ingle_session **at = &e->queue; /* never leave a queued job behind */
-            while (*at != s) at = &(*at)->next;
-            *at = s->next;
-            s->job.queued = false;
-            return ingle_fail(err, INGLE_ECLOSED, "the engine was closed during the call");
+        else if (st) {
+            ingle_engine_unqueue(e, s); /* never leave a queued job behind */
+            return st;
         } else ingle_engine_drive(e);
     }
-    return INGLE_OK;
+    if (s->job.status && err) *err = s->job.error;
+    return s->job.status;
 }
 
 /* What was reserved beyond what the session holds. */
@@ -231,12 +235,13 @@ ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n
 {
     size_t n_rows = rows == INGLE_ROWS_ALL ? n : rows == INGLE_ROWS_LAST ? 1 : 0;
     float *fresh = NULL;
+    size_t n_used = 0, n_pages = s->n_pages;
     ingle_status st = check_tokens(s, tokens, n, err);
     if (!st) st = reserve_rows(s, n_rows, &fresh, err);
     if (!st) st = reserve_states(s, err);
-    if (!st) st = reserve_pages(s, n, err);
+    if (!st) st = reserve_pages(s, n, &n_used, err);
     if (st) {
-        free(fresh);
+        s->engine->ops->rows_free(s->engine->backend, fresh);
         give_back(s);
         return st;
     }
@@ -246,6 +251,8 @@ ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n
                          .n_rows = n_rows,
                          .before = s->n,
                          .fresh = fresh,
+                         .to_clear = s->pages + n_pages,
+                         .n_to_clear = n_used,
                          .prepared = true};
     return INGLE_OK;
 }
@@ -254,7 +261,7 @@ ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n
 static void submit(ingle_session *s)
 {
     if (s->job.fresh && s->job.pooling == INGLE_POOLING_AUTO) {
-        free(s->logits);
+        s->engine->ops->rows_free(s->engine->backend, s->logits);
         s->logits = s->job.fresh;
         s->rows_cap = s->job.n_rows;
         s->job.fresh = NULL;
@@ -275,7 +282,8 @@ static void settle(ingle_session *s, ingle_status st)
         s->n_vector = job->n_vector;
         job->fresh = NULL;
     }
-    free(job->fresh);
+    if (embeds) free(job->fresh);
+    else s->engine->ops->rows_free(s->engine->backend, job->fresh);
     job->fresh = NULL;
     job->prepared = false;
     if (st || embeds) rewind_locked(s, job->before);

@@ -1,7 +1,6 @@
 #include "engine/window.h"
 
 #include "base/mem.h"
-#include "kern/kern.h"
 
 #include <stdlib.h>
 

@@ -8,7 +8,7 @@
 #define INGLE_KERN_KERN_H
 
 #include "base/cpu.h"
-#include "quant/quant.h"
+#include "kern/page.h"
 
 /* Where 16 |y| sum to no more, products of y with weights of up to 6 bits fit 16 bits (32 * 1023 < 2^15). */
 #define INGLE_QUIET 1023
@@ -53,23 +53,6 @@ typedef struct ingle_matmul {
 /* scratch: ingle_kern.scratch_bytes(m, n_cols) bytes, 64-byte aligned, private to the calling thread. */
 typedef void ingle_matmul_fn(const ingle_matmul *job, size_t first_panel, size_t n_panels,
                              void *scratch);
-
-#define INGLE_PAGE 32 /* positions per KV page */
-#define INGLE_PAGE_GROUP                                                                           \
-    8 /* pages per attention group: 256 positions, aligned to absolute position */
-
-/* One page of one layer and kv head, kernel-ready. Element type T by kv_type (F32, F16, BF16):
- *     K [head_dim][32 positions] T                         lanes are positions
- *     V [32 positions][head_dim rounded up to 16] T         lanes are dimensions
- * Q8_0: int8 in the same shapes; then f32 scales K [ceil(head_dim/32)][32], V [32][ceil(head_dim/32)].
- * The parts follow one another, each 64-byte aligned: K, K scales, V, V scales. */
-typedef struct ingle_kv_shape {
-    ingle_type type;
-    size_t head_dim_k, head_dim_v;
-    size_t k_scale, v, v_scale, bytes; /* byte offsets in a page slot, and its size */
-} ingle_kv_shape;
-/* False if the type is not one of F32 F16 BF16 Q8_0. */
-bool ingle_kv_shape_init(ingle_kv_shape *s, ingle_type type, size_t head_dim_k, size_t head_dim_v);
 
 /* Query rows of one sequence against one kv head. Row (t, g): token t, query head g of the group; q at
  * q + t*ld_q + g*head_dim_k, out at out + t*ld_out + g*head_dim_v. Token t sits at position pos0 + t and sees positions

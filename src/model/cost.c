@@ -1,7 +1,7 @@
 /* cost.c - what a step must do at least: bytes of weights and pages, multiplications. */
 #include "model/plan.h"
 
-#include "kern/kern.h"
+#include "kern/page.h"
 
 #include <string.h>
 

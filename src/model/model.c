@@ -50,6 +50,7 @@ ingle_status ingle_model_options_check(const ingle_model_options *opt, ingle_err
 static void model_free(ingle_model *m)
 {
     if (!m) return;
+    ingle_placement_free(&m->placement);
     ingle_plan_free(&m->program.plan);
     ingle_hparams_free(&m->hp);
     ingle_weights_free(&m->program.weights);
@@ -160,6 +161,8 @@ static ingle_status find_rank_words(ingle_model *m, ingle_error *err)
 
 static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, ingle_error *err)
 {
+    static const ingle_home cpu = {.name = "cpu", .free = UINT64_MAX};
+    const ingle_border all = {0, 0};
     ingle_status st;
     ingle_str arch = {"", 0};
     if ((st = ingle_gguf_get_str(m->gguf, "general.architecture", true, &arch, err))) return st;
@@ -173,7 +176,8 @@ static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, in
     assert(ingle_plan_is_sound(&p->plan));
     m->n_vocab = (int32_t)p->plan.n_vocab;
     p->fuse = opt->fuse;
-    return ingle_plan_positions(&p->plan, m->family, &m->hp, m->gguf, err);
+    if ((st = ingle_plan_positions(&p->plan, m->family, &m->hp, m->gguf, err))) return st;
+    return ingle_place(&m->placement, p, &cpu, 1, &all, 1, m->gguf->n_files, err);
 }
 
 static ingle_status check_vocab(ingle_model *m, ingle_error *err)
@@ -183,6 +187,7 @@ static ingle_status check_vocab(ingle_model *m, ingle_error *err)
     if (!m->vocab) return INGLE_OK;
     ingle_vocab_info_get(m->vocab, &v);
     m->n_texts = v.n_tokens;
+    m->program.plan.n_tokens = (uint32_t)v.n_tokens;
     if (v.n_tokens > m->n_vocab)
         return ingle_fail(err, INGLE_EFORMAT,
                           "tokenizer.ggml.tokens has %d entries, but the model only %d", v.n_tokens,
@@ -261,8 +266,7 @@ static ingle_status open_parts(ingle_model *m, const char *path, const ingle_mod
     if ((st = ingle_model_read_sampling(m, err))) return st;
     if (opt->parts == INGLE_PARTS_PLAN) return INGLE_OK;
     int n_threads = opt->n_threads ? opt->n_threads : ingle_default_threads();
-    return ingle_weights_load(&m->program.weights, m->gguf, n_threads, opt->progress, opt->user,
-                              err);
+    return ingle_placement_load(&m->placement, m->gguf, n_threads, opt->progress, opt->user, err);
 }
 
 ingle_status ingle_model_open(ingle_model **out, const char *path, const ingle_model_options *opt,

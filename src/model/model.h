@@ -9,6 +9,7 @@
 
 #include "base/notes.h"
 #include "model/families.h"
+#include "model/place.h"
 #include "text/text.h"
 
 struct ingle_model {
@@ -23,8 +24,9 @@ struct ingle_model {
     const ingle_family *family;
     ingle_hparams hp;
     ingle_program program;
-    int32_t n_vocab; /* rows of the output head */
-    int32_t n_texts; /* of them have a token: the vocabulary's, or all if there is none */
+    ingle_placement placement; /* of it: where it runs, and the weights there */
+    int32_t n_vocab;           /* rows of the output head */
+    int32_t n_texts;           /* of them have a token: the vocabulary's, or all if there is none */
     ingle_notes notes;
     char *sampler_order; /* as the file recommends it, or NULL */
 };

@@ -22,6 +22,7 @@ void ingle_plan_free(ingle_plan *plan)
     free(plan->instr);
     free(plan->value);
     free(plan->cache);
+    free(plan->state);
     free(plan->constant);
     memset(plan, 0, sizeof *plan);
 }
@@ -30,6 +31,101 @@ const ingle_product *ingle_instr_product(const ingle_instr *in)
 {
     ingle_cost_kind cost = ingle_op_table[in->op].cost;
     return cost == INGLE_COST_PRODUCT || cost == INGLE_COST_EXPERTS ? &in->product : NULL;
+}
+
+size_t ingle_instr_matrices(const ingle_instr *in, ingle_range list[INGLE_MAX_OUT])
+{
+    const ingle_product *p = ingle_instr_product(in);
+    uint32_t n = in->op == INGLE_OP_HEADS     ? in->heads.pieces.n
+                 : in->op == INGLE_OP_EXPERTS ? in->experts.by.n_expert
+                                              : 1;
+    for (uint32_t i = 0; p && i < p->n_out; i++) list[i] = (ingle_range){p->out[i].weight, n};
+    if (p) return p->n_out;
+    list[0] = (ingle_range){in->embed.weight, 1};
+    return ingle_op_table[in->op].cost == INGLE_COST_LOOKUP;
+}
+
+/* Appends v to a list. */
+static void name_vector(uint32_t *list, size_t *n, uint32_t v)
+{
+    if (v != INGLE_NO_VECTOR) list[(*n)++] = v;
+}
+
+static void name_norm(uint32_t *list, size_t *n, const ingle_norm *by)
+{
+    name_vector(list, n, by->weight);
+    name_vector(list, n, by->bias);
+}
+
+size_t ingle_instr_vectors(const ingle_instr *in, uint32_t list[INGLE_MAX_VECTORS])
+{
+    const ingle_product *p = ingle_instr_product(in);
+    size_t n = 0;
+    if (p && p->pre == INGLE_PRE_NORM) name_norm(list, &n, &p->norm);
+    for (uint32_t i = 0; p && i < p->n_out; i++) {
+        name_vector(list, &n, p->out[i].bias);
+        name_vector(list, &n, p->out[i].scale);
+    }
+    switch (in->op) {
+    case INGLE_OP_NORM: name_norm(list, &n, &in->norm.by); break;
+    case INGLE_OP_SEGMENT: name_vector(list, &n, in->bias.second); /* fallthrough */
+    case INGLE_OP_BIAS:
+    case INGLE_OP_GAIN: name_vector(list, &n, in->bias.vector); break;
+    case INGLE_OP_SCALE: name_vector(list, &n, in->scale.vector); break;
+    case INGLE_OP_QKV:
+        name_norm(list, &n, &in->store.q);
+        name_norm(list, &n, &in->store.k);
+        break;
+    case INGLE_OP_ATTEND: name_vector(list, &n, in->attend.sinks); break;
+    case INGLE_OP_ROUTE: name_vector(list, &n, in->route.bias); break;
+    case INGLE_OP_CONV:
+        name_vector(list, &n, in->conv.taps);
+        name_vector(list, &n, in->conv.bias);
+        break;
+    case INGLE_OP_SCAN:
+        name_vector(list, &n, in->scan.a);
+        name_vector(list, &n, in->scan.d);
+        break;
+    case INGLE_OP_DELTA: name_vector(list, &n, in->delta.a); break;
+    case INGLE_OP_EMBED:
+    case INGLE_OP_PLACE:
+    case INGLE_OP_MATMUL:
+    case INGLE_OP_HEADS:
+    case INGLE_OP_HEAD:
+    case INGLE_OP_EXPERTS:
+    case INGLE_OP_COMBINE:
+    case INGLE_OP_CLAMP:
+    case INGLE_OP_ROPE:
+    case INGLE_OP_STORE:
+    case INGLE_OP_ACT:
+    case INGLE_OP_TEMPER:
+    case INGLE_OP_GATE:
+    case INGLE_OP_MUL:
+    case INGLE_OP_ADD:
+    case INGLE_OP_COPY:
+    case INGLE_OP_SPARSE:
+    case INGLE_OP_MATCH:
+    case INGLE_OP_MIX:
+    case INGLE_OP_CORRECT:
+    case INGLE_OP_SELECT_ROWS:
+    case INGLE_OP_POOL:
+    case INGLE_OP_RESULT:
+    case INGLE_OP_COUNT: break;
+    }
+    return n;
+}
+
+uint32_t ingle_instr_cache(const ingle_instr *in)
+{
+    if (in->op == INGLE_OP_ATTEND) return in->attend.cache;
+    return in->op == INGLE_OP_STORE || in->op == INGLE_OP_QKV ? in->store.cache : UINT32_MAX;
+}
+
+uint32_t ingle_instr_state(const ingle_instr *in)
+{
+    if (in->op == INGLE_OP_CONV) return in->conv.state;
+    if (in->op == INGLE_OP_SCAN) return in->scan.state.id;
+    return in->op == INGLE_OP_DELTA ? in->delta.state.id : UINT32_MAX;
 }
 
 bool ingle_instr_updates(const ingle_instr *in, size_t i)

@@ -209,12 +209,12 @@ typedef struct ingle_choice {
 
 #define INGLE_CHOICE_FLOATS (sizeof(ingle_choice) / sizeof(float))
 
-/* A state that is carried from token to token: floats [at, at + floats of it) of the sequence's. */
+/* A state that is carried from token to token: [n_heads][n_state][head_dim rounded up to 16]. */
 typedef struct ingle_heads_state {
     uint32_t n_heads, head_dim;
     uint32_t n_groups; /* the heads of a group share B and C, or q and k */
     uint32_t n_state;  /* what a head keeps of each channel */
-    size_t at;
+    uint32_t id;       /* of the plan's states */
 } ingle_heads_state;
 
 #define INGLE_MAX_STREAMS 16 /* of MIX and CORRECT */
@@ -310,7 +310,7 @@ typedef struct ingle_instr {
             uint32_t taps, bias; /* vectors: [n_taps][width] */
             uint32_t n_taps;
             ingle_act_fn act; /* SILU or NONE */
-            size_t state;     /* the inputs before, [n_taps - 1][width] */
+            uint32_t state;   /* of the plan's: the inputs before, [n_taps - 1][width] */
         } conv;
         struct { /* SCAN: dst = selective scan of src[0] with steps src[1] (Gu and Dao 2023; Dao and
                   * Gu 2024) */
@@ -368,6 +368,8 @@ typedef struct ingle_plan {
     size_t n_value, cap_value;
     ingle_cache *cache;
     size_t n_cache, cap_cache;
+    size_t *state; /* [n_state] floats that every sequence has of it */
+    size_t n_state, cap_state;
     ingle_rope_table rope[INGLE_ROPE_TABLES];
     size_t n_rope;
     float *constant; /* ALiBi slopes */
@@ -380,7 +382,7 @@ typedef struct ingle_plan {
     uint32_t n_positions;      /* that PLACE knows; 0: there is no end */
     uint32_t n_vector, n_rank; /* floats of a pooled vector, of a rank; 0: cannot */
     bool tied_head;            /* HEAD reads the embedding */
-    size_t state_floats;       /* of a sequence; 0: no layer is recurrent */
+    uint32_t n_tokens;         /* HEAD's rows from there on have no token; at most n_vocab */
 } ingle_plan;
 
 /* All that a backend runs. */
@@ -393,7 +395,17 @@ typedef struct ingle_program {
 
 void ingle_plan_free(ingle_plan *plan);
 
-/* The matrices of an instruction, or NULL. */
+/* The weights that an instruction reads: matrices first .. first + n - 1, and vectors. Return how many. */
+typedef struct ingle_range {
+    uint32_t first, n;
+} ingle_range;
+#define INGLE_MAX_VECTORS 12
+size_t ingle_instr_matrices(const ingle_instr *in, ingle_range list[INGLE_MAX_OUT]);
+size_t ingle_instr_vectors(const ingle_instr *in, uint32_t list[INGLE_MAX_VECTORS]);
+/* The cache it stores into or attends over; the state it carries on; UINT32_MAX: none. */
+uint32_t ingle_instr_cache(const ingle_instr *in);
+uint32_t ingle_instr_state(const ingle_instr *in);
+/* The product of an instruction, or NULL. */
 const ingle_product *ingle_instr_product(const ingle_instr *in);
 /* Whether the instruction changes, or adds to, what dst[i] held before. */
 bool ingle_instr_updates(const ingle_instr *in, size_t i);

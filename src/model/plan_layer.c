@@ -236,6 +236,7 @@ ingle_status ingle_plan_build(ingle_program *program, const ingle_family *family
     if (n_vocab == 0 || n_vocab > INT32_MAX / 2)
         return ingle_fail(err, INGLE_EFORMAT, "tensor 'token_embd.weight' has %zu rows", n_vocab);
     plan->n_vocab = (uint32_t)n_vocab;
+    plan->n_tokens = plan->n_vocab;
     plan->n_embd = hp->n_embd;
     plan->n_constant = hp->alibi_bias != 0.0f ? hp->n_head : 0;
     embed(&b);

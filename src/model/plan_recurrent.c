@@ -3,15 +3,20 @@
  * gated delta rule (Qwen 3-Next, 3.5). */
 #include "model/build.h"
 
+#include "base/mem.h"
+
 #include <math.h>
 
-/* Where n_rows rows of n floats, padded to whole vectors, lie in the state of every sequence.
- * Hyper-parameters are bounded, so 64 bits hold the sum of all layers. */
-static size_t keep(builder *b, size_t n_rows, size_t n)
+/* A state of n_rows rows of n floats, padded to whole vectors, of every sequence. Hyper-parameters are
+ * bounded, so 64 bits hold the sum of all layers. */
+static uint32_t keep(builder *b, size_t n_rows, size_t n)
 {
-    size_t at = b->plan->state_floats;
-    b->plan->state_floats += n_rows * ingle_round_up(n, 16);
-    return at;
+    ingle_plan *p = b->plan;
+    if (!b->st && !ingle_grow(&p->state, &p->cap_state, p->n_state + 1, sizeof *p->state))
+        b->st = ingle_fail(b->err, INGLE_ENOMEM, "no memory for the plan");
+    if (b->st) return 0;
+    p->state[p->n_state] = n_rows * ingle_round_up(n, 16);
+    return (uint32_t)p->n_state++;
 }
 
 /* act(convolution of x over the last tokens + bias). */
@@ -85,7 +90,7 @@ static val scan(builder *b, val x, val dt, val bc, uint32_t offset, bool by_chan
                                .n_groups = by_channel ? 1 : r->n_groups,
                                .n_state = r->n_state};
     state.head_dim = r->n_inner / state.n_heads;
-    state.at = keep(b, (size_t)state.n_heads * r->n_state, state.head_dim);
+    state.id = keep(b, (size_t)state.n_heads * r->n_state, state.head_dim);
     in->scan.state = state;
     return y;
 }
@@ -195,7 +200,7 @@ static val delta(builder *b, val n)
                                           .head_dim = head_dim,
                                           .n_groups = r->n_groups,
                                           .n_state = r->n_state,
-                                          .at = keep(b, (size_t)n_heads * r->n_state, head_dim)};
+                                          .id = keep(b, (size_t)n_heads * r->n_state, head_dim)};
     uint32_t weight = vector(b, "ssm_norm.weight", head_dim);
     norm_heads(b, y, weight, n_heads, head_dim);
     gate(b, y, o.z);

@@ -1,12 +1,9 @@
-/* weights.h - the tensors of a model: matrices packed for the kernels, vectors as f32.
- * Owns       one arena with all of them but those that are mapped, and the mapped files.
- * Depends on gguf/gguf.h, quant/quant.h, base/pool.h.
- * Invariant  offsets are planned before anything is allocated: `bytes` is exact. Every mapped row
- *            lies within a mapping, which the checks of gguf.h found to lie within its file. */
+/* weights.h - what a plan claims of a file's tensors: matrices and vectors by number.
+ * Owns       the lists; store.h says where the bytes lie.
+ * Depends on gguf/gguf.h, quant/quant.h. */
 #ifndef INGLE_MODEL_WEIGHTS_H
 #define INGLE_MODEL_WEIGHTS_H
 
-#include "base/pool.h"
 #include "gguf/gguf.h"
 #include "quant/quant.h"
 
@@ -15,24 +12,16 @@ typedef struct ingle_matrix {
     size_t first_row; /* of the tensor; a fused tensor is several matrices */
     bool pair;        /* of two rows of the tensor, first_row and second_row */
     size_t second_row;
-    bool mapped;   /* stays rows of the file */
-    size_t offset; /* in the arena, unless mapped */
-    ingle_packed packed;
+    bool mapped;         /* stays rows of the file */
+    ingle_packed packed; /* its shape, without data */
 } ingle_matrix;
 
 typedef struct ingle_vector {
     const ingle_gguf_tensor *tensor;
     size_t first; /* element of the tensor */
     size_t turn;  /* rows it was in the file, which are columns here; 0: as in the file */
-    size_t offset, n;
-    const float *data;
+    size_t n;
 } ingle_vector;
-
-/* What is mapped of one file: whole pages that hold all its matrices. */
-typedef struct ingle_mapping {
-    uint64_t from, end; /* in the file; end 0: none of it */
-    const uint8_t *data;
-} ingle_mapping;
 
 typedef struct ingle_weights {
     bool in_place;    /* all matrices are mapped */
@@ -45,10 +34,6 @@ typedef struct ingle_weights {
     size_t n_vector, cap_vector;
     bool *used;
     size_t n_tensors; /* by index in the GGUF: claimed by the plan */
-    size_t bytes;
-    uint8_t *mem;
-    ingle_mapping *mapping; /* [n_files] if anything is mapped */
-    size_t n_files;
 } ingle_weights;
 
 ingle_status ingle_weights_init(ingle_weights *w, const ingle_gguf *g, bool in_place,
@@ -87,14 +72,5 @@ ingle_status ingle_weights_row(ingle_weights *w, const ingle_gguf *g, const char
 /* A tensor [n] fastest by [n_vectors] turned over: n runs of one element of each vector. */
 ingle_status ingle_weights_turned(ingle_weights *w, const ingle_gguf *g, const char *name, size_t n,
                                   size_t n_vectors, uint32_t *index, ingle_error *err);
-
-/* Bytes of the files that are mapped. */
-uint64_t ingle_weights_mapped(const ingle_weights *w);
-
-/* Reads the vectors, maps what is mapped, reads and packs the rest with n_threads threads. progress may be NULL; it runs on the calling
- * thread, not in place. */
-ingle_status ingle_weights_load(ingle_weights *w, const ingle_gguf *g, int n_threads,
-                                bool (*progress)(void *user, double share), void *user,
-                                ingle_error *err);
 
 #endif

@@ -6,7 +6,8 @@
 /* Of a sequence, by position. */
 static const uint8_t **pages_of(const ingle_backend *b, size_t i_seq, ingle_group group)
 {
-    return b->page + b->page_first[i_seq * INGLE_GROUPS + group];
+    size_t slot = b->batch->seqs[i_seq].slot;
+    return b->page + (slot * INGLE_GROUPS + group) * (b->opt.n_ctx / INGLE_PAGE);
 }
 
 static uint8_t *slot(const worker *w, size_t t, const cpu_cache *cache, size_t head)
@@ -82,7 +83,7 @@ static void attend_task(const worker *w, const ingle_instr *in, const cpu_span *
                         .sinks = sinks ? sinks + first : NULL,
                         .slopes = in->attend.slopes == INGLE_NO_VECTOR
                                       ? NULL
-                                      : b->plan.constant + in->attend.slopes + first,
+                                      : b->program->plan.constant + in->attend.slopes + first,
                         .q = row(w, in->src[0], s->first + t0) + first * kv->head_dim_k,
                         .ld_q = stride(w, in->src[0]),
                         .out = row(w, in->dst[0], s->first + t0) + first * kv->head_dim_v,

@@ -3,74 +3,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page holds 32 positions of every cache of its group, one after the other. cache may be NULL. Sizes
- * were bounded by the checks on hyper-parameters: 4,096 caches of 65,536 heads of 1 MiB fit. */
-static ingle_status lay_pages(const ingle_plan *plan, const ingle_backend_options *opt,
-                              cpu_cache *cache, cpu_pools *pools, ingle_error *err)
+/* Bytes of a slot of recurrent state, and of all slots. at[i]: where state i of the plan lies in a slot,
+ * in floats; may be NULL. */
+static ingle_status lay_states(const ingle_placement *p, size_t home,
+                               const ingle_backend_options *opt, size_t *at, size_t *slot,
+                               size_t *all, ingle_error *err)
 {
-    ingle_kv_shape kv;
-    *pools = (cpu_pools){{0}, {0}, 0};
-    if (!ingle_kv_shape_init(&kv, opt->kv_type, 1, 1)) {
-        const char *name = ingle_type_known_name((unsigned)opt->kv_type);
-        return ingle_fail(err, INGLE_EUNSUPPORTED,
-                          "option 'kv_type': %s is not supported (F32, F16, BF16, Q8_0 are)",
-                          name ? name : "an unknown type");
+    const ingle_plan *plan = &p->program->plan;
+    size_t n = 0;
+    for (uint32_t i = 0; i < plan->n_state; i++) {
+        bool here = ingle_place_has_state(p, home, i);
+        if (at) at[i] = here ? n : SIZE_MAX;
+        if (here) n += plan->state[i];
     }
-    for (size_t i = 0; i < plan->n_cache; i++) {
-        const ingle_cache *c = &plan->cache[i];
-        ingle_kv_shape_init(&kv, opt->kv_type, c->head_dim_k, c->head_dim_v);
-        ingle_group group = ingle_cache_group(c);
-        size_t *bytes = &pools->page_bytes[group];
-        if (cache)
-            cache[i] = (cpu_cache){.kv = kv, .group = group, .at = *bytes, .n_heads = c->n_head_kv};
-        *bytes += kv.bytes * c->n_head_kv;
-    }
-    for (int g = 0; g < INGLE_GROUPS; g++) {
-        size_t bytes;
-        pools->at[g] = pools->bytes;
-        if (!ingle_mul_ok(pools->page_bytes[g], opt->n_pages[g], &bytes) ||
-            !ingle_add_ok(pools->bytes, bytes, &pools->bytes))
-            return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu KV pages of %zu bytes",
-                              opt->n_pages[g], pools->page_bytes[g]);
-    }
-    return INGLE_OK;
-}
-
-/* Bytes of a slot of recurrent state, and of all slots. */
-static ingle_status state_size(const ingle_plan *plan, const ingle_backend_options *opt,
-                               size_t *slot, size_t *all, ingle_error *err)
-{
-    *slot = plan->state_floats * sizeof(float);
+    *slot = n * sizeof(float);
     if (ingle_mul_ok(*slot, opt->n_states, all)) return INGLE_OK;
     return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu recurrent states of %zu bytes",
                       opt->n_states, *slot);
 }
 
-static size_t state_bytes_of(const ingle_backend *b)
+static size_t all_state_bytes(const ingle_backend *b)
 {
     return b->state_bytes * b->opt.n_states;
 }
 
-static ingle_status cpu_memory(const ingle_program *program, const ingle_backend_options *opt,
-                               size_t *kv, size_t *state, size_t *scratch, ingle_error *err)
+static ingle_status cpu_memory(const ingle_placement *p, size_t home,
+                               const ingle_backend_options *opt, ingle_home_memory *mem,
+                               ingle_error *err)
 {
     ingle_kern k;
     cpu_layout at = {0};
     cpu_pools pools;
-    ingle_plan plan;
-    size_t slot_bytes;
-    ingle_status st = lay_pages(&program->plan, opt, NULL, &pools, err);
-    if (!st) st = state_size(&program->plan, opt, &slot_bytes, state, err);
-    if (!st)
-        st = ingle_plan_fuse(&plan, &program->plan, 0, program->plan.n_instr, program->fuse, err);
+    cpu_part *parts;
+    size_t slot_bytes, n_parts, states;
+    ingle_status st = cpu_lay_pages(p, home, opt, NULL, &pools, err);
+    if (!st) st = lay_states(p, home, opt, NULL, &slot_bytes, &states, err);
     if (st) return st;
-    ingle_kern_init(&k, program->isa);
-    st = cpu_lay_out(&at, &plan, &program->weights, opt, &k, err);
+    st = cpu_parts(&parts, &n_parts, p, home, err);
+    ingle_kern_init(&k, p->program->isa);
+    if (!st) st = cpu_lay_out(&at, parts, n_parts, p, home, opt, &k, err);
     free(at.value);
-    ingle_plan_fused_free(&plan);
-    *scratch = ingle_pages_bytes(at.total);
-    *kv = ingle_pages_bytes(pools.bytes);
-    *state = *state ? ingle_pages_bytes(*state) : 0;
+    cpu_parts_free(parts, n_parts);
+    mem->scratch = ingle_pages_bytes(at.total);
+    mem->kv = ingle_pages_bytes(pools.bytes);
+    mem->state = states ? ingle_pages_bytes(states) : 0;
     return st;
 }
 
@@ -82,23 +58,44 @@ static void cpu_close(ingle_backend *b)
     free(b->cache);
     free(b->at.value);
     free(b->value);
-    ingle_plan_fused_free(&b->plan);
+    free(b->state_at);
+    cpu_parts_free(b->part, b->n_parts);
     ingle_pages_free(b->pages, b->pools.bytes);
-    ingle_pages_free(b->states, state_bytes_of(b));
+    ingle_pages_free(b->states, all_state_bytes(b));
     ingle_pages_free(b->arena, b->at.total);
     free(b);
 }
 
-static void cpu_clear(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n)
+static ingle_status cpu_read_state(ingle_backend *b, uint32_t slot, void *to, ingle_error *err)
 {
-    size_t bytes = b->pools.page_bytes[group];
-    for (size_t i = 0; i < n; i++)
-        memset(b->pages + b->pools.at[group] + pages[i] * bytes, 0, bytes);
+    (void)err;
+    if (b->state_bytes) memcpy(to, b->states + slot * b->state_bytes, b->state_bytes);
+    return INGLE_OK;
 }
 
-static void cpu_copy_state(ingle_backend *b, uint32_t to, uint32_t from)
+static ingle_status cpu_write_state(ingle_backend *b, uint32_t slot, const void *from,
+                                    ingle_error *err)
 {
-    memcpy(b->states + to * b->state_bytes, b->states + from * b->state_bytes, b->state_bytes);
+    (void)err;
+    if (b->state_bytes) memcpy(b->states + slot * b->state_bytes, from, b->state_bytes);
+    return INGLE_OK;
+}
+
+static size_t cpu_state_bytes(const ingle_backend *b)
+{
+    return b->state_bytes;
+}
+
+static float *cpu_rows_new(ingle_backend *b, size_t n)
+{
+    (void)b;
+    return ingle_new(n, sizeof(float));
+}
+
+static void cpu_rows_free(ingle_backend *b, float *rows)
+{
+    (void)b;
+    free(rows);
 }
 
 static float *floats_at(const ingle_backend *b, size_t offset)
@@ -108,7 +105,7 @@ static float *floats_at(const ingle_backend *b, size_t offset)
 
 static void place(ingle_backend *b)
 {
-    for (size_t i = 0; i < b->plan.n_value; i++)
+    for (size_t i = 0; i < b->program->plan.n_value; i++)
         b->value[i] = b->at.value[i] == SIZE_MAX ? NULL : floats_at(b, b->at.value[i]);
     b->logits = floats_at(b, b->at.logits);
     for (size_t i = 0; i < INGLE_ROPE_TABLES; i++)
@@ -118,7 +115,6 @@ static void place(ingle_backend *b)
     b->span[0] = (cpu_span *)(void *)(b->arena + b->at.spans);
     b->span[1] = b->span[0] + b->opt.n_seqs;
     b->page = (const uint8_t **)(void *)(b->arena + b->at.pages);
-    b->page_first = (size_t *)(void *)(b->arena + b->at.page_first);
     b->counter = (cpu_counter *)(void *)(b->arena + b->at.counters);
     for (int i = 0; i < CPU_DUES; i++)
         b->heads[i] = (cpu_counter *)(void *)(b->arena + b->at.heads[i]);
@@ -138,7 +134,7 @@ static void touch(void *arg, ingle_pool *pool, int i_thread, int n_threads)
     (void)pool;
     touch_part(b->arena, b->at.total, (size_t)i_thread, (size_t)n_threads);
     touch_part(b->pages, b->pools.bytes, (size_t)i_thread, (size_t)n_threads);
-    if (b->states) touch_part(b->states, state_bytes_of(b), (size_t)i_thread, (size_t)n_threads);
+    if (b->states) touch_part(b->states, all_state_bytes(b), (size_t)i_thread, (size_t)n_threads);
 }
 
 /* Everything is taken at once (touch()), so that no later token finds the machine without memory.
@@ -146,7 +142,7 @@ static void touch(void *arg, ingle_pool *pool, int i_thread, int n_threads)
 static ingle_status take_memory(ingle_backend *b, ingle_error *err)
 {
     uint64_t available = ingle_memory_available("", true);
-    size_t states = state_bytes_of(b), cache;
+    size_t states = all_state_bytes(b), cache;
     bool fits = ingle_add_ok(b->pools.bytes, states, &cache);
     if (!fits || cache > available || b->at.total > available - cache)
         return ingle_fail(err, INGLE_ENOMEM,
@@ -164,40 +160,54 @@ static ingle_status take_memory(ingle_backend *b, ingle_error *err)
                       b->pools.bytes, states, b->at.total);
 }
 
-static ingle_status cpu_open(ingle_backend **out, const ingle_program *program,
-                             const ingle_backend_options *opt, ingle_error *err)
+static ingle_status no_memory(ingle_error *err)
 {
-    const ingle_plan *plain = &program->plan;
-    ingle_backend *b = ingle_new(1, sizeof *b);
-    *out = NULL;
-    if (!b) return ingle_fail(err, INGLE_ENOMEM, "no memory for the CPU backend");
-    b->program = program;
-    b->opt = *opt;
-    ingle_kern_init(&b->kern, program->isa);
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for the CPU backend");
+}
+
+/* All that is known before memory is taken. */
+static ingle_status plan_all(ingle_backend *b, ingle_error *err)
+{
+    const ingle_placement *p = b->placement;
+    const ingle_plan *plain = &b->program->plan;
     size_t states;
-    ingle_status st = INGLE_ENOMEM;
     b->cache = ingle_new(plain->n_cache, sizeof *b->cache);
     b->value = ingle_new(plain->n_value, sizeof(float *));
-    if (!b->cache || !b->value) {
-        ingle_fail(err, st, "no memory for the CPU backend");
-        goto fail;
-    }
-    st = ingle_plan_fuse(&b->plan, plain, 0, plain->n_instr, program->fuse, err);
-    if (!st) st = lay_pages(plain, opt, b->cache, &b->pools, err);
-    if (!st) st = state_size(plain, opt, &b->state_bytes, &states, err);
-    if (!st) st = cpu_lay_out(&b->at, &b->plan, &program->weights, opt, &b->kern, err);
-    if (st) goto fail;
-    for (size_t i = 0; i < plain->n_cache; i++)
+    b->state_at = ingle_new(plain->n_state, sizeof *b->state_at);
+    if (!b->cache || !b->value || !b->state_at) return no_memory(err);
+    ingle_status st = cpu_parts(&b->part, &b->n_parts, p, b->home, err);
+    for (size_t i = 0; i < b->n_parts; i++) b->n_instr += b->part[i].plan.n_instr;
+    if (!st) st = cpu_lay_pages(p, b->home, &b->opt, b->cache, &b->pools, err);
+    if (!st) st = lay_states(p, b->home, &b->opt, b->state_at, &b->state_bytes, &states, err);
+    if (!st) st = cpu_lay_out(&b->at, b->part, b->n_parts, p, b->home, &b->opt, &b->kern, err);
+    for (size_t i = 0; !st && i < plain->n_cache; i++)
         b->cache[i].due = cpu_due_of(&b->at, b->cache[i].n_heads);
-    if ((st = take_memory(b, err))) goto fail;
-    if ((st = ingle_pool_open(&b->pool, opt->n_threads, err))) goto fail;
+    return st;
+}
+
+static ingle_status cpu_open(ingle_backend **out, const ingle_placement *placement, size_t home,
+                             const ingle_backend_options *opt, ingle_error *err)
+{
+    ingle_backend *b = ingle_new(1, sizeof *b);
+    *out = NULL;
+    if (!b) return no_memory(err);
+    b->placement = placement;
+    b->program = placement->program;
+    b->store = &placement->store[home];
+    b->home = home;
+    b->opt = *opt;
+    ingle_kern_init(&b->kern, b->program->isa);
+    ingle_status st = plan_all(b, err);
+    if (!st) st = take_memory(b, err);
+    if (!st) st = ingle_pool_open(&b->pool, opt->n_threads, err);
+    if (st) {
+        cpu_close(b);
+        return st;
+    }
     ingle_pool_run(b->pool, touch, b);
     place(b);
     *out = b;
     return INGLE_OK;
-fail:
-    cpu_close(b);
-    return st;
 }
 
 const ingle_backend_ops ingle_backend_cpu = {
@@ -205,9 +215,21 @@ const ingle_backend_ops ingle_backend_cpu = {
     .open = cpu_open,
     .close = cpu_close,
     .memory = cpu_memory,
-    .clear = cpu_clear,
-    .copy_state = cpu_copy_state,
-    .run = cpu_run,
+    .begin = cpu_begin,
+    .part = cpu_run_part,
+    .end = cpu_end,
+    .take = cpu_take,
+    .put = cpu_put,
+    .copy_pages = cpu_copy_pages,
+    .read_pages = cpu_read_pages,
+    .write_pages = cpu_write_pages,
+    .shift_pages = cpu_shift_pages,
+    .page_bytes = cpu_page_bytes,
+    .read_state = cpu_read_state,
+    .write_state = cpu_write_state,
+    .state_bytes = cpu_state_bytes,
+    .rows_new = cpu_rows_new,
+    .rows_free = cpu_rows_free,
     .limits = cpu_limits,
     .profile = cpu_profile_switch,
     .profile_total = cpu_profile_total,

@@ -1,5 +1,5 @@
 /* cpu.h - the CPU backend from inside: its arena, what a run carries, and what its files share.
- * Each file calls only those before it: layout.c, elem.c (functions of one row), product.c, attend.c,
+ * Each file calls only those before it: layout.c, pages.c, elem.c (functions of one row), product.c, attend.c,
  * experts.c, heads.c, recur.c, embed.c, rows.c (small instructions), profile.c, limits.c, run.c (the
  * walk through the plan), cpu.c. */
 #ifndef INGLE_BACKEND_CPU_CPU_H
@@ -23,7 +23,7 @@ typedef struct cpu_layout {
     size_t acts[3], acts_bytes[3];  /* shared activations by class, n_batch rows */
     size_t pair_acts[3];            /* a row for each expert of a token */
     size_t rope[INGLE_ROPE_TABLES]; /* [n_batch][n_rot/2] cosine and sine; SIZE_MAX: not used */
-    size_t tok_seq, tok_pos, spans, pages, page_first, counters, heads[CPU_DUES], chosen;
+    size_t tok_seq, tok_pos, spans, pages, counters, heads[CPU_DUES], chosen;
     size_t n_heads[CPU_DUES];           /* 0: unused */
     size_t thread, thread_bytes;        /* private part of thread 0; stride */
     size_t t_row, t_acts[3], t_scratch; /* offsets in the private part */
@@ -80,9 +80,20 @@ typedef struct cpu_profile {
     ingle_profile_row *rows; /* [n_instr] */
 } cpu_profile;
 
+/* A stretch of the plan that this home runs. */
+typedef struct cpu_part {
+    size_t i_stretch; /* of the placement */
+    ingle_plan plan;  /* fused */
+    size_t base;      /* its first instruction, of those of all parts */
+} cpu_part;
+
 struct ingle_backend {
-    const ingle_program *program; /* outlives the backend */
-    ingle_plan plan;              /* of the program, fused */
+    const ingle_placement *placement; /* outlives the backend */
+    const ingle_program *program;
+    const ingle_store *store;
+    size_t home;
+    cpu_part *part;          /* [n_parts] */
+    size_t n_parts, n_instr; /* n_instr: of all parts */
     ingle_backend_options opt;
     ingle_kern kern;
     ingle_pool *pool;
@@ -91,47 +102,76 @@ struct ingle_backend {
     uint8_t *pages;
     uint8_t *states;    /* slots of recurrent state */
     size_t state_bytes; /* of a slot */
+    size_t *state_at;   /* [n_state of the plan] floats from a slot's begin; SIZE_MAX: not here */
     cpu_layout at;
     uint8_t *arena;
 
     cpu_profile profile;
 
-    /* the run in progress */
+    const uint8_t **page; /* [n_seqs slots][INGLE_GROUPS][n_ctx / 32] addresses of pages */
+
+    /* the step in progress */
     const ingle_batch *batch;
-    int n_running; /* threads that it ran on */
-    float **value; /* [n_value] */
+    const cpu_part *now; /* the part that runs */
+    bool has_angles;     /* RoPE of its tokens is there */
+    int n_running;       /* threads that the part ran on */
+    float **value;       /* [n_value] */
     float *logits;
     float *rope[INGLE_ROPE_TABLES];
     uint32_t *tok_seq; /* [n_tokens] */
     uint32_t *tok_pos;
     cpu_span *span[2]; /* by domain: of tokens [n_seqs], of wanted rows [n_batch at most] */
     size_t n_spans[2];
-    const uint8_t **page; /* page addresses of all sequences */
-    size_t *page_first;   /* [n_seqs][INGLE_GROUPS] into page */
-    cpu_counter *counter;
+    cpu_counter *counter;         /* of all parts' instructions */
     cpu_counter *heads[CPU_DUES]; /* [n_heads] rows of q, k and v computed so far of each kv head,
                                    * where nobody waits for all */
     bool single;                  /* one token of each sequence */
     atomic_uint *chosen;          /* [n_counters of the plan] tokens that go to an expert, so far */
 };
 
-/* layout.c. The caller frees at->value. */
-ingle_status cpu_lay_out(cpu_layout *at, const ingle_plan *plan, const ingle_weights *weights,
-                         const ingle_backend_options *opt, const ingle_kern *k, ingle_error *err);
+/* layout.c. The stretches of a home, fused; the caller frees them. */
+ingle_status cpu_parts(cpu_part **out, size_t *n, const ingle_placement *p, size_t home,
+                       ingle_error *err);
+void cpu_parts_free(cpu_part *parts, size_t n);
+/* The caller frees at->value. */
+ingle_status cpu_lay_out(cpu_layout *at, const cpu_part *parts, size_t n_parts,
+                         const ingle_placement *p, size_t home, const ingle_backend_options *opt,
+                         const ingle_kern *k, ingle_error *err);
 /* Which of the counters heads of such a number have; CPU_DUES: none. */
 uint32_t cpu_due_of(cpu_layout *at, size_t n_heads);
 /* Whether `in` and the two after it are a product of q, k and v, what stores, and attention: a batch
  * of single tokens goes through them without a barrier. */
 bool cpu_is_chain(const ingle_instr *in, size_t n_left);
 
-void cpu_run(ingle_backend *b, const ingle_batch *batch);
+/* run.c */
+ingle_status cpu_begin(ingle_backend *b, const ingle_batch *batch, ingle_error *err);
+ingle_status cpu_run_part(ingle_backend *b, size_t i_stretch, ingle_error *err);
+ingle_status cpu_end(ingle_backend *b, ingle_error *err);
+ingle_status cpu_take(ingle_backend *b, ingle_val v, float *to, ingle_error *err);
+ingle_status cpu_put(ingle_backend *b, ingle_val v, const float *from, ingle_error *err);
+
+/* pages.c: where caches lie in the pages of a home; cache may be NULL. */
+ingle_status cpu_lay_pages(const ingle_placement *p, size_t home, const ingle_backend_options *opt,
+                           cpu_cache *cache, cpu_pools *pools, ingle_error *err);
+void cpu_clear_pages(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n);
+ingle_status cpu_copy_pages(ingle_backend *b, ingle_group group, const uint32_t *to,
+                            const uint32_t *from, size_t n, ingle_error *err);
+ingle_status cpu_read_pages(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n,
+                            void *to, ingle_error *err);
+ingle_status cpu_write_pages(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n,
+                             const void *from, ingle_error *err);
+ingle_status cpu_shift_pages(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n,
+                             int32_t by, ingle_error *err);
+size_t cpu_page_bytes(const ingle_backend *b, ingle_group group);
+
+/* limits.c */
 ingle_status cpu_limits(ingle_backend *b, ingle_limits *limits, ingle_error *err);
 
 /* profile.c */
 ingle_status cpu_profile_switch(ingle_backend *b, bool on, ingle_error *err);
 void cpu_profile_total(const ingle_backend *b, ingle_profile *total);
 bool cpu_profile_row(const ingle_backend *b, size_t i, ingle_profile_row *row);
-/* Adds the run that began at `begun` and has just ended; its batch is still there. */
+/* Adds the part that began at `begun` and has just ended; its batch is still there. */
 void cpu_profile_add(ingle_backend *b, double begun);
 
 #endif

@@ -79,7 +79,7 @@ void cpu_norm_heads(const worker *w, const ingle_norm *by, float *x, uint32_t n_
 void cpu_angles(const worker *w, uint32_t table, size_t t)
 {
     const ingle_backend *b = w->b;
-    const ingle_rope_table *rope = &b->plan.rope[table];
+    const ingle_rope_table *rope = &b->program->plan.rope[table];
     bool stretched = rope->freq_long && (double)b->opt.n_ctx > rope->n_ctx_orig;
     const double *freq = stretched ? rope->freq_long : rope->freq;
     float *cs = b->rope[table] + t * rope->n_rot;
@@ -93,7 +93,7 @@ void cpu_angles(const worker *w, uint32_t table, size_t t)
 void cpu_rope_heads(const worker *w, uint32_t table, float *x, size_t t, uint32_t n_heads,
                     uint32_t head_dim)
 {
-    const ingle_rope_table *rope = &w->b->plan.rope[table];
+    const ingle_rope_table *rope = &w->b->program->plan.rope[table];
     const float *cs = w->b->rope[table] + t * rope->n_rot;
     for (uint32_t h = 0; h < n_heads; h++)
         w->b->kern.rope(x + h * head_dim, cs, rope->n_rot, rope->halves);

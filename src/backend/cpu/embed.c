@@ -30,11 +30,11 @@ static void pool_text(const worker *w, const ingle_instr *in, size_t i, size_t f
 void cpu_pool(const worker *w, const ingle_instr *in)
 {
     const ingle_batch *batch = w->b->batch;
-    size_t width = w->b->plan.n_embd, from, to;
+    size_t width = w->b->program->plan.n_embd, from, to;
     if (batch->pooling == INGLE_POOLING_NONE) {
         split(w, batch->n_rows, &from, &to);
         for (size_t r = from; r < to; r++)
-            memcpy(batch->row_out[r], row(w, in->src[0], r), width * sizeof(float));
+            memcpy(batch->rows[r].out, row(w, in->src[0], r), width * sizeof(float));
         return;
     }
     columns(w, width, &from, &to);

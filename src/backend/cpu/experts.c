@@ -111,7 +111,7 @@ static const uint32_t *first_rows(const worker *w, const ingle_choosing *by)
 /* Pair p of v. */
 static float *pair(const worker *w, ingle_val v, size_t p)
 {
-    return w->b->value[v] + p * w->b->plan.value[v].width;
+    return w->b->value[v] + p * w->b->program->plan.value[v].width;
 }
 
 /* Row p of what the token's experts made so far, after the prologue. */
@@ -164,7 +164,7 @@ static void prepare(const worker *w, const ingle_instr *in, bool alone, const ui
     const ingle_product *product = &in->product;
     bool as_float = wants(w, product, INGLE_ACT_F32);
     size_t m = alone ? 1 : n_rows(w, in) * in->experts.by.n_used, from, to;
-    size_t n_cols = b->plan.value[in->src[0]].width;
+    size_t n_cols = b->program->plan.value[in->src[0]].width;
     const float *x = alone      ? row(w, in->src[0], 0)
                      : as_float ? pair(w, in->dst[INGLE_WAITS], 0)
                                 : NULL;

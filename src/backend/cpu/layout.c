@@ -14,6 +14,36 @@ static size_t take(size_t *total, size_t n)
     return at;
 }
 
+/* ---- parts ---- */
+
+ingle_status cpu_parts(cpu_part **out, size_t *n, const ingle_placement *p, size_t home,
+                       ingle_error *err)
+{
+    const ingle_program *program = p->program;
+    size_t base = 0;
+    *n = 0;
+    if (!(*out = ingle_new(p->n_stretches, sizeof **out)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the CPU backend");
+    for (size_t i = 0; i < p->n_stretches; i++) {
+        const ingle_stretch *s = &p->stretch[i];
+        if (s->home != home) continue;
+        cpu_part *part = &(*out)[*n];
+        *part = (cpu_part){.i_stretch = i, .base = base};
+        ingle_status st =
+            ingle_plan_fuse(&part->plan, &program->plan, s->first, s->n, program->fuse, err);
+        if (st) return st;
+        base += part->plan.n_instr;
+        ++*n;
+    }
+    return INGLE_OK;
+}
+
+void cpu_parts_free(cpu_part *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) ingle_plan_fused_free(&parts[i].plan);
+    free(parts);
+}
+
 /* ---- values ---- */
 
 bool cpu_is_chain(const ingle_instr *in, size_t n_left)
@@ -88,36 +118,70 @@ static size_t value_bytes(const ingle_value *v, const ingle_backend_options *opt
     return ingle_round_up(rows * v->times * v->width * sizeof(float), INGLE_ALIGN);
 }
 
-/* Room for all values, and for the rows of logits that HEAD works on. */
-static bool place_values(cpu_layout *at, const ingle_plan *plan, const ingle_weights *w,
-                         const ingle_backend_options *opt)
+/* From when to when a value needs its room, in instructions of all parts. */
+typedef struct life {
+    size_t first, last; /* first SIZE_MAX: never */
+} life;
+
+/* It needs it from `first` to `last` too. */
+static void extend(life *l, size_t first, size_t last)
 {
-    const size_t none = SIZE_MAX;
-    size_t *next = ingle_new(plan->n_value, sizeof *next); /* values by their first instruction */
-    size_t *head = ingle_new(plan->n_instr, sizeof *head);
-    size_t n_rows = opt->n_batch < INGLE_HEAD_ROWS ? opt->n_batch : INGLE_HEAD_ROWS;
-    size_t logits = ingle_round_up(n_rows * plan->n_vocab * sizeof(float), INGLE_ALIGN);
-    bool ok = next && head;
-    rooms r = {0};
-    for (size_t i = 0; ok && i < plan->n_instr; i++) head[i] = none;
-    for (size_t v = plan->n_value; ok && v-- > 0;) {
-        size_t from, to;
-        at->value[v] = none;
+    if (l->first == SIZE_MAX) *l = (life){first, last};
+    if (first < l->first) l->first = first;
+    if (last > l->last) l->last = last;
+}
+
+static void live_in_part(life *life_of, const cpu_part *part, const ingle_stretch *s,
+                         const ingle_weights *w)
+{
+    const ingle_plan *plan = &part->plan;
+    size_t from, to, any;
+    for (size_t v = 0; v < plan->n_value; v++) {
         if (!needs_room(plan, w, (ingle_val)v)) continue;
-        together(plan, plan->value[v].first, &from, &to);
-        next[v] = head[from];
-        head[from] = v;
+        together(plan, plan->value[v].first, &from, &any);
+        together(plan, plan->value[v].last, &any, &to);
+        extend(&life_of[v], part->base + from, part->base + to);
     }
-    for (size_t i = 0; ok && i < plan->n_instr; i++) {
-        size_t from, to;
-        for (size_t v = head[i]; ok && v != none; v = next[v]) {
-            together(plan, plan->value[v].last, &from, &to);
-            ok = take_room(&r, i, to, value_bytes(&plan->value[v], opt), &at->value[v]);
+    for (size_t i = 0; i < s->n_in; i++) extend(&life_of[s->in[i]], part->base, part->base);
+    size_t end = part->base + plan->n_instr - 1;
+    for (size_t i = 0; i < s->n_out; i++) extend(&life_of[s->out[i]], end, end);
+}
+
+/* Room for all values, and for the rows of logits that HEAD works on. */
+static bool place_values(cpu_layout *at, const cpu_part *parts, size_t n_parts,
+                         const ingle_placement *p, const ingle_backend_options *opt)
+{
+    const ingle_plan *plain = &p->program->plan;
+    const size_t none = SIZE_MAX;
+    size_t n_instr = 0, n_rows = opt->n_batch < INGLE_HEAD_ROWS ? opt->n_batch : INGLE_HEAD_ROWS;
+    size_t logits = ingle_round_up(n_rows * plain->n_vocab * sizeof(float), INGLE_ALIGN);
+    for (size_t i = 0; i < n_parts; i++) n_instr += parts[i].plan.n_instr;
+    life *life_of = ingle_new(plain->n_value, sizeof *life_of);
+    size_t *next = ingle_new(plain->n_value, sizeof *next); /* values by their first instruction */
+    size_t *head = ingle_new(n_instr, sizeof *head);
+    bool ok = next && head && life_of;
+    rooms r = {0};
+    for (size_t i = 0; ok && i < n_instr; i++) head[i] = none;
+    for (size_t v = 0; ok && v < plain->n_value; v++) life_of[v] = (life){.first = none};
+    for (size_t i = 0; ok && i < n_parts; i++)
+        live_in_part(life_of, &parts[i], &p->stretch[parts[i].i_stretch], &p->program->weights);
+    for (size_t v = plain->n_value; ok && v-- > 0;) {
+        at->value[v] = none;
+        if (life_of[v].first == none) continue;
+        next[v] = head[life_of[v].first];
+        head[life_of[v].first] = v;
+    }
+    for (size_t k = 0; ok && k < n_parts; k++)
+        for (size_t i = parts[k].base; ok && i < parts[k].base + parts[k].plan.n_instr; i++) {
+            for (size_t v = head[i]; ok && v != none; v = next[v])
+                ok = take_room(&r, i, life_of[v].last, value_bytes(&plain->value[v], opt),
+                               &at->value[v]);
+            if (parts[k].plan.instr[i - parts[k].base].op == INGLE_OP_HEAD)
+                ok = ok && take_room(&r, i, i, logits, &at->logits);
         }
-        if (plan->instr[i].op == INGLE_OP_HEAD) ok = ok && take_room(&r, i, i, logits, &at->logits);
-    }
     take(&at->total, r.most); /* the first part: offsets are those of the arena */
     free(r.list);
+    free(life_of);
     free(next);
     free(head);
     return ok;
@@ -170,31 +234,30 @@ static void most(size_t *a, size_t b)
     if (b > *a) *a = b;
 }
 
-static needs needs_of(const ingle_plan *plan, const ingle_weights *w, const ingle_kern *k,
+static void add_needs(needs *n, const ingle_plan *plan, const ingle_weights *w, const ingle_kern *k,
                       size_t n_batch)
 {
-    needs n = {0};
     for (size_t i = 0; i < plan->n_instr; i++) {
         const ingle_instr *in = &plan->instr[i];
         if (in->op == INGLE_OP_ATTEND) {
             const ingle_cache *c = &plan->cache[in->attend.cache];
-            most(&n.attend, k->attend_scratch_bytes(c->head_dim_k, c->head_dim_v,
-                                                    in->attend.n_heads / c->n_head_kv));
+            most(&n->attend, k->attend_scratch_bytes(c->head_dim_k, c->head_dim_v,
+                                                     in->attend.n_heads / c->n_head_kv));
         }
         if (in->op == INGLE_OP_HEADS) {
             const ingle_packed *p = &w->matrix[in->product.out[0].weight].packed;
             ingle_act class = ingle_type_get(p->type)->act;
             if (class != INGLE_ACT_F32)
-                most(&n.head_bytes, ingle_acts_bytes(class, n_batch, p->n_cols));
+                most(&n->head_bytes, ingle_acts_bytes(class, n_batch, p->n_cols));
         }
-        if (in->op == INGLE_OP_ROUTE) {
-            most(&n.n_expert, in->route.n_expert);
-            most(&n.n_used, in->route.n_used);
+        const ingle_choosing *by = in->op == INGLE_OP_EXPERTS ? &in->experts.by : &in->route;
+        if (in->op == INGLE_OP_ROUTE || in->op == INGLE_OP_EXPERTS || in->op == INGLE_OP_COMBINE) {
+            most(&n->n_expert, by->n_expert);
+            most(&n->n_used, by->n_used);
         }
-        if (in->op == INGLE_OP_ROPE) n.rope[in->rope.table] = true;
-        if (in->op == INGLE_OP_QKV) n.rope[in->store.table] = true;
+        if (in->op == INGLE_OP_ROPE) n->rope[in->rope.table] = true;
+        if (in->op == INGLE_OP_QKV) n->rope[in->store.table] = true;
     }
-    return n;
 }
 
 uint32_t cpu_due_of(cpu_layout *at, size_t n_heads)
@@ -206,14 +269,21 @@ uint32_t cpu_due_of(cpu_layout *at, size_t n_heads)
     return CPU_DUES;
 }
 
-ingle_status cpu_lay_out(cpu_layout *at, const ingle_plan *plan, const ingle_weights *w,
-                         const ingle_backend_options *opt, const ingle_kern *k, ingle_error *err)
+ingle_status cpu_lay_out(cpu_layout *at, const cpu_part *parts, size_t n_parts,
+                         const ingle_placement *p, size_t home, const ingle_backend_options *opt,
+                         const ingle_kern *k, ingle_error *err)
 {
+    const ingle_plan *plan = &p->program->plan;
+    const ingle_weights *w = &p->program->weights;
     memset(at, 0, sizeof *at);
-    size_t *total = &at->total, n_batch = opt->n_batch;
-    needs need = needs_of(plan, w, k, n_batch);
+    size_t *total = &at->total, n_batch = opt->n_batch, n_instr = 0;
+    needs need = {0};
+    for (size_t i = 0; i < n_parts; i++) {
+        add_needs(&need, &parts[i].plan, w, k, n_batch);
+        n_instr += parts[i].plan.n_instr;
+    }
     at->value = ingle_new(plan->n_value, sizeof *at->value);
-    if (!at->value || !place_values(at, plan, w, opt))
+    if (!at->value || !place_values(at, parts, n_parts, p, opt))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for the CPU backend");
     at->max_cols = max_cols(plan, w);
     for (int c = INGLE_ACT_Q32; c <= INGLE_ACT_Q256; c++) {
@@ -231,10 +301,10 @@ ingle_status cpu_lay_out(cpu_layout *at, const ingle_plan *plan, const ingle_wei
     at->spans = take(total, (opt->n_seqs + n_batch) * sizeof(cpu_span));
     at->pages =
         take(total, opt->n_seqs * INGLE_GROUPS * (opt->n_ctx / INGLE_PAGE) * sizeof(void *));
-    at->page_first = take(total, opt->n_seqs * INGLE_GROUPS * sizeof(size_t));
-    at->n_counters = plan->n_instr + n_batch / INGLE_HEAD_ROWS + 1;
+    at->n_counters = n_instr + n_batch / INGLE_HEAD_ROWS + 1;
     at->counters = take(total, at->n_counters * sizeof(cpu_counter));
-    for (size_t i = 0; i < plan->n_cache; i++) cpu_due_of(at, plan->cache[i].n_head_kv);
+    for (uint32_t i = 0; i < plan->n_cache; i++)
+        if (ingle_place_has_cache(p, home, i)) cpu_due_of(at, plan->cache[i].n_head_kv);
     for (int i = 0; i < CPU_DUES; i++)
         at->heads[i] = take(total, at->n_heads[i] * sizeof(cpu_counter));
     at->chosen = take(total, plan->n_counters * sizeof(atomic_uint));

@@ -67,7 +67,7 @@ static double best_peak(ingle_backend *b, probe *p, double (*peak)(size_t n))
 
 ingle_status cpu_limits(ingle_backend *b, ingle_limits *limits, ingle_error *err)
 {
-    probe p = {.b = b, .mem = b->program->weights.mem, .bytes = b->program->weights.bytes};
+    probe p = {.b = b, .mem = b->store->mem, .bytes = b->store->bytes};
     uint8_t *own = NULL;
     if (p.bytes < PROBE_BYTES) {
         if (!(own = ingle_pages_new(PROBE_BYTES)))

@@ -176,35 +176,92 @@ void cpu_slice_acts(ingle_acts out[3], const ingle_acts in[3], size_t from, size
     }
 }
 
-static bool plain_logits(const ingle_instr *in)
-{
-    return in->head.scale == 1.0f && in->head.cap == 0.0f;
-}
+/* ---- the head ---- */
 
-/* What the family does to logits, to n of them. */
+/* What the family does to logits from number `first` on, n of them; rows without a token are never
+ * drawn, nor listed. */
 static void finish_logits(const worker *w, const ingle_instr *in, float *dst, const float *src,
-                          size_t n)
+                          size_t first, size_t n)
 {
     const ingle_kern *k = &w->b->kern;
-    k->scale(dst, src, in->head.scale, n);
+    size_t n_tokens = w->b->program->plan.n_tokens;
+    if (in->head.scale != 1.0f) k->scale(dst, src, in->head.scale, n);
+    else if (dst != src) memcpy(dst, src, n * sizeof *dst);
     if (in->head.cap != 0.0f) k->softcap(dst, dst, in->head.cap, n);
+    for (size_t i = first < n_tokens ? n_tokens - first : 0; i < n; i++) dst[i] = -INFINITY;
+}
+
+static bool admits(const uint32_t *mask, size_t token)
+{
+    return !mask || mask[token / 32] >> token % 32 & 1;
+}
+
+/* The n best of those that the mask admits, best first; of equals the lower token. */
+static void pick_best(ingle_pick *pick, size_t n, const uint32_t *mask, const float *logits,
+                      size_t n_vocab)
+{
+    size_t have = 0;
+    for (size_t t = 0; n && t < n_vocab; t++) {
+        if (!admits(mask, t) || logits[t] == -INFINITY) continue;
+        if (have == n && !(logits[t] > pick[n - 1].logit)) continue;
+        size_t at = have < n ? have++ : n - 1;
+        for (; at && logits[t] > pick[at - 1].logit; at--) pick[at] = pick[at - 1];
+        pick[at] = (ingle_pick){.token = (int32_t)t, .logit = logits[t]};
+    }
+    for (; have < n; have++) pick[have] = (ingle_pick){.token = -1, .logit = -INFINITY};
+}
+
+static float log_sum(const uint32_t *mask, const float *logits, size_t n_vocab)
+{
+    float max = -INFINITY;
+    double sum = 0;
+    for (size_t t = 0; t < n_vocab; t++)
+        if (admits(mask, t) && logits[t] > max) max = logits[t];
+    for (size_t t = 0; max != -INFINITY && t < n_vocab; t++)
+        if (admits(mask, t)) sum += exp((double)logits[t] - (double)max);
+    return max == -INFINITY ? max : (float)((double)max + log(sum));
+}
+
+static bool asks_more(const ingle_batch_row *row)
+{
+    return row->n_pick || row->n_ask || row->lse;
+}
+
+static void answer(const ingle_batch_row *row, const float *logits, size_t n_vocab)
+{
+    pick_best(row->pick, row->n_pick, row->mask, logits, n_vocab);
+    for (size_t i = 0; i < row->n_ask; i++) row->asked[i] = logits[row->ask[i]];
+    if (row->lse) *row->lse = log_sum(row->mask, logits, n_vocab);
+}
+
+/* One row goes to its owner at once. */
+static void head_of_one(const worker *w, const ingle_instr *in, const ingle_acts acts[3],
+                        cpu_counter *counter)
+{
+    const ingle_batch_row *row = w->b->batch->rows;
+    const ingle_plan *plan = &w->b->program->plan;
+    size_t first, end;
+    float *logits = row->out ? row->out : w->b->logits;
+    bool plain = in->head.scale == 1.0f && in->head.cap == 0.0f && plan->n_tokens == plan->n_vocab;
+    multiply_all(w, in, 1, acts, logits, counter);
+    if (plain && !asks_more(row)) return;
+    cpu_barrier(w);
+    split(w, plan->n_vocab, &first, &end);
+    finish_logits(w, in, logits + first, logits + first, first, end - first);
+    if (!asks_more(row)) return;
+    cpu_barrier(w);
+    if (w->i == 0) answer(row, logits, plan->n_vocab);
 }
 
 /* Logits of the wanted rows, some at a time, and each row to its owner. */
 void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
     const ingle_batch *batch = w->b->batch;
-    size_t m = batch->n_rows, n_vocab = w->b->plan.n_vocab;
-    bool plain = plain_logits(in);
+    size_t m = batch->n_rows, n_vocab = w->b->program->plan.n_vocab;
     ingle_acts acts[3] = {{0}, {0}, {0}}, part[3];
     prepare(w, in, m, acts);
     if (m == 1) {
-        size_t first, end;
-        multiply_all(w, in, 1, acts, batch->row_out[0], counter);
-        if (plain) return;
-        cpu_barrier(w);
-        split(w, n_vocab, &first, &end);
-        finish_logits(w, in, batch->row_out[0] + first, batch->row_out[0] + first, end - first);
+        head_of_one(w, in, acts, counter);
         return;
     }
     for (size_t at = 0; at < m; at += INGLE_HEAD_ROWS, counter++) {
@@ -214,9 +271,10 @@ void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter)
         cpu_barrier(w);
         split(w, n, &from, &to);
         for (size_t r = from; r < to; r++) {
-            const float *src = w->b->logits + r * n_vocab;
-            if (plain) memcpy(batch->row_out[at + r], src, n_vocab * sizeof *src);
-            else finish_logits(w, in, batch->row_out[at + r], src, n_vocab);
+            const ingle_batch_row *row = &batch->rows[at + r];
+            float *src = w->b->logits + r * n_vocab, *dst = row->out ? row->out : src;
+            finish_logits(w, in, dst, src, 0, n_vocab);
+            if (asks_more(row)) answer(row, dst, n_vocab);
         }
         if (at + n < m) cpu_barrier(w);
     }

@@ -10,7 +10,15 @@
 
 static size_t n_instr(const ingle_backend *b)
 {
-    return b->plan.n_instr;
+    return b->n_instr;
+}
+
+/* Instruction i of all parts. */
+static const ingle_instr *instr(const ingle_backend *b, size_t i)
+{
+    const cpu_part *part = b->part;
+    while (i >= part->base + part->plan.n_instr) part++;
+    return &part->plan.instr[i - part->base];
 }
 
 ingle_status cpu_profile_switch(ingle_backend *b, bool on, ingle_error *err)
@@ -43,7 +51,7 @@ void cpu_profile_total(const ingle_backend *b, ingle_profile *total)
 bool cpu_profile_row(const ingle_backend *b, size_t i, ingle_profile_row *row)
 {
     if (i >= n_instr(b)) return false;
-    const ingle_instr *in = &b->plan.instr[i];
+    const ingle_instr *in = instr(b, i);
     memset(row, 0, sizeof *row);
     if (b->profile.rows) *row = b->profile.rows[i];
     row->op = ingle_op_table[in->op].name;
@@ -135,7 +143,7 @@ static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profi
     case INGLE_COST_LOOKUP:
         row->bytes += m * (double)b->program->weights.matrix[in->embed.weight].packed.row_bytes;
         break;
-    case INGLE_COST_MOVE: row->bytes += m * row_bytes(&b->plan, in); break;
+    case INGLE_COST_MOVE: row->bytes += m * row_bytes(&b->program->plan, in); break;
     }
 }
 
@@ -151,15 +159,17 @@ static double latest_begin(const ingle_backend *b)
     return latest;
 }
 
-static double waited_for_begin(const cpu_clock *c, double latest)
+/* first: the part's first instruction. */
+static double waited_for_begin(const cpu_clock *c, size_t first, double latest)
 {
     double late = latest - c->begun;
-    return c->laps[0].wait < late ? c->laps[0].wait : late;
+    return c->laps[first].wait < late ? c->laps[first].wait : late;
 }
 
-static double wait_of(const cpu_clock *c, size_t i, double latest)
+static double wait_of(const cpu_clock *c, size_t first, size_t i, double latest)
 {
-    return i ? c->laps[i].wait : c->laps[0].wait - waited_for_begin(c, latest);
+    double waited = i == first ? waited_for_begin(c, first, latest) : 0;
+    return c->laps[i].wait - waited;
 }
 
 /* Each thread's time up to its begin, waiting for others to begin, and from its end on: with its
@@ -169,7 +179,7 @@ static double dispatch_s(const ingle_backend *b, double begun, double now, doubl
     double sum = 0;
     for (int t = 0; t < b->n_running; t++) {
         const cpu_clock *c = &b->profile.clocks[t];
-        sum += c->begun - begun + waited_for_begin(c, latest) + now - c->ended;
+        sum += c->begun - begun + waited_for_begin(c, b->now->base, latest) + now - c->ended;
     }
     return sum / b->n_running;
 }
@@ -179,7 +189,7 @@ static void add_times(const ingle_backend *b, size_t i, double latest, ingle_pro
     double n = b->n_running, work = 0, wait = 0, least = -1;
     for (int t = 0; t < b->n_running; t++) {
         const cpu_clock *c = &b->profile.clocks[t];
-        double w = wait_of(c, i, latest);
+        double w = wait_of(c, b->now->base, i, latest);
         work += c->laps[i].work;
         wait += w;
         if (least < 0 || w < least) least = w;
@@ -193,14 +203,12 @@ void cpu_profile_add(ingle_backend *b, double begun)
 {
     cpu_profile *p = &b->profile;
     double now = ingle_now(), latest = latest_begin(b);
-    p->total.n_steps++;
-    p->total.n_tokens += b->batch->n_tokens;
     p->total.step_s += now - begun;
     p->total.dispatch_s += dispatch_s(b, begun, now, latest);
-    for (size_t i = 0; i < n_instr(b); i++) {
-        const ingle_instr *in = &b->plan.instr[i];
+    for (size_t i = 0; i < b->now->plan.n_instr; i++) {
+        const ingle_instr *in = &b->now->plan.instr[i];
         if (in->domain != INGLE_TOKENS && !b->batch->n_rows) break;
-        add_times(b, i, latest, &p->rows[i]);
-        add_costs(b, in, &p->rows[i]);
+        add_times(b, b->now->base + i, latest, &p->rows[b->now->base + i]);
+        add_costs(b, in, &p->rows[b->now->base + i]);
     }
 }

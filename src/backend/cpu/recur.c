@@ -9,16 +9,25 @@
 enum { CONV_TAPS = INGLE_MAX_TAPS, SCAN_CHANNELS = 64, DELTA_COLUMNS = 64 };
 enum { CONV_FEW = 64, CONV_MANY = 1024 }; /* channels of a task */
 
-/* The state of sequence s from float `first` on. A sequence begins with zeros. */
-static float *state_of(const worker *w, const ingle_batch_seq *s, size_t first)
+/* State `id` in a slot, from float `first` on. */
+static float *state_of(const worker *w, uint32_t slot, uint32_t id, size_t first)
 {
     const ingle_backend *b = w->b;
-    return (float *)(void *)(b->states + s->state * b->state_bytes) + first;
+    return (float *)(void *)(b->states + slot * b->state_bytes) + b->state_at[id] + first;
 }
 
-static void begin(const ingle_batch_seq *s, float *state, size_t n_rows, size_t ld, size_t n)
+/* A task's piece of the state that the sequence's tokens move on: n_rows of n floats, ld apart. It begins
+ * with zeros, or as the sequence's tokens before left it, in this slot or another. */
+static float *begin(const worker *w, const ingle_batch_seq *s, uint32_t id, size_t first,
+                    size_t n_rows, size_t ld, size_t n)
 {
-    for (size_t r = 0; !s->pos0 && r < n_rows; r++) memset(state + r * ld, 0, n * sizeof *state);
+    float *state = state_of(w, s->state, id, first);
+    const float *from = state_of(w, s->state_from, id, first);
+    for (size_t r = 0; r < n_rows; r++) {
+        if (!s->pos0) memset(state + r * ld, 0, n * sizeof *state);
+        else if (from != state) memcpy(state + r * ld, from + r * ld, n * sizeof *state);
+    }
+    return state;
 }
 
 /* Calls fn for every task (sequence, piece) that falls to this thread. */
@@ -62,7 +71,6 @@ static void conv_task(const worker *w, const ingle_instr *in, const ingle_batch_
     size_t width = stride(w, in->src[0]), ld = padded(width), n_taps = in->conv.n_taps;
     size_t n = conv_channels(w, in), first = i_piece * n, n_old = n_taps - 1;
     if (n > width - first) n = width - first;
-    float *state = state_of(w, s, in->conv.state);
     const float *taps[CONV_TAPS];
     ingle_conv job = {.taps = taps,
                       .w = vec(w, in->conv.taps),
@@ -70,7 +78,7 @@ static void conv_task(const worker *w, const ingle_instr *in, const ingle_batch_
                       .ld_w = width,
                       .bias = vec(w, in->conv.bias),
                       .silu = in->conv.act == INGLE_ACT_SILU};
-    begin(s, state + first, n_old, ld, n);
+    float *state = begin(w, s, in->conv.state, first, n_old, ld, n) - first;
     for (size_t t = 0; t < s->n; t++) {
         for (size_t k = 0; k < n_taps; k++) taps[k] = input(w, in, s, state, ld, t, k);
         job.dst = row(w, in->dst[0], s->first + t);
@@ -105,7 +113,6 @@ static void scan_task(const worker *w, const ingle_instr *in, const ingle_batch_
     size_t ld = padded(state->head_dim), group = h / (state->n_heads / state->n_groups);
     const float *bc = row(w, in->src[2], s->first) + in->scan.offset + group * state->n_state;
     ingle_scan job = {.by_channel = by_channel,
-                      .state = state_of(w, s, state->at + h * state->n_state * ld + at),
                       .n_state = state->n_state,
                       .ld_state = ld,
                       .n = n,
@@ -122,7 +129,7 @@ static void scan_task(const worker *w, const ingle_instr *in, const ingle_batch_
                       .ld_bc = stride(w, in->src[2]),
                       .ld_a = state->head_dim,
                       .ld_out = stride(w, in->dst[0])};
-    begin(s, job.state, state->n_state, ld, padded(n));
+    job.state = begin(w, s, state->id, h * state->n_state * ld + at, state->n_state, ld, padded(n));
     w->b->kern.scan(&job);
 }
 
@@ -149,8 +156,7 @@ static void delta_task(const worker *w, const ingle_instr *in, const ingle_batch
     size_t ld = padded(state->head_dim);
     size_t group = in->delta.tiled ? h % state->n_groups : h / (state->n_heads / state->n_groups);
     const float *q = row(w, in->src[0], s->first), *k = q + state->n_groups * n_key;
-    ingle_delta job = {.state = state_of(w, s, state->at + h * n_key * ld + at),
-                       .n_key = n_key,
+    ingle_delta job = {.n_key = n_key,
                        .ld_state = ld,
                        .n = n,
                        .n_tokens = s->n,
@@ -167,7 +173,7 @@ static void delta_task(const worker *w, const ingle_instr *in, const ingle_batch
                        .ld_gate = stride(w, in->src[1]),
                        .ld_beta = stride(w, in->src[2]),
                        .ld_out = stride(w, in->dst[0])};
-    begin(s, job.state, n_key, ld, padded(n));
+    job.state = begin(w, s, state->id, h * n_key * ld + at, n_key, ld, padded(n));
     w->b->kern.delta(&job);
 }
 

@@ -38,9 +38,10 @@ static float temper(const worker *w, const ingle_instr *in, size_t t)
 
 static void gain(const worker *w, const ingle_instr *in, float *dst, const float *src, size_t width)
 {
-    const ingle_vector *v = &w->b->program->weights.vector[in->bias.vector];
-    if (v->n == 1) w->b->kern.scale(dst, src, v->data[0], width);
-    else w->b->kern.mul(dst, src, v->data, width);
+    const float *by = vec(w, in->bias.vector);
+    if (w->b->program->weights.vector[in->bias.vector].n == 1)
+        w->b->kern.scale(dst, src, by[0], width);
+    else w->b->kern.mul(dst, src, by, width);
 }
 
 static void gate(const worker *w, const ingle_instr *in, float *dst, const float *src, size_t t,

@@ -42,13 +42,13 @@ static inline size_t n_rows(const worker *w, const ingle_instr *in)
 /* The token that row r of the instruction's values belongs to. */
 static inline size_t token_of(const worker *w, const ingle_instr *in, size_t r)
 {
-    return in->domain == INGLE_ROWS ? w->b->batch->row_token[r] : r;
+    return in->domain == INGLE_ROWS ? w->b->batch->rows[r].token : r;
 }
 
 /* Floats from a row of the domain to the next: of pairs all those of a token. */
 static inline size_t stride(const worker *w, ingle_val v)
 {
-    const ingle_value *value = &w->b->plan.value[v];
+    const ingle_value *value = &w->b->program->plan.value[v];
     return (size_t)value->width * value->times;
 }
 
@@ -59,12 +59,12 @@ static inline float *row(const worker *w, ingle_val v, size_t t)
 
 static inline const ingle_packed *matrix(const worker *w, uint32_t i)
 {
-    return &w->b->program->weights.matrix[i].packed;
+    return &w->b->store->matrix[i];
 }
 
 static inline const float *vec(const worker *w, uint32_t i)
 {
-    return i == INGLE_NO_VECTOR ? NULL : w->b->program->weights.vector[i].data;
+    return i == INGLE_NO_VECTOR ? NULL : w->b->store->vector[i];
 }
 
 /* The class of activations that the weights of output o want, and whether any output wants `act`. */
