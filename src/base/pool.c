@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "base/pool.h"
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 
@@ -111,19 +112,12 @@ static bool gate_spin(gate *g, uint32_t seen, int n_tries)
     return false;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* False if the processor was long with somebody else. */
 static bool yield_briefly(void)
 {
-    int64_t before = now_ns();
+    int64_t before = ingle_now_ns();
     sched_yield();
-    return now_ns() - before < LONG_NS;
+    return ingle_now_ns() - before < LONG_NS;
 }
 
 /* *others: another program wants the processors. */
@@ -185,9 +179,9 @@ static int count_pauses(void)
     enum { SAMPLE = 50 };
     int64_t best = INT64_MAX;
     for (int i = 0; i < 3; i++) {
-        int64_t before = now_ns();
+        int64_t before = ingle_now_ns();
         for (int k = 0; k < SAMPLE; k++) pause_briefly();
-        int64_t ns = now_ns() - before;
+        int64_t ns = ingle_now_ns() - before;
         if (ns < best) best = ns;
     }
     int64_t fits = MAX_SPIN_NS * SAMPLE / (best > 0 ? best : 1);

@@ -2,6 +2,8 @@
 #include "args.h"
 #include "out.h"
 
+#include "base/distance.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -44,30 +46,6 @@ bool args_parse_float(const char *text, float *out)
     return true;
 }
 
-size_t args_distance(const char *a, const char *b)
-{
-    size_t na = strlen(a), nb = strlen(b);
-    size_t rows[3][NAME_CAP + 1];
-    if (na > NAME_CAP || nb > NAME_CAP) return NAME_CAP;
-    size_t *prev2 = rows[0], *prev = rows[1], *cur = rows[2];
-    for (size_t j = 0; j <= nb; j++) prev[j] = j;
-    for (size_t i = 1; i <= na; i++) {
-        cur[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            size_t best = prev[j - 1] + (a[i - 1] != b[j - 1]);
-            if (prev[j] + 1 < best) best = prev[j] + 1;
-            if (cur[j - 1] + 1 < best) best = cur[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                prev2[j - 2] + 1 < best)
-                best = prev2[j - 2] + 1;
-            cur[j] = best;
-        }
-        size_t *oldest = prev2;
-        prev2 = prev, prev = cur, cur = oldest;
-    }
-    return prev[nb];
-}
-
 /* ---- finding a row --------------------------------------------------------------------------- */
 
 static bool has_name(const arg_option *row, const char *name, size_t len)
@@ -101,7 +79,7 @@ static void nearest_name(const cli_verb *verb, const char *name, char *best, siz
         for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
             const char *names = verb->groups[g].rows[r].names;
             while (help_next_name(&names, word, sizeof word)) {
-                size_t distance = args_distance(name, word);
+                size_t distance = ingle_distance(name, strlen(name), word, strlen(word));
                 if (distance > best_distance || (distance == best_distance && best[0])) continue;
                 best_distance = distance;
                 snprintf(best, cap, "%s", word);

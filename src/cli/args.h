@@ -104,9 +104,6 @@ const peer_option *peer_at(size_t i); /* NULL past the end */
 bool args_parse_i64(const char *text, int64_t *out);
 bool args_parse_float(const char *text, float *out);
 
-/* Edits (insert, delete, replace, swap of neighbours) from a to b. */
-size_t args_distance(const char *a, const char *b);
-
 /* help.c: the same rows as text. */
 void help_print(FILE *f, const cli_verb *verb);
 void help_print_overview(FILE *f, const cli_verb *const *verbs, size_t n_verbs);

@@ -9,6 +9,8 @@
 #include "platform.h"
 #include "verbs.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -141,7 +143,7 @@ static ingle_status run_once(bench *b, const bench_row *row, double *tps)
     const int32_t *tokens = b->tokens + row->depth;
     size_t n = (size_t)row->n;
     ingle_status status = go_to_depth(b, row);
-    double start = platform_now();
+    double start = ingle_now();
     if (status == INGLE_OK && !row->decode) {
         status = ingle_session_eval(b->h.session, tokens, n, INGLE_ROWS_LAST, &b->err);
     }
@@ -151,7 +153,7 @@ static ingle_status run_once(bench *b, const bench_row *row, double *tps)
                      : ingle_session_eval(b->h.session, tokens + i, 1, INGLE_ROWS_LAST, &b->err);
         if (platform_interrupted()) status = INGLE_ECANCELLED;
     }
-    *tps = (double)row->n * row->n_seqs / (platform_now() - start);
+    *tps = (double)row->n * row->n_seqs / (ingle_now() - start);
     return status;
 }
 
@@ -206,11 +208,11 @@ static ingle_status sample(bench *b, double *seconds)
 {
     ingle_candidate c;
     const float *logits = NULL;
-    double start = platform_now();
+    double start = ingle_now();
     ingle_status status = ingle_session_logits(b->h.session, 0, &logits, &b->err);
     if (status == INGLE_OK) status = ingle_sampler_sample(b->sampler, logits, &c, &b->err);
     if (status == INGLE_OK) status = ingle_sampler_accept(b->sampler, c.token, &b->err);
-    *seconds += platform_now() - start;
+    *seconds += ingle_now() - start;
     return status;
 }
 
@@ -218,7 +220,7 @@ static ingle_status profile_once(bench *b, const bench_row *row, profile *p)
 {
     double start, unused;
     ingle_status status = go_to_depth(b, row);
-    start = platform_now();
+    start = ingle_now();
     if (status != INGLE_OK) return status;
     if (!row->decode || row->n_seqs > 1) { status = run_once(b, row, &unused); }
     for (int32_t i = 0; row->decode && row->n_seqs == 1 && status == INGLE_OK && i < row->n; i++) {
@@ -227,7 +229,7 @@ static ingle_status profile_once(bench *b, const bench_row *row, profile *p)
         if (status == INGLE_OK) status = sample(b, &p->sampling_s);
         if (platform_interrupted()) status = INGLE_ECANCELLED;
     }
-    p->wall_s += platform_now() - start;
+    p->wall_s += ingle_now() - start;
     return status;
 }
 

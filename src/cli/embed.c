@@ -8,6 +8,8 @@
 #include "platform.h"
 #include "verbs.h"
 
+#include "base/number.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -241,14 +243,10 @@ static int read_tokens(embedder *e)
 
 /* ---- vectors out ---- */
 
-/* The shortest text that reads back as the same float. */
 static void print_float(float x)
 {
-    char text[32];
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)x);
-        if (strtof(text, NULL) == x) break;
-    }
+    char text[INGLE_NUMBER_MAX];
+    ingle_number_text((double)x, true, text);
     fputs(text, stdout);
 }
 

@@ -4,6 +4,8 @@
 #include "platform.h"
 #include "verbs.h"
 
+#include "base/distance.h"
+
 #include <ingle.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +27,8 @@ static int refuse_verb(const char *name)
     const cli_verb *near = NULL;
     size_t best = strlen(name) / 3 + 2;
     for (size_t i = 0; i < N_VERBS; i++) {
-        size_t distance = args_distance(name, VERBS[i]->name);
+        size_t distance =
+            ingle_distance(name, strlen(name), VERBS[i]->name, strlen(VERBS[i]->name));
         if (distance < best) best = distance, near = VERBS[i];
     }
     if (near) {

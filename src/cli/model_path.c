@@ -1,8 +1,9 @@
 /* model_path.c - see model_path.h. */
 #include "model_path.h"
-#include "args.h"
 #include "out.h"
 #include "platform.h"
+
+#include "base/distance.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,7 @@ static bool collect(void *user, const char *name)
         return true;
     }
     s->found[s->n].path = path;
-    s->found[s->n++].distance = args_distance(s->wanted, name);
+    s->found[s->n++].distance = ingle_distance(s->wanted, strlen(s->wanted), name, len);
     return s->n < FOUND_CAP;
 }
 

@@ -4,6 +4,8 @@
 #include "out.h"
 #include "platform.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -186,7 +188,7 @@ ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts part
     model.n_overrides = opt->overrides.n;
     ingle_status status = ingle_model_open(&h->model, h->path, &model, err);
     out_progress_clear(&progress);
-    h->load_s = platform_now() - progress.start;
+    h->load_s = ingle_now() - progress.start;
     h->info.size = sizeof h->info;
     if (status == INGLE_OK) status = ingle_model_info_get(h->model, &h->info, err);
     h->status = status;

@@ -3,6 +3,7 @@
 #include "out.h"
 #include "platform.h"
 
+#include "base/clock.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -83,15 +84,6 @@ int out_finish(int code)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-bool out_is_utf8(const char *text, size_t len)
-{
-    for (size_t i = 0, step; i < len; i += step) {
-        step = ingle_utf8_len(text + i, len - i);
-        if (step == 0) return false;
-    }
-    return true;
-}
-
 void out_json_string(const char *text, size_t len)
 {
     putchar('"');
@@ -101,6 +93,13 @@ void out_json_string(const char *text, size_t len)
         fputs(escaped, stdout);
     }
     putchar('"');
+}
+
+void out_json_bytes(const char *text, size_t len)
+{
+    putchar('[');
+    for (size_t i = 0; i < len; i++) printf("%s%u", i ? "," : "", (unsigned)(unsigned char)text[i]);
+    putchar(']');
 }
 
 void out_csv_field(const char *text)
@@ -118,10 +117,9 @@ void out_json_text(const char *key, const char *text, size_t len)
 {
     printf("\"%s\":", key);
     out_json_string(text, len);
-    if (out_is_utf8(text, len)) return;
-    fputs(",\"bytes\":[", stdout);
-    for (size_t i = 0; i < len; i++) printf("%s%u", i ? "," : "", (unsigned)(unsigned char)text[i]);
-    putchar(']');
+    if (ingle_utf8_valid(text, len) == len) return;
+    fputs(",\"bytes\":", stdout);
+    out_json_bytes(text, len);
 }
 
 void out_json_number(double value)
@@ -156,13 +154,13 @@ void out_format_bytes(double bytes, char *text, size_t cap)
 
 void out_progress_start(out_progress *p)
 {
-    *p = (out_progress){.start = platform_now(), .enabled = platform_has_cursor(2)};
+    *p = (out_progress){.start = ingle_now(), .enabled = platform_has_cursor(2)};
 }
 
 static bool is_due(out_progress *p)
 {
     if (!p->enabled) return false;
-    double now = platform_now();
+    double now = ingle_now();
     if (now - p->start < 1.0 || now - p->last < 0.1) return false;
     p->last = now;
     return p->shown = true;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* "ingle: ..." on standard error, one line each; what does not show is escaped as in out_plain(). */
+/* "ingle: ..." on standard error, a line each; what does not show is escaped as by out_plain(). */
 void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *
@@ -28,12 +28,12 @@ void out_plain_error(const char *text);
 
 /* JSON on standard output. Bytes that are not UTF-8 become U+FFFD. */
 void out_json_string(const char *text, size_t len);
+void out_json_bytes(const char *text, size_t len); /* [1,2,3] */
 /* A quoted field of CSV on standard output. */
 void out_csv_field(const char *text);
 /* {"text": "..."} members: `"key":"..."`, and `,"bytes":[...]` when text is not UTF-8. */
 void out_json_text(const char *key, const char *text, size_t len);
 void out_json_number(double value); /* infinities and NaN become -9999: JSON has none */
-bool out_is_utf8(const char *text, size_t len);
 
 /* "1.50 GiB" */
 void out_format_bytes(double bytes, char *text, size_t cap);

@@ -4,6 +4,8 @@
 #include "out.h"
 #include "platform.h"
 
+#include "base/entropy.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -72,8 +74,8 @@ static int make_temp(outfile *o)
     int folder = slash ? (int)(slash - o->target + 1) : 0, fd = -1;
     for (int i = 0; fd == -1 && i < NAMES_TRIED; i++) {
         char *name = NULL;
-        if (asprintf(&name, "%.*s.ingle-%08x.part", folder, o->target,
-                     (unsigned)platform_random()) < 0)
+        if (asprintf(&name, "%.*s.ingle-%08x.part", folder, o->target, (unsigned)ingle_entropy()) <
+            0)
             return -1;
         fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, PLAIN_MODE);
         if (fd != -1) o->temp = name;

@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -42,20 +40,6 @@ bool platform_has_colour(int fd)
 {
     const char *no_color = getenv("NO_COLOR");
     return platform_has_cursor(fd) && !(no_color && no_color[0]);
-}
-
-double platform_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-uint64_t platform_random(void)
-{
-    uint64_t value;
-    if (getrandom(&value, sizeof value, 0) == (ssize_t)sizeof value) return value;
-    return (uint64_t)time(NULL) * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
 }
 
 /* Ends the program as the signal would have done. */

@@ -19,9 +19,6 @@ bool platform_is_terminal(int fd);
 bool platform_has_cursor(int fd); /* a terminal on which a line can be rewritten: not TERM=dumb */
 bool platform_has_colour(int fd); /* the same, and NO_COLOR is not set */
 
-double platform_now(void); /* seconds of a monotonic clock */
-uint64_t platform_random(void);
-
 /* From here on the first Ctrl+C only raises the flag; a second one kills. System calls that it
  * interrupts go on, but for platform_read_input(). */
 void platform_catch_interrupt(void);
@@ -32,7 +29,7 @@ void platform_before_death(void (*clean_up)(void));
 
 /* Folder of the running program, without a slash at the end. */
 bool platform_program_folder(char *path, size_t cap);
-/* path behind the current folder, unless it is absolute already. */
+/* path after the current folder, unless it is absolute already. */
 void platform_absolute(const char *path, char *out, size_t cap);
 bool platform_is_file(const char *path);
 /* Where a link leads; false if path is no link. */

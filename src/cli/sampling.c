@@ -3,6 +3,8 @@
 #include "out.h"
 #include "platform.h"
 
+#include "base/entropy.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +134,7 @@ bool sampling_settle(sampling_options *opt)
 {
     bool none = opt->dry_breakers.n == 1 && strcmp(opt->dry_breakers.items[0], "none") == 0;
     /* Readers of JSON hold numbers in 53 bits. */
-    opt->lib.seed = opt->seed.given ? opt->seed.value : platform_random() >> 11;
+    opt->lib.seed = opt->seed.given ? opt->seed.value : ingle_entropy() >> 11;
     opt->lib.mirostat = opt->mirostat;
     if (opt->dry_breakers.n > 0) {
         opt->lib.dry_breakers = opt->dry_breakers.items;

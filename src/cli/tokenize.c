@@ -6,6 +6,8 @@
 #include "platform.h"
 #include "verbs.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,13 +66,8 @@ static void print_ids(const ids_list *list)
 
 static void print_piece(const char *text, size_t len)
 {
-    if (out_is_utf8(text, len)) {
-        out_json_string(text, len);
-        return;
-    }
-    putchar('[');
-    for (size_t i = 0; i < len; i++) printf("%s%u", i ? "," : "", (unsigned)(unsigned char)text[i]);
-    putchar(']');
+    if (ingle_utf8_valid(text, len) == len) out_json_string(text, len);
+    else out_json_bytes(text, len);
 }
 
 /* A token's piece is what it adds to the one before it: a vocabulary may drop a blank at the very

@@ -14,7 +14,7 @@ typedef struct part {
 struct ingle_gguf_priv {
     size_t n_parts, cap;
     part *parts;
-    ingle_map names; /* tensor name -> index in tensors */
+    ingle_map names; /* of tensors, to the index in tensors */
     char **overrides;
     size_t n_overrides, cap_overrides;
 };
@@ -43,12 +43,17 @@ typedef struct split {
     uint32_t total; /* tensors in all parts */
 } split;
 
+static const ingle_gguf_kv *find_key(const ingle_gguf_head *head, const char *key)
+{
+    return ingle_gguf_head_find(head, key, strlen(key));
+}
+
 static ingle_status read_split(const ingle_gguf_head *head, split *s, ingle_error *err)
 {
     *s = (split){0};
-    const ingle_gguf_kv *no = ingle_gguf_head_find(head, "split.no");
-    const ingle_gguf_kv *count = ingle_gguf_head_find(head, "split.count");
-    const ingle_gguf_kv *total = ingle_gguf_head_find(head, "split.tensors.count");
+    const ingle_gguf_kv *no = find_key(head, "split.no");
+    const ingle_gguf_kv *count = find_key(head, "split.count");
+    const ingle_gguf_kv *total = find_key(head, "split.tensors.count");
     ingle_status status = count ? ingle_gguf_kv_u32(count, &s->count, err) : INGLE_OK;
     if (status || s->count <= 1) return status;
     if (!no)
@@ -168,23 +173,24 @@ static ingle_status join_tensors(ingle_gguf *g, const split *s, ingle_error *err
                           "key 'split.tensors.count' is %u, but there are %zu tensors", s->total,
                           n);
     g->tensors = ingle_new(n, sizeof *g->tensors);
-    if (!g->tensors || !ingle_map_init(&priv->names, n))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu tensors", n);
+    if (!g->tensors || !ingle_map_open(&priv->names, n)) goto no_memory;
     for (size_t i = 0; i < priv->n_parts; i++) {
         ingle_gguf_head *head = &priv->parts[i].head;
         for (size_t k = 0; k < head->n_tensors; k++) {
             ingle_gguf_tensor *t = &g->tensors[g->n_tensors];
             *t = head->tensors[k];
             t->i_file = (uint32_t)i;
-            if (!ingle_map_put(&priv->names, t->name, strlen(t->name), (uint32_t)g->n_tensors,
-                               NULL))
+            if (ingle_gguf_find_tensor(g, t->name))
                 return ingle_fail(err, INGLE_EFORMAT, "tensor '%.100s' is there twice", t->name);
-            g->n_tensors++;
+            uint64_t hash = ingle_map_hash(&priv->names, t->name, strlen(t->name));
+            if (!ingle_map_add(&priv->names, hash, (uint32_t)g->n_tensors++)) goto no_memory;
         }
         free(head->tensors);
         head->tensors = NULL;
     }
     return INGLE_OK;
+no_memory:
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu tensors", n);
 }
 
 static ingle_status join_files(ingle_gguf *g, ingle_error *err)
@@ -254,7 +260,7 @@ void ingle_gguf_close(ingle_gguf **g)
     if (!p) return;
     for (size_t i = 0; i < p->priv->n_parts; i++) close_part(&p->priv->parts[i]);
     free(p->priv->parts);
-    ingle_map_free(&p->priv->names);
+    ingle_map_close(&p->priv->names);
     for (size_t i = 0; i < p->priv->n_overrides; i++) free(p->priv->overrides[i]);
     free(p->priv->overrides);
     free(p->priv);
@@ -281,13 +287,16 @@ ingle_status ingle_gguf_override(ingle_gguf *g, const char *given, ingle_error *
 
 const ingle_gguf_kv *ingle_gguf_find(const ingle_gguf *g, const char *key)
 {
-    return ingle_gguf_head_find(&g->priv->parts[0].head, key);
+    return find_key(&g->priv->parts[0].head, key);
 }
 
 const ingle_gguf_tensor *ingle_gguf_find_tensor(const ingle_gguf *g, const char *name)
 {
-    uint32_t i;
-    return ingle_map_find(&g->priv->names, name, strlen(name), &i) ? &g->tensors[i] : NULL;
+    const ingle_map *names = &g->priv->names;
+    uint64_t hash = ingle_map_hash(names, name, strlen(name));
+    for (uint32_t i, at = 0; (i = ingle_map_next(names, hash, &at)) != INGLE_NO_ID;)
+        if (!strcmp(g->tensors[i].name, name)) return &g->tensors[i];
+    return NULL;
 }
 
 ingle_status ingle_gguf_read(const ingle_gguf *g, const ingle_gguf_tensor *t, uint64_t from,

@@ -325,13 +325,22 @@ static void build_kv(cursor *c, ingle_gguf_kv *kv, size_t *key_len)
     }
 }
 
+static ingle_status no_memory(const ingle_gguf_head *head, ingle_error *err)
+{
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu keys and %zu tensors", head->n_kv,
+                      head->n_tensors);
+}
+
 static ingle_status build_keys(ingle_gguf_head *head, cursor *c, ingle_error *err)
 {
     for (size_t i = 0; i < head->n_kv; i++) {
         size_t len;
         build_kv(c, &head->kv[i], &len);
-        if (!ingle_map_put(&head->keys, head->kv[i].key, len, (uint32_t)i, NULL))
-            return ingle_fail(err, INGLE_EFORMAT, "key '%.100s' is there twice", head->kv[i].key);
+        const char *key = head->kv[i].key;
+        if (ingle_gguf_head_find(head, key, len))
+            return ingle_fail(err, INGLE_EFORMAT, "key '%.100s' is there twice", key);
+        if (!ingle_map_add(&head->keys, ingle_map_hash(&head->keys, key, len), (uint32_t)i))
+            return no_memory(head, err);
     }
     return INGLE_OK;
 }
@@ -339,7 +348,7 @@ static ingle_status build_keys(ingle_gguf_head *head, cursor *c, ingle_error *er
 static ingle_status read_alignment(ingle_gguf_head *head, ingle_error *err)
 {
     const char *key = "general.alignment";
-    const ingle_gguf_kv *kv = ingle_gguf_head_find(head, key);
+    const ingle_gguf_kv *kv = ingle_gguf_head_find(head, key, strlen(key));
     head->alignment = 32;
     ingle_status status = kv ? ingle_gguf_kv_u32(kv, &head->alignment, err) : INGLE_OK;
     uint32_t a = head->alignment;
@@ -455,9 +464,8 @@ static ingle_status build(ingle_gguf_head *head, uint64_t file_size, bool with_t
     head->strings = ingle_new(head->n_strings, sizeof *head->strings);
     head->kv = ingle_new(head->n_kv, sizeof *head->kv);
     head->tensors = ingle_new(head->n_tensors, sizeof *head->tensors);
-    if (!head->strings || !head->kv || !head->tensors || !ingle_map_init(&head->keys, head->n_kv))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu keys and %zu tensors", head->n_kv,
-                          head->n_tensors);
+    if (!head->strings || !head->kv || !head->tensors || !ingle_map_open(&head->keys, head->n_kv))
+        return no_memory(head, err);
     cursor c = {.at = head->bytes + HEADER_BYTES, .strings = head->strings};
     ingle_status status = build_keys(head, &c, err);
     if (!status) status = read_alignment(head, err);
@@ -473,7 +481,7 @@ ingle_status ingle_gguf_head_read(ingle_gguf_head *out, const ingle_file *file, 
     ingle_status status = measure(&s);
     out->bytes = s.bytes;
     if (status) goto fail;
-    uint8_t *trimmed = realloc(s.bytes, s.at); /* what lies behind the head was read ahead */
+    uint8_t *trimmed = realloc(s.bytes, s.at); /* what comes after the head was read ahead */
     if (trimmed) out->bytes = trimmed;
     out->version = get32(out->bytes + 4);
     out->n_bytes = s.at;
@@ -493,7 +501,7 @@ void ingle_gguf_head_free(ingle_gguf_head *head)
     free(head->strings);
     free(head->kv);
     free(head->tensors);
-    ingle_map_free(&head->keys);
+    ingle_map_close(&head->keys);
     *head = (ingle_gguf_head){0};
 }
 
@@ -504,8 +512,10 @@ size_t ingle_gguf_head_heap(const ingle_gguf_head *head)
            ingle_map_bytes(&head->keys);
 }
 
-const ingle_gguf_kv *ingle_gguf_head_find(const ingle_gguf_head *head, const char *key)
+ingle_gguf_kv *ingle_gguf_head_find(const ingle_gguf_head *head, const char *key, size_t len)
 {
-    uint32_t i;
-    return ingle_map_find(&head->keys, key, strlen(key), &i) ? &head->kv[i] : NULL;
+    uint64_t hash = ingle_map_hash(&head->keys, key, len);
+    for (uint32_t i, at = 0; (i = ingle_map_next(&head->keys, hash, &at)) != INGLE_NO_ID;)
+        if (!strncmp(head->kv[i].key, key, len) && !head->kv[i].key[len]) return &head->kv[i];
+    return NULL;
 }

@@ -18,7 +18,7 @@ typedef struct ingle_gguf_head {
     ingle_str *strings; /* of all keys, one after the other */
     size_t n_kv;
     ingle_gguf_kv *kv;
-    ingle_map keys; /* key -> index in kv */
+    ingle_map keys; /* to the index in kv */
     size_t n_tensors;
     ingle_gguf_tensor *tensors; /* i_file is 0 */
 } ingle_gguf_head;
@@ -32,12 +32,15 @@ size_t ingle_gguf_head_heap(const ingle_gguf_head *head); /* bytes held */
 /* override.c: sets a key. *block, which holds it, is the caller's to free, after the head. */
 ingle_status ingle_gguf_head_override(ingle_gguf_head *head, const char *given, char **block,
                                       ingle_error *err);
-const ingle_gguf_kv *ingle_gguf_head_find(const ingle_gguf_head *head, const char *key);
+/* NULL if there is no key of these bytes. */
+ingle_gguf_kv *ingle_gguf_head_find(const ingle_gguf_head *head, const char *key, size_t len);
 
 /* Bytes of a scalar; 0 for strings, arrays and numbers that are no type. */
 size_t ingle_gguf_type_size(uint32_t type);
 const char *ingle_gguf_type_name(uint32_t type);
 
+/* EFORMAT: the key is of another type than `want` says. */
+ingle_status ingle_gguf_wrong_type(const ingle_gguf_kv *kv, const char *want, ingle_error *err);
 /* The value as an unsigned number, else EFORMAT naming the key, what it is and what it should be.
  */
 ingle_status ingle_gguf_kv_u32(const ingle_gguf_kv *kv, uint32_t *out, ingle_error *err);

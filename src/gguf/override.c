@@ -100,18 +100,15 @@ static char *store(const char *given, const parsed *p, ingle_gguf_kv *kv)
     return block;
 }
 
-/* Room for one key more, and a map of all. */
-static bool grow(ingle_gguf_head *head)
+/* Adds a key that is not there yet; false without memory. */
+static bool add(ingle_gguf_head *head, const ingle_gguf_kv *kv, size_t n_key)
 {
-    ingle_map keys;
-    ingle_gguf_kv *kv = realloc(head->kv, (head->n_kv + 1) * sizeof *kv);
-    if (!kv) return false;
-    head->kv = kv;
-    if (!ingle_map_init(&keys, head->n_kv + 1)) return false;
-    for (size_t i = 0; i < head->n_kv; i++)
-        ingle_map_put(&keys, kv[i].key, strlen(kv[i].key), (uint32_t)i, NULL);
-    ingle_map_free(&head->keys);
-    head->keys = keys;
+    ingle_gguf_kv *all = realloc(head->kv, (head->n_kv + 1) * sizeof *all);
+    if (!all) return false;
+    head->kv = all;
+    uint64_t hash = ingle_map_hash(&head->keys, kv->key, n_key);
+    if (!ingle_map_add(&head->keys, hash, (uint32_t)head->n_kv)) return false;
+    head->kv[head->n_kv++] = *kv;
     return true;
 }
 
@@ -120,25 +117,17 @@ ingle_status ingle_gguf_head_override(ingle_gguf_head *head, const char *given, 
 {
     parsed p;
     ingle_gguf_kv kv;
-    uint32_t i;
     *block = NULL;
     ingle_status st = parse(&p, given, err);
     if (st) return st;
-    bool there = ingle_map_find(&head->keys, given, p.n_key, &i);
-    if (there && head->kv[i].type == INGLE_GGUF_ARRAY)
+    ingle_gguf_kv *there = ingle_gguf_head_find(head, given, p.n_key);
+    if (there && there->type == INGLE_GGUF_ARRAY)
         return ingle_fail(err, INGLE_EINVAL, "override '%.100s': the key holds a list", given);
-    if (!(*block = store(given, &p, &kv)) || (!there && !grow(head))) {
+    if (!(*block = store(given, &p, &kv)) || (!there && !add(head, &kv, p.n_key))) {
         free(*block);
         *block = NULL;
         return ingle_fail(err, INGLE_ENOMEM, "no memory for an override");
     }
-    if (there) {
-        kv.key = head->kv[i].key; /* the map knows it by that */
-        head->kv[i] = kv;
-    } else {
-        head->kv[head->n_kv] = kv;
-        ingle_map_put(&head->keys, kv.key, p.n_key, (uint32_t)head->n_kv, NULL);
-        head->n_kv++;
-    }
+    if (there) *there = kv;
     return INGLE_OK;
 }

@@ -1,9 +1,6 @@
 #include "gguf/head.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -72,8 +69,12 @@ bool ingle_gguf_item_i64(const ingle_gguf_kv *kv, size_t i, int64_t *out)
         if (v > INT64_MAX) return false;
         *out = (int64_t)v;
         return true;
-    default: return false;
+    case INGLE_GGUF_F32:
+    case INGLE_GGUF_F64:
+    case INGLE_GGUF_STRING:
+    case INGLE_GGUF_ARRAY: break;
     }
+    return false;
 }
 
 static double f32_of(uint64_t v)
@@ -103,22 +104,13 @@ bool ingle_gguf_item_f64(const ingle_gguf_kv *kv, size_t i, double *out)
     return true;
 }
 
-/* ---- typed access ---- */
+/* ---- one value ---- */
 
-static ingle_status wrong_type(const ingle_gguf_kv *kv, const char *want, ingle_error *err)
+ingle_status ingle_gguf_wrong_type(const ingle_gguf_kv *kv, const char *want, ingle_error *err)
 {
     bool array = kv->type == INGLE_GGUF_ARRAY;
     return ingle_fail(err, INGLE_EFORMAT, "key '%.100s': is %s%s, should be %s", kv->key,
                       array ? "an array of " : "", ingle_gguf_type_name(kv->item), want);
-}
-
-/* NULL and INGLE_OK when the key may be absent. */
-static ingle_status find(const ingle_gguf *g, const char *key, bool required,
-                         const ingle_gguf_kv **kv, ingle_error *err)
-{
-    *kv = ingle_gguf_find(g, key);
-    return *kv || !required ? INGLE_OK
-                            : ingle_fail(err, INGLE_ENOTFOUND, "key '%.100s' is missing", key);
 }
 
 ingle_status ingle_gguf_kv_u32(const ingle_gguf_kv *kv, uint32_t *out, ingle_error *err)
@@ -129,56 +121,10 @@ ingle_status ingle_gguf_kv_u32(const ingle_gguf_kv *kv, uint32_t *out, ingle_err
                           raw(kv, 0), UINT32_MAX);
     if (kv->type == INGLE_GGUF_ARRAY || kv->type == INGLE_GGUF_BOOL ||
         !ingle_gguf_item_i64(kv, 0, &v))
-        return wrong_type(kv, "an integer", err);
+        return ingle_gguf_wrong_type(kv, "an integer", err);
     if (v < 0 || v > UINT32_MAX)
         return ingle_fail(err, INGLE_EFORMAT, "key '%.100s': %" PRId64 " is not in 0..%u", kv->key,
                           v, UINT32_MAX);
     *out = (uint32_t)v;
-    return INGLE_OK;
-}
-
-ingle_status ingle_gguf_get_u32(const ingle_gguf *g, const char *key, bool required, uint32_t *out,
-                                ingle_error *err)
-{
-    const ingle_gguf_kv *kv;
-    ingle_status status = find(g, key, required, &kv, err);
-    return kv ? ingle_gguf_kv_u32(kv, out, err) : status;
-}
-
-ingle_status ingle_gguf_get_f32(const ingle_gguf *g, const char *key, bool required, float *out,
-                                ingle_error *err)
-{
-    const ingle_gguf_kv *kv;
-    ingle_status status = find(g, key, required, &kv, err);
-    if (!kv) return status;
-    double v;
-    if (kv->type == INGLE_GGUF_ARRAY || !ingle_gguf_item_f64(kv, 0, &v))
-        return wrong_type(kv, "a number", err);
-    if (isfinite(v) && !isfinite((float)v))
-        return ingle_fail(err, INGLE_EFORMAT, "key '%.100s': %g does not fit a 32-bit float",
-                          kv->key, v);
-    *out = (float)v;
-    return INGLE_OK;
-}
-
-ingle_status ingle_gguf_get_bool(const ingle_gguf *g, const char *key, bool required, bool *out,
-                                 ingle_error *err)
-{
-    const ingle_gguf_kv *kv;
-    ingle_status status = find(g, key, required, &kv, err);
-    if (!kv) return status;
-    if (kv->type != INGLE_GGUF_BOOL) return wrong_type(kv, "a bool", err);
-    *out = kv->data[0] != 0;
-    return INGLE_OK;
-}
-
-ingle_status ingle_gguf_get_str(const ingle_gguf *g, const char *key, bool required, ingle_str *out,
-                                ingle_error *err)
-{
-    const ingle_gguf_kv *kv;
-    ingle_status status = find(g, key, required, &kv, err);
-    if (!kv) return status;
-    if (kv->type != INGLE_GGUF_STRING) return wrong_type(kv, "a string", err);
-    *out = kv->strings[0];
     return INGLE_OK;
 }

@@ -1,3 +1,4 @@
+#include "base/number.h"
 #include "base/sink.h"
 #include "base/utf8.h"
 #include "gguf/head.h"
@@ -5,7 +6,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void put_text(ingle_sink *w, const char *text)
@@ -24,20 +24,12 @@ static void put_string(ingle_sink *w, ingle_str s)
     put_text(w, "\"");
 }
 
-/* The fewest digits that read back as the same number. JSON has no name for the others. */
+/* JSON has no name for numbers that are not finite. */
 static void put_float(ingle_sink *w, double v, bool is_f32)
 {
-    char text[40];
-    if (!isfinite(v)) {
-        put_text(w, isnan(v) ? "\"NaN\"" : v < 0 ? "\"-Infinity\"" : "\"Infinity\"");
-        return;
-    }
-    for (int digits = is_f32 ? 6 : 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (is_f32 ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v) break;
-    }
-    for (char *p = text; *p; p++) /* the application's locale may have another decimal point */
-        if (!strchr("0123456789+-e", *p)) *p = '.';
+    char text[INGLE_NUMBER_MAX];
+    if (isfinite(v)) ingle_number_text(v, is_f32, text);
+    else strcpy(text, isnan(v) ? "\"NaN\"" : v < 0 ? "\"-Infinity\"" : "\"Infinity\"");
     put_text(w, text);
 }
 
@@ -54,7 +46,15 @@ static void put_item(ingle_sink *w, const ingle_gguf_kv *kv, size_t i)
         ingle_gguf_item_f64(kv, i, &f);
         put_float(w, f, kv->item == INGLE_GGUF_F32);
         return;
-    default: break;
+    case INGLE_GGUF_U8:
+    case INGLE_GGUF_I8:
+    case INGLE_GGUF_U16:
+    case INGLE_GGUF_I16:
+    case INGLE_GGUF_U32:
+    case INGLE_GGUF_I32:
+    case INGLE_GGUF_U64:
+    case INGLE_GGUF_I64:
+    case INGLE_GGUF_ARRAY: break;
     }
     if (ingle_gguf_item_i64(kv, i, &n)) {
         snprintf(text, sizeof text, "%" PRId64, n);

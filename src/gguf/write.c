@@ -1,6 +1,7 @@
 /* write.c - GGUF v3 writer: see write.h.
  * Depends on the byte order of the machine being little-endian, as GGUF's. */
 #include "gguf/write.h"
+#include "gguf/head.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -125,24 +126,6 @@ void ingle_gguf_writer_close(ingle_gguf_writer **w)
 
 /* ---- keys ---- */
 
-size_t ingle_gguf_scalar_bytes(ingle_gguf_type type)
-{
-    switch (type) {
-    case INGLE_GGUF_U8:
-    case INGLE_GGUF_I8:
-    case INGLE_GGUF_BOOL: return 1;
-    case INGLE_GGUF_U16:
-    case INGLE_GGUF_I16: return 2;
-    case INGLE_GGUF_U32:
-    case INGLE_GGUF_I32:
-    case INGLE_GGUF_F32: return 4;
-    case INGLE_GGUF_U64:
-    case INGLE_GGUF_I64:
-    case INGLE_GGUF_F64: return 8;
-    default: return 0;
-    }
-}
-
 /* Names end up in terminals and in C strings: printable, not empty, short enough. */
 static ingle_status check_name(const char *what, const char *name, size_t max, ingle_error *err)
 {
@@ -186,7 +169,7 @@ static bool append_value(bytes *b, const ingle_gguf_kv *kv, ingle_gguf_type type
         return true;
     }
     size_t size;
-    return ingle_mul_ok(n, ingle_gguf_scalar_bytes(type), &size) && append(b, kv->data, size);
+    return ingle_mul_ok(n, ingle_gguf_type_size(type), &size) && append(b, kv->data, size);
 }
 
 static bool append_kv(bytes *b, const ingle_gguf_kv *kv)
@@ -202,7 +185,7 @@ ingle_status ingle_gguf_put(ingle_gguf_writer *w, const ingle_gguf_kv *kv, ingle
     ingle_status status = check_key(w, kv->key, err);
     if (status) return status;
     ingle_gguf_type item = kv->type == INGLE_GGUF_ARRAY ? kv->item : kv->type;
-    if (item != INGLE_GGUF_STRING && !ingle_gguf_scalar_bytes(item))
+    if (item != INGLE_GGUF_STRING && !ingle_gguf_type_size(item))
         return ingle_fail(err, INGLE_EINVAL, "key '%s': value type %d cannot be written", kv->key,
                           (int)item);
     if (strcmp(kv->key, ALIGN_KEY) == 0) {

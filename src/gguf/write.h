@@ -49,7 +49,4 @@ ingle_status ingle_gguf_write(ingle_gguf_writer *w, const void *data, size_t n, 
  * removed. The writer is closed either way. */
 ingle_status ingle_gguf_writer_finish(ingle_gguf_writer **w, ingle_error *err);
 
-/* Bytes of one value of a scalar type; 0 for STRING, ARRAY and unknown types. */
-size_t ingle_gguf_scalar_bytes(ingle_gguf_type type);
-
 #endif

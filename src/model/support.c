@@ -1,5 +1,6 @@
 #include "model/support.h"
 
+#include "base/distance.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "model/build.h"
@@ -232,28 +233,6 @@ static void list_unknown(ingle_fit *fit, const names *l, const bool *known)
     }
 }
 
-/* Changes of one character that make a of b. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    enum { MOST = 64 };
-    size_t row[MOST + 1], na = strlen(a), nb = strlen(b);
-    if (na > MOST) na = MOST;
-    if (nb > MOST) nb = MOST;
-    for (size_t j = 0; j <= nb; j++) row[j] = j;
-    for (size_t i = 1; i <= na; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            size_t best = corner + (a[i - 1] != b[j - 1]);
-            corner = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[nb];
-}
-
 /* Shared names among all there are on either side; 0 for what could not be tried. */
 static double share(const ingle_fit *fit)
 {
@@ -287,7 +266,7 @@ ingle_status ingle_fit_nearest(ingle_fit *fit, const ingle_gguf *g, ingle_error 
     const ingle_family *f;
     for (size_t i = 0; !st && (f = ingle_family_at(i)); i++) {
         ingle_fit now;
-        size_t d = edit_distance(arch, f->name);
+        size_t d = ingle_distance(arch, strlen(arch), f->name, strlen(f->name));
         if ((st = try_family(&now, f, &l, known, err))) break;
         if (share(&now) < share(fit) || (share(&now) == share(fit) && d >= distance)) continue;
         *fit = now;

@@ -1,5 +1,6 @@
 /* bytechar.c - the alphabet in which byte-level BPE vocabularies write their tokens: one printable
  * character a byte. */
+#include "base/utf8.h"
 #include "text/vocab.h"
 
 static bool stands_for_itself(uint32_t c)
@@ -27,19 +28,24 @@ int ingle_char_byte(uint32_t c)
 
 bool ingle_bytes_decode(const char *text, size_t len, char *out, size_t *n)
 {
-    const unsigned char *p = (const unsigned char *)text;
     size_t m = 0;
-    for (size_t i = 0; i < len; i++) {
-        uint32_t c = p[i];
-        if (c >= 0x80) { /* the alphabet ends at U+0143: two bytes at most */
-            if ((c & 0xe0) != 0xc0 || i + 1 >= len || (p[i + 1] & 0xc0) != 0x80) return false;
-            c = (c & 0x1f) << 6 | (p[++i] & 0x3fu);
-            if (c < 0x80) return false;
-        }
-        int byte = ingle_char_byte(c);
+    for (size_t i = 0, n_char; i < len; i += n_char) {
+        n_char = ingle_utf8_len(text + i, len - i);
+        int byte = n_char ? ingle_char_byte(ingle_utf8_code(text + i, n_char)) : -1;
         if (byte < 0) return false;
         out[m++] = (char)byte;
     }
     *n = m;
     return true;
+}
+
+size_t ingle_marks_to_spaces(const char *text, size_t len, char *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len;) {
+        bool mark = ingle_is_space_mark(text + i, len - i);
+        out[n++] = mark ? ' ' : text[i];
+        i += mark ? INGLE_MARK_BYTES : 1;
+    }
+    return n;
 }

@@ -6,33 +6,6 @@
 
 enum { SMALL = 32 }; /* symbols; up to here a linear search beats the heap */
 
-/* Four children a node: half the levels of a binary heap, and the children share a cache line. */
-void ingle_heap_push(uint64_t *heap, size_t *n, uint64_t x)
-{
-    size_t i = (*n)++;
-    while (i && heap[(i - 1) / 4] > x) {
-        heap[i] = heap[(i - 1) / 4];
-        i = (i - 1) / 4;
-    }
-    heap[i] = x;
-}
-
-uint64_t ingle_heap_pop(uint64_t *heap, size_t *n)
-{
-    uint64_t top = heap[0], x = heap[--*n];
-    size_t i = 0;
-    for (size_t kid = 1; kid < *n; kid = 4 * i + 1) {
-        size_t best = kid, end = kid + 4 < *n ? kid + 4 : *n;
-        for (size_t k = kid + 1; k < end; k++)
-            if (heap[k] < heap[best]) best = k;
-        if (heap[best] >= x) break;
-        heap[i] = heap[best];
-        i = best;
-    }
-    heap[i] = x;
-    return top;
-}
-
 bool ingle_merger_open(ingle_merger *m, const ingle_vocab *v, ingle_token_sink *sink,
                        size_t text_len)
 {
@@ -53,12 +26,6 @@ void ingle_merger_close(ingle_merger *m)
     *m = (ingle_merger){0};
 }
 
-static void emit(ingle_token_sink *sink, int32_t id)
-{
-    if (sink->n < sink->cap) sink->tokens[sink->n] = id;
-    sink->n++;
-}
-
 /* Bytes that are no token together. A byte the vocabulary has no token for becomes the unknown
  * token (SPM) or nothing (BPE). */
 static void emit_bytes(ingle_merger *m, const char *p, size_t n)
@@ -67,13 +34,13 @@ static void emit_bytes(ingle_merger *m, const char *p, size_t n)
     for (size_t i = 0; i < n; i++) {
         int32_t id = v->byte_tokens[(unsigned char)p[i]];
         if (id < 0 && v->kind == INGLE_VOCAB_SPM) id = v->info.unk;
-        if (id >= 0) emit(m->sink, id);
+        if (id >= 0) ingle_sink_push(m->sink, id);
     }
 }
 
 static void emit_symbol(ingle_merger *m, uint32_t id, const char *p, size_t n)
 {
-    if (id < m->v->n_tokens) emit(m->sink, (int32_t)id);
+    if (id < m->v->n_tokens) ingle_sink_push(m->sink, (int32_t)id);
     else emit_bytes(m, p, n);
 }
 
@@ -87,17 +54,6 @@ static uint32_t score_key(float score)
     return bits & 0x80000000u ? bits : 0x7fffffffu - bits;
 }
 
-static uint32_t find_text(const ingle_vocab *v, const char *p, size_t n)
-{
-    if (n > v->max_text) return INGLE_NO_ID;
-    return ingle_strmap_find(&v->map, &v->text, ingle_hash(p, n, v->map.seed), p, n);
-}
-
-static uint32_t find_piece(const ingle_vocab *v, const char *p, size_t n)
-{
-    return ingle_strmap_find(&v->map, &v->pieces, ingle_hash(p, n, v->map.seed), p, n);
-}
-
 /* What the neighbours left and right become: [start, end) of the word. */
 static uint32_t pair_key(const ingle_vocab *v, const char *word, uint32_t left, uint32_t right,
                          size_t start, size_t end, uint32_t *merged)
@@ -108,7 +64,8 @@ static uint32_t pair_key(const ingle_vocab *v, const char *word, uint32_t left, 
         *merged = p->merged;
         return p->rank;
     }
-    uint32_t id = find_text(v, word + start, end - start);
+    if (end - start > v->max_text) return INGLE_NO_KEY;
+    uint32_t id = ingle_vocab_find(v, word + start, end - start);
     if (id == INGLE_NO_ID) return INGLE_NO_KEY;
     *merged = id;
     return score_key(v->scores[id]);
@@ -121,7 +78,7 @@ static size_t first_char(const ingle_vocab *v, const char *p, size_t n, uint32_t
         return 1;
     }
     size_t len = ingle_spm_char(p, n);
-    *id = v->raw ? find_piece(v, p, len) : find_text(v, p, len);
+    *id = ingle_vocab_find(v, p, len);
     return len;
 }
 
@@ -215,9 +172,9 @@ static ingle_status merge_word(ingle_merger *m, uint64_t hash, const char *word,
     const ingle_vocab *v = m->v;
     unsigned flags = v->kind == INGLE_VOCAB_BPE ? v->pretok->flags : 0;
     if (flags & INGLE_PRETOK_WHOLE || (flags & INGLE_PRETOK_LINES && *word == '\n')) {
-        uint32_t id = ingle_strmap_find(&v->map, &v->pieces, hash, word, len);
+        uint32_t id = ingle_vocab_find_hashed(v, hash, word, len);
         if (id < v->n_tokens) {
-            emit(m->sink, (int32_t)id);
+            ingle_sink_push(m->sink, (int32_t)id);
             return INGLE_OK;
         }
     }
@@ -228,11 +185,11 @@ static ingle_status merge_word(ingle_merger *m, uint64_t hash, const char *word,
 
 ingle_status ingle_merger_word(ingle_merger *m, const char *word, size_t len)
 {
-    uint64_t hash = ingle_hash(word, len, m->v->map.seed);
+    uint64_t hash = ingle_map_hash(&m->v->map, word, len);
     if (!m->cache || len > INGLE_CACHE_WORD) return merge_word(m, hash, word, len);
     ingle_cached_word *c = &m->cache[(hash >> 32) & m->cache_mask];
     if (c->len == len && memcmp(c->word, word, len) == 0) {
-        for (size_t i = 0; i < c->n; i++) emit(m->sink, c->ids[i]);
+        for (size_t i = 0; i < c->n; i++) ingle_sink_push(m->sink, c->ids[i]);
         return INGLE_OK;
     }
     /* The tokens of the word go past a small sink, so that they can be kept. */
@@ -242,7 +199,7 @@ ingle_status ingle_merger_word(ingle_merger *m, const char *word, size_t len)
     ingle_status st = merge_word(m, hash, word, len);
     m->sink = sink;
     if (st) return st;
-    for (size_t i = 0; i < here.n; i++) emit(sink, ids[i]);
+    for (size_t i = 0; i < here.n; i++) ingle_sink_push(sink, ids[i]);
     if (here.n <= INGLE_CACHE_IDS) {
         c->len = (uint8_t)len;
         c->n = (uint8_t)here.n;

@@ -8,12 +8,6 @@
 
 #include "text/vocab.h"
 
-/* Where tokens go: up to cap are stored, all are counted. */
-typedef struct ingle_token_sink {
-    int32_t *tokens;
-    size_t cap, n;
-} ingle_token_sink;
-
 typedef struct ingle_merge_symbol {
     uint32_t id;    /* INGLE_NO_ID: characters that are no token (SPM) */
     uint32_t start; /* first byte in the word */
@@ -58,20 +52,14 @@ void ingle_merger_close(ingle_merger *m);
  * or EUNSUPPORTED for a word of 4 GiB. */
 ingle_status ingle_merger_word(ingle_merger *m, const char *word, size_t len);
 
-/* Length of the character that SentencePiece sees at p: by its first byte alone, valid or not. Only
- * a space mark is never taken into a broken character: it would come back as three bytes instead of
- * a space. */
+/* As ingle_spm_len(), but a space mark is never taken into a broken character: it would come back
+ * as three bytes instead of a space. */
 static inline size_t ingle_spm_char(const char *p, size_t n)
 {
-    static const uint8_t lengths[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
-    size_t len = lengths[(unsigned char)*p >> 4];
-    for (size_t i = 1; i < len && i < n; i++)
-        if (p[i] == '\xe2' && n - i >= 3 && p[i + 1] == '\x96' && p[i + 2] == '\x81') return i;
-    return len < n ? len : n;
+    size_t len = ingle_spm_len(p, n);
+    for (size_t i = 1; i < len; i++)
+        if (ingle_is_space_mark(p + i, n - i)) return i;
+    return len;
 }
-
-/* A heap of numbers, smallest first; `heap` has room. */
-void ingle_heap_push(uint64_t *heap, size_t *n, uint64_t x);
-uint64_t ingle_heap_pop(uint64_t *heap, size_t *n);
 
 #endif

@@ -1,5 +1,5 @@
-/* pair.c - a query and a document as the tokens that a classifier was taught on: by the file's template,
- * or one after the other with the vocabulary's marks. */
+/* pair.c - a query and a document as the tokens that a classifier was taught on: by the file's
+ * template, or one after the other with the vocabulary's marks. */
 #include "base/mem.h"
 #include "text/vocab.h"
 
@@ -114,48 +114,46 @@ static ingle_status by_template(const ingle_vocab *v, const text texts[2], int32
 
 /* ---- by marks ---- */
 
-typedef struct sink {
+typedef struct job {
     const ingle_vocab *v;
-    int32_t *tokens;
-    size_t cap, n;
+    ingle_token_sink out;
     ingle_error *err;
-} sink;
+} job;
 
-static void put(sink *s, int32_t id)
+static void put(job *j, int32_t id)
 {
-    if (id < 0) return;
-    if (s->n < s->cap) s->tokens[s->n] = id;
-    s->n++;
+    if (id >= 0) ingle_sink_push(&j->out, id);
 }
 
-static ingle_status put_text(sink *s, const text *t)
+static ingle_status put_text(job *j, const text *t)
 {
-    size_t n, done = s->n < s->cap ? s->n : s->cap;
+    ingle_token_sink *o = &j->out;
+    size_t n, done = o->n < o->cap ? o->n : o->cap;
     ingle_status st = ingle_vocab_tokenize(
-        s->v, t->p, t->len, 0, s->tokens ? s->tokens + done : NULL, s->cap - done, &n, s->err);
-    s->n += n;
+        j->v, t->p, t->len, 0, o->tokens ? o->tokens + done : NULL, o->cap - done, &n, j->err);
+    o->n += n;
     return st == INGLE_ERANGE ? INGLE_OK : st; /* the caller sees to the room */
 }
 
-static ingle_status by_marks(const ingle_vocab *v, const text texts[2], sink *s, size_t *n_first)
+static ingle_status by_marks(const ingle_vocab *v, const text texts[2], job *j, size_t *n_first)
 {
     const ingle_vocab_info *info = &v->info;
     int32_t end = info->add_sep ? info->sep : info->add_eos ? info->eos : -1;
     int32_t between = !v->pair_sep ? -1 : info->sep >= 0 ? info->sep : info->eos;
     if (end < 0 && between < 0)
         return ingle_fail(
-            s->err, INGLE_EUNSUPPORTED,
+            j->err, INGLE_EUNSUPPORTED,
             "a pair of texts: the vocabulary has no mark to put between them, and there "
             "is no key '%s'",
             key_template);
-    if (info->add_bos) put(s, info->bos);
-    ingle_status st = put_text(s, &texts[0]);
+    if (info->add_bos) put(j, info->bos);
+    ingle_status st = put_text(j, &texts[0]);
     if (st) return st;
-    put(s, end);
-    put(s, between);
-    if (v->kind == INGLE_VOCAB_WORDPIECE) *n_first = s->n; /* others make no difference */
-    st = put_text(s, &texts[1]);
-    put(s, end);
+    put(j, end);
+    put(j, between);
+    if (v->kind == INGLE_VOCAB_WORDPIECE) *n_first = j->out.n; /* others make no difference */
+    st = put_text(j, &texts[1]);
+    put(j, end);
     return st;
 }
 
@@ -164,15 +162,15 @@ ingle_status ingle_vocab_tokenize_pair(const ingle_vocab *v, const char *query, 
                                        size_t cap, size_t *n, size_t *n_first, ingle_error *err)
 {
     const text texts[2] = {{query, query_len}, {document, document_len}};
-    sink s = {.v = v, .tokens = tokens, .cap = cap, .err = err};
+    job j = {.v = v, .out = {tokens, cap, 0}, .err = err};
     *n = *n_first = 0;
     if (!v) return ingle_fail(err, INGLE_ECLOSED, "vocabulary is NULL");
     if ((!query && query_len) || (!document && document_len) || (!tokens && cap))
         return ingle_fail(err, INGLE_EINVAL, "a pair of texts: a text or tokens is NULL");
     if (v->rank_template) return by_template(v, texts, tokens, cap, n, err);
-    ingle_status st = by_marks(v, texts, &s, n_first);
+    ingle_status st = by_marks(v, texts, &j, n_first);
     if (st) return st;
-    *n = s.n;
+    *n = j.out.n;
     if (*n > cap)
         return ingle_fail(err, INGLE_ERANGE, "tokenize: %zu tokens, room for %zu", *n, cap);
     return INGLE_OK;

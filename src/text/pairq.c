@@ -1,4 +1,5 @@
 #include "text/pairq.h"
+#include "base/heap.h"
 #include "base/mem.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* pairs.c - the merge table of byte-level BPE, from tokenizer.ggml.merges. */
+/* pairs.c - the merge table of byte-level BPE, from tokenizer.ggml.merges, and the symbols that
+ * merges pass through. */
 #include "base/mem.h"
 #include "text/vocab.h"
 
@@ -6,24 +7,32 @@
 
 static const char key[] = "tokenizer.ggml.merges";
 
-static uint32_t symbol_of(ingle_vocab *v, const char *bytes, size_t len)
+static uint32_t add_symbol(ingle_vocab *v, uint64_t hash, const char *bytes, size_t len)
 {
-    uint64_t hash = ingle_hash(bytes, len, v->map.seed);
-    uint32_t id = ingle_strmap_find(&v->map, &v->pieces, hash, bytes, len);
-    return id == INGLE_NO_ID ? ingle_vocab_add_symbol(v, bytes, len) : id;
+    uint32_t id = v->n_symbols, at = v->pieces.at[id];
+    if (id == INGLE_NO_ID - 1 || len > (size_t)(UINT32_MAX - at)) return INGLE_NO_ID;
+    if (!ingle_grow(&v->pieces.data, &v->cap_pieces, at + len, 1)) return INGLE_NO_ID;
+    if (!ingle_grow(&v->pieces.at, &v->cap_pieces_at, (size_t)id + 2, sizeof *v->pieces.at))
+        return INGLE_NO_ID;
+    if (!ingle_map_add(&v->map, hash, id)) return INGLE_NO_ID;
+    memcpy(v->pieces.data + at, bytes, len);
+    v->pieces.at[id + 1] = at + (uint32_t)len;
+    v->n_symbols++;
+    return id;
+}
+
+uint32_t ingle_vocab_symbol(ingle_vocab *v, const char *bytes, size_t len)
+{
+    uint64_t hash = ingle_map_hash(&v->map, bytes, len);
+    uint32_t id = ingle_vocab_find_hashed(v, hash, bytes, len);
+    return id == INGLE_NO_ID ? add_symbol(v, hash, bytes, len) : id;
 }
 
 /* A part in bytes; n at most len. */
 static bool bytes_of(const ingle_vocab *v, const char *p, size_t len, char *out, size_t *n)
 {
     if (!v->raw) return ingle_bytes_decode(p, len, out, n);
-    size_t m = 0;
-    for (size_t i = 0; i < len;) {
-        bool mark = len - i >= 3 && memcmp(p + i, "\xe2\x96\x81", 3) == 0;
-        out[m++] = mark ? ' ' : p[i];
-        i += mark ? 3 : 1;
-    }
-    *n = m;
+    *n = ingle_marks_to_spaces(p, len, out);
     return true;
 }
 
@@ -43,7 +52,7 @@ static bool parse(const ingle_vocab *v, ingle_str merge, char *buf, size_t *n_le
 static void insert(ingle_vocab *v, uint32_t left, uint32_t right, uint32_t rank, uint32_t merged)
 {
     uint64_t k = (uint64_t)left << 32 | right;
-    size_t i = (size_t)ingle_mix(k, 0x9e3779b97f4a7c15u) & v->pair_mask;
+    size_t i = (size_t)ingle_map_hash_number(&v->map, k) & v->pair_mask;
     for (; v->pairs[i].key != UINT64_MAX; i = (i + 1) & v->pair_mask)
         if (v->pairs[i].key == k) return; /* a merge given twice has its first rank */
     v->pairs[i] = (ingle_pair){k, rank, merged};
@@ -75,8 +84,9 @@ ingle_status ingle_pairs_build(ingle_vocab *v, const ingle_gguf *g, ingle_error 
                             key, i);
             goto done;
         }
-        uint32_t left = symbol_of(v, buf, n_left), right = symbol_of(v, buf + n_left, n - n_left);
-        uint32_t merged = symbol_of(v, buf, n);
+        uint32_t left = ingle_vocab_symbol(v, buf, n_left);
+        uint32_t right = ingle_vocab_symbol(v, buf + n_left, n - n_left);
+        uint32_t merged = ingle_vocab_symbol(v, buf, n);
         if (left == INGLE_NO_ID || right == INGLE_NO_ID || merged == INGLE_NO_ID) goto no_memory;
         insert(v, left, right, (uint32_t)i, merged);
     }

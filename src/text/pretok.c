@@ -5,6 +5,7 @@
  * A-Za-z where that is quicker, and what would backtrack or need a stack on long input is
  * possessive or an INGLE_CUT_*. */
 #include "text/pretok.h"
+#include "base/distance.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -244,27 +245,6 @@ const ingle_pretok *ingle_pretok_find(const char *name, size_t len)
     return NULL;
 }
 
-/* Changes of one character between a name of the table and another one. */
-static size_t distance(const char *a, const char *b, size_t nb)
-{
-    enum { MOST = 48 };
-    uint8_t row[MOST + 1];
-    if (nb > MOST) nb = MOST;
-    for (size_t j = 0; j <= nb; j++) row[j] = (uint8_t)j;
-    for (size_t i = 0; a[i]; i++) {
-        uint8_t corner = row[0];
-        row[0] = (uint8_t)(i + 1);
-        for (size_t j = 1; j <= nb; j++) {
-            uint8_t best = (uint8_t)(corner + (a[i] != b[j - 1]));
-            corner = row[j];
-            if (row[j] + 1 < best) best = (uint8_t)(row[j] + 1);
-            if (row[j - 1] + 1 < best) best = (uint8_t)(row[j - 1] + 1);
-            row[j] = best;
-        }
-    }
-    return row[nb];
-}
-
 void ingle_pretok_similar(const char *name, size_t len, char *out, size_t cap)
 {
     enum { N = sizeof rows / sizeof rows[0], TAIL = 16 };
@@ -274,7 +254,8 @@ void ingle_pretok_similar(const char *name, size_t len, char *out, size_t cap)
     while (left) {
         size_t best = 0, least = SIZE_MAX;
         for (size_t i = 0; i < N; i++) {
-            size_t d = taken[i] ? SIZE_MAX : distance(rows[i].name, name, len);
+            if (taken[i]) continue;
+            size_t d = ingle_distance(rows[i].name, strlen(rows[i].name), name, len);
             if (d < least) least = d, best = i;
         }
         size_t n = strlen(rows[best].name) + 2;

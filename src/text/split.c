@@ -1,5 +1,5 @@
 /* split.c - runs a pre-tokenizer rule over text. */
-#include "text/pretok.h"
+#include "base/utf8.h"
 #include "text/vocab.h"
 
 #include <stdlib.h>
@@ -109,14 +109,10 @@ static ingle_status cut(const run *r, int i_stage, const char *p, size_t n);
 
 static uint32_t char_at(const char *p, size_t n, size_t *len)
 {
-    utf8proc_int32_t c = 0;
-    if (!(*p & 0x80)) {
-        *len = 1;
-        return (unsigned char)*p;
-    }
-    utf8proc_ssize_t got = utf8proc_iterate((const utf8proc_uint8_t *)p, (utf8proc_ssize_t)n, &c);
-    *len = got > 0 ? (size_t)got : 1;
-    return got > 0 ? (uint32_t)c : 0xfffd;
+    *len = ingle_utf8_len(p, n);
+    if (*len) return ingle_utf8_code(p, *len);
+    *len = 1;
+    return 0xfffd;
 }
 
 static bool is_number(uint32_t c, const char *how)

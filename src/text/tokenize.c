@@ -1,12 +1,11 @@
 /* tokenize.c - text to tokens: special tokens first, then the rest in words, then merges. */
+#include "base/heap.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "text/merge.h"
 #include "text/words.h"
 
 #include <stdlib.h>
-
-#define SPACE_MARK "\xe2\x96\x81"
 
 /* A special token found in the text. */
 typedef struct found {
@@ -41,12 +40,6 @@ typedef struct job {
 static ingle_status no_memory(job *j)
 {
     return ingle_fail(j->err, INGLE_ENOMEM, "tokenize: no memory for %zu bytes", j->len);
-}
-
-static void push(job *j, int32_t id)
-{
-    if (j->sink.n < j->sink.cap) j->sink.tokens[j->sink.n] = id;
-    j->sink.n++;
 }
 
 /* ---- plain text --------------------------------------------------------------------------------
@@ -99,23 +92,23 @@ static ingle_status spm_words(job *j, const char *p, size_t n)
     return st ? word_failed(j, st) : INGLE_OK;
 }
 
+static size_t put_mark(char *out, size_t at)
+{
+    memcpy(out + at, INGLE_SPACE_MARK, INGLE_MARK_BYTES);
+    return at + INGLE_MARK_BYTES;
+}
+
 static ingle_status spm_run(job *j, const char *p, size_t n, bool space)
 {
     size_t room, m = 0;
     if (!n && !space) return INGLE_OK;
-    if (!ingle_mul_ok(n + 1, 3, &room) || !ingle_grow(&j->escaped, &j->cap_escaped, room, 1))
+    if (!ingle_mul_ok(n + 1, INGLE_MARK_BYTES, &room) ||
+        !ingle_grow(&j->escaped, &j->cap_escaped, room, 1))
         return no_memory(j);
-    if (space) {
-        memcpy(j->escaped, SPACE_MARK, 3);
-        m = 3;
-    }
+    if (space) m = put_mark(j->escaped, 0);
     for (size_t i = 0; i < n; i++) {
-        if (p[i] == ' ') {
-            memcpy(j->escaped + m, SPACE_MARK, 3);
-            m += 3;
-        } else {
-            j->escaped[m++] = p[i];
-        }
+        if (p[i] == ' ') m = put_mark(j->escaped, m);
+        else j->escaped[m++] = p[i];
     }
     return spm_words(j, j->escaped, m);
 }
@@ -128,16 +121,16 @@ static ingle_status plain_spm(job *j, const char *p, size_t n)
     bool space = j->v->add_space && j->after_special;
     bool can = bytes[0xe2] >= 0 && bytes[0x96] >= 0 && bytes[0x81] >= 0;
     size_t from = 0;
-    for (size_t i = 0; can && i + 3 <= n; i++) {
-        if (p[i] != SPACE_MARK[0] || memcmp(p + i, SPACE_MARK, 3) != 0) continue;
+    for (size_t i = 0; can && i < n; i++) {
+        if (!ingle_is_space_mark(p + i, n - i)) continue;
         ingle_status st = spm_run(j, p + from, i - from, space);
         if (st) return st;
         space = false;
-        push(j, bytes[0xe2]);
-        push(j, bytes[0x96]);
-        push(j, bytes[0x81]);
-        from = i + 3;
-        i += 2;
+        ingle_sink_push(&j->sink, bytes[0xe2]);
+        ingle_sink_push(&j->sink, bytes[0x96]);
+        ingle_sink_push(&j->sink, bytes[0x81]);
+        from = i + INGLE_MARK_BYTES;
+        i += INGLE_MARK_BYTES - 1;
     }
     return spm_run(j, p + from, n - from, space);
 }
@@ -173,7 +166,7 @@ static ingle_status special(job *j, const found *f)
     unsigned attr = j->v->attrs[f->id];
     ingle_status st = plain(j, f->pos, attr);
     if (st) return st;
-    push(j, (int32_t)f->id);
+    ingle_sink_push(&j->sink, (int32_t)f->id);
     j->done = f->pos + f->len;
     j->last_attr = attr;
     j->after_special = true;
@@ -270,11 +263,11 @@ static ingle_status run(job *j, unsigned flags)
     if (merges && !ingle_merger_open(&j->merger, j->v, &j->sink, j->len)) return no_memory(j);
     if (j->v->kind == INGLE_VOCAB_BPE && !(j->match = ingle_splitter_match(&j->v->splitter)))
         return no_memory(j);
-    if (flags & INGLE_ADD_SPECIAL && info->add_bos) push(j, info->bos);
+    if (flags & INGLE_ADD_SPECIAL && info->add_bos) ingle_sink_push(&j->sink, info->bos);
     ingle_status st = j->set->n ? partition(j) : INGLE_OK;
     if (!st) st = plain(j, j->len, 0);
-    if (!st && flags & INGLE_ADD_SPECIAL && info->add_sep) push(j, info->sep);
-    if (!st && flags & INGLE_ADD_SPECIAL && info->add_eos) push(j, info->eos);
+    if (!st && flags & INGLE_ADD_SPECIAL && info->add_sep) ingle_sink_push(&j->sink, info->sep);
+    if (!st && flags & INGLE_ADD_SPECIAL && info->add_eos) ingle_sink_push(&j->sink, info->eos);
     return st;
 }
 

@@ -1,4 +1,4 @@
-/* unigram.c - SentencePiece's Unigram model (T5, XLM-R): text is normalised by the file's own table,
+/* unigram.c - SentencePiece's Unigram model (T5, XLM-R): text is normalised by the file's table,
  * spaces become U+2581, and of all ways to cut it into tokens the one with the highest sum of
  * scores is taken. Kudo 2018 (arXiv 1804.10959); the table is a double array whose edges are
  * exclusive-ors (Kanda 2018), as SentencePiece writes it:
@@ -10,7 +10,6 @@
 #include <float.h>
 #include <stdlib.h>
 
-#define SPACE_MARK      "\xe2\x96\x81"
 #define UNKNOWN_PENALTY 10.0
 
 static const char key_charsmap[] = "tokenizer.ggml.precompiled_charsmap";
@@ -122,7 +121,7 @@ static bool put_normal(normaliser *s, const char *p, size_t n)
         bool space = p[i] == ' ';
         bool begins = !space && !s->in_word && (s->prefix || s->v->merge_spaces);
         if (begins || (space && !s->v->merge_spaces))
-            if (!put(&s->out, SPACE_MARK, 3)) return false;
+            if (!put(&s->out, INGLE_SPACE_MARK, INGLE_MARK_BYTES)) return false;
         if (!space && !put(&s->out, p + i, 1)) return false;
         if (!space) s->prefix = false;
         s->in_word = !space;
@@ -157,20 +156,13 @@ static void offer(reached *to, double score, size_t from, int32_t id)
     if (score > to->score) *to = (reached){score, (uint32_t)from, id};
 }
 
-/* By its first byte alone. */
-static size_t char_len(unsigned char c)
-{
-    return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-}
-
 static void reach(const ingle_vocab *v, const char *p, size_t n, reached *way)
 {
     for (size_t i = 1; i <= n; i++) way[i].score = -DBL_MAX;
     way[0] = (reached){.id = v->info.unk};
     for (size_t i = 0, len; i < n; i += len) {
         bool whole = false;
-        len = char_len((unsigned char)p[i]);
-        if (len > n - i) len = n - i;
+        len = ingle_spm_len(p + i, n - i);
         const ingle_special *e = ingle_special_longest(&v->words, p + i, n - i);
         while (e) {
             bool user = v->attrs[e->id] & INGLE_TOK_USER;

@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SPACE_MARK "\xe2\x96\x81" /* U+2581, SentencePiece's space */
-
 static const char key_model[] = "tokenizer.ggml.model", key_pre[] = "tokenizer.ggml.pre",
                   key_tokens[] = "tokenizer.ggml.tokens", key_scores[] = "tokenizer.ggml.scores",
                   key_types[] = "tokenizer.ggml.token_type";
@@ -109,22 +107,12 @@ static ingle_status read_scores(ingle_vocab *v, const ingle_gguf *g, ingle_error
     return INGLE_OK;
 }
 
-static bool hex(char c, unsigned *x)
-{
-    unsigned d = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-                 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                                        : 16u;
-    *x = *x * 16 + d;
-    return d < 16;
-}
-
 /* "<0xHH>", nothing else. */
 static int byte_value(const char *p, size_t len)
 {
-    unsigned x = 0;
     if (len != 6 || memcmp(p, "<0x", 3) != 0 || p[5] != '>') return -1;
-    return hex(p[3], &x) && hex(p[4], &x) ? (int)x : -1;
+    int high = ingle_hex_digit(p[3]), low = ingle_hex_digit(p[4]);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
 static int byte_of(const ingle_vocab *v, uint32_t id)
@@ -223,8 +211,8 @@ static ingle_status read_adds(ingle_vocab *v, const ingle_gguf *g, ingle_error *
             return ingle_fail(err, INGLE_EFORMAT, "key '%s' is true, but there is no %s token",
                               adds[i].key, adds[i].name);
     }
-    /* Elsewhere the key speaks of pairs of texts, not of a text: a second mark between them, as RoBERTa
-     * and XLM-R have it, whose older files do not say so. */
+    /* Elsewhere the key speaks of pairs of texts, not of a text: a second mark between them, as
+     * RoBERTa and XLM-R have it, whose older files do not say so. */
     v->pair_sep = v->add_sep && v->kind != INGLE_VOCAB_WORDPIECE;
     v->info.add_sep = v->add_sep = v->add_sep && v->kind == INGLE_VOCAB_WORDPIECE;
     /* Byte-level BPE and RWKV have no prefix: there the key says nothing. */
@@ -317,15 +305,9 @@ static size_t make_piece(const ingle_vocab *v, uint32_t id, char *out)
         return 1;
     }
     if (!(v->attrs[id] & INGLE_TOK_SPECIAL)) {
-        bool marks = ingle_vocab_marks_spaces(v->kind) || v->raw;
         if (v->kind == INGLE_VOCAB_BPE && !v->raw && ingle_bytes_decode(p, len, out, &n)) return n;
         if (v->kind == INGLE_VOCAB_RWKV && ingle_rwkv_unescape(p, len, out, &n)) return n;
-        for (size_t i = 0; marks && i < len;) {
-            bool mark = len - i >= 3 && memcmp(p + i, SPACE_MARK, 3) == 0;
-            out[n++] = mark ? ' ' : p[i];
-            i += mark ? 3 : 1;
-        }
-        if (marks) return n;
+        if (ingle_vocab_marks_spaces(v->kind) || v->raw) return ingle_marks_to_spaces(p, len, out);
     }
     memcpy(out, p, len);
     return len;
@@ -364,38 +346,18 @@ static ingle_status build_map(ingle_vocab *v, ingle_error *err)
     if (!ingle_vocab_merges(v->kind)) return INGLE_OK; /* looked up by ingle_vocab.words */
 
     const ingle_strings *s = v->kind == INGLE_VOCAB_BPE ? &v->pieces : &v->text;
-    uint64_t seed = ingle_hash(v->text.data, v->text.at[v->n_tokens], v->n_tokens);
-    if (!ingle_strmap_open(&v->map, v->n_tokens, seed)) return no_memory(err);
+    v->keys = s;
+    if (!ingle_map_open(&v->map, v->n_tokens)) return no_memory(err);
     for (uint32_t id = 0; id < v->n_tokens; id++) {
         if (!matches_text(v, id)) continue;
         const char *p = s->data + s->at[id];
         size_t len = s->at[id + 1] - s->at[id];
-        uint64_t hash = ingle_hash(p, len, seed);
-        if (ingle_strmap_find(&v->map, s, hash, p, len) != INGLE_NO_ID)
+        uint64_t hash = ingle_map_hash(&v->map, p, len);
+        if (ingle_vocab_find_hashed(v, hash, p, len) != INGLE_NO_ID)
             continue; /* the first of equal tokens counts */
-        if (!ingle_strmap_add(&v->map, hash, id)) return no_memory(err);
+        if (!ingle_map_add(&v->map, hash, id)) return no_memory(err);
     }
     return INGLE_OK;
-}
-
-uint32_t ingle_vocab_add_symbol(ingle_vocab *v, const char *bytes, size_t len)
-{
-    uint32_t id = v->n_symbols, at = v->pieces.at[id];
-    if (id == INGLE_NO_ID - 1 || len > (size_t)(UINT32_MAX - at)) return INGLE_NO_ID;
-    if (!ingle_grow(&v->pieces.data, &v->cap_pieces, at + len, 1)) return INGLE_NO_ID;
-    if (!ingle_grow(&v->pieces.at, &v->cap_pieces_at, (size_t)id + 2, sizeof *v->pieces.at))
-        return INGLE_NO_ID;
-    if (!ingle_strmap_add(&v->map, ingle_hash(bytes, len, v->map.seed), id)) return INGLE_NO_ID;
-    memcpy(v->pieces.data + at, bytes, len);
-    v->pieces.at[id + 1] = at + (uint32_t)len;
-    v->n_symbols++;
-    return id;
-}
-
-static uint32_t find(const ingle_vocab *v, const char *p, size_t len)
-{
-    const ingle_strings *s = v->kind == INGLE_VOCAB_BPE ? &v->pieces : &v->text;
-    return ingle_strmap_find(&v->map, s, ingle_hash(p, len, v->map.seed), p, len);
 }
 
 /* The token of each byte: a byte token, else (SPM) text that looks like one, else the text of the
@@ -414,14 +376,13 @@ static ingle_status build_bytes(ingle_vocab *v, ingle_error *err)
     for (int b = 0; b < 256; b++) {
         static const char digits[] = "0123456789ABCDEF";
         const char name[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'}, c[1] = {(char)b};
-        uint32_t id = find(v, c, 1);
+        uint32_t id = ingle_vocab_find(v, c, 1);
         if (v->kind == INGLE_VOCAB_BPE && !v->raw) {
             if (id != INGLE_NO_ID) v->byte_tokens[b] = (int32_t)id;
-            if (id == INGLE_NO_ID) id = ingle_vocab_add_symbol(v, c, 1);
-            if (id == INGLE_NO_ID) return no_memory(err);
-            v->byte_symbols[b] = id;
+            v->byte_symbols[b] = ingle_vocab_symbol(v, c, 1);
+            if (v->byte_symbols[b] == INGLE_NO_ID) return no_memory(err);
         } else if (v->byte_tokens[b] < 0) {
-            uint32_t by_name = find(v, name, 6);
+            uint32_t by_name = ingle_vocab_find(v, name, 6);
             if (by_name != INGLE_NO_ID) id = by_name;
             if (id != INGLE_NO_ID) v->byte_tokens[b] = (int32_t)id;
         }
@@ -479,7 +440,7 @@ static ingle_status build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err)
     if (!st) st = ingle_specials_build(v, err);
     if (!st) st = find_newline(v, err);
     if (st) return st;
-    v->info.heap_bytes += sizeof *v + v->splitter.heap_bytes + ingle_strmap_bytes(&v->map) +
+    v->info.heap_bytes += sizeof *v + v->splitter.heap_bytes + ingle_map_bytes(&v->map) +
                           v->cap_pieces + v->cap_pieces_at * sizeof *v->pieces.at +
                           (v->pairs ? (v->pair_mask + 1) * sizeof *v->pairs : 0);
     return INGLE_OK;
@@ -512,7 +473,7 @@ void ingle_vocab_close(ingle_vocab **vocab)
     free(v->rank_template);
     free(v->unread);
     free(v->suppressed);
-    ingle_strmap_close(&v->map);
+    ingle_map_close(&v->map);
     ingle_specials_free(v);
     ingle_words_free(v);
     ingle_splitter_close(&v->splitter);

@@ -1,13 +1,13 @@
 /* vocab.h - the inside of a vocabulary, shared by the files of this room and by nobody else.
  * Owns       nothing by itself; vocab.c builds and frees the struct, the others read it.
- * Depends on text/text.h, text/strmap.h, text/pretok.h.
+ * Depends on base/map.h, text/text.h, text/pretok.h.
  * Invariant  token ids are below n_tokens; symbols n_tokens .. n_symbols-1 are byte strings that
  * merges pass through but that are no tokens (they are written as the tokens of their bytes). */
 #ifndef INGLE_TEXT_VOCAB_H
 #define INGLE_TEXT_VOCAB_H
 
+#include "base/map.h"
 #include "text/pretok.h"
-#include "text/strmap.h"
 #include "text/text.h"
 
 enum { /* attributes of a token */
@@ -45,6 +45,28 @@ static inline bool ingle_vocab_marks_spaces(ingle_vocab_kind kind)
     return kind != INGLE_VOCAB_BPE && kind != INGLE_VOCAB_RWKV;
 }
 
+#define INGLE_SPACE_MARK "\xe2\x96\x81" /* U+2581, SentencePiece's space */
+enum { INGLE_MARK_BYTES = sizeof INGLE_SPACE_MARK - 1 };
+
+static inline bool ingle_is_space_mark(const char *p, size_t n)
+{
+    return n >= INGLE_MARK_BYTES && memcmp(p, INGLE_SPACE_MARK, INGLE_MARK_BYTES) == 0;
+}
+
+/* Length of the character that SentencePiece sees at p: by its first byte alone, valid or not. */
+static inline size_t ingle_spm_len(const char *p, size_t n)
+{
+    static const uint8_t lengths[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+    size_t len = lengths[(unsigned char)*p >> 4];
+    return len < n ? len : n;
+}
+
+/* Strings one after the other: number i is data[at[i] .. at[i + 1]). */
+typedef struct ingle_strings {
+    char *data;
+    uint32_t *at;
+} ingle_strings;
+
 /* One merge: left symbol, right symbol -> merged symbol; the lowest rank goes first. */
 typedef struct ingle_pair {
     uint64_t key; /* left << 32 | right; UINT64_MAX: empty slot */
@@ -78,7 +100,8 @@ struct ingle_vocab {
     float *scores;                    /* [n_tokens] */
     uint16_t *attrs;                  /* [n_tokens] INGLE_TOK_* */
     int32_t byte_tokens[256];         /* -1: none */
-    ingle_strmap map; /* BPE: pieces -> symbol; SPM: text -> token; never to control tokens */
+    const ingle_strings *keys;        /* BPE: pieces, SPM: text; what the map finds */
+    ingle_map map;                    /* to symbols (BPE) or tokens, never to control tokens */
     ingle_special_set
         specials[2]; /* [0] those found in any text, [1] also control and unknown tokens */
 
@@ -112,6 +135,26 @@ struct ingle_vocab {
     size_t n_replacements;
 };
 
+/* Where tokens go: up to cap are stored, all are counted. */
+typedef struct ingle_token_sink {
+    int32_t *tokens;
+    size_t cap, n;
+} ingle_token_sink;
+
+static inline void ingle_sink_push(ingle_token_sink *sink, int32_t id)
+{
+    if (sink->n < sink->cap) sink->tokens[sink->n] = id;
+    sink->n++;
+}
+
+/* The value of a hexadecimal digit, or -1. */
+static inline int ingle_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* known.c: finds end tokens and the like by their text, and corrects attributes (some files type
  * them as normal). */
 void ingle_vocab_find_known(ingle_vocab *v, const ingle_gguf *g);
@@ -119,9 +162,23 @@ void ingle_vocab_find_known(ingle_vocab *v, const ingle_gguf *g);
 /* keys.c: sets info.unread. */
 ingle_status ingle_vocab_find_unread(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
 
-/* Adds a byte string that is no symbol yet to the symbols; INGLE_NO_ID without memory or beyond 4
- * GiB. */
-uint32_t ingle_vocab_add_symbol(ingle_vocab *v, const char *bytes, size_t len);
+/* The symbol (BPE) or token (SPM) of a string, or INGLE_NO_ID; with its ingle_map_hash(). */
+static inline uint32_t ingle_vocab_find_hashed(const ingle_vocab *v, uint64_t hash, const char *p,
+                                               size_t n)
+{
+    const ingle_strings *keys = v->keys;
+    uint32_t id, i = 0;
+    while ((id = ingle_map_next(&v->map, hash, &i)) != INGLE_NO_ID) {
+        uint32_t at = keys->at[id];
+        if (keys->at[id + 1] - at == n && memcmp(keys->data + at, p, n) == 0) break;
+    }
+    return id;
+}
+
+static inline uint32_t ingle_vocab_find(const ingle_vocab *v, const char *p, size_t n)
+{
+    return ingle_vocab_find_hashed(v, ingle_map_hash(&v->map, p, n), p, n);
+}
 
 /* special.c */
 typedef bool ingle_special_wanted(const ingle_vocab *v, uint32_t id);
@@ -147,13 +204,15 @@ ingle_status ingle_vocab_tokenize_around(const ingle_vocab *v, const char *text,
 /* pair.c: reads the template. */
 ingle_status ingle_pair_read(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
 
-/* pairs.c: the merge table of BPE. */
+/* pairs.c: the symbol of a byte string, which becomes one if it is none yet; INGLE_NO_ID without
+ * memory or beyond 4 GiB. The merge table of BPE. */
+uint32_t ingle_vocab_symbol(ingle_vocab *v, const char *bytes, size_t len);
 ingle_status ingle_pairs_build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
 
 static inline const ingle_pair *ingle_pair_find(const ingle_vocab *v, uint32_t left, uint32_t right)
 {
     uint64_t key = (uint64_t)left << 32 | right;
-    for (size_t i = (size_t)ingle_mix(key, 0x9e3779b97f4a7c15u);; i++) {
+    for (size_t i = (size_t)ingle_map_hash_number(&v->map, key);; i++) {
         const ingle_pair *p = &v->pairs[i & v->pair_mask];
         if (p->key == key) return p;
         if (p->key == UINT64_MAX) return NULL;
@@ -166,8 +225,7 @@ uint32_t ingle_byte_char(uint8_t byte);
 int ingle_char_byte(uint32_t c);
 /* Decodes text in that alphabet into at most len bytes; false if a character is outside of it. */
 bool ingle_bytes_decode(const char *text, size_t len, char *out, size_t *n);
-
-/* utf8.c: number of leading bytes that are valid UTF-8. */
-size_t ingle_utf8_valid(const char *p, size_t n);
+/* Copies text with a space for each U+2581; returns the bytes written, at most len. */
+size_t ingle_marks_to_spaces(const char *text, size_t len, char *out);
 
 #endif

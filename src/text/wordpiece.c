@@ -1,4 +1,4 @@
-/* wordpiece.c - BERT's tokenizer: text is cut at white space, around punctuation and CJK characters,
+/* wordpiece.c - BERT's tokenizer: text is cut at white space, around punctuation and CJK signs,
  * lower-cased and stripped of accents; each word is then covered by the longest tokens from the
  * left, or is the unknown token as a whole. Devlin et al. 2018 (arXiv 1810.04805), tokenization.py
  * of the published code; characters are decomposed to their first part only and every mark is
@@ -10,10 +10,8 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-#define SPACE_MARK "\xe2\x96\x81"
-
 typedef struct word {
-    char *p; /* begins with SPACE_MARK */
+    char *p; /* begins with INGLE_SPACE_MARK */
     size_t n, cap;
 } word;
 
@@ -35,9 +33,8 @@ static void emit_word(const ingle_vocab *v, const word *w, ingle_token_sink *sin
 
 static void end_word(const ingle_vocab *v, word *w, ingle_token_sink *sink)
 {
-    const size_t mark = sizeof SPACE_MARK - 1;
-    if (w->n > mark) emit_word(v, w, sink);
-    w->n = mark;
+    if (w->n > INGLE_MARK_BYTES) emit_word(v, w, sink);
+    w->n = INGLE_MARK_BYTES;
 }
 
 static bool is_space(utf8proc_int32_t c, utf8proc_category_t cat)
@@ -117,16 +114,14 @@ ingle_status ingle_wordpiece_run(const ingle_vocab *v, const char *p, size_t n,
 {
     word w = {0};
     bool ok = ingle_grow(&w.p, &w.cap, 64, 1);
-    if (ok) memcpy(w.p, SPACE_MARK, w.n = sizeof SPACE_MARK - 1);
+    if (ok) memcpy(w.p, INGLE_SPACE_MARK, w.n = INGLE_MARK_BYTES);
     for (size_t i = 0, len; ok && i < n; i += len) {
-        utf8proc_int32_t c;
         len = ingle_utf8_len(p + i, n - i);
         if (!len) {
             len = 1; /* no character: left out */
             continue;
         }
-        utf8proc_iterate((const utf8proc_uint8_t *)p + i, (utf8proc_ssize_t)len, &c);
-        ok = take(v, &w, c, sink);
+        ok = take(v, &w, (utf8proc_int32_t)ingle_utf8_code(p + i, len), sink);
     }
     if (ok) end_word(v, &w, sink);
     free(w.p);

@@ -74,15 +74,6 @@ void ingle_words_free(ingle_vocab *v)
 
 /* ---- RWKV ---- */
 
-static bool hex_digit(char c, unsigned *x)
-{
-    if (c >= '0' && c <= '9') *x = *x * 16 + (unsigned)(c - '0');
-    else if (c >= 'a' && c <= 'f') *x = *x * 16 + (unsigned)(c - 'a') + 10;
-    else if (c >= 'A' && c <= 'F') *x = *x * 16 + (unsigned)(c - 'A') + 10;
-    else return false;
-    return true;
-}
-
 bool ingle_rwkv_unescape(const char *text, size_t len, char *out, size_t *n)
 {
     *n = 0;
@@ -94,12 +85,14 @@ bool ingle_rwkv_unescape(const char *text, size_t len, char *out, size_t *n)
             case 't': x = '\t'; break;
             case 'n': x = '\n'; break;
             case 'r': x = '\r'; break;
-            case 'x':
-                x = 0;
-                if (len - i < 3 || !hex_digit(text[i + 1], &x) || !hex_digit(text[i + 2], &x))
-                    return false;
+            case 'x': {
+                int high = len - i < 3 ? -1 : ingle_hex_digit(text[i + 1]);
+                int low = high < 0 ? -1 : ingle_hex_digit(text[i + 2]);
+                if (low < 0) return false;
+                x = (unsigned)(high << 4 | low);
                 i += 2;
                 break;
+            }
             default: x = (unsigned char)text[i]; break;
             }
         }

@@ -1,11 +1,11 @@
 /* words.h - vocabularies whose tokens are looked up whole: WordPiece, Unigram, RWKV.
  * Owns       ingle_vocab.words and what follows it there.
- * Depends on text/vocab.h, text/merge.h (the sink), utf8proc.
+ * Depends on text/vocab.h, utf8proc.
  * Invariant  a lookup costs no more than the longest token, which INGLE_SPECIAL_MAX bounds. */
 #ifndef INGLE_TEXT_WORDS_H
 #define INGLE_TEXT_WORDS_H
 
-#include "text/merge.h"
+#include "text/vocab.h"
 
 /* Reads what these kinds have of their own and builds the set; pieces are there already. */
 ingle_status ingle_words_build(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
@@ -13,7 +13,7 @@ ingle_status ingle_words_build(ingle_vocab *v, const ingle_gguf *g, ingle_error 
 void ingle_words_bytes(ingle_vocab *v);
 void ingle_words_free(ingle_vocab *v);
 
-/* Plain text to tokens. at_start: of the text, or behind a special token. */
+/* Plain text to tokens. at_start: of the text, or after a special token. */
 ingle_status ingle_words_run(const ingle_vocab *v, const char *p, size_t n, bool at_start,
                              ingle_token_sink *sink, ingle_error *err);
 
@@ -27,11 +27,5 @@ ingle_status ingle_unigram_read(ingle_vocab *v, const ingle_gguf *g, ingle_error
 /* The text of an RWKV token (\n, \xHH, \' and so on) as bytes, at most len; false if it is cut
  * short or has a wrong digit. */
 bool ingle_rwkv_unescape(const char *text, size_t len, char *out, size_t *n);
-
-static inline void ingle_sink_push(ingle_token_sink *sink, int32_t id)
-{
-    if (sink->n < sink->cap) sink->tokens[sink->n] = id;
-    sink->n++;
-}
 
 #endif

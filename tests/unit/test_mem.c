@@ -79,37 +79,56 @@ static void test_pages(void **state)
 
 /* ---- map ---- */
 
+typedef struct key {
+    const char *p;
+    size_t len;
+} key;
+
+static uint32_t find(const ingle_map *map, const key *keys, const char *p, size_t len)
+{
+    uint64_t hash = ingle_map_hash(map, p, len);
+    uint32_t id, at = 0;
+    while ((id = ingle_map_next(map, hash, &at)) != INGLE_NO_ID)
+        if (keys[id].len == len && !memcmp(keys[id].p, p, len)) break;
+    return id;
+}
+
+static void add(ingle_map *map, key *keys, uint32_t id, const char *p, size_t len)
+{
+    keys[id] = (key){p, len};
+    assert_int_equal(find(map, keys, p, len), INGLE_NO_ID);
+    assert_true(ingle_map_add(map, ingle_map_hash(map, p, len), id));
+}
+
 static void test_map(void **state)
 {
     (void)state;
     enum { N = 20000 };
-    static char keys[N][24];
-    ingle_map map;
-    uint32_t value = 7;
-    assert_false(ingle_map_find(&(ingle_map){0}, "x", 1, &value));
-    assert_true(ingle_map_init(&map, N));
-    for (uint32_t i = 0; i < N; i++) {
-        snprintf(keys[i], sizeof keys[i], "%.*skey.%u", (int)(i % 13), "abcdefghijklm", i);
-        assert_true(ingle_map_put(&map, keys[i], strlen(keys[i]), i, NULL));
+    static char text[N][24];
+    static key keys[N];
+    for (int grows = 0; grows < 2; grows++) {
+        ingle_map map;
+        assert_true(ingle_map_open(&map, grows ? 4 : N));
+        size_t bytes = ingle_map_bytes(&map);
+        for (uint32_t i = 0; i < N; i++) {
+            snprintf(text[i], sizeof text[i], "%.*skey.%u", (int)(i % 13), "abcdefghijklm", i);
+            add(&map, keys, i, text[i], strlen(text[i]));
+        }
+        for (uint32_t i = 0; i < N; i++) {
+            char copy[24]; /* found by text, not by address */
+            strcpy(copy, text[i]);
+            assert_int_equal(find(&map, keys, copy, strlen(copy)), i);
+            assert_int_not_equal(find(&map, keys, copy, strlen(copy) - 1), i);
+        }
+        assert_int_equal(find(&map, keys, "nobody", 6), INGLE_NO_ID);
+        assert_true(ingle_map_bytes(&map) >= 2 * N * sizeof(ingle_map_slot));
+        assert_true(grows == (ingle_map_bytes(&map) > bytes));
+        ingle_map_close(&map);
+        assert_int_equal(ingle_map_bytes(&map), 0);
+        ingle_map_close(&map);
     }
-    for (uint32_t i = 0; i < N; i++) {
-        char copy[24]; /* found by text, not by address */
-        strcpy(copy, keys[i]);
-        assert_true(ingle_map_find(&map, copy, strlen(copy), &value));
-        assert_int_equal(value, i);
-        assert_false(ingle_map_find(&map, copy, strlen(copy) - 1, &value) && value == i);
-    }
-    uint32_t old = 0;
-    assert_false(ingle_map_put(&map, "key.0", 5, 99, &old)); /* the first stays */
-    assert_int_equal(old, 0);
-    assert_true(ingle_map_find(&map, "key.0", 5, &value) && value == 0);
-    assert_false(ingle_map_find(&map, "nobody", 6, &value));
-    assert_true(ingle_map_bytes(&map) >= N * sizeof(ingle_map_slot));
-    ingle_map_free(&map);
-    assert_int_equal(ingle_map_bytes(&map), 0);
-    ingle_map_free(&map);
-    assert_false(ingle_map_init(&map, SIZE_MAX));
-    assert_false(ingle_map_init(&map, SIZE_MAX / 32));
+    assert_false(ingle_map_open(&(ingle_map){0}, SIZE_MAX));
+    assert_false(ingle_map_open(&(ingle_map){0}, SIZE_MAX / 32));
 }
 
 /* Keys that differ in length only, in NULs, in the bytes around a word boundary; every length up
@@ -119,19 +138,37 @@ static void test_map_similar_keys(void **state)
     (void)state;
     static const char zeros[40];
     static char ends[40][40];
+    key keys[80];
     ingle_map map;
-    uint32_t value;
-    assert_true(ingle_map_init(&map, 80));
+    assert_true(ingle_map_open(&map, 80));
     for (uint32_t len = 0; len < 40; len++) {
         ends[len][len] = 1;
-        assert_true(ingle_map_put(&map, zeros, len, len, NULL));
-        assert_true(ingle_map_put(&map, ends[len], (size_t)len + 1, 100 + len, NULL));
+        add(&map, keys, len, zeros, len);
+        add(&map, keys, 40 + len, ends[len], (size_t)len + 1);
     }
     for (uint32_t len = 0; len < 40; len++) {
-        assert_true(ingle_map_find(&map, zeros, len, &value) && value == len);
-        assert_true(ingle_map_find(&map, ends[len], (size_t)len + 1, &value) && value == 100 + len);
+        assert_int_equal(find(&map, keys, zeros, len), len);
+        assert_int_equal(find(&map, keys, ends[len], (size_t)len + 1), 40 + len);
     }
-    ingle_map_free(&map);
+    for (size_t n = 0; n < 40; n++) /* every byte counts */
+        for (size_t i = 0; i < n; i++) {
+            char one[40] = {0};
+            one[i] = 1;
+            assert_true(ingle_map_hash(&map, zeros, n) != ingle_map_hash(&map, one, n));
+        }
+    ingle_map_close(&map);
+}
+
+/* Nobody who knows one map's hashes knows another's. */
+static void test_map_seeds(void **state)
+{
+    (void)state;
+    ingle_map a, b;
+    assert_true(ingle_map_open(&a, 1) && ingle_map_open(&b, 1));
+    assert_true(ingle_map_hash(&a, "key", 3) != ingle_map_hash(&b, "key", 3));
+    assert_true(ingle_map_hash_number(&a, 7) != ingle_map_hash_number(&b, 7));
+    ingle_map_close(&a);
+    ingle_map_close(&b);
 }
 
 /* ---- error text, UTF-8 ---- */
@@ -190,6 +227,7 @@ static void test_utf8(void **state)
         size_t want = c >= 0xd800 && c < 0xe000 ? 0 : n;
         if (ingle_utf8_len((char *)s, n) != want) fail_msg("U+%04X", c);
         if (ingle_utf8_len((char *)s, n - 1) != 0) fail_msg("U+%04X cut", c);
+        if (want && ingle_utf8_code((char *)s, n) != c) fail_msg("U+%04X is another", c);
     }
     size_t n_pairs = 0;
     for (int a = 0x80; a < 0x100; a++)
@@ -267,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_available),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_map_similar_keys),
+        cmocka_unit_test(test_map_seeds),
         cmocka_unit_test(test_error_text),
         cmocka_unit_test(test_status_names),
         cmocka_unit_test(test_utf8),

@@ -2,6 +2,7 @@
  * against merging by hand, special tokens against a search that looks at all of them, and every
  * refusal by name. */
 #define _GNU_SOURCE
+#include "base/heap.h"
 #include "base/utf8.h"
 #include "text/pairq.h"
 #include "vocab_test.h"
@@ -130,35 +131,6 @@ static void test_utf8_valid(void **arg)
         while (want < n && (len = ingle_utf8_len(in + want, n - want))) want += len;
         assert_int_equal(ingle_utf8_valid(in, n), want);
     }
-}
-
-static void test_strmap(void **arg)
-{
-    (void)arg;
-    enum { N = 3000 };
-    char data[N * 12];
-    uint32_t at[N + 1] = {0};
-    ingle_strings s = {data, at};
-    ingle_strmap map;
-    assert_true(ingle_strmap_open(&map, 4, 7)); /* has to grow */
-    for (uint32_t i = 0; i < N; i++) {
-        int len = sprintf(data + at[i], "%s%u", i % 3 ? "key" : "", i * 7);
-        at[i + 1] = at[i] + (uint32_t)len;
-        assert_true(ingle_strmap_add(&map, ingle_hash(data + at[i], (size_t)len, 7), i));
-    }
-    for (uint32_t i = 0; i < N; i++) {
-        size_t len = at[i + 1] - at[i];
-        assert_int_equal(
-            ingle_strmap_find(&map, &s, ingle_hash(data + at[i], len, 7), data + at[i], len), i);
-    }
-    assert_int_equal(ingle_strmap_find(&map, &s, ingle_hash("key", 3, 7), "key", 3), INGLE_NO_ID);
-    ingle_strmap_close(&map);
-    for (size_t n = 0; n < 40; n++) /* every byte counts */
-        for (size_t i = 0; i < n; i++) {
-            char a[40] = {0}, b[40] = {0};
-            b[i] = 1;
-            assert_true(ingle_hash(a, n, 7) != ingle_hash(b, n, 7));
-        }
 }
 
 /* ---- pre-tokenizers ---- */
@@ -885,16 +857,25 @@ static void test_known_tokens(void **arg)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_byte_alphabet),  cmocka_unit_test(test_utf8_stream),
-        cmocka_unit_test(test_utf8_valid),     cmocka_unit_test(test_strmap),
-        cmocka_unit_test(test_words),          cmocka_unit_test(test_words_lose_nothing),
-        cmocka_unit_test(test_heap),           cmocka_unit_test(test_pair_queue),
-        cmocka_unit_test(test_merging),        cmocka_unit_test(test_long_words),
-        cmocka_unit_test(test_special_tokens), cmocka_unit_test(test_strip),
-        cmocka_unit_test(test_spm_flags),      cmocka_unit_test(test_clean_spaces),
-        cmocka_unit_test(test_lossless),       cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_odd_tokens),     cmocka_unit_test(test_known_tokens),
+        cmocka_unit_test(test_byte_alphabet),
+        cmocka_unit_test(test_utf8_stream),
+        cmocka_unit_test(test_utf8_valid),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_words_lose_nothing),
+        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_pair_queue),
+        cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_special_tokens),
+        cmocka_unit_test(test_strip),
+        cmocka_unit_test(test_spm_flags),
+        cmocka_unit_test(test_clean_spaces),
+        cmocka_unit_test(test_lossless),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_odd_tokens),
+        cmocka_unit_test(test_known_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
