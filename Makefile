@@ -15,7 +15,7 @@ help:
 	@echo 'make check       the quick part of it, after a change'
 	@echo 'make bench       measure the bundled model, or MODEL=FILE'
 	@echo 'make models      measure every family (INGLE_DATA=FOLDER) and write docs/models.md'
-	@echo 'make lint        include order, formatting, warnings of gcc and clang, cppcheck'
+	@echo 'make lint        include order, formatting, warnings of gcc and clang, circles of files, cppcheck'
 	@echo 'make install     libraries, header, program, man page, completion into PREFIX=$(PREFIX)'
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Include order, formatting, warnings as errors with gcc and clang, cppcheck. Stops at the first
-# kind that finds something. `make lint` installs the tools first.
+# Include order, formatting, warnings as errors with gcc and clang, circles of files, cppcheck. Stops
+# at the first kind that finds something. `make lint` installs the tools first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,9 @@ echo "== warnings: gcc" # some it finds only while it optimises
 cmake -S . -B build-lint -G Ninja -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Lint \
     -DCMAKE_C_FLAGS_LINT=-O1 -DINGLE_WERROR=ON >/dev/null
 cmake --build build-lint -j "$(nproc)" -- --quiet
+
+echo "== circles of files"
+scripts/check-circles.sh build-lint
 
 echo "== warnings: clang" # these while it reads
 python3 -c '
