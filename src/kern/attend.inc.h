@@ -1,5 +1,6 @@
 /* attend.inc.h - KV pages and attention (the arithmetic is in kern.h) over tile.inc.h.
  * Included once per level.
+ * Parameters: the words of tile.inc.h and of a lanes_*.h, which are included first.
  *
  * A row is one query head of one token. Rows go in blocks of up to ATTEND_ROWS; a block takes four
  * steps per group of 256 positions:
@@ -15,6 +16,9 @@
  *
  * What no row sees is not touched, and no chain of a row ever includes a position the row does not
  * see: 0 * infinity is not 0. */
+#ifndef TILE_INLINE
+#error "include tile.inc.h first"
+#endif
 
 enum {
     ATTEND_ROWS = 96,   /* whole register tiles of every level */

@@ -1,10 +1,15 @@
 /* matmul_f.inc.h - matmuls of F32, F16 and BF16 weights (class F of quant/quant.h) over tile.inc.h.
  * Included once per level.
+ * Parameters: the words of tile.inc.h and of a lanes_*.h, which are included first.
  *
  * For few tokens the tiles read the weights as they are: memory is the limit. For many, pieces of a
  * few panels by some columns are spread out as f32 into the first-level cache, and all tokens pass
  * over each; the sums travel from piece to piece in f32, so the chain is the same. The tokens' own
  * columns lie in the second-level cache meanwhile, gathered once for all panels of a task. */
+
+#ifndef TILE_INLINE
+#error "include tile.inc.h first"
+#endif
 
 #include "kern/store.inc.h"
 

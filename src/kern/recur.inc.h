@@ -1,9 +1,13 @@
 /* recur.inc.h - recurrences: short convolution, selective scan, gated delta rule (the arithmetic is
- * in kern.h). Included once per level after rows.inc.h; defines statics only.
+ * in kern.h). Included once per level; defines statics only.
+ * Parameters: the words of rows.inc.h and of a lanes_*.h, which are included first.
  *
  * Lanes are channels that never meet: no sum crosses lanes, every chain runs along the state or the
  * taps in order, and tokens follow one another. How many tokens or channels a call takes therefore
  * changes no bit. */
+#ifndef TILE_ROWS
+#error "include a lanes_*.h first"
+#endif
 
 /* ln(1 + e^x) as max(x, 0) + ln(1 + y), y = e^-|x|. With z = y / (2 + y) <= 1/3 the logarithm is
  * 2 z (1 + z^2 / 3 + z^4 / 5 ...); what is left out after z^14 / 15 is below 4e-9 of it. */

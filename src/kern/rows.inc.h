@@ -1,6 +1,9 @@
 /* rows.inc.h - row kernels: norm, add, mul, scale, silu, rope, exp.
- * Included once per level after a lanes_*.h; defines statics only. Tails load and store only what
- * is in the row. */
+ * Included once per level; defines statics only. Tails load and store only what is in the row.
+ * Parameters: the words of a lanes_*.h, which is included first. */
+#ifndef TILE_ROWS
+#error "include a lanes_*.h first"
+#endif
 
 /* q of e^r = 1 + r + r^2 q(r), |r| <= ln 2 / 2. */
 static inline v16 v_exp_tail(v16 r)

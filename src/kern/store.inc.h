@@ -1,5 +1,9 @@
 /* store.inc.h - what becomes of the sums of a product with float weights.
- * Included once per level after a lanes_*.h. */
+ * Included once per level.
+ * Parameters: the words of a lanes_*.h, which is included first. */
+#ifndef TILE_ROWS
+#error "include a lanes_*.h first"
+#endif
 
 /* out (* scale) (+ bias) (+ old out) of the sums c [m][16 n_panels] */
 static void matmul_store(const ingle_matmul *job, size_t panel, size_t n_panels, const float *c)

@@ -1,5 +1,11 @@
 /* tile.inc.h - the one multiply kernel behind float matmuls and attention.
- * Included once per level after a lanes_*.h.
+ * Included once per level.
+ * Parameters: the words of a lanes_*.h, which is included first, and from there
+ *
+ *     TILE_ROWS        rows of a register tile, at most
+ *     TILE_VECS(rows)  vectors of it, at most
+ *     TILE_LIST(X)     X(rows, vectors) of all tiles
+ *     TILE_NEAR_ROWS   fewer rows for what is near, where loads of b limit tiles; may be left out
  *
  *     c[r][16 v + lane] (+)= sum over k of a[k][v][lane] * b[r][k]
  *
@@ -8,6 +14,9 @@
  * it is converted to f32 on the way into the registers, and fetched ahead: best for few rows. What
  * many rows pass over is better spread out once, as f32 and in pieces of the first-level cache
  * (TILE_NEAR): their tiles do nothing but multiply. */
+#if !defined(TILE_ROWS) || !defined(TILE_VECS) || !defined(TILE_LIST)
+#error "include a lanes_*.h first"
+#endif
 
 enum {
     TILE_F32,
@@ -40,7 +49,6 @@ typedef struct tile {
 
 typedef void tile_fn(const tile *t);
 
-/* A level's lanes may name fewer rows for what is near: loads of b are what limits those tiles. */
 #ifndef TILE_NEAR_ROWS
 #define TILE_NEAR_ROWS TILE_ROWS
 #endif

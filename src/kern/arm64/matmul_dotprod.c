@@ -1,5 +1,5 @@
 /* matmul_dotprod.c - products with quantised weights on ARMv8.2 with the dot product.
- * Depends on lines.h, matmul.h, gemv.h (the tasks), weights.h (the types).
+ * Depends on lines.inc.h, matmul.inc.h, gemv.inc.h (the tasks), weights.h (the types).
  *
  * One sdot multiplies four rows of a line with four bytes of a token, which it picks from a
  * register of 16: 8 loads of weights and 4 of tokens serve 32 of them. */
@@ -32,9 +32,9 @@ INLINE int32x4_t sum_total(bool wide, sum s)
     return s;
 }
 
-#include "kern/arm64/lines.h"
-#include "kern/arm64/matmul.h"
-#include "kern/arm64/gemv.h"
+#include "kern/arm64/lines.inc.h"
+#include "kern/arm64/matmul.inc.h"
+#include "kern/arm64/gemv.inc.h"
 
 static double peak_int8(size_t n)
 {

@@ -1,5 +1,5 @@
 /* matmul_i8mm.c - products of many tokens with quantised weights on ARMv8.2 with int8 matrices.
- * Depends on matmul.h (the tasks), weights.h (the types).
+ * Depends on matmul.inc.h (the tasks), weights.h (the types).
  *
  * One smmla multiplies 2 rows with 2 tokens over 8 k: twice a dot product's work. A packed line has
  * only 4 k of a row, but weights are unpacked into a step anyway, and two zips there put the 8 k of
@@ -88,7 +88,7 @@ INLINE void dots(bool wide, int tv, int n_lines, sum acc[2][4], const int8_t *w,
     }
 }
 
-#include "kern/arm64/matmul.h"
+#include "kern/arm64/matmul.inc.h"
 
 static double peak_int8(size_t n)
 {

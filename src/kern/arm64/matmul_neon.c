@@ -1,5 +1,5 @@
 /* matmul_neon.c - products with quantised weights on any AArch64.
- * Depends on lines.h, matmul.h, gemv.h (the tasks), weights.h (the types).
+ * Depends on lines.inc.h, matmul.inc.h, gemv.inc.h (the tasks), weights.h (the types).
  *
  * Products of bytes are summed in 16 bits over all lines that share a scale: 8 lines of weights
  * below 32, 4 below 64, as long as 127 times them fits. Wide weights go on to 32 bits after every
@@ -47,9 +47,9 @@ INLINE int32x4_t sum_total(bool wide, sum s)
     return vaddq_s32(s.start, vpaddq_s32(a, b));
 }
 
-#include "kern/arm64/lines.h"
-#include "kern/arm64/matmul.h"
-#include "kern/arm64/gemv.h"
+#include "kern/arm64/lines.inc.h"
+#include "kern/arm64/matmul.inc.h"
+#include "kern/arm64/gemv.inc.h"
 
 void ingle_kern_neon_matmul(ingle_kern *k)
 {

@@ -1,12 +1,14 @@
-/* books_avx512vbmi.c - the codebook types where AVX-512 has VBMI and BITALG too (Ice Lake, Zen 4, later).
- * Depends on books.h (what differs), matmul.h and gemv.h (the tasks), matmul_avx512.c (the tiles). */
+/* books_avx512vbmi.c - the codebook types where AVX-512 has VBMI and BITALG too (Ice Lake, Zen 4,
+ * later).
+ * Depends on books.inc.h (what differs), matmul.inc.h, gemv.inc.h (the tasks), matmul_avx512.c (the
+ * tiles). */
 #include "kern/x86/vec_avx512.h"
-#define NR    3 /* tokens of a tile */
-#define GROUP 4 /* tokens of gemv */
-#define BOOKS
-#include "kern/x86/matmul.h"
-#include "kern/x86/gemv.h"
-#include "kern/x86/tile_avx512.h"
+#define NR    3
+#define GROUP 4
+#define BOOKS 1
+#include "kern/x86/matmul.inc.h"
+#include "kern/x86/gemv.inc.h"
+#include "kern/x86/tile_avx512.inc.h"
 
 TYPE(iq1_s, IQ1_S, avx512_tiles(INGLE_TYPE_IQ1_S))
 TYPE(iq1_m, IQ1_M, avx512_tiles(INGLE_TYPE_IQ1_M))

@@ -1,14 +1,16 @@
 /* matmul_avx2.c - products with quantised weights on AVX2.
- * Depends on matmul.h, gemv.h (the tasks), weights.h (the types).
+ * Depends on matmul.inc.h, gemv.inc.h (the tasks), weights.inc.h (the types).
  *
  * Tiles are 8 rows x NR tokens, one register of sums a token. Products are summed in 16 bits over
  * as many lines as the type's largest weight allows, then multiplied by the scale into 32 bits with
  * one vpmaddwd. */
-#include "kern/x86/vec_avx2.h"
+#define VNNI 0
+#include "kern/x86/vec_avx2.inc.h"
 #define NR    6
-#define GROUP 2 /* tokens of gemv */
-#include "kern/x86/matmul.h"
-#include "kern/x86/gemv.h"
+#define BOOKS 0
+#define GROUP 2
+#include "kern/x86/matmul.inc.h"
+#include "kern/x86/gemv.inc.h"
 
 /* How a type's sums are taken. n_lines: lines of 4 k whose products fit 16 bits together; wide:
  * signed 8-bit weights. */

@@ -1,11 +1,13 @@
 /* matmul_avx512.c - products with quantised weights on AVX-512 with VNNI (Ice Lake, Zen 4, later).
- * Depends on matmul.h, gemv.h (the tasks), weights.h (the types), tile_avx512.h (inner loops). */
+ * Depends on matmul.inc.h, gemv.inc.h (the tasks), weights.inc.h (the types), tile_avx512.inc.h (the
+ * inner loops). */
 #include "kern/x86/vec_avx512.h"
-#define NR    3 /* tokens of a tile */
-#define GROUP 4 /* tokens of gemv */
-#include "kern/x86/matmul.h"
-#include "kern/x86/gemv.h"
-#include "kern/x86/tile_avx512.h"
+#define NR    3
+#define BOOKS 0
+#define GROUP 4
+#include "kern/x86/matmul.inc.h"
+#include "kern/x86/gemv.inc.h"
+#include "kern/x86/tile_avx512.inc.h"
 
 /* Rows t .. t + n - 1 of y from block b on, and what of the next tile hardware does not foresee:
  * its sums and, from row to row, its activations. */

@@ -1,15 +1,16 @@
 /* matmul_avxvnni.c - products with quantised weights on AVX2 with VNNI (Alder Lake and later without
  * AVX-512, Zen 5 in 256 bits).
- * Depends on matmul.h, gemv.h (the tasks), weights.h (the types).
+ * Depends on matmul.inc.h, gemv.inc.h (the tasks), weights.inc.h (the types).
  *
  * Tiles are 8 rows x NR tokens: a register of sums a token, from the type's zero on, and one of what
  * they go to, scaled, at the end of a sub-block. */
-#define WITH_VNNI
-#include "kern/x86/vec_avx2.h"
+#define VNNI 1
+#include "kern/x86/vec_avx2.inc.h"
 #define NR    6
-#define GROUP 2 /* tokens of gemv */
-#include "kern/x86/matmul.h"
-#include "kern/x86/gemv.h"
+#define BOOKS 0
+#define GROUP 2
+#include "kern/x86/matmul.inc.h"
+#include "kern/x86/gemv.inc.h"
 
 /* sum[t] += dots of n_lines lines from w on with y[t]. w: the step's lines from row r on. */
 INLINE void add_lines(int n, vi sum[NR], const uint8_t *w, const int8_t *const y[NR], size_t first,

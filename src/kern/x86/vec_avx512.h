@@ -1,5 +1,6 @@
-/* vec_avx512.h - the vector words that weights.h and matmul.h are written in: 16 rows a vector.
- * Depends on AVX-512 F/BW/DQ/VL. vec_avx2.h spells the same words for 8 rows. */
+/* vec_avx512.h - the vector words that the templates of this folder are written in: 16 rows a
+ * vector.
+ * Depends on AVX-512 F/BW/DQ/VL. vec_avx2.inc.h spells the same words for 8 rows. */
 #ifndef INGLE_KERN_X86_VEC_AVX512_H
 #define INGLE_KERN_X86_VEC_AVX512_H
 

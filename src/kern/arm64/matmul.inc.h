@@ -1,6 +1,7 @@
-/* matmul.h - many tokens with quantised weights: what NEON, DOTPROD and I8MM do alike.
- * Depends on weights.h, and on the words of a level, defined before this file is included (lines.h
- * has them for NEON and DOTPROD, matmul_i8mm.c for I8MM):
+/* matmul.inc.h - many tokens with quantised weights: what NEON, DOTPROD and I8MM do alike.
+ * Depends on weights.h.
+ * Parameters: words of the level, defined before this file is included; NEON and DOTPROD take most of
+ * them from lines.inc.h, I8MM has its own
  *
  *     V_ROWS, V_TOKENS     a vector of four sums is V_ROWS rows x V_TOKENS tokens
  *     sum, sum_start(), sum_total()
@@ -8,6 +9,8 @@
  *     token_bytes()        the bytes of one vector's tokens, in the order dots() wants
  *     dots()               4 n_lines consecutive k of the whole tile
  *     spread_rows(), spread_tokens(), result()
+ *     TILES_MORE(), TILES_MORE_NAMES()
+ *                          tiles of 3 and 4 vectors of tokens, if the level has them
  *
  * gemm: a task is four panels, 64 rows. For every 256 weights of K they are unpacked once into a
  * `step` (signed bytes less the zero, in L1, and int scales), and all tokens pass over it in tiles
@@ -16,8 +19,9 @@
  * output in K order, as in gemv, so both give the same bits.
  *
  * Invariant: int32 sums are exact; only the fma per block rounds. */
-#ifndef INGLE_KERN_ARM64_MATMUL_H
-#define INGLE_KERN_ARM64_MATMUL_H
+#if !defined(V_ROWS) || !defined(V_TOKENS) || !defined(TILES_MORE) || !defined(TILES_MORE_NAMES)
+#error "include lines.inc.h first, or define its words"
+#endif
 
 #include "kern/arm64/arm64.h"
 #include "kern/arm64/weights.h"
@@ -410,5 +414,3 @@ static void install_gemm(ingle_kern *k)
     k->gemm_panels = PANELS;
     k->scratch_bytes = scratch_bytes;
 }
-
-#endif

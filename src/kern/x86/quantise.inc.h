@@ -1,7 +1,10 @@
-/* quantise.h - rows of floats to int8 blocks, as quant.h defines them, and the sums the products
- * want. Written in the words of vec_*.h. Depends on kern/kern.h. */
-#ifndef INGLE_KERN_X86_QUANTISE_H
-#define INGLE_KERN_X86_QUANTISE_H
+/* quantise.inc.h - rows of floats to int8 blocks, as quant.h defines them, and the sums that
+ * products want.
+ * Depends on kern/kern.h.
+ * Parameters: the words of a vec_*.h, which is included first. */
+#ifndef VL
+#error "include a vec_*.h first"
+#endif
 
 #include "kern/kern.h"
 
@@ -96,5 +99,3 @@ static void quantise(const ingle_acts *a, size_t t, const float *x)
         }
     }
 }
-
-#endif

@@ -1,12 +1,13 @@
-/* gemv.h - few tokens: the weights are unpacked in registers and meet up to four tokens there;
+/* gemv.inc.h - few tokens: the weights are unpacked in registers and meet up to four tokens there;
  * memory is read once whatever their number.
- * Depends on lines.h, matmul.h. The sums and their order are gemm's. Weights stay unsigned here:
- * sums start at -zero * (sum of y), which costs less than a subtraction for every vector. */
-#ifndef INGLE_KERN_ARM64_GEMV_H
-#define INGLE_KERN_ARM64_GEMV_H
+ * The sums and their order are gemm's. Weights stay unsigned here: sums start at -zero * (sum of
+ * y), which costs less than a subtraction for every vector.
+ * Depends on quantise.h.
+ * Parameters: the words of lines.inc.h and matmul.inc.h, which are included first. */
+#if !defined(KC) || V_ROWS != 4
+#error "include lines.inc.h and matmul.inc.h first"
+#endif
 
-#include "kern/arm64/lines.h"
-#include "kern/arm64/matmul.h"
 #include "kern/arm64/quantise.h"
 
 /* Sums in flight: n tokens x n_vecs vectors of rows x n_parts. */
@@ -211,5 +212,3 @@ static void install_gemv(ingle_kern *k)
     k->quantise = quantise;
     k->gemv_tokens = FEW;
 }
-
-#endif

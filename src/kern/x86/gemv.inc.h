@@ -1,10 +1,15 @@
-/* gemv.h - few tokens: the weights are unpacked in registers, a panel of 16 rows at a time, and meet
- * up to GROUP tokens there; memory is read once whatever their number.
- * Depends on matmul.h; written in the words of vec_*.h. The sums and their order are gemm's. */
-#ifndef INGLE_KERN_X86_GEMV_H
-#define INGLE_KERN_X86_GEMV_H
-
-#include "kern/x86/matmul.h"
+/* gemv.inc.h - few tokens: the weights are unpacked in registers, a panel of 16 rows at a time, and
+ * meet up to GROUP tokens there; memory is read once whatever their number. The sums and their
+ * order are gemm's.
+ * Parameters: the words of matmul.inc.h, which is included first, and
+ *
+ *     GROUP  tokens that meet the weights at a time: 2 or 4 */
+#ifndef KC
+#error "include matmul.inc.h first"
+#endif
+#ifndef GROUP
+#error "define GROUP"
+#endif
 
 #define SLICES (ROWS / VL)
 
@@ -25,7 +30,7 @@ typedef struct few {
 } few;
 
 /* The int32 sums of a class K block over its sub-blocks, for n tokens. */
-#ifdef BOOKS
+#if BOOKS
 INLINE void sum_block_k(ingle_type type, int n, const source *s, size_t b, const few *w,
                         const int8_t *sc, int r, vi blk[])
 {
@@ -216,5 +221,3 @@ INLINE void gemv(ingle_type type, const ingle_matmul *job, size_t first, size_t 
     if (m == 1 && !is_k(type)) few_panels(type, job, 1, first, n, start, ld_start);
     else few_panels(type, job, m, first, n, start, ld_start);
 }
-
-#endif

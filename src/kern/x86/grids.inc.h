@@ -1,11 +1,13 @@
-/* grids.h - the codebook types, IQ1 to IQ3, for weights.h.
- * Depends on quant/quant.h (layout, books); written in the words of vec_*.h. For weights.h only.
+/* grids.inc.h - the codebook types, IQ1 to IQ3, for weights.inc.h.
+ * Depends on quant/quant.h (layout, books).
+ * Parameters: the words of weights.inc.h, which includes this file, and of a vec_*.h.
  *
  * A step is 8 weights of 16 rows: two lines. One gather fetches an entry of IQ1 or IQ2 for every
  * row, nibbles that become bytes in a table of 16; two fetch those of IQ3, bytes already. Signs turn
  * bytes over; then WIDE_ZERO makes them unsigned where the level wants that. */
-#ifndef INGLE_KERN_X86_GRIDS_H
-#define INGLE_KERN_X86_GRIDS_H
+#ifndef MAX_PARTS
+#error "include weights.inc.h, which includes this file"
+#endif
 
 /* Bits `at`.. of every dword, n of them. */
 INLINE vi bits_of(vi v, int at, int n)
@@ -170,5 +172,3 @@ INLINE vf d_iq1_m(const source *s, size_t b, int r)
         d = vi_or(d, vi_sll(bits_of(words_of(s, 2, b, 4, i, r), 12, 4), 4 * i));
     return vf_f16(d);
 }
-
-#endif

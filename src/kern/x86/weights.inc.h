@@ -1,12 +1,13 @@
-/* weights.h - how each quantised type unpacks: lines of a panel to bytes, scales to int8.
- * Depends on quant/quant.h (layout); written in the words of vec_avx512.h or vec_avx2.h, one of
- * which is included first.
+/* weights.inc.h - how each quantised type unpacks: lines of a panel to bytes, scales to int8.
+ * Depends on quant/quant.h (layout).
+ * Parameters: the words of a vec_*.h, which is included first.
  *
  * A line is 16 rows x 4 consecutive k. unpack() reads the stored lines of step i of chunk c and
  * gives n_parts lines of bytes: part j holds k = 4 line_of(c, j, i) .. + 3 and belongs to scale
  * sub_of(c, j). The true weight is the byte minus the shape's zero. A chunk of class B is a run. */
-#ifndef INGLE_KERN_X86_WEIGHTS_H
-#define INGLE_KERN_X86_WEIGHTS_H
+#ifndef VL
+#error "include a vec_*.h first"
+#endif
 
 #include "base/cpu.h"
 #include "quant/quant.h"
@@ -229,8 +230,8 @@ typedef struct scales {
     int8_t sc[16 * ROWS], mn[16 * ROWS]; /* class K: [sub-block][row] */
 } scales;
 
-#include "kern/x86/grids.h"
-#include "kern/x86/iqk.h"
+#include "kern/x86/grids.inc.h"
+#include "kern/x86/iqk.inc.h"
 
 /* Gives shape_of(type).n_parts lines; see the head of this file. */
 INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int r, vi u[])
@@ -529,5 +530,3 @@ INLINE vf block_min(ingle_type type, const source *s, size_t b, int r)
     int f = type == INGLE_TYPE_Q2_K ? 3 : 1;
     return vf_load_f16(s->field[f] + (b * ROWS + (size_t)r) * 2);
 }
-
-#endif

@@ -1,5 +1,9 @@
-/* matmul.h - matrix products with quantised weights: what AVX2 and AVX-512 do alike.
- * Depends on weights.h; written in the words of vec_*.h.
+/* matmul.inc.h - matrix products with quantised weights: what AVX2 and AVX-512 do alike.
+ * Depends on weights.inc.h, x86.h, books.inc.h or quantise.inc.h.
+ * Parameters: the words of a vec_*.h, which is included first, and
+ *
+ *     NR     tokens of a tile
+ *     BOOKS  1: codebook types only, unpacked by books.inc.h; 0: all types, by weights.inc.h
  *
  * gemm: a task is four panels, 64 rows. For every 256 weights of K they are unpacked once into a
  * `step` (bytes, in L1, and int scales), and all tokens pass over it in tiles of NR. Between steps
@@ -7,15 +11,16 @@
  * order, as in gemv, so both give the same bits.
  *
  * Invariant: int32 sums are exact; only the fma per block rounds. */
-#ifndef INGLE_KERN_X86_MATMUL_H
-#define INGLE_KERN_X86_MATMUL_H
+#if !defined(NR) || !defined(BOOKS)
+#error "define NR and BOOKS"
+#endif
 
-#include "kern/x86/weights.h"
+#include "kern/x86/weights.inc.h"
 #include "kern/x86/x86.h"
-#ifdef BOOKS
-#include "kern/x86/books.h"
+#if BOOKS
+#include "kern/x86/books.inc.h"
 #else
-#include "kern/x86/quantise.h"
+#include "kern/x86/quantise.inc.h"
 #endif
 
 #define KC     256 /* weights of K unpacked at a time */
@@ -48,7 +53,7 @@ INLINE vi pair_of(const int8_t *s, int i, int r)
 }
 
 /* w: the step's lines of a block, at the panel's first row. */
-#ifdef BOOKS
+#if BOOKS
 INLINE void unpack_lines(ingle_type type, const source *s, size_t b, const scales *q,
                          uint8_t (*w)[MR][4])
 {
@@ -231,7 +236,7 @@ static size_t start_size(size_t n_cols)
     return ingle_round_up(n_cols / 16, 16);
 }
 
-#ifndef BOOKS
+#if !BOOKS
 static size_t scratch_bytes(size_t m, size_t n_cols)
 {
     size_t gemm_bytes = sizeof(work) + m * MR * sizeof(float);
@@ -293,5 +298,3 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
         (k)->gemm_panels = PANELS;                                                                 \
         (k)->scratch_bytes = scratch_bytes;                                                        \
     } while (0)
-
-#endif

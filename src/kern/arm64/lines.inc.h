@@ -1,13 +1,12 @@
-/* lines.h - the words of matmul.h where a vector is four rows of a line, and a token's four bytes
- * of k meet all of them.
- * Depends on weights.h, and on the words of a level, defined before this file is included:
+/* lines.inc.h - the words of matmul.inc.h where a vector is four rows of a line, and a token's four
+ * bytes of k meet all of them.
+ * Depends on weights.h.
+ * Parameters: words of the level, defined before this file is included; all are types or functions,
+ * so that the compiler itself misses them
  *
  *     quad, quad_of()      16 bytes of a token, wherever the level wants them
  *     sum, sum_start(), sum_total()
  *     sum_line()           sum + products of a vector with bytes 4 i .. 4 i + 3 of a quad */
-#ifndef INGLE_KERN_ARM64_LINES_H
-#define INGLE_KERN_ARM64_LINES_H
-
 #include "kern/arm64/weights.h"
 
 #define V_ROWS   4
@@ -65,5 +64,3 @@ INLINE void dots(bool wide, int tv, int n_lines, sum acc[4][2], const int8_t *w,
         }
     }
 }
-
-#endif

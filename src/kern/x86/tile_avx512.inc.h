@@ -1,5 +1,6 @@
-/* tile_avx512.h - the inner loops of gemm on AVX-512 with VNNI: a step of 64 rows, 1 to 3 tokens.
- * Depends on matmul.h (step). For matmul_avx512.c only.
+/* tile_avx512.inc.h - the inner loops of gemm on AVX-512 with VNNI: a step of 64 rows, 1 to 3
+ * tokens.
+ * Parameters: the words of matmul.inc.h (step, tile_table), which is included first, with NR 3.
  *
  * In assembly, because gcc and clang copy and spill accumulators in the form with intrinsics: at
  * best 61 % of the vpdpbusd peak where this takes 80. Per 4 k four loads of weights and n
@@ -13,10 +14,9 @@
  *     zmm16-27  what the sums go to, 4 per token
  *     zmm28     one activation dword, or a token's scale, in all lanes
  *     zmm29     scratch */
-#ifndef INGLE_KERN_X86_TILE_AVX512_H
-#define INGLE_KERN_X86_TILE_AVX512_H
-
-#include "kern/x86/matmul.h"
+#if !defined(KC) || NR != 3
+#error "include matmul.inc.h first, with NR 3"
+#endif
 
 /* What a token brings to a step of class K: what each sub-block's sums start from, -zero * sum of y
  * (the rest is read where it lies). And of class B: 128 bytes, the offsets below. */
@@ -219,5 +219,3 @@ const tile_table *avx512_tiles(ingle_type type);
                            [token_bytes] "i"(sizeof(token_b))                                      \
                          : "memory", "cc", ZMM_USED);                                              \
     } while (0)
-
-#endif

@@ -1,10 +1,11 @@
-/* iqk.h - ik_llama.cpp's IQ2_K to IQ6_K, IQ4_KS and IQ5_KS, for weights.h.
- * Depends on grids.h; written in the words of vec_*.h. For weights.h only.
+/* iqk.inc.h - ik_llama.cpp's IQ2_K to IQ6_K, IQ4_KS and IQ5_KS, for weights.inc.h.
+ * Parameters: the words of weights.inc.h, which includes this file, of grids.inc.h, of a vec_*.h.
  *
  * Field 0 of IQ*_K are words: d, a bit for each sub-block whose values are shifted, and for IQ3_K one
  * for each scale below 0. Field 0 of IQ*_KS are bytes: a scale and such a bit each. */
-#ifndef INGLE_KERN_X86_IQK_H
-#define INGLE_KERN_X86_IQK_H
+#ifndef MAX_PARTS
+#error "include weights.inc.h, which includes this file"
+#endif
 
 /* Words of field 0 in a block. */
 INLINE int heads_of(ingle_type type)
@@ -148,5 +149,3 @@ INLINE void scales_iq45_k(const source *s, size_t b, scales *out)
             vi_store_s8(out->sc + i * ROWS + r, vi_sub(v, vi_32(32)));
         }
 }
-
-#endif

@@ -1,8 +1,11 @@
-/* vec_avx2.h - the vector words of vec_avx512.h with 8 rows a vector.
- * Depends on AVX2, FMA, F16C; and where WITH_VNNI is defined on 256-bit vpdpbusd, in the encoding of
- * AVX-VNNI or of AVX-512. */
-#ifndef INGLE_KERN_X86_VEC_AVX2_H
-#define INGLE_KERN_X86_VEC_AVX2_H
+/* vec_avx2.inc.h - the vector words of vec_avx512.h with 8 rows a vector.
+ * Depends on AVX2, FMA, F16C.
+ * Parameters:
+ *
+ *     VNNI  1: with 256-bit vpdpbusd, in the encoding of AVX-VNNI or of AVX-512; 0: without */
+#ifndef VNNI
+#error "define VNNI"
+#endif
 
 #include <immintrin.h>
 #include <stdint.h>
@@ -15,7 +18,7 @@
 
 #define VL 8  /* rows, or 32-bit lanes */
 #define VB 32 /* bytes */
-#ifdef WITH_VNNI
+#if VNNI
 #define WIDE_ZERO 128
 #else
 #define WIDE_ZERO 0 /* 8-bit weights stay signed: vi_dot_wide() */
@@ -191,7 +194,7 @@ INLINE vi vi_dot16(vi acc, vi a, vi b)
 {
     return vi_add(acc, vi_madd16(a, b));
 }
-#ifdef WITH_VNNI
+#if VNNI
 INLINE vi vi_dot(vi acc, vi w, vi y)
 {
 #ifdef __AVXVNNI__
@@ -341,5 +344,3 @@ INLINE vf vf_fnma(vf a, vf b, vf c)
 {
     return _mm256_fnmadd_ps(a, b, c);
 }
-
-#endif

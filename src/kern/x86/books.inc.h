@@ -1,6 +1,7 @@
-/* books.h - the codebook types, IQ1 to IQ3, where bytes can be looked up in registers: AVX-512 with
- * VBMI and BITALG. Beside grids.h, which it takes the scales from; for books_avx512vbmi.c only.
- * Depends on weights.h, quant/quant.h (books).
+/* books.inc.h - the codebook types, IQ1 to IQ3, where bytes can be looked up in registers: AVX-512
+ * with VBMI and BITALG. Beside grids.inc.h, which it takes the scales from; for books_avx512vbmi.c.
+ * Depends on quant/quant.h (books).
+ * Parameters: the words of vec_avx512.h and of weights.inc.h, which are included first.
  *
  * 64 entries are looked up at once, in tables of 64 bytes that the index's higher bits choose from
  * (books of bytes are half as many tables as books of words). IQ1 and IQ2: 64 entries are the 32
@@ -8,10 +9,9 @@
  * vpmultishiftqb puts each into a byte of its own, with neighbours above it that vpermb ignores, or
  * that its table of 64 values repeats over. Values are offset by WIDE_ZERO: 0 - u is that of the
  * weight's minus. Lines come out in order of k, so sums and what follows are all other levels'. */
-#ifndef INGLE_KERN_X86_BOOKS_H
-#define INGLE_KERN_X86_BOOKS_H
-
-#include "kern/x86/weights.h"
+#ifndef MAX_PARTS
+#error "include weights.inc.h first"
+#endif
 
 /* ---- places: bits of a dword, for every byte of it the one it takes ---- */
 
@@ -258,5 +258,3 @@ INLINE void unpack_32(ingle_type type, const source *s, size_t b, int c, vi u[8]
     default: unpack_32_iq3_s(s, b, c, u);
     }
 }
-
-#endif
