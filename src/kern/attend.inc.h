@@ -127,14 +127,14 @@ static void attend_pages(attend_block *b, size_t group)
     b->values[b->n_pages] = b->stop < last ? attend_slot(b, b->stop) : NULL;
 }
 
+/* ingle_kv_shape_init() lets no other types through than F32, F16, BF16 and Q8_0. */
 static int attend_type(const attend_block *b, bool values)
 {
-    switch (b->job->kv->type) {
-    case INGLE_TYPE_F32: return TILE_F32;
-    case INGLE_TYPE_F16: return TILE_F16;
-    case INGLE_TYPE_BF16: return TILE_BF16;
-    default: return values ? TILE_Q8_V : TILE_Q8_K;
-    }
+    const ingle_type type = b->job->kv->type;
+    if (type == INGLE_TYPE_F32) return TILE_F32;
+    if (type == INGLE_TYPE_F16) return TILE_F16;
+    if (type == INGLE_TYPE_BF16) return TILE_BF16;
+    return values ? TILE_Q8_V : TILE_Q8_K;
 }
 
 /* What a piece further on will read is asked for: pages lie anywhere, hardware does not foresee the
@@ -178,22 +178,20 @@ TILE_INLINE void attend_values_as(const attend_block *b, int type, size_t from, 
 
 static void attend_near_keys(const attend_block *b, size_t page, size_t n_pages, size_t d, size_t n)
 {
-    switch (b->job->kv->type) {
-    case INGLE_TYPE_F32: attend_keys_as(b, TILE_F32, page, n_pages, d, n); break;
-    case INGLE_TYPE_F16: attend_keys_as(b, TILE_F16, page, n_pages, d, n); break;
-    case INGLE_TYPE_BF16: attend_keys_as(b, TILE_BF16, page, n_pages, d, n); break;
-    default: attend_keys_as(b, TILE_Q8_K, page, n_pages, d, n); break;
-    }
+    const int type = attend_type(b, false);
+    if (type == TILE_F32) attend_keys_as(b, TILE_F32, page, n_pages, d, n);
+    else if (type == TILE_F16) attend_keys_as(b, TILE_F16, page, n_pages, d, n);
+    else if (type == TILE_BF16) attend_keys_as(b, TILE_BF16, page, n_pages, d, n);
+    else attend_keys_as(b, TILE_Q8_K, page, n_pages, d, n);
 }
 
 static void attend_near_values(const attend_block *b, size_t from, size_t to)
 {
-    switch (b->job->kv->type) {
-    case INGLE_TYPE_F32: attend_values_as(b, TILE_F32, from, to); break;
-    case INGLE_TYPE_F16: attend_values_as(b, TILE_F16, from, to); break;
-    case INGLE_TYPE_BF16: attend_values_as(b, TILE_BF16, from, to); break;
-    default: attend_values_as(b, TILE_Q8_V, from, to); break;
-    }
+    const int type = attend_type(b, true);
+    if (type == TILE_F32) attend_values_as(b, TILE_F32, from, to);
+    else if (type == TILE_F16) attend_values_as(b, TILE_F16, from, to);
+    else if (type == TILE_BF16) attend_values_as(b, TILE_BF16, from, to);
+    else attend_values_as(b, TILE_Q8_V, from, to);
 }
 
 /* Scores of rows r0 .. r1 - 1 with the pages from `page` on; the chains begin at dimension d. */

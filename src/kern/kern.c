@@ -4,6 +4,7 @@
  * better. */
 #include "kern/kern.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "kern/kern_float.h"
@@ -238,7 +239,8 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa)
 {
     const ingle_cpu cpu = ingle_cpu_detect();
     if (isa == INGLE_ISA_AUTO) isa = cpu.isa;
-    switch (isa) {
+    assert((unsigned)isa <= INGLE_ISA_I8MM);
+    switch (isa) { /* levels of other processors never run here */
 #if defined(__x86_64__)
     case INGLE_ISA_AVX512BF16: ingle_kern_init_avx512bf16(k); break;
     case INGLE_ISA_AVX512: ingle_kern_init_avx512(k); break;
@@ -249,7 +251,19 @@ void ingle_kern_init(ingle_kern *k, ingle_isa isa)
     case INGLE_ISA_DOTPROD: ingle_kern_init_dotprod(k); break;
     case INGLE_ISA_NEON: ingle_kern_init_neon(k); break;
 #endif
-    default: ingle_kern_init_ref(k); break;
+#if !defined(__x86_64__)
+    case INGLE_ISA_AVX2:
+    case INGLE_ISA_AVXVNNI:
+    case INGLE_ISA_AVX512:
+    case INGLE_ISA_AVX512BF16:
+#endif
+#if !defined(__aarch64__)
+    case INGLE_ISA_NEON:
+    case INGLE_ISA_DOTPROD:
+    case INGLE_ISA_I8MM:
+#endif
+    case INGLE_ISA_AUTO:
+    case INGLE_ISA_REF: ingle_kern_init_ref(k); break;
     }
     k->isa = isa;
     k->name = ingle_isa_name(isa);

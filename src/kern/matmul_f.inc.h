@@ -12,6 +12,7 @@
 #endif
 
 #include "kern/store.inc.h"
+#include "quant/types.h"
 
 enum {
     MATMUL_KC = 1024,    /* columns of a piece, read as they are */
@@ -127,18 +128,14 @@ TILE_INLINE void matmul_f(const ingle_matmul *job, int type, size_t first, size_
     }
 }
 
-static void matmul_f32(const ingle_matmul *job, size_t first, size_t n_panels, void *scratch)
-{
-    matmul_f(job, TILE_F32, first, n_panels, scratch);
-}
-static void matmul_f16(const ingle_matmul *job, size_t first, size_t n_panels, void *scratch)
-{
-    matmul_f(job, TILE_F16, first, n_panels, scratch);
-}
-static void matmul_bf16(const ingle_matmul *job, size_t first, size_t n_panels, void *scratch)
-{
-    matmul_f(job, TILE_BF16, first, n_panels, scratch);
-}
+#define MATMUL_F(NAME, fn, ...)                                                                    \
+    static void matmul_##fn(const ingle_matmul *job, size_t first, size_t n_panels, void *scratch) \
+    {                                                                                              \
+        matmul_f(job, TILE_##NAME, first, n_panels, scratch);                                      \
+    }
+#define MATMUL_F_SET(NAME, fn, ...)                                                                \
+    k->gemv[INGLE_TYPE_##NAME] = k->gemm[INGLE_TYPE_##NAME] = matmul_##fn;
+INGLE_TYPES_F(MATMUL_F)
 
 /* The sums; of many tokens the gathered columns and a piece as well. */
 static size_t matmul_f_scratch_bytes(size_t m, size_t n_cols)
@@ -152,9 +149,7 @@ static size_t matmul_f_scratch_bytes(size_t m, size_t n_cols)
 
 static void matmul_f_init(ingle_kern *k)
 {
-    k->gemv[INGLE_TYPE_F32] = k->gemm[INGLE_TYPE_F32] = matmul_f32;
-    k->gemv[INGLE_TYPE_F16] = k->gemm[INGLE_TYPE_F16] = matmul_f16;
-    k->gemv[INGLE_TYPE_BF16] = k->gemm[INGLE_TYPE_BF16] = matmul_bf16;
+    INGLE_TYPES_F(MATMUL_F_SET)
     k->scratch_bytes = matmul_f_scratch_bytes;
     k->gemm_panels_f = MATMUL_TASK;
 }

@@ -322,131 +322,19 @@ static void decode_k_min(const uint8_t *src, float *dst, size_t n, size_t bytes,
     }
 }
 
-void ingle_decode_q4_0(const void *src, float *dst, size_t n)
-{
-    decode_b(src, dst, n, 18, ingle_plain_q4_0);
-}
-void ingle_decode_q4_1(const void *src, float *dst, size_t n)
-{
-    decode_b_min(src, dst, n, 20, ingle_plain_q4_1);
-}
-void ingle_decode_q5_0(const void *src, float *dst, size_t n)
-{
-    decode_b(src, dst, n, 22, ingle_plain_q5_0);
-}
-void ingle_decode_q5_1(const void *src, float *dst, size_t n)
-{
-    decode_b_min(src, dst, n, 24, ingle_plain_q5_1);
-}
-void ingle_decode_q8_0(const void *src, float *dst, size_t n)
-{
-    decode_b(src, dst, n, 34, ingle_plain_q8_0);
-}
-void ingle_decode_iq4_nl(const void *src, float *dst, size_t n)
-{
-    decode_b(src, dst, n, 18, ingle_plain_iq4_nl);
-}
-void ingle_decode_mxfp4(const void *src, float *dst, size_t n)
-{
-    decode_b(src, dst, n, 17, ingle_plain_mxfp4);
-}
-void ingle_decode_q2_k(const void *src, float *dst, size_t n)
-{
-    decode_k_min(src, dst, n, 84, 16, ingle_plain_q2_k);
-}
-void ingle_decode_q3_k(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 110, 16, ingle_plain_q3_k);
-}
-void ingle_decode_q4_k(const void *src, float *dst, size_t n)
-{
-    decode_k_min(src, dst, n, 144, 32, ingle_plain_q4_k);
-}
-void ingle_decode_q5_k(const void *src, float *dst, size_t n)
-{
-    decode_k_min(src, dst, n, 176, 32, ingle_plain_q5_k);
-}
-void ingle_decode_q6_k(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 210, 16, ingle_plain_q6_k);
-}
-void ingle_decode_iq4_xs(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 136, 32, ingle_plain_iq4_xs);
-}
-void ingle_decode_q1_0(const void *src, float *dst, size_t n)
-{
-    decode_runs(src, dst, n, 18, 128, 32, ingle_plain_q1_0);
-}
-void ingle_decode_q2_0(const void *src, float *dst, size_t n)
-{
-    decode_runs(src, dst, n, 18, 64, 32, ingle_plain_q2_0);
-}
-void ingle_decode_nvfp4(const void *src, float *dst, size_t n)
-{
-    decode_runs(src, dst, n, 36, 64, 16, ingle_plain_nvfp4);
-}
-void ingle_decode_tq1_0(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 54, 32, ingle_plain_tq1_0);
-}
-void ingle_decode_tq2_0(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 66, 32, ingle_plain_tq2_0);
-}
-void ingle_decode_iq1_s(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 50, 32, ingle_plain_iq1_s);
-}
-void ingle_decode_iq1_m(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 56, 16, ingle_plain_iq1_m);
-}
-void ingle_decode_iq2_xxs(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 66, 32, ingle_plain_iq2_xxs);
-}
-void ingle_decode_iq2_xs(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 74, 16, ingle_plain_iq2_xs);
-}
-void ingle_decode_iq2_s(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 82, 16, ingle_plain_iq2_s);
-}
-void ingle_decode_iq3_xxs(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 98, 32, ingle_plain_iq3_xxs);
-}
-void ingle_decode_iq3_s(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 110, 32, ingle_plain_iq3_s);
-}
-void ingle_decode_iq2_k(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 76, 16, ingle_plain_iq2_k);
-}
-void ingle_decode_iq3_k(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 110, 16, ingle_plain_iq3_k);
-}
-void ingle_decode_iq4_k(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 144, 16, ingle_plain_iq4_k);
-}
-void ingle_decode_iq5_k(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 176, 16, ingle_plain_iq5_k);
-}
-void ingle_decode_iq6_k(const void *src, float *dst, size_t n)
-{
-    decode_k(src, dst, n, 212, 16, ingle_plain_iq6_k);
-}
-void ingle_decode_iq4_ks(const void *src, float *dst, size_t n)
-{
-    decode_k_row(src, dst, n, 136, ingle_plain_iq4_ks);
-}
-void ingle_decode_iq5_ks(const void *src, float *dst, size_t n)
-{
-    decode_k_row(src, dst, n, 168, ingle_plain_iq5_ks);
-}
+#define DECODE_B(NAME, fn, number, tile, arm64, elems, bytes, sub, zero, min, ...)                 \
+    void ingle_decode_##fn(const void *src, float *dst, size_t n)                                  \
+    {                                                                                              \
+        if (elems > 32) decode_runs(src, dst, n, bytes, elems, sub, ingle_plain_##fn);             \
+        else if (min) decode_b_min(src, dst, n, bytes, ingle_plain_##fn);                          \
+        else decode_b(src, dst, n, bytes, ingle_plain_##fn);                                       \
+    }
+#define DECODE_K(NAME, fn, number, tile, arm64, elems, bytes, sub, zero, min, head, ...)           \
+    void ingle_decode_##fn(const void *src, float *dst, size_t n)                                  \
+    {                                                                                              \
+        if (head) decode_k_row(src, dst, n, bytes, ingle_plain_##fn);                              \
+        else if (min) decode_k_min(src, dst, n, bytes, sub, ingle_plain_##fn);                     \
+        else decode_k(src, dst, n, bytes, sub, ingle_plain_##fn);                                  \
+    }
+INGLE_TYPES_B(DECODE_B)
+INGLE_TYPES_K(DECODE_K)

@@ -132,7 +132,7 @@ INLINE void few_k(ingle_type type, int n, const source *s, size_t b, const few *
                 float32x4_t *f = w->f[w->t + (size_t)t] + r0 + v;
                 *f = vfmaq_f32(*f, vcvtq_f32_s32(blk[t][v]),
                                vmulq_n_f32(block_d(type, s, b, 4 * (r0 + v)), dy));
-                if (!g.has_min) continue;
+                if (!g.min_field) continue;
                 int32x4_t mn = mins_of(g.n_subs, q->mn, r0 + v, sums + (size_t)t * x->ld_s16);
                 *f = vfmsq_f32(*f, vcvtq_f32_s32(mn),
                                vmulq_n_f32(block_min(type, s, b, 4 * (r0 + v)), dy));
@@ -162,7 +162,8 @@ INLINE void few_b(ingle_type type, int n, const source *s, size_t b, const few *
                 if (g.n_parts == 2) all = vaddq_s32(all, total[t][v][1]);
                 *f = vfmaq_f32(*f, vcvtq_f32_s32(all),
                                vmulq_n_f32(block_d(type, s, b, 4 * (r0 + v)), x->d[at]));
-                if (g.has_min) *f = vfmaq_n_f32(*f, block_min(type, s, b, 4 * (r0 + v)), x->s[at]);
+                if (g.min_field)
+                    *f = vfmaq_n_f32(*f, block_min(type, s, b, 4 * (r0 + v)), x->s[at]);
             }
     }
 }
@@ -197,18 +198,23 @@ INLINE void gemv(ingle_type type, const ingle_matmul *job, size_t first, size_t 
     }
 }
 
-#define GEMV(name, NAME, tiles)                                                                    \
-    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+#define GEMV_PORTABLE(NAME, fn)
+#define GEMV_ARM64(NAME, fn)                                                                       \
+    static void gemv_##fn(const ingle_matmul *job, size_t first, size_t n, void *scratch)          \
     {                                                                                              \
         (void)scratch;                                                                             \
         gemv(INGLE_TYPE_##NAME, job, first, n);                                                    \
     }
-#define SET_GEMV(name, NAME, tiles) k->gemv[INGLE_TYPE_##NAME] = gemv_##name;
-EACH_TYPE(GEMV)
+#define GEMV(NAME, fn, number, tile, arm64, ...) GEMV_##arm64(NAME, fn)
+INGLE_TYPES_QUANTISED(GEMV)
+
+#define SET_GEMV_PORTABLE(NAME, fn)
+#define SET_GEMV_ARM64(NAME, fn)                     k->gemv[INGLE_TYPE_##NAME] = gemv_##fn;
+#define SET_GEMV(NAME, fn, number, tile, arm64, ...) SET_GEMV_##arm64(NAME, fn)
 
 static void install_gemv(ingle_kern *k)
 {
-    EACH_TYPE(SET_GEMV)
+    INGLE_TYPES_QUANTISED(SET_GEMV)
     k->quantise = quantise;
     k->gemv_tokens = FEW;
 }

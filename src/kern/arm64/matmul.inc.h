@@ -69,7 +69,7 @@ INLINE void unpack_floats(ingle_type type, const source *s, size_t b, float *d, 
 {
     for (int r = 0; r < ROWS; r += 4) {
         vst1q_f32(d + r, block_d(type, s, b, r));
-        if (shape_of(type).has_min) vst1q_f32(min + r, block_min(type, s, b, r));
+        if (shape_of(type).min_field) vst1q_f32(min + r, block_min(type, s, b, r));
     }
 }
 
@@ -85,7 +85,7 @@ INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t
             vst1q_s32(p->scale[i] + row + r, vmovl_s16(vget_low_s16(sc)));
             vst1q_s32(p->scale[i] + row + r + 4, vmovl_s16(vget_high_s16(sc)));
         }
-    for (int i = 0; g.has_min && i < g.n_subs; i += 8) {
+    for (int i = 0; g.min_field && i < g.n_subs; i += 8) {
         int8x16_t u[4], v[4];
         line_of_subs(q.mn, i, u);
         line_of_subs(q.mn, i + 4, v);
@@ -141,7 +141,7 @@ INLINE void tile_of(ingle_type type, int n, const ingle_acts *x, size_t t0, size
             size_t row = t0 + (size_t)(t < n ? t : n - 1);
             q[j] = x->q + row * x->ld_q + b * block;
             d[j] = x->d + row * x->ld_d + b;
-            if (!g.has_min) continue;
+            if (!g.min_field) continue;
             if (is_k(type))
                 sums[j] = x->sum16 + row * x->ld_s16 + (g.n_subs == 16 ? 0 : x->n_cols / 16) +
                           b * (size_t)g.n_subs;
@@ -150,9 +150,9 @@ INLINE void tile_of(ingle_type type, int n, const ingle_acts *x, size_t t0, size
         v->y[i] = token_bytes(q, n_blocks * block, v->bytes[i]);
         for (size_t k = 0; k < n_blocks; k++) {
             vst1q_f32(v->d[k][i], spread_tokens(d, k));
-            if (g.has_min && !is_k(type)) vst1q_f32(v->s[k][i], spread_tokens(s, k));
+            if (g.min_field && !is_k(type)) vst1q_f32(v->s[k][i], spread_tokens(s, k));
         }
-        if (g.has_min && is_k(type)) split_sums(sums, g.n_subs, v->low[i], v->high[i]);
+        if (g.min_field && is_k(type)) split_sums(sums, g.n_subs, v->low[i], v->high[i]);
     }
 }
 
@@ -231,7 +231,7 @@ INLINE void rows_k(ingle_type type, int tv, const step *p, const tile *v, size_t
             f[i][j] = vfmaq_f32(vld1q_f32(c_of(c, r, i, j)), vcvtq_f32_s32(blk[i][j]),
                                 vmulq_f32(d, vld1q_f32(v->d[0][i])));
     }
-    if (g.has_min) block_mins(g.n_subs, tv, p, v, r, f);
+    if (g.min_field) block_mins(g.n_subs, tv, p, v, r, f);
 #pragma GCC unroll 4
     for (int i = 0; i < tv; i++)
 #pragma GCC unroll 4
@@ -254,12 +254,12 @@ INLINE void rows_b(ingle_type type, int tv, const step *p, const tile *v, size_t
 #pragma GCC unroll 4
         for (int j = 0; j < RV; j++) {
             float32x4_t d = spread_rows_f(p->d[b] + r + j * V_ROWS), min = d;
-            if (g.has_min) min = spread_rows_f(p->min[b] + r + j * V_ROWS);
+            if (g.min_field) min = spread_rows_f(p->min[b] + r + j * V_ROWS);
 #pragma GCC unroll 4
             for (int i = 0; i < tv; i++) {
                 f[i][j] = vfmaq_f32(f[i][j], vcvtq_f32_s32(total[i][j]),
                                     vmulq_f32(d, vld1q_f32(v->d[b][i])));
-                if (g.has_min) f[i][j] = vfmaq_f32(f[i][j], min, vld1q_f32(v->s[b][i]));
+                if (g.min_field) f[i][j] = vfmaq_f32(f[i][j], min, vld1q_f32(v->s[b][i]));
             }
         }
     }
@@ -377,40 +377,33 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
 
 /* ---- the table ---- */
 
-#define EACH_TYPE(X)                                                                               \
-    X(q4_0, Q4_0, tiles_b)                                                                         \
-    X(q4_1, Q4_1, tiles_b_min)                                                                     \
-    X(q5_0, Q5_0, tiles_b)                                                                         \
-    X(q5_1, Q5_1, tiles_b_min)                                                                     \
-    X(q8_0, Q8_0, tiles_b_wide)                                                                    \
-    X(iq4_nl, IQ4_NL, tiles_b_wide)                                                                \
-    X(mxfp4, MXFP4, tiles_b)                                                                       \
-    X(q2_k, Q2_K, tiles_k16_min)                                                                   \
-    X(q3_k, Q3_K, tiles_k16)                                                                       \
-    X(q4_k, Q4_K, tiles_k32_min)                                                                   \
-    X(q5_k, Q5_K, tiles_k32_min)                                                                   \
-    X(q6_k, Q6_K, tiles_k16)                                                                       \
-    X(iq4_xs, IQ4_XS, tiles_k32_wide)
+TILES(tiles_q4_0, Q4_0)
+TILES(tiles_q4_1, Q4_1)
+TILES(tiles_q8_0, Q8_0)
+TILES(tiles_q2_k, Q2_K)
+TILES(tiles_q4_k, Q4_K)
+TILES(tiles_q6_k, Q6_K)
+TILES(tiles_k32_127, IQ4_XS)
+/* Weights come without their zero, so these types need the same code. */
+static tile_fn *const *const tiles_q5_0 = tiles_q4_0, *const *const tiles_q5_1 = tiles_q4_1;
+static tile_fn *const *const tiles_q3_k = tiles_q6_k, *const *const tiles_q5_k = tiles_q4_k;
 
-#define GEMM(name, NAME, tiles)                                                                    \
-    static void gemm_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+#define GEMM_PORTABLE(NAME, fn, tile)
+#define GEMM_ARM64(NAME, fn, tile)                                                                 \
+    static void gemm_##fn(const ingle_matmul *job, size_t first, size_t n, void *scratch)          \
     {                                                                                              \
-        gemm(INGLE_TYPE_##NAME, tiles, job, first, n, scratch);                                    \
+        gemm(INGLE_TYPE_##NAME, tiles_##tile, job, first, n, scratch);                             \
     }
-#define SET_GEMM(name, NAME, tiles) k->gemm[INGLE_TYPE_##NAME] = gemm_##name;
+#define GEMM(NAME, fn, number, tile, arm64, ...) GEMM_##arm64(NAME, fn, tile)
+INGLE_TYPES_QUANTISED(GEMM)
 
-TILES(tiles_b, Q4_0)
-TILES(tiles_b_min, Q4_1)
-TILES(tiles_b_wide, Q8_0)
-TILES(tiles_k16, Q6_K)
-TILES(tiles_k16_min, Q2_K)
-TILES(tiles_k32_min, Q4_K)
-TILES(tiles_k32_wide, IQ4_XS)
-EACH_TYPE(GEMM)
+#define SET_GEMM_PORTABLE(NAME, fn)
+#define SET_GEMM_ARM64(NAME, fn)                     k->gemm[INGLE_TYPE_##NAME] = gemm_##fn;
+#define SET_GEMM(NAME, fn, number, tile, arm64, ...) SET_GEMM_##arm64(NAME, fn)
 
 static void install_gemm(ingle_kern *k)
 {
-    EACH_TYPE(SET_GEMM)
+    INGLE_TYPES_QUANTISED(SET_GEMM)
     k->gemm_panels = PANELS;
     k->scratch_bytes = scratch_bytes;
 }

@@ -1,5 +1,5 @@
 /* weights.h - how each quantised type unpacks: lines of a panel to bytes, scales to int8.
- * Depends on quant/quant.h (layout), ARMv8.0.
+ * Depends on quant/quant.h (layout), quant/types.h, ARMv8.0.
  *
  * A line is 16 rows x 4 consecutive k; a vector is the quarter of it that holds rows r .. r + 3.
  * unpack() reads the stored vectors of step i of chunk c and gives n_parts vectors of bytes: part j
@@ -9,8 +9,10 @@
 #define INGLE_KERN_ARM64_WEIGHTS_H
 
 #include "quant/quant.h"
+#include "quant/types.h"
 
 #include <arm_neon.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
@@ -30,38 +32,48 @@ INLINE source source_of(const ingle_packed *p, size_t i_panel)
     return s;
 }
 
+/* What switches leave out: types that the portable kernels multiply, or those of floats. */
+#define NOT_HERE INGLE_NOT_QUANTISED INGLE_TYPES_QUANTISED(OR_PORTABLE)
+
+#define OR_PORTABLE(NAME, fn, number, tile, arm64, ...) OR_CASE_##arm64(NAME)
+
+#define OR_CASE_ARM64(NAME)
+#define OR_CASE_PORTABLE(NAME) : case INGLE_TYPE_##NAME
+
 /* ---- shape ---- */
 
 typedef struct shape {
     int n_chunks, n_steps, n_parts; /* per block */
     int n_subs;                     /* scales per block; class B: 1 */
     int zero;
-    bool has_min;
-    bool wide; /* weights take all 8 bits: products of two lines, no more, sum to 16 bits */
+    int min_field; /* 0: no min */
+    bool wide;     /* weights take all 8 bits: products of two lines, no more, sum to 16 bits */
 } shape;
 
 INLINE shape shape_of(ingle_type type)
 {
     switch (type) {
-    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false, false};
-    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, true, false};
-    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false, false};
-    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, true, false};
-    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, 0, false, true};
-    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, 0, false, true};
-    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 0, false, false};
-    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, true, false};
-    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false, false};
-    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, true, false};
-    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, true, false};
-    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false, false};
-    default: return (shape){8, 4, 2, 8, 0, false, true}; /* IQ4_XS */
+    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, 0, false};
+    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, 1, false};
+    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, 0, false};
+    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, 1, false};
+    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, 0, 0, true};
+    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, 0, 0, true};
+    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 0, 0, false};
+    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, 3, false};
+    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, 0, false};
+    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, 1, false};
+    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, 1, false};
+    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, 0, false};
+    case INGLE_TYPE_IQ4_XS: return (shape){8, 4, 2, 8, 0, 0, true};
+    case NOT_HERE: break;
     }
+    abort();
 }
 
 INLINE bool is_k(ingle_type type)
 {
-    return type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL;
+    return INGLE_TYPES_K(INGLE_TYPE_IS_OR) false;
 }
 
 /* Q2_K, Q3_K, Q6_K: chunk c is half c % 2 of every sub-block pair in the 128 weights c / 2. */
@@ -192,9 +204,11 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
     case INGLE_TYPE_Q4_K: nibbles(line(s, 3, b, 32, 8 * c + i, r), u); break;
     case INGLE_TYPE_Q5_K: unpack_q5_k(s, b, c, i, r, u); break;
     case INGLE_TYPE_Q6_K: unpack_q6_k(s, b, c, i, r, u); break;
-    default: /* IQ4_XS */
+    case INGLE_TYPE_IQ4_XS:
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, u);
+        break;
+    case NOT_HERE: abort();
     }
 }
 
@@ -266,7 +280,15 @@ INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
     case INGLE_TYPE_Q4_K:
     case INGLE_TYPE_Q5_K: scales_q4_k(s->field[2] + b * 192, out); break;
     case INGLE_TYPE_Q6_K: memcpy(out->sc, s->field[2] + b * 256, 256); break;
-    default: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out);
+    case INGLE_TYPE_IQ4_XS: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out); break;
+    case INGLE_TYPE_Q4_0:
+    case INGLE_TYPE_Q4_1:
+    case INGLE_TYPE_Q5_0:
+    case INGLE_TYPE_Q5_1:
+    case INGLE_TYPE_Q8_0:
+    case INGLE_TYPE_IQ4_NL:
+    case INGLE_TYPE_MXFP4: /* class B */
+    case NOT_HERE: abort();
     }
 }
 
@@ -306,18 +328,30 @@ INLINE float32x4_t e8m0_4(const uint8_t *p)
 /* Block scale of rows r .. r + 3. */
 INLINE float32x4_t block_d(ingle_type type, const source *s, size_t b, int r)
 {
-    int f = type == INGLE_TYPE_Q2_K                              ? 2
-            : type == INGLE_TYPE_Q3_K || type == INGLE_TYPE_Q6_K ? 3
-                                                                 : 0;
-    if (type == INGLE_TYPE_MXFP4) return e8m0_4(s->field[0] + b * ROWS + (size_t)r);
+    int f = 0;
+    switch (type) {
+    case INGLE_TYPE_MXFP4: return e8m0_4(s->field[0] + b * ROWS + (size_t)r);
+    case INGLE_TYPE_Q2_K: f = 2; break;
+    case INGLE_TYPE_Q3_K:
+    case INGLE_TYPE_Q6_K: f = 3; break;
+    case INGLE_TYPE_Q4_0:
+    case INGLE_TYPE_Q4_1:
+    case INGLE_TYPE_Q5_0:
+    case INGLE_TYPE_Q5_1:
+    case INGLE_TYPE_Q8_0:
+    case INGLE_TYPE_IQ4_NL:
+    case INGLE_TYPE_Q4_K:
+    case INGLE_TYPE_Q5_K:
+    case INGLE_TYPE_IQ4_XS: break;
+    case NOT_HERE: abort();
+    }
     return load_f16_4(s->field[f] + (b * ROWS + (size_t)r) * 2);
 }
 
 /* Block min of a type that has one. */
 INLINE float32x4_t block_min(ingle_type type, const source *s, size_t b, int r)
 {
-    int f = type == INGLE_TYPE_Q2_K ? 3 : 1;
-    return load_f16_4(s->field[f] + (b * ROWS + (size_t)r) * 2);
+    return load_f16_4(s->field[shape_of(type).min_field] + (b * ROWS + (size_t)r) * 2);
 }
 
 #endif

@@ -248,13 +248,7 @@ INLINE void unpack_32_iq1_m(const source *s, size_t b, int c, vi u[8])
 
 INLINE void unpack_32(ingle_type type, const source *s, size_t b, int c, vi u[8])
 {
-    switch (type) {
-    case INGLE_TYPE_IQ1_S: unpack_32_iq1_s(s, b, c, u); break;
-    case INGLE_TYPE_IQ1_M: unpack_32_iq1_m(s, b, c, u); break;
-    case INGLE_TYPE_IQ2_XXS: unpack_32_iq2_xxs(s, b, c, u); break;
-    case INGLE_TYPE_IQ2_XS: unpack_32_iq2_xs(s, b, c, u); break;
-    case INGLE_TYPE_IQ2_S: unpack_32_iq2_s(s, b, c, u); break;
-    case INGLE_TYPE_IQ3_XXS: unpack_32_iq3_xxs(s, b, c, u); break;
-    default: unpack_32_iq3_s(s, b, c, u);
-    }
+#define UNPACK_32(NAME, fn, ...)                                                                   \
+    if (type == INGLE_TYPE_##NAME) unpack_32_##fn(s, b, c, u);
+    INGLE_TYPES_BOOK(UNPACK_32)
 }

@@ -17,7 +17,7 @@
 INLINE vi dot_line(ingle_type type, vi acc, vi u, const int8_t *y, int i)
 {
     vi a = vi_repeat(y + 4 * i);
-    return is_wide(type) ? vi_dot_wide(acc, u, a) : vi_dot(acc, u, a);
+    return shape_of(type).wide ? vi_dot_wide(acc, u, a) : vi_dot(acc, u, a);
 }
 
 /* Tokens t.. of a block: activations, what sums start from (GROUP consecutive rows each), and the
@@ -111,7 +111,7 @@ INLINE void few_k(ingle_type type, int n, const source *s, size_t b, const few *
             const vf dy = vf_1(x->d[row * x->ld_d + b]);
             vf *f = w->f + row * SLICES + i;
             *f = vf_fma(vf_int(blk[t]), vf_mul(block_d(type, s, b, r), dy), *f);
-            if (!g.has_min) continue;
+            if (!g.min_field) continue;
             vi mn = vi_zero();
             for (int j = 0; j < g.n_subs; j += 2)
                 mn = vi_dot16(mn, pair_of(q->mn, j, r), vi_repeat(sum + j));
@@ -151,7 +151,7 @@ INLINE void few_run(ingle_type type, int n, const source *s, size_t b, int c, co
             size_t row = w->t + (size_t)t, i = row * x->ld_d + at / 32;
             vf *f = w->f + row * SLICES + k;
             *f = vf_fma(vf_int(acc[t]), vf_mul(run_d(type, s, b, c, r), vf_1(x->d[i])), *f);
-            if (g.has_min) *f = vf_fma(block_min(type, s, b, r), vf_1(x->s[i]), *f);
+            if (g.min_field) *f = vf_fma(block_min(type, s, b, r), vf_1(x->s[i]), *f);
         }
     }
 }

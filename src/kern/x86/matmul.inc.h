@@ -97,12 +97,12 @@ INLINE void unpack_k(ingle_type type, const source *s, size_t b, step *p, size_t
         size_t at = row + (size_t)r;
         for (int j = 0; !FOLDS(type) && j < g.n_subs; j++)
             vi_store(p->scale[j] + at, vi_narrow(vi_load_s8(q.sc + j * ROWS + r)));
-        for (int j = 0; g.has_min && j < g.n_subs; j += 2)
+        for (int j = 0; g.min_field && j < g.n_subs; j += 2)
             vi_store(p->min_pair[j / 2] + at, pair_of(q.mn, j, r));
         for (int j = 0; PAIR_FACTOR(type) && j < g.n_subs; j += 2)
             vi_store(p->scale_pair[j / 2] + at, vi_mul16(pair_of(q.sc, j, r), PAIR_FACTOR(type)));
         vf_store(p->d[0] + at, block_d(type, s, b, r));
-        if (g.has_min) vf_store(p->min[0] + at, block_min(type, s, b, r));
+        if (g.min_field) vf_store(p->min[0] + at, block_min(type, s, b, r));
     }
     unpack_lines(type, s, b, &q, (uint8_t(*)[MR][4])p->w[0][row]);
 }
@@ -115,7 +115,7 @@ INLINE void unpack_b(ingle_type type, const source *s, size_t b, step *p, size_t
         size_t at = row + (size_t)r;
         for (int j = 0; j < g.n_chunks; j++)
             vf_store(p->d[i * (size_t)g.n_chunks + (size_t)j] + at, run_d(type, s, b, j, r));
-        if (g.has_min) vf_store(p->min[i] + at, block_min(type, s, b, r));
+        if (g.min_field) vf_store(p->min[i] + at, block_min(type, s, b, r));
     }
     unpack_lines(type, s, b, NULL, (uint8_t(*)[MR][4])p->w[i * (size_t)block_of(type) / 4][row]);
 }
@@ -243,58 +243,29 @@ static size_t scratch_bytes(size_t m, size_t n_cols)
     size_t gemv_bytes = (m < FEW ? m : FEW) * start_size(n_cols) * sizeof(int32_t);
     return gemm_bytes > gemv_bytes ? gemm_bytes : gemv_bytes;
 }
+
+/* All slots but the types'. */
+static void install(ingle_kern *k)
+{
+    k->quantise = quantise;
+    k->gemv_tokens = FEW;
+    k->gemm_panels = PANELS;
+    k->scratch_bytes = scratch_bytes;
+}
 #endif
 
-/* The two kernels of a type. Entries of codebooks are dear: gemm fetches them once for all tokens. */
-#define TYPE(name, NAME, tiles)                                                                    \
-    static void gemm_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+/* For use after gemv.inc.h: the two kernels of a type, and their slots. Entries of codebooks are dear:
+ * gemm fetches them once for all tokens. */
+#define KERNELS_OF(NAME, fn, tiles)                                                                \
+    static void gemm_##fn(const ingle_matmul *job, size_t first, size_t n, void *scratch)          \
     {                                                                                              \
         gemm(INGLE_TYPE_##NAME, tiles, job, first, n, scratch);                                    \
     }                                                                                              \
-    static void gemv_##name(const ingle_matmul *job, size_t first, size_t n, void *scratch)        \
+    static void gemv_##fn(const ingle_matmul *job, size_t first, size_t n, void *scratch)          \
     {                                                                                              \
-        if (has_book(INGLE_TYPE_##NAME) && job->x->m > GROUP) gemm_##name(job, first, n, scratch); \
+        if (has_book(INGLE_TYPE_##NAME) && job->x->m > GROUP) gemm_##fn(job, first, n, scratch);   \
         else gemv(INGLE_TYPE_##NAME, job, first, n, scratch);                                      \
     }
 
-#define SET(k, name, NAME)                                                                         \
-    (k)->gemv[INGLE_TYPE_##NAME] = gemv_##name, (k)->gemm[INGLE_TYPE_##NAME] = gemm_##name
-#define INSTALL(k)                                                                                 \
-    do {                                                                                           \
-        SET(k, q4_0, Q4_0);                                                                        \
-        SET(k, q4_1, Q4_1);                                                                        \
-        SET(k, q5_0, Q5_0);                                                                        \
-        SET(k, q5_1, Q5_1);                                                                        \
-        SET(k, q8_0, Q8_0);                                                                        \
-        SET(k, iq4_nl, IQ4_NL);                                                                    \
-        SET(k, mxfp4, MXFP4);                                                                      \
-        SET(k, q2_k, Q2_K);                                                                        \
-        SET(k, q3_k, Q3_K);                                                                        \
-        SET(k, q4_k, Q4_K);                                                                        \
-        SET(k, q5_k, Q5_K);                                                                        \
-        SET(k, q6_k, Q6_K);                                                                        \
-        SET(k, iq4_xs, IQ4_XS);                                                                    \
-        SET(k, q1_0, Q1_0);                                                                        \
-        SET(k, q2_0, Q2_0);                                                                        \
-        SET(k, nvfp4, NVFP4);                                                                      \
-        SET(k, tq1_0, TQ1_0);                                                                      \
-        SET(k, tq2_0, TQ2_0);                                                                      \
-        SET(k, iq1_s, IQ1_S);                                                                      \
-        SET(k, iq1_m, IQ1_M);                                                                      \
-        SET(k, iq2_xxs, IQ2_XXS);                                                                  \
-        SET(k, iq2_xs, IQ2_XS);                                                                    \
-        SET(k, iq2_s, IQ2_S);                                                                      \
-        SET(k, iq3_xxs, IQ3_XXS);                                                                  \
-        SET(k, iq3_s, IQ3_S);                                                                      \
-        SET(k, iq2_k, IQ2_K);                                                                      \
-        SET(k, iq3_k, IQ3_K);                                                                      \
-        SET(k, iq4_k, IQ4_K);                                                                      \
-        SET(k, iq5_k, IQ5_K);                                                                      \
-        SET(k, iq6_k, IQ6_K);                                                                      \
-        SET(k, iq4_ks, IQ4_KS);                                                                    \
-        SET(k, iq5_ks, IQ5_KS);                                                                    \
-        (k)->quantise = quantise;                                                                  \
-        (k)->gemv_tokens = FEW;                                                                    \
-        (k)->gemm_panels = PANELS;                                                                 \
-        (k)->scratch_bytes = scratch_bytes;                                                        \
-    } while (0)
+#define SET(NAME, fn, ...)                                                                         \
+    k->gemv[INGLE_TYPE_##NAME] = gemv_##fn, k->gemm[INGLE_TYPE_##NAME] = gemm_##fn;

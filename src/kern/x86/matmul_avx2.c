@@ -134,13 +134,14 @@ TILES_K(tiles_q3_k, {{4, false}, 16, true, false})
 TILES_K(tiles_q4_k, {{8, false}, 8, false, true})
 TILES_K(tiles_q5_k, {{4, false}, 8, false, true})
 TILES_K(tiles_q6_k, {{2, false}, 16, true, false})
-TILES_K(tiles_iq4_xs, {{1, true}, 8, false, false})
+TILES_K(tiles_k32_127, {{1, true}, 8, false, false})
 TILES_K(tiles_tq, {{4, false}, 16, true, false})
-TILES_K(tiles_k32_2, {{2, true}, 8, false, false}) /* weights of +-62 at most */
-TILES_K(tiles_k16_2, {{2, true}, 16, false, false})
-TILES_K(tiles_k32_8, {{8, true}, 8, false, false})  /* +-15 */
-TILES_K(tiles_k16_4, {{4, true}, 16, false, false}) /* +-31 */
-TILES_K(tiles_k16_1, {{1, true}, 16, false, false})
+TILES_K(tiles_k32_62, {{2, true}, 8, false, false})
+TILES_K(tiles_k16_62, {{2, true}, 16, false, false})
+TILES_K(tiles_k32_15, {{8, true}, 8, false, false})
+TILES_K(tiles_k16_31, {{4, true}, 16, false, false})
+TILES_K(tiles_k16_127, {{1, true}, 16, false, false})
+static const tile_table tiles_k16_9 = {TILES(tiles_k16_31), TILES(tiles_k16_31)};
 
 /* ---- gemm, class B ---- */
 
@@ -199,46 +200,17 @@ TILES_B(tiles_q4_0, 8, 8, false, {8, false})
 TILES_B(tiles_q4_1, 8, 0, true, {8, false})
 TILES_B(tiles_q5_0, 8, 16, false, {4, false}) /* MXFP4 too: at most 12 + 16 */
 TILES_B(tiles_q5_1, 8, 0, true, {4, false})
-TILES_B(tiles_q12_0, 8, 1, false, {8, false})
+TILES_B(tiles_q1_0, 8, 1, false, {8, false})
 TILES_B(tiles_nvfp4, 4, 0, false, {4, true})
-TILES_B(tiles_wide, 8, 0, false, {1, true})
+TILES_B(tiles_q8_0, 8, 0, false, {1, true})
 
 /* ---- the table ---- */
 
-TYPE(q4_0, Q4_0, &tiles_q4_0)
-TYPE(q4_1, Q4_1, &tiles_q4_1)
-TYPE(q5_0, Q5_0, &tiles_q5_0)
-TYPE(q5_1, Q5_1, &tiles_q5_1)
-TYPE(q8_0, Q8_0, &tiles_wide)
-TYPE(iq4_nl, IQ4_NL, &tiles_wide)
-TYPE(mxfp4, MXFP4, &tiles_q5_0)
-TYPE(q2_k, Q2_K, &tiles_q2_k)
-TYPE(q3_k, Q3_K, &tiles_q3_k)
-TYPE(q4_k, Q4_K, &tiles_q4_k)
-TYPE(q5_k, Q5_K, &tiles_q5_k)
-TYPE(q6_k, Q6_K, &tiles_q6_k)
-TYPE(iq4_xs, IQ4_XS, &tiles_iq4_xs)
-TYPE(q1_0, Q1_0, &tiles_q12_0)
-TYPE(q2_0, Q2_0, &tiles_q12_0)
-TYPE(nvfp4, NVFP4, &tiles_nvfp4)
-TYPE(tq1_0, TQ1_0, &tiles_tq)
-TYPE(tq2_0, TQ2_0, &tiles_tq)
-TYPE(iq1_s, IQ1_S, &tiles_k32_8)
-TYPE(iq1_m, IQ1_M, &tiles_k16_4)
-TYPE(iq2_xxs, IQ2_XXS, &tiles_k32_2)
-TYPE(iq2_xs, IQ2_XS, &tiles_k16_2)
-TYPE(iq2_s, IQ2_S, &tiles_k16_2)
-TYPE(iq3_xxs, IQ3_XXS, &tiles_k32_2)
-TYPE(iq3_s, IQ3_S, &tiles_k32_8)
-TYPE(iq2_k, IQ2_K, &tiles_k16_4)
-TYPE(iq3_k, IQ3_K, &tiles_k16_2)
-TYPE(iq4_k, IQ4_K, &tiles_k16_1)
-TYPE(iq5_k, IQ5_K, &tiles_k16_1)
-TYPE(iq6_k, IQ6_K, &tiles_k16_1)
-TYPE(iq4_ks, IQ4_KS, &tiles_iq4_xs)
-TYPE(iq5_ks, IQ5_KS, &tiles_iq4_xs)
+#define KERNELS(NAME, fn, number, tile, ...) KERNELS_OF(NAME, fn, &tiles_##tile)
+INGLE_TYPES_QUANTISED(KERNELS)
 
 void ingle_kern_avx2_matmul(ingle_kern *k)
 {
-    INSTALL(k);
+    INGLE_TYPES_QUANTISED(SET)
+    install(k);
 }

@@ -84,19 +84,23 @@ KINDS_K(TILES_K)
     {                                                                                              \
         NULL, name##_1, name##_2, name##_3                                                         \
     }
-static const tile_table tiles_q2_k = {TILES(tile_q2_k), TILES(tile_q2_k)};
-static const tile_table tiles_q3_k = {TILES(tile_q3_k), TILES(tile_q3_k)};
-static const tile_table tiles_q4_k = {TILES(tile_q45_k_loud), TILES(tile_q4_k_calm)};
-static const tile_table tiles_q5_k = {TILES(tile_q45_k_loud), TILES(tile_q5_k_calm)};
-static const tile_table tiles_q6_k = {TILES(tile_q6_k_loud), TILES(tile_q6_k_calm)};
-static const tile_table tiles_tq = {TILES(tile_tq), TILES(tile_tq)};
+#define TABLE(tile, loud, calm)                                                                    \
+    static const tile_table tiles_##tile = {TILES(tile_##loud), TILES(tile_##calm)};
+TABLE(q2_k, q2_k, q2_k)
+TABLE(q3_k, q3_k, q3_k)
+TABLE(q4_k, q45_k_loud, q4_k_calm)
+TABLE(q5_k, q45_k_loud, q5_k_calm)
+TABLE(q6_k, q6_k_loud, q6_k_calm)
+TABLE(tq, tq, tq)
 /* Tables of values. Sums of 32 products fit 16 bits if calm with weights of +-15, not with more; of
  * 16 products with +-31, and always with +-9. */
-static const tile_table tiles_k32 = {TILES(tile_k32_loud), TILES(tile_k32_loud)};
-static const tile_table tiles_k32_15 = {TILES(tile_k32_loud), TILES(tile_k32_calm)};
-static const tile_table tiles_k16 = {TILES(tile_k16_wide), TILES(tile_k16_wide)};
-static const tile_table tiles_k16_31 = {TILES(tile_k16_wide), TILES(tile_k16_narrow)};
-static const tile_table tiles_k16_9 = {TILES(tile_k16_narrow), TILES(tile_k16_narrow)};
+TABLE(k32_127, k32_loud, k32_loud)
+TABLE(k32_62, k32_loud, k32_loud)
+TABLE(k32_15, k32_loud, k32_calm)
+TABLE(k16_127, k16_wide, k16_wide)
+TABLE(k16_62, k16_wide, k16_wide)
+TABLE(k16_31, k16_wide, k16_narrow)
+TABLE(k16_9, k16_narrow, k16_narrow)
 
 /* ---- gemm, class B ---- */
 
@@ -147,8 +151,7 @@ INLINE void tokens_b16(int n, int zero, const ingle_acts *x, size_t t0, size_t b
 #define TILES_B(name, KIND, zero, has_min, run)                                                    \
     TILE_B(tile_##name, 1, KIND, zero, has_min, run)                                               \
     TILE_B(tile_##name, 2, KIND, zero, has_min, run)                                               \
-    TILE_B(tile_##name, 3, KIND, zero, has_min, run)                                               \
-    static const tile_table tiles_##name = {TILES(tile_##name)};
+    TILE_B(tile_##name, 3, KIND, zero, has_min, run)
 
 TILES_B(b1, PLAIN_B, 1, false, 32)
 TILES_B(b8, PLAIN_B, 8, false, 32)
@@ -157,54 +160,29 @@ TILES_B(b128, PLAIN_B, 128, false, 32)
 TILES_B(b_min, MIN_B, 0, true, 32)
 TILES_B(b128_runs_16, RUNS_16, 128, false, 16)
 
+TABLE(q4_0, b8, b8)
+TABLE(q4_1, b_min, b_min)
+TABLE(q5_0, b16, b16)
+TABLE(q5_1, b_min, b_min)
+TABLE(q8_0, b128, b128)
+TABLE(q1_0, b1, b1)
+TABLE(nvfp4, b128_runs_16, b128_runs_16)
+
 /* ---- the table ---- */
 
-TYPE(q4_0, Q4_0, &tiles_b8)
-TYPE(q4_1, Q4_1, &tiles_b_min)
-TYPE(q5_0, Q5_0, &tiles_b16)
-TYPE(q5_1, Q5_1, &tiles_b_min)
-TYPE(q8_0, Q8_0, &tiles_b128)
-TYPE(iq4_nl, IQ4_NL, &tiles_b128)
-TYPE(mxfp4, MXFP4, &tiles_b16)
-TYPE(q2_k, Q2_K, &tiles_q2_k)
-TYPE(q3_k, Q3_K, &tiles_q3_k)
-TYPE(q4_k, Q4_K, &tiles_q4_k)
-TYPE(q5_k, Q5_K, &tiles_q5_k)
-TYPE(q6_k, Q6_K, &tiles_q6_k)
-TYPE(iq4_xs, IQ4_XS, &tiles_k32)
-TYPE(q1_0, Q1_0, &tiles_b1)
-TYPE(q2_0, Q2_0, &tiles_b1)
-TYPE(nvfp4, NVFP4, &tiles_b128_runs_16)
-TYPE(tq1_0, TQ1_0, &tiles_tq)
-TYPE(tq2_0, TQ2_0, &tiles_tq)
-TYPE(iq1_s, IQ1_S, &tiles_k32_15)
-TYPE(iq1_m, IQ1_M, &tiles_k16_9)
-TYPE(iq2_xxs, IQ2_XXS, &tiles_k32)
-TYPE(iq2_xs, IQ2_XS, &tiles_k16)
-TYPE(iq2_s, IQ2_S, &tiles_k16)
-TYPE(iq3_xxs, IQ3_XXS, &tiles_k32)
-TYPE(iq3_s, IQ3_S, &tiles_k32_15)
-TYPE(iq2_k, IQ2_K, &tiles_k16_31)
-TYPE(iq3_k, IQ3_K, &tiles_k16)
-TYPE(iq4_k, IQ4_K, &tiles_k16)
-TYPE(iq5_k, IQ5_K, &tiles_k16)
-TYPE(iq6_k, IQ6_K, &tiles_k16)
-TYPE(iq4_ks, IQ4_KS, &tiles_k32)
-TYPE(iq5_ks, IQ5_KS, &tiles_k32)
+#define KERNELS(NAME, fn, number, tile, ...) KERNELS_OF(NAME, fn, &tiles_##tile)
+INGLE_TYPES_QUANTISED(KERNELS)
 
 const tile_table *avx512_tiles(ingle_type type)
 {
-    switch (type) {
-    case INGLE_TYPE_IQ1_S:
-    case INGLE_TYPE_IQ3_S: return &tiles_k32_15;
-    case INGLE_TYPE_IQ1_M: return &tiles_k16_9;
-    case INGLE_TYPE_IQ2_XS:
-    case INGLE_TYPE_IQ2_S: return &tiles_k16;
-    default: return &tiles_k32;
-    }
+#define TILES_OF(NAME, fn, number, tile, ...)                                                      \
+    if (type == INGLE_TYPE_##NAME) return &tiles_##tile;
+    INGLE_TYPES_BOOK(TILES_OF)
+    abort(); /* no codebook type */
 }
 
 void ingle_kern_avx512_matmul(ingle_kern *k)
 {
-    INSTALL(k);
+    INGLE_TYPES_QUANTISED(SET)
+    install(k);
 }

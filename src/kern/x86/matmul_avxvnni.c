@@ -59,7 +59,7 @@ INLINE void block_k(ingle_type type, int n, const step *p, const tile *v, int r,
         float *f = c + t * MR + r;
         vf_store(f, vf_fma(vf_int(sum[t]), vf_mul(d, vf_1(v->d[t])), vf_load(f)));
     }
-    if (!g.has_min) return;
+    if (!g.min_field) return;
     for (int t = 0; t < n; t++) sum[t] = vi_zero();
     for (int i = 0; i < g.n_subs / 2; i++) {
         vi pair = vi_load(p->min_pair[i] + r);
@@ -116,12 +116,12 @@ INLINE void tile_b(ingle_type type, int n, const step *p, const ingle_acts *x, s
             for (int t = 0; t < n; t++) sum[t] = g.zero ? vi_32(-g.zero * sums[t][i]) : vi_zero();
             if (n_lines == 8) add_lines(n, sum, p->w[0][r], y, i * 8, 8);
             else add_lines(n, sum, p->w[0][r], y, i * 4, 4);
-            vf d = vf_load(p->d[i] + r), min = g.has_min ? vf_load(p->min[i] + r) : vf_zero();
+            vf d = vf_load(p->d[i] + r), min = g.min_field ? vf_load(p->min[i] + r) : vf_zero();
 #pragma GCC unroll 6
             for (int t = 0; t < n; t++) {
                 float *out = c + t * MR + r;
                 vf a = vf_1(dy[t][b]), f = vf_fma(vf_int(sum[t]), vf_mul(d, a), vf_load(out));
-                if (g.has_min) f = vf_fma(min, vf_1(s[t][b]), f);
+                if (g.min_field) f = vf_fma(min, vf_1(s[t][b]), f);
                 vf_store(out, f);
             }
         }
@@ -130,62 +130,31 @@ INLINE void tile_b(ingle_type type, int n, const step *p, const ingle_acts *x, s
 
 /* ---- the table ---- */
 
-#define TILE(name, NAME, n)                                                                        \
-    static void tile_##name##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,          \
-                                  size_t n_blocks, float *c)                                       \
+#define TILE(NAME, fn, n)                                                                          \
+    static void tile_##fn##_##n(const step *p, const ingle_acts *x, size_t t, size_t b,            \
+                                size_t n_blocks, float *c)                                         \
     {                                                                                              \
         if (is_k(INGLE_TYPE_##NAME)) tile_k(INGLE_TYPE_##NAME, n, p, x, t, b, c);                  \
         else tile_b(INGLE_TYPE_##NAME, n, p, x, t, b, n_blocks, c);                                \
     }
-#define TILES(name)                                                                                \
+#define TILES(fn)                                                                                  \
     {                                                                                              \
-        NULL, tile_##name##_1, tile_##name##_2, tile_##name##_3, tile_##name##_4, tile_##name##_5, \
-            tile_##name##_6                                                                        \
+        NULL, tile_##fn##_1, tile_##fn##_2, tile_##fn##_3, tile_##fn##_4, tile_##fn##_5,           \
+            tile_##fn##_6                                                                          \
     }
-#define ALL(name, NAME)                                                                            \
-    TILE(name, NAME, 1)                                                                            \
-    TILE(name, NAME, 2)                                                                            \
-    TILE(name, NAME, 3)                                                                            \
-    TILE(name, NAME, 4)                                                                            \
-    TILE(name, NAME, 5)                                                                            \
-    TILE(name, NAME, 6)                                                                            \
-    static const tile_table tiles_##name = {TILES(name), TILES(name)};                             \
-    TYPE(name, NAME, &tiles_##name)
-
-ALL(q4_0, Q4_0)
-ALL(q4_1, Q4_1)
-ALL(q5_0, Q5_0)
-ALL(q5_1, Q5_1)
-ALL(q8_0, Q8_0)
-ALL(iq4_nl, IQ4_NL)
-ALL(mxfp4, MXFP4)
-ALL(q2_k, Q2_K)
-ALL(q3_k, Q3_K)
-ALL(q4_k, Q4_K)
-ALL(q5_k, Q5_K)
-ALL(q6_k, Q6_K)
-ALL(iq4_xs, IQ4_XS)
-ALL(q1_0, Q1_0)
-ALL(q2_0, Q2_0)
-ALL(nvfp4, NVFP4)
-ALL(tq1_0, TQ1_0)
-ALL(tq2_0, TQ2_0)
-ALL(iq1_s, IQ1_S)
-ALL(iq1_m, IQ1_M)
-ALL(iq2_xxs, IQ2_XXS)
-ALL(iq2_xs, IQ2_XS)
-ALL(iq2_s, IQ2_S)
-ALL(iq3_xxs, IQ3_XXS)
-ALL(iq3_s, IQ3_S)
-ALL(iq2_k, IQ2_K)
-ALL(iq3_k, IQ3_K)
-ALL(iq4_k, IQ4_K)
-ALL(iq5_k, IQ5_K)
-ALL(iq6_k, IQ6_K)
-ALL(iq4_ks, IQ4_KS)
-ALL(iq5_ks, IQ5_KS)
+#define KERNELS(NAME, fn, ...)                                                                     \
+    TILE(NAME, fn, 1)                                                                              \
+    TILE(NAME, fn, 2)                                                                              \
+    TILE(NAME, fn, 3)                                                                              \
+    TILE(NAME, fn, 4)                                                                              \
+    TILE(NAME, fn, 5)                                                                              \
+    TILE(NAME, fn, 6)                                                                              \
+    static const tile_table tiles_##fn = {TILES(fn), TILES(fn)};                                   \
+    KERNELS_OF(NAME, fn, &tiles_##fn)
+INGLE_TYPES_QUANTISED(KERNELS)
 
 void ingle_kern_avxvnni_matmul(ingle_kern *k)
 {
-    INSTALL(k);
+    INGLE_TYPES_QUANTISED(SET)
+    install(k);
 }

@@ -1,5 +1,5 @@
 /* weights.inc.h - how each quantised type unpacks: lines of a panel to bytes, scales to int8.
- * Depends on quant/quant.h (layout).
+ * Depends on quant/quant.h (layout), quant/types.h.
  * Parameters: the words of a vec_*.h, which is included first.
  *
  * A line is 16 rows x 4 consecutive k. unpack() reads the stored lines of step i of chunk c and
@@ -11,6 +11,9 @@
 
 #include "base/cpu.h"
 #include "quant/quant.h"
+#include "quant/types.h"
+
+#include <stdlib.h>
 
 #define ROWS      16 /* of a packed panel */
 #define MAX_PARTS 4
@@ -37,7 +40,8 @@ typedef struct shape {
     int n_chunks, n_steps, n_parts; /* per block */
     int n_subs;                     /* scales per block; class B: 1 */
     int zero;
-    bool has_min;
+    bool wide;     /* weights of tables and of all 8 bits: zero is WIDE_ZERO, or they are signed */
+    int min_field; /* 0: no min */
     enum {
         PARTS_FIRST, /* part by part */
         STEPS_FIRST, /* parts are neighbouring lines: a step gives 4 n_parts consecutive k */
@@ -48,38 +52,41 @@ typedef struct shape {
 INLINE shape shape_of(ingle_type type)
 {
     switch (type) {
-    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false, PARTS_FIRST};
-    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, true, PARTS_FIRST};
-    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false, PARTS_FIRST};
-    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, true, PARTS_FIRST};
-    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, WIDE_ZERO, false, PARTS_FIRST};
-    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, WIDE_ZERO, false, PARTS_FIRST};
-    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 16, false, PARTS_FIRST};
-    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, true, HALVES};
-    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false, HALVES};
-    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, true, PARTS_FIRST};
-    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, true, PARTS_FIRST};
-    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false, HALVES};
-    case INGLE_TYPE_Q1_0: return (shape){4, 8, 1, 1, 1, false, PARTS_FIRST};
-    case INGLE_TYPE_Q2_0: return (shape){2, 8, 1, 1, 1, false, PARTS_FIRST};
-    case INGLE_TYPE_NVFP4: return (shape){4, 2, 2, 1, WIDE_ZERO, false, PARTS_FIRST};
-    case INGLE_TYPE_TQ1_0: return (shape){16, 4, 1, 16, 1, false, PARTS_FIRST};
-    case INGLE_TYPE_TQ2_0: return (shape){4, 4, 4, 16, 1, false, HALVES};
+    case INGLE_TYPE_Q4_0: return (shape){1, 4, 2, 1, 8, false, 0, PARTS_FIRST};
+    case INGLE_TYPE_Q4_1: return (shape){1, 4, 2, 1, 0, false, 1, PARTS_FIRST};
+    case INGLE_TYPE_Q5_0: return (shape){1, 4, 2, 1, 16, false, 0, PARTS_FIRST};
+    case INGLE_TYPE_Q5_1: return (shape){1, 4, 2, 1, 0, false, 1, PARTS_FIRST};
+    case INGLE_TYPE_Q8_0: return (shape){1, 8, 1, 1, WIDE_ZERO, true, 0, PARTS_FIRST};
+    case INGLE_TYPE_IQ4_NL: return (shape){1, 4, 2, 1, WIDE_ZERO, true, 0, PARTS_FIRST};
+    case INGLE_TYPE_MXFP4: return (shape){1, 4, 2, 1, 16, false, 0, PARTS_FIRST};
+    case INGLE_TYPE_Q2_K: return (shape){4, 4, 4, 16, 0, false, 3, HALVES};
+    case INGLE_TYPE_Q3_K: return (shape){4, 4, 4, 16, 4, false, 0, HALVES};
+    case INGLE_TYPE_Q4_K: return (shape){4, 8, 2, 8, 0, false, 1, PARTS_FIRST};
+    case INGLE_TYPE_Q5_K: return (shape){4, 8, 2, 8, 0, false, 1, PARTS_FIRST};
+    case INGLE_TYPE_Q6_K: return (shape){4, 4, 4, 16, 32, false, 0, HALVES};
+    case INGLE_TYPE_Q1_0: return (shape){4, 8, 1, 1, 1, false, 0, PARTS_FIRST};
+    case INGLE_TYPE_Q2_0: return (shape){2, 8, 1, 1, 1, false, 0, PARTS_FIRST};
+    case INGLE_TYPE_NVFP4: return (shape){4, 2, 2, 1, WIDE_ZERO, true, 0, PARTS_FIRST};
+    case INGLE_TYPE_TQ1_0: return (shape){16, 4, 1, 16, 1, false, 0, PARTS_FIRST};
+    case INGLE_TYPE_TQ2_0: return (shape){4, 4, 4, 16, 1, false, 0, HALVES};
     case INGLE_TYPE_IQ1_S:
     case INGLE_TYPE_IQ2_XXS:
     case INGLE_TYPE_IQ3_XXS:
-    case INGLE_TYPE_IQ3_S: return (shape){8, 4, 2, 8, WIDE_ZERO, false, STEPS_FIRST};
+    case INGLE_TYPE_IQ3_S: return (shape){8, 4, 2, 8, WIDE_ZERO, true, 0, STEPS_FIRST};
     case INGLE_TYPE_IQ1_M:
     case INGLE_TYPE_IQ2_XS:
-    case INGLE_TYPE_IQ2_S: return (shape){16, 2, 2, 16, WIDE_ZERO, false, STEPS_FIRST};
+    case INGLE_TYPE_IQ2_S: return (shape){16, 2, 2, 16, WIDE_ZERO, true, 0, STEPS_FIRST};
     case INGLE_TYPE_IQ2_K:
-    case INGLE_TYPE_IQ3_K: return (shape){4, 4, 4, 16, WIDE_ZERO, false, HALVES};
-    case INGLE_TYPE_IQ4_K: return (shape){8, 4, 2, 16, WIDE_ZERO, false, PARTS_FIRST};
+    case INGLE_TYPE_IQ3_K: return (shape){4, 4, 4, 16, WIDE_ZERO, true, 0, HALVES};
+    case INGLE_TYPE_IQ4_K: return (shape){8, 4, 2, 16, WIDE_ZERO, true, 0, PARTS_FIRST};
     case INGLE_TYPE_IQ5_K:
-    case INGLE_TYPE_IQ6_K: return (shape){8, 4, 2, 16, WIDE_ZERO, false, HALVES};
-    case INGLE_TYPE_IQ5_KS: return (shape){4, 8, 2, 8, WIDE_ZERO, false, PARTS_FIRST};
-    default: return (shape){8, 4, 2, 8, WIDE_ZERO, false, PARTS_FIRST}; /* IQ4_XS, IQ4_KS */
+    case INGLE_TYPE_IQ6_K: return (shape){8, 4, 2, 16, WIDE_ZERO, true, 0, HALVES};
+    case INGLE_TYPE_IQ5_KS: return (shape){4, 8, 2, 8, WIDE_ZERO, true, 0, PARTS_FIRST};
+    case INGLE_TYPE_IQ4_XS:
+    case INGLE_TYPE_IQ4_KS: return (shape){8, 4, 2, 8, WIDE_ZERO, true, 0, PARTS_FIRST};
+    case INGLE_NOT_QUANTISED: break;
     }
+    abort();
 }
 
 /* Weights of a run of class B. */
@@ -90,9 +97,7 @@ INLINE int run_of(shape s)
 
 INLINE bool is_k(ingle_type type)
 {
-    return (type >= INGLE_TYPE_Q2_K && type <= INGLE_TYPE_IQ4_XS && type != INGLE_TYPE_IQ4_NL) ||
-           type == INGLE_TYPE_IQ1_M || type == INGLE_TYPE_TQ1_0 || type == INGLE_TYPE_TQ2_0 ||
-           type >= INGLE_TYPE_IQ2_K;
+    return INGLE_TYPES_K(INGLE_TYPE_IS_OR) false;
 }
 
 /* Weights of a block. */
@@ -102,19 +107,10 @@ INLINE int block_of(ingle_type type)
     return is_k(type) ? 256 : s.n_chunks * run_of(s);
 }
 
-/* Weights of tables and of all 8 bits: unsigned with zero WIDE_ZERO, or signed where that is 0. */
-INLINE bool is_wide(ingle_type type)
-{
-    return type == INGLE_TYPE_Q8_0 || type == INGLE_TYPE_NVFP4 || type == INGLE_TYPE_IQ1_M ||
-           (type >= INGLE_TYPE_IQ2_XXS && type <= INGLE_TYPE_IQ4_XS) || type >= INGLE_TYPE_IQ2_K;
-}
-
 /* Weights by the entry of a codebook. */
 INLINE bool has_book(ingle_type type)
 {
-    return type == INGLE_TYPE_IQ1_S || type == INGLE_TYPE_IQ1_M || type == INGLE_TYPE_IQ2_XXS ||
-           type == INGLE_TYPE_IQ2_XS || type == INGLE_TYPE_IQ2_S || type == INGLE_TYPE_IQ3_XXS ||
-           type == INGLE_TYPE_IQ3_S;
+    return INGLE_TYPES_BOOK(INGLE_TYPE_IS_OR) false;
 }
 
 INLINE int line_of(shape s, int c, int j, int i)
@@ -283,9 +279,11 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
     case INGLE_TYPE_IQ6_K: unpack_iq6_k(s, b, c, i, r, u); break;
     case INGLE_TYPE_IQ4_KS: unpack_iq4_ks(s, b, c, i, r, u); break;
     case INGLE_TYPE_IQ5_KS: unpack_iq5_ks(s, b, c, i, r, u); break;
-    default: /* IQ4_XS */
+    case INGLE_TYPE_IQ4_XS:
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, WIDE_ZERO, u);
+        break;
+    case INGLE_NOT_QUANTISED: abort();
     }
 }
 
@@ -322,6 +320,12 @@ INLINE stream stream_of(ingle_type type, int i)
     size_t all = is_k(type) ? 64 * 64 : 8 * 64; /* a byte a weight */
     switch (type) {
     case INGLE_TYPE_Q8_0: return (stream){1, i ? 0 : all};
+    case INGLE_TYPE_Q4_0:
+    case INGLE_TYPE_IQ4_NL:
+    case INGLE_TYPE_MXFP4:
+    case INGLE_TYPE_Q1_0:
+    case INGLE_TYPE_Q2_0:
+    case INGLE_TYPE_IQ4_KS: return (stream){1, i ? 0 : all / 2};
     case INGLE_TYPE_Q4_1:
     case INGLE_TYPE_Q5_0: return (stream){2, i ? 0 : all / 2};
     case INGLE_TYPE_Q5_1:
@@ -347,8 +351,9 @@ INLINE stream stream_of(ingle_type type, int i)
     case INGLE_TYPE_IQ5_K: return i ? (stream){4, all / 8} : (stream){3, all / 2};
     case INGLE_TYPE_IQ6_K: return i ? (stream){3, all / 4} : (stream){2, all / 2};
     case INGLE_TYPE_IQ5_KS: return i ? (stream){2, all / 8} : (stream){1, all / 2};
-    default: return (stream){1, i ? 0 : all / 2};
+    case INGLE_NOT_QUANTISED: break;
     }
+    abort();
 }
 
 /* What stream i has so many bytes after the start of block b. A stream goes on in the next panel; after
@@ -462,7 +467,8 @@ INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
     case INGLE_TYPE_IQ6_K: memcpy(out->sc, s->field[1] + b * 256, 256); break;
     case INGLE_TYPE_IQ4_KS:
     case INGLE_TYPE_IQ5_KS: scales_iqks(s, b, out); break;
-    default: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out);
+    case INGLE_TYPE_IQ4_XS: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out); break;
+    case INGLE_NOT_K: abort();
     }
 }
 
@@ -511,7 +517,20 @@ INLINE vf block_d(ingle_type type, const source *s, size_t b, int r)
     case INGLE_TYPE_IQ4_K:
     case INGLE_TYPE_IQ5_K:
     case INGLE_TYPE_IQ6_K: units = (size_t)heads_of(type); break;
-    default: break;
+    case INGLE_TYPE_Q4_0:
+    case INGLE_TYPE_Q4_1:
+    case INGLE_TYPE_Q5_0:
+    case INGLE_TYPE_Q5_1:
+    case INGLE_TYPE_Q8_0:
+    case INGLE_TYPE_IQ4_NL:
+    case INGLE_TYPE_Q1_0:
+    case INGLE_TYPE_Q2_0:
+    case INGLE_TYPE_Q4_K:
+    case INGLE_TYPE_Q5_K:
+    case INGLE_TYPE_IQ4_XS:
+    case INGLE_TYPE_IQ3_S: break;
+    case INGLE_TYPE_NVFP4: /* run_d() */
+    case INGLE_NOT_QUANTISED: abort();
     }
     vf d = vf_load_f16(s->field[f] + (b * units * ROWS + (size_t)r) * 2);
     return part < 1 ? vf_mul(d, vf_1(part)) : d;
@@ -527,6 +546,5 @@ INLINE vf run_d(ingle_type type, const source *s, size_t b, int run, int r)
 /* Block min of a type that has one. */
 INLINE vf block_min(ingle_type type, const source *s, size_t b, int r)
 {
-    int f = type == INGLE_TYPE_Q2_K ? 3 : 1;
-    return vf_load_f16(s->field[f] + (b * ROWS + (size_t)r) * 2);
+    return vf_load_f16(s->field[shape_of(type).min_field] + (b * ROWS + (size_t)r) * 2);
 }
