@@ -7,12 +7,9 @@
  * Some families that do have foreign goldens go through the same reference, so that it is itself
  * proven. */
 #define _GNU_SOURCE
-#include "golden/run.h"
+#include "golden/family_build.h"
 
-#include "gguf_build.h"
 #include "golden/reference.h"
-
-#include <math.h>
 
 /* ---- the families, from their published code ---- */
 
@@ -282,195 +279,112 @@ typedef struct spec {
 } spec;
 
 enum { N_EXPERT = 7, N_USED = 3, EXPERT_FF = 40 };
-enum { HEAD_DIM = 16, N_FF = 112, N_VOCAB = 61, N_CTX = 512, MAX_TENSORS = 700 };
+enum { HEAD_DIM = 16, N_FF = 112, N_VOCAB = 61, N_CTX = 512 };
 
-typedef struct built {
-    gguf_bytes keys, list;
-    uint64_t n_keys, n_tensors;
-    float *data;
-    size_t n, cap;
-    uint64_t seed;
-    bool scales;
-} built;
-
-static float noise(built *b)
-{
-    b->seed = b->seed * 6364136223846793005u + 1442695040888963407u;
-    return (float)((double)(b->seed >> 33) / 0x1p30 - 1); /* -1 .. 1 */
-}
-
-/* mean + random of that size. */
-static void put_all(built *b, const char *name, size_t n_cols, size_t n_rows, size_t n_experts,
-                    float mean, float size)
-{
-    size_t n = n_cols * n_rows * n_experts, at = b->n;
-    if (b->n + n + 8 > b->cap) {
-        b->cap = 2 * (b->n + n + 8);
-        b->data = realloc(b->data, b->cap * sizeof *b->data);
-        assert_non_null(b->data);
-    }
-    gb_tensor(&b->list, name,
-              n_experts > 1 ? 3
-              : n_rows > 1  ? 2
-                            : 1,
-              (uint64_t[]){n_cols, n_rows, n_experts}, INGLE_TYPE_F32, at * sizeof *b->data);
-    b->n_tensors++;
-    for (size_t i = 0; i < n; i++) b->data[at + i] = mean + size * noise(b);
-    for (b->n += n; b->n % 8; b->n++) b->data[b->n] = 0;
-}
-
-static void put(built *b, const char *name, size_t n_cols, size_t n_rows, float mean, float size)
-{
-    put_all(b, name, n_cols, n_rows, 1, mean, size);
-}
-
-static void put_layer(built *b, uint32_t layer, const char *part, const char *end, size_t n_cols,
-                      size_t n_rows, float mean, float size)
-{
-    char name[128];
-    if (layer == UINT32_MAX) snprintf(name, sizeof name, "%s.%s", part, end);
-    else snprintf(name, sizeof name, "blk.%u.%s.%s", layer, part, end);
-    put(b, name, n_cols, n_rows, mean, size);
-}
-
-static void put_matrix(built *b, uint32_t layer, const char *part, size_t n_cols, size_t n_rows,
-                       bool bias)
-{
-    put_layer(b, layer, part, "weight", n_cols, n_rows, 0, 1.7f / sqrtf((float)n_cols));
-    if (bias) put_layer(b, layer, part, "bias", n_rows, 1, 0, 0.4f);
-    if (!b->scales) return;
-    put_layer(b, layer, part, "scale", 1, 1, 1, 0.5f);
-    put_layer(b, layer, part, "input_scale", 1, 1, 1, 0.5f); /* not for us */
-}
-
-static void put_norm(built *b, const spec *s, uint32_t layer, const char *part, size_t n)
+static void put_norm(fb_model *b, const spec *s, uint32_t layer, const char *part, size_t n)
 {
     if (!part || s->f->bare_norm) return;
-    put_layer(b, layer, part, "weight", n, 1, 1, 0.4f);
-    if (s->tensors & B_NORM) put_layer(b, layer, part, "bias", n, 1, 0, 0.4f);
+    fb_put_layer(b, layer, part, "weight", n, 1, 1, 0.4f);
+    if (s->tensors & B_NORM) fb_put_layer(b, layer, part, "bias", n, 1, 0, 0.4f);
 }
 
-static void put_experts(built *b, const spec *s, uint32_t l, size_t d)
+static void put_experts(fb_model *b, const spec *s, uint32_t l, size_t d)
 {
     static const char *const parts[] = {"gate", "up", "down"};
     char name[96];
-    put_matrix(b, l, "ffn_gate_inp", d, N_EXPERT, false);
-    if (s->tensors & EXPERT_BIAS) put_layer(b, l, "exp_probs_b", "bias", N_EXPERT, 1, 0, 0.3f);
+    fb_matrix(b, l, "ffn_gate_inp", d, N_EXPERT, false);
+    if (s->tensors & EXPERT_BIAS) fb_put_layer(b, l, "exp_probs_b", "bias", N_EXPERT, 1, 0, 0.3f);
     for (int i = 0; i < 3; i++) {
         size_t n_cols = i == 2 ? EXPERT_FF : d, n_rows = i == 2 ? d : EXPERT_FF;
         bool joint = s->tensors & JOINT && i < 2;
         snprintf(name, sizeof name, "blk.%u.ffn_%s_exps.weight", l, joint ? "gate_up" : parts[i]);
         if (!joint || i == 0)
-            put_all(b, name, n_cols, joint ? 2 * n_rows : n_rows, N_EXPERT, 0,
-                    1.7f / sqrtf((float)n_cols));
+            fb_put_all(b, name, n_cols, joint ? 2 * n_rows : n_rows, N_EXPERT, 0,
+                       1.7f / sqrtf((float)n_cols));
         snprintf(name, sizeof name, "ffn_%s_exps", joint ? "gate_up" : parts[i]);
-        if (b->scales && (!joint || i == 0)) put_layer(b, l, name, "scale", N_EXPERT, 1, 1, 0.5f);
+        if (b->scales && (!joint || i == 0))
+            fb_put_layer(b, l, name, "scale", N_EXPERT, 1, 1, 0.5f);
         if (!(s->tensors & SHARED)) continue;
         snprintf(name, sizeof name, "ffn_%s_shexp", parts[i]);
-        put_matrix(b, l, name, i == 2 ? 2 * EXPERT_FF : d, i == 2 ? d : 2 * EXPERT_FF, false);
+        fb_matrix(b, l, name, i == 2 ? 2 * EXPERT_FF : d, i == 2 ? d : 2 * EXPERT_FF, false);
     }
 }
 
-static void put_tensors(built *b, const spec *s)
+static void put_tensors(fb_model *b, const spec *s)
 {
     const ref_family *f = s->f;
     size_t d = s->heads * HEAD_DIM, kv = s->heads_kv * HEAD_DIM;
     bool qkv = s->tensors & B_QKV, ffn = s->tensors & B_FFN;
-    put(b, "token_embd.weight", d, N_VOCAB, 0, 1);
-    if (f->learned_positions) put(b, "position_embd.weight", d, N_CTX, 0, 1);
+    fb_put(b, "token_embd.weight", d, N_VOCAB, 0, 1);
+    if (f->learned_positions) fb_put(b, "position_embd.weight", d, N_CTX, 0, 1);
     if (f->embed_norm) put_norm(b, s, UINT32_MAX, "token_embd_norm", d);
     for (uint32_t l = 0; l < s->layers; l++) {
         put_norm(b, s, l, f->norm1, d);
         if (f->norm2 && (!f->norm1 || strcmp(f->norm1, f->norm2))) put_norm(b, s, l, f->norm2, d);
         put_norm(b, s, l, f->after1, d);
         put_norm(b, s, l, f->after2, d);
-        if (s->tensors & QKV) put_matrix(b, l, "attn_qkv", d, d + 2 * kv, qkv);
+        if (s->tensors & QKV) fb_matrix(b, l, "attn_qkv", d, d + 2 * kv, qkv);
         else {
-            put_matrix(b, l, "attn_q", d, d, qkv);
-            put_matrix(b, l, "attn_k", d, kv, qkv);
-            put_matrix(b, l, "attn_v", d, kv, qkv);
+            fb_matrix(b, l, "attn_q", d, d, qkv);
+            fb_matrix(b, l, "attn_k", d, kv, qkv);
+            fb_matrix(b, l, "attn_v", d, kv, qkv);
         }
         if (f->qk != REF_QK_NONE) {
             bool all = f->qk == REF_QK_ALL;
-            put_layer(b, l, "attn_q_norm", "weight", all ? d : HEAD_DIM, 1, 1, 0.4f);
-            put_layer(b, l, "attn_k_norm", "weight", all ? kv : HEAD_DIM, 1, 1, 0.4f);
+            fb_put_layer(b, l, "attn_q_norm", "weight", all ? d : HEAD_DIM, 1, 1, 0.4f);
+            fb_put_layer(b, l, "attn_k_norm", "weight", all ? kv : HEAD_DIM, 1, 1, 0.4f);
         }
-        put_matrix(b, l, "attn_output", d, d, s->tensors & B_OUT);
+        fb_matrix(b, l, "attn_output", d, d, s->tensors & B_OUT);
         if (s->tensors & EXPERTS && l >= s->n_dense) {
             put_experts(b, s, l, d);
             continue;
         }
-        if (s->tensors & GATE) put_matrix(b, l, "ffn_gate", d, N_FF, ffn);
-        put_matrix(b, l, "ffn_up", d, s->tensors & UP_HOLDS_GATE ? 2 * N_FF : N_FF, ffn);
-        put_matrix(b, l, "ffn_down", N_FF, d, ffn);
+        if (s->tensors & GATE) fb_matrix(b, l, "ffn_gate", d, N_FF, ffn);
+        fb_matrix(b, l, "ffn_up", d, s->tensors & UP_HOLDS_GATE ? 2 * N_FF : N_FF, ffn);
+        fb_matrix(b, l, "ffn_down", N_FF, d, ffn);
     }
     put_norm(b, s, UINT32_MAX, "output_norm", d);
-    if (s->tensors & FREQS) put(b, "rope_freqs.weight", HEAD_DIM / 2, 1, 4, 3);
-    if (!(s->tensors & TIED)) put_matrix(b, UINT32_MAX, "output", d, N_VOCAB, false);
+    if (s->tensors & FREQS) fb_put(b, "rope_freqs.weight", HEAD_DIM / 2, 1, 4, 3);
+    if (!(s->tensors & TIED)) fb_matrix(b, UINT32_MAX, "output", d, N_VOCAB, false);
 }
 
-static const char *arch_key(const spec *s, const char *key)
-{
-    static char name[96];
-    snprintf(name, sizeof name, "%s.%s", s->f->arch, key);
-    return name;
-}
-
-static void key_u32(built *b, const spec *s, const char *key, uint32_t v)
-{
-    gb_kv_u32(&b->keys, arch_key(s, key), v);
-    b->n_keys++;
-}
-
-static void key_f32(built *b, const spec *s, const char *key, float v)
-{
-    gb_kv_f32(&b->keys, arch_key(s, key), v);
-    b->n_keys++;
-}
-
-static void key_floats(built *b, const char *key, uint32_t n, float mean, float size)
+static void key_floats(fb_model *b, const char *key, uint32_t n, float mean, float size)
 {
     gb_array(&b->keys, key, INGLE_GGUF_F32, n);
-    for (uint32_t i = 0; i < n; i++) gb_raw(&b->keys, &(float){mean + size * noise(b)}, 4);
+    for (uint32_t i = 0; i < n; i++) gb_raw(&b->keys, &(float){mean + size * fb_noise(b)}, 4);
     b->n_keys++;
 }
 
-static void put_keys(built *b, const spec *s)
+static void put_keys(fb_model *b, const spec *s)
 {
-    gb_kv_str(&b->keys, "general.architecture", s->f->arch);
-    b->n_keys = 1;
-    key_u32(b, s, "block_count", s->layers);
-    key_u32(b, s, "embedding_length", s->heads * HEAD_DIM);
-    key_u32(b, s, "context_length", N_CTX);
-    key_u32(b, s, "feed_forward_length", N_FF);
-    key_u32(b, s, "attention.head_count", s->heads);
-    key_u32(b, s, "attention.head_count_kv", s->heads_kv);
-    key_f32(b, s,
-            s->f->layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon",
-            1e-5f);
-    if (s->f->rope != REF_NOWHERE) key_f32(b, s, "rope.freq_base", 5000);
-    if (s->n_rot) key_u32(b, s, "rope.dimension_count", s->n_rot);
-    if (s->window) key_u32(b, s, "attention.sliding_window", s->window);
-    if (s->clamp > 0) key_f32(b, s, "attention.clamp_kqv", s->clamp);
-    if (s->alibi > 0) key_f32(b, s, "attention.max_alibi_bias", s->alibi);
-    if (s->parallel) {
-        gb_kv_int(&b->keys, arch_key(s, "use_parallel_residual"), INGLE_GGUF_BOOL, s->parallel > 0,
-                  1);
-        b->n_keys++;
-    }
+    fb_u32(b, "block_count", s->layers);
+    fb_u32(b, "embedding_length", s->heads * HEAD_DIM);
+    fb_u32(b, "context_length", N_CTX);
+    fb_u32(b, "feed_forward_length", N_FF);
+    fb_u32(b, "attention.head_count", s->heads);
+    fb_u32(b, "attention.head_count_kv", s->heads_kv);
+    fb_f32(b,
+           s->f->layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon",
+           1e-5f);
+    if (s->f->rope != REF_NOWHERE) fb_f32(b, "rope.freq_base", 5000);
+    if (s->n_rot) fb_u32(b, "rope.dimension_count", s->n_rot);
+    if (s->window) fb_u32(b, "attention.sliding_window", s->window);
+    if (s->clamp > 0) fb_f32(b, "attention.clamp_kqv", s->clamp);
+    if (s->alibi > 0) fb_f32(b, "attention.max_alibi_bias", s->alibi);
+    if (s->parallel) { fb_bool(b, "use_parallel_residual", s->parallel > 0); }
     if (s->sections) {
-        gb_array(&b->keys, arch_key(s, "rope.dimension_sections"), INGLE_GGUF_I32, 4);
+        gb_array(&b->keys, fb_key(b, "rope.dimension_sections"), INGLE_GGUF_I32, 4);
         for (uint32_t i = 0; i < 4; i++) gb_u32(&b->keys, i < 3 ? s->sections : 0);
         b->n_keys++;
     }
     if (s->tensors & EXPERTS) {
-        key_u32(b, s, "expert_count", N_EXPERT);
-        key_u32(b, s, "expert_used_count", N_USED);
-        key_u32(b, s, "expert_feed_forward_length", EXPERT_FF);
-        if (s->tensors & SHARED) key_u32(b, s, "expert_shared_count", 2);
-        if (s->n_dense) key_u32(b, s, "leading_dense_block_count", s->n_dense);
-        if (s->f->sigmoid_gate) key_u32(b, s, "expert_gating_func", 2);
-        if (s->expert_scale > 0) key_f32(b, s, "expert_weights_scale", s->expert_scale);
+        fb_u32(b, "expert_count", N_EXPERT);
+        fb_u32(b, "expert_used_count", N_USED);
+        fb_u32(b, "expert_feed_forward_length", EXPERT_FF);
+        if (s->tensors & SHARED) fb_u32(b, "expert_shared_count", 2);
+        if (s->n_dense) fb_u32(b, "leading_dense_block_count", s->n_dense);
+        if (s->f->sigmoid_gate) fb_u32(b, "expert_gating_func", 2);
+        if (s->expert_scale > 0) fb_f32(b, "expert_weights_scale", s->expert_scale);
     }
     if (s->f->act != REF_XIELU) return;
     key_floats(b, "xielu.alpha_p", s->layers, 0.3f, 0.5f);
@@ -479,95 +393,30 @@ static void put_keys(built *b, const spec *s)
     key_floats(b, "xielu.eps", s->layers, -1e-6f, 0);
 }
 
-/* A file of it; `path` opens it as long as the descriptor lives. */
 static int build(const spec *s, char path[32])
 {
-    static built b;
-    static gguf_bytes head;
-    b = (built){.seed = 20240607, .scales = s->tensors & SCALES};
+    static fb_model b;
+    fb_begin(&b, s->f->arch);
+    b.scales = s->tensors & SCALES;
     put_keys(&b, s);
     put_tensors(&b, s);
-    head.n = 0;
-    gb_header(&head, 3, b.n_tensors, b.n_keys);
-    gb_raw(&head, b.keys.p, b.keys.n);
-    gb_raw(&head, b.list.p, b.list.n);
-    gb_pad(&head, 32);
-    size_t bytes = b.n * sizeof *b.data;
-    uint8_t *all = malloc(head.n + bytes);
-    assert_non_null(all);
-    memcpy(all, head.p, head.n);
-    memcpy(all + head.n, b.data, bytes);
-    int fd = gb_file(all, head.n + bytes, path);
-    free(all);
-    free(b.data);
-    return fd;
+    return fb_end(&b, path);
 }
 
 /* ---- the check ---- */
-
-static double difference(const char *name, const char *arch, const float *got, const double *want,
-                         size_t n)
-{
-    double min = INFINITY, max = -INFINITY, worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        double diff = fabs((double)got[i] - want[i]);
-        min = fmin(min, want[i]), max = fmax(max, want[i]);
-        if (!(diff <= worst)) worst = diff; /* NaN too */
-    }
-    print_message("%-24s max difference %.2e of range %.1f = %.1e (%s)\n", name, worst, max - min,
-                  worst / (max - min), arch);
-    return worst / (max - min);
-}
-
-static void fill(int32_t *tokens, size_t n, size_t n_vocab)
-{
-    uint32_t seed = 7;
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        tokens[i] = (int32_t)((seed >> 8) % n_vocab);
-    }
-}
-
-/* One token at a time, the last third at once. */
-static float *eval_pieces(runner *r, const int32_t *tokens, size_t n)
-{
-    float *out = malloc(n * r->n_vocab * sizeof *out);
-    for (size_t at = 0, k; at < n; at += k) {
-        k = at < n - n / 3 ? 1 : n - at;
-        float *part = runner_eval(r, tokens + at, k);
-        memcpy(out + at * r->n_vocab, part, k * r->n_vocab * sizeof *out);
-        free(part);
-    }
-    return out;
-}
 
 static void check(const spec *s)
 {
     char path[32];
     int fd = build(s, path);
-    size_t n = s->n_tokens ? s->n_tokens : 70, bytes = n * N_VOCAB * sizeof(float);
+    size_t n = s->n_tokens ? s->n_tokens : 70;
     int32_t tokens[512];
     golden g = {.n_vocab = N_VOCAB, .n_ctx = N_CTX};
     snprintf(g.model, sizeof g.model, "%s", path);
-    fill(tokens, n, N_VOCAB);
+    fb_tokens(tokens, n, N_VOCAB);
     ref_model m = ref_open(s->f, path);
     double *want = ref_logits(&m, tokens, n);
-    float *first = NULL;
-    for (int way = 0; way < 4; way++) {
-        runner r = runner_open(&g, way == 1 ? INGLE_ISA_REF : INGLE_ISA_AUTO, way != 2);
-        float *got = way == 3 ? eval_pieces(&r, tokens, n) : runner_eval(&r, tokens, n);
-        if (way == 0) {
-            first = got;
-            assert_true(difference(s->name, s->f->arch, got, want, n * N_VOCAB) < 1e-5);
-        } else if (memcmp(first, got, bytes)) {
-            static const char *const ways[] = {"", "the portable level", "the plain plan",
-                                               "token by token"};
-            fail_msg("%s: other bits with %s", s->name, ways[way]);
-        }
-        if (way) free(got);
-        runner_close(&r);
-    }
-    free(first);
+    fb_check(s->name, s->f->arch, &g, tokens, n, want, 1e-5);
     free(want);
     ref_close(&m);
     close(fd);
@@ -699,7 +548,7 @@ static void reference_is_right(void **state)
         ref_model m = ref_open(&list[i].f, g.model);
         double *got = ref_logits(&m, g.tokens, g.n_tokens);
         snprintf(name, sizeof name, "reference on %s", list[i].model);
-        assert_true(difference(name, m.f->arch, g.logits, got, g.n_tokens * g.n_vocab) < 1e-5);
+        assert_true(fb_difference(name, m.f->arch, g.logits, got, g.n_tokens * g.n_vocab) < 1e-5);
         free(got);
         ref_close(&m);
         golden_close(&g);
