@@ -121,7 +121,9 @@ void norm_to(builder *b, val dst, val x, const char *stem)
     uint32_t weight = INGLE_NO_VECTOR, bias = INGLE_NO_VECTOR;
     if (!b->family->bare_norms) {
         snprintf(part, sizeof part, "%s.weight", stem);
-        weight = vector(b, part, width_of(b, x));
+        bool named =
+            has(b, part) || !has(b, stem); /* converters of Falcon-H1 leave out the ending */
+        weight = vector(b, named ? part : stem, width_of(b, x));
         snprintf(part, sizeof part, "%s.bias", stem);
         bias = vector_if(b, part, width_of(b, x));
     }

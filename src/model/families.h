@@ -19,8 +19,9 @@ typedef enum ingle_qk_norm {
     INGLE_QK_HEAD,    /* RMS of every head, all with the same weights */
     INGLE_QK_HEAD_IF, /* likewise, where the file has them */
     INGLE_QK_ALL,     /* RMS over all heads together */
-    INGLE_QK_OWN,  /* LayerNorm of every head, each with its own weights; where the file has them */
-    INGLE_QK_LAYER /* LayerNorm over all heads together, with a bias; where the file has them */
+    INGLE_QK_OWN, /* LayerNorm of every head, each with its own weights; where the file has them */
+    INGLE_QK_LAYER, /* LayerNorm over all heads together, with a bias; where the file has them */
+    INGLE_QK_BARE   /* RMS of every head without weights, in layers with RoPE (key use_qk_norm) */
 } ingle_qk_norm;
 
 typedef enum ingle_residual {
@@ -50,7 +51,10 @@ enum {
     INGLE_KEY_EXPERTS = 64,    /* expert_count and what belongs to it */
     INGLE_KEY_GATING = 128,    /* expert_gating_func, expert_weights_norm, expert_group_* */
     INGLE_KEY_CLAMP = 256,     /* attention.clamp_kqv */
-    INGLE_KEY_ALIBI = 512      /* attention.max_alibi_bias */
+    INGLE_KEY_ALIBI = 512,     /* attention.max_alibi_bias */
+    INGLE_KEY_ACT = 1024,      /* hidden_activation */
+    INGLE_KEY_CHUNKS = 2048,   /* attention.chunk_size, temperature_length, temperature_scale */
+    INGLE_KEY_STEP = 4096      /* interleave_moe_layer_step */
 };
 
 /* What layers without attention carry from token to token; plan_recurrent.c has their steps. */
@@ -88,6 +92,7 @@ typedef struct ingle_family {
     bool embed_norm;    /* embeddings are normed: token_embd_norm */
     bool positions;     /* learned positions are added to embeddings: position_embd */
     bool bare_norms;    /* norms have no weights */
+    bool sub_norms;     /* norms before attn_output and ffn_down: attn_sub_norm, ffn_sub_norm */
     bool late_qk_norm;  /* q and k are normed after RoPE */
     /* ALiBi: scores are lowered with the distance, by up to 2^(-bias / heads) per position; the
      * default of INGLE_KEY_ALIBI. With layers given: only of models with so many, without RoPE. */
@@ -106,12 +111,15 @@ typedef struct ingle_family {
     bool norm_v;      /* values are normed by head, without weights; without attn_v they are keys */
     bool unit_scores; /* scores are not scaled */
     bool altup;       /* streams, low-rank ways around attention, sparse activation */
-    bool dense_beside; /* layers with experts have a dense feed-forward too */
-    bool layer_inputs; /* every layer adds a vector of its own for the token */
-    bool latent;       /* keys and values out of a latent (plan_latent.c) */
-    bool yarn_tenth;   /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
-    bool window_list;  /* key sliding_window_pattern lists the windowed layers */
-    bool bare_layers;  /* head counts and widths of 0 mark layers without that part */
+    bool dense_beside;  /* layers with experts have a dense feed-forward too */
+    bool shared_expert; /* layers with experts have a shared one, as wide as each of them */
+    bool weigh_inputs;  /* the weight of an expert scales what goes into it */
+    bool scan_beside;   /* every layer has attention and the recurrence, both of one norm */
+    bool layer_inputs;  /* every layer adds a vector of its own for the token */
+    bool latent;        /* keys and values out of a latent (plan_latent.c) */
+    bool yarn_tenth;    /* yarn_log_multiplier is a tenth; the magnitude goes into the scores */
+    bool window_list;   /* key sliding_window_pattern lists the windowed layers */
+    bool bare_layers;   /* head counts and widths of 0 mark layers without that part */
     ingle_recurrence recurrence; /* of layers without attention */
     uint32_t attn_every;     /* only every so many layers attend, by default; 0: as counts say */
     bool gated_attn;         /* attn_q holds q and a gate of what attention gives, by heads */
@@ -165,6 +173,9 @@ typedef struct ingle_moe {
     ingle_gating gating;
     bool norm;
     bool beside; /* of a dense feed-forward, each between norms of its own */
+    bool before; /* weights scale what goes into an expert */
+    uint32_t
+        step;    /* of so many layers the last has experts, from the first layer on; 0: none has */
     float scale; /* of the weights */
 } ingle_moe;
 
@@ -212,10 +223,14 @@ typedef struct ingle_hparams {
     float softcap_scores, softcap_logits;           /* 0 = no cap */
     float embed_scale, residual_scale, logit_scale; /* factors, 1 = none */
     float temperature;                              /* of scores by position; 0 = none */
-    float clamp_qkv, alibi_bias;                    /* 0 = none */
-    bool causal;           /* a token sees none behind it; else windows have two sides */
-    ingle_pooling pooling; /* as the file says; AUTO: it does not */
-    bool parallel, turns;  /* residual; RoPE anywhere at all */
+    double temper_span;                             /* positions until the next step of it */
+    bool chunked; /* windows are chunks of positions; the temperature is of layers without them */
+    ingle_act_fn act;
+    float clamp_qkv, alibi_bias; /* 0 = none */
+    bool causal;                 /* a token sees none behind it; else windows have two sides */
+    ingle_pooling pooling;       /* as the file says; AUTO: it does not */
+    bool parallel, turns;        /* residual; RoPE anywhere at all */
+    bool bare_qk_norm;           /* INGLE_QK_BARE */
     ingle_rope rope, rope_swa;
     ingle_latent latent;
     uint32_t n_own_kv;     /* layers with keys and values of their own; the others read theirs */

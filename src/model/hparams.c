@@ -175,6 +175,52 @@ static ingle_status read_bool(reader *r, const char *key, bool *out)
     return ingle_gguf_get_bool(r->g, full_key(r, key), false, out, r->err);
 }
 
+/* The activation of the feed-forward, where a file may name it. */
+static ingle_status read_act(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    static const struct {
+        const char *name;
+        ingle_act_fn act;
+    } acts[] = {{"silu", INGLE_ACT_SILU}, {"relu2", INGLE_ACT_RELU2}};
+    const char *key = full_key(r, "hidden_activation");
+    ingle_str name = {"", 0};
+    hp->act = f->act;
+    if (!(f->keys & INGLE_KEY_ACT) || !ingle_gguf_find(r->g, key)) return INGLE_OK;
+    ingle_status st = ingle_gguf_get_str(r->g, key, true, &name, r->err);
+    for (size_t i = 0; !st && i < sizeof acts / sizeof *acts; i++)
+        if (ingle_str_is(name, acts[i].name)) {
+            hp->act = acts[i].act;
+            return INGLE_OK;
+        }
+    return st ? st
+              : ingle_fail(r->err, INGLE_EUNSUPPORTED,
+                           "key '%s': activation '%.*s' is not supported (silu, relu2 are)", key,
+                           (int)(name.len < 40 ? name.len : 40), name.ptr);
+}
+
+/* Llama 4's windows are chunks, and layers without them scale scores by position and are not rotated.
+ * Converters leave out what the published models share: the defaults are theirs (Llama4TextConfig). */
+static ingle_status read_chunks(reader *r, const ingle_family *f, ingle_hparams *hp)
+{
+    uint32_t chunk = 8192, span = 8192;
+    double temperature = 0.1;
+    ingle_status st;
+    if (!(f->keys & INGLE_KEY_CHUNKS)) return INGLE_OK;
+    if (ingle_gguf_find(r->g, full_key(r, "attention.sliding_window")))
+        return ingle_fail(r->err, INGLE_EUNSUPPORTED,
+                          "key '%s': how layers see without chunks is not known", r->key);
+    if ((st = read_u32(r, "attention.chunk_size", false, 1, 1u << 30, &chunk))) return st;
+    if ((st = read_u32(r, "attention.temperature_length", false, 1, 1u << 30, &span))) return st;
+    if ((st = read_f64(r, "attention.temperature_scale", false, 0, 1e3, &temperature))) return st;
+    hp->bare_qk_norm = hp->moe.n_expert != 128; /* the model with 128 experts has no such norm */
+    if ((st = read_bool(r, "use_qk_norm", &hp->bare_qk_norm))) return st;
+    hp->chunked = true;
+    hp->window = chunk;
+    hp->temper_span = span;
+    hp->temperature = (float)temperature;
+    return INGLE_OK;
+}
+
 /* Which way a token looks, and what becomes of the last layer's rows. */
 static ingle_status read_embedding(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
@@ -459,7 +505,9 @@ static ingle_status read_local(reader *r, const ingle_family *f, ingle_hparams *
 /* The window and its pattern, and what windowed layers turn by. */
 static ingle_status read_window(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
-    ingle_status st = read_u32(r, "attention.sliding_window", false, 0, 1u << 30, &hp->window);
+    ingle_status st = read_chunks(r, f, hp);
+    if (!st && !hp->chunked)
+        st = read_u32(r, "attention.sliding_window", false, 0, 1u << 30, &hp->window);
     if (st) return st;
     const ingle_gguf_kv *kv =
         ingle_gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
@@ -517,6 +565,10 @@ static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams
     moe->gating = f->gating;
     moe->norm = f->norm_experts;
     moe->beside = f->dense_beside;
+    moe->before = f->weigh_inputs;
+    moe->step = 1;
+    if (f->keys & INGLE_KEY_STEP)
+        if ((st = read_u32(r, "interleave_moe_layer_step", true, 0, 4096, &moe->step))) return st;
     if ((st = read_u32(r, "expert_used_count", true, 1, moe->n_expert, &moe->n_used))) return st;
     if ((st = read_u32(r, "expert_feed_forward_length", false, 1, 1u << 22, &moe->n_ff))) return st;
     uint64_t widest = moe->n_ff > hp->n_embd ? moe->n_ff : hp->n_embd;
@@ -527,13 +579,15 @@ static ingle_status read_experts(reader *r, const ingle_family *f, ingle_hparams
     if ((st = read_u32(r, "leading_dense_block_count", false, 0, hp->n_layer, &moe->n_dense)))
         return st;
     if ((st = read_u32(r, "expert_shared_count", false, 0, 256, &n_shared))) return st;
+    if (f->shared_expert) n_shared = 1;
     moe->n_ff_shared = n_shared * moe->n_ff; /* at most 2^30 */
     if ((st = read_u32(r, "expert_shared_feed_forward_length", false, 0, 1u << 22,
                        &moe->n_ff_shared)))
         return st;
     if ((st = read_f64(r, "expert_weights_scale", false, 0, 1e6, &by))) return st;
     moe->scale = by == 0 ? 1 : (float)by; /* 0: as if the key were not there */
-    if (!hp->n_ff && !f->bare_layers && (moe->n_dense || moe->beside))
+    bool all = !moe->n_dense && moe->step == 1;
+    if (!hp->n_ff && !f->bare_layers && (!all || moe->beside))
         return ingle_fail(r->err, INGLE_EFORMAT, "key '%s' is missing: not all layers have experts",
                           full_key(r, "feed_forward_length"));
     return f->keys & INGLE_KEY_GATING ? read_gating(r, moe) : INGLE_OK;
@@ -690,6 +744,8 @@ static ingle_status read_all(reader *r, const ingle_family *family, ingle_hparam
     if ((st = read_attention(r, family, hp))) return st;
     if ((st = read_scaling(r, family->keys, hp))) return st;
     if (family->yarn_tenth) move_magnitude(hp);
+    hp->temper_span = hp->rope.n_ctx_orig;
+    if ((st = read_act(r, family, hp))) return st;
     if ((st = read_window(r, family, hp))) return st;
     if ((st = read_swa_dims(r, family, hp))) return st;
     return read_recurrence(r, family, hp);

@@ -92,6 +92,8 @@ static const struct {
     {"attention.group_norm_groups", REFUSED, 0},
     {"attention.causal", NOTED, NAN},
     {"attention.sliding_window", NOTED, 0},
+    {"attention.chunk_size", REFUSED, 0},
+    {"use_qk_norm", NOTED, NAN},
     {"attention.sliding_window_pattern", NOTED, NAN},
     {"attention.scale", NOTED, NAN},
     {"attention.value_scale", REFUSED, 1},

@@ -328,7 +328,8 @@ static void tell_plan(const ingle_model *m, ingle_model_info *info)
 {
     size_t n_recurrent = 0;
     for (uint32_t l = 0; l < m->hp.n_layer; l++)
-        n_recurrent += m->family->recurrence != INGLE_RECUR_NONE && !m->hp.layer[l].n_head;
+        n_recurrent += m->family->recurrence != INGLE_RECUR_NONE &&
+                       (m->family->scan_beside || !m->hp.layer[l].n_head);
     info->n_vocab = m->n_vocab;
     info->n_embd = (int32_t)m->hp.n_embd;
     info->n_layer = (int32_t)m->hp.n_layer;
@@ -341,7 +342,7 @@ static void tell_plan(const ingle_model *m, ingle_model_info *info)
     info->causal = m->hp.causal;
     info->logits = ingle_model_has_logits(m);
     info->encoder = m->family->encoder;
-    info->recurrent = n_recurrent == m->hp.n_layer;
+    info->recurrent = n_recurrent == m->hp.n_layer && !m->family->scan_beside;
     info->hybrid = n_recurrent > 0 && !info->recurrent;
 }
 

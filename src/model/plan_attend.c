@@ -32,7 +32,9 @@ val ingle_build_attend(builder *b, val q, uint32_t cache, uint32_t head_dim_k, u
     ingle_instr *in = emit(b, INGLE_OP_ATTEND, a, q);
     in->attend.cache = cache;
     in->attend.n_heads = b->l->n_head, in->attend.head_dim = head_dim_k;
-    in->attend.window = b->l->window, in->attend.both = !b->hp->causal;
+    if (b->hp->chunked) in->attend.chunk = b->l->window;
+    else in->attend.window = b->l->window;
+    in->attend.both = !b->hp->causal;
     in->attend.scale = ingle_layer_attn_scale(b->hp, b->layer);
     in->attend.cap = b->hp->softcap_scores;
     in->attend.sinks = INGLE_NO_VECTOR;
@@ -54,14 +56,18 @@ static void norm_qk(builder *b, val x, const char *stem, uint32_t n_heads, uint3
     char part[64];
     snprintf(part, sizeof part, "%s.weight", stem);
     bool optional = kind == INGLE_QK_OWN || kind == INGLE_QK_HEAD_IF || kind == INGLE_QK_LAYER;
+    bool bare = kind == INGLE_QK_BARE, own = kind == INGLE_QK_OWN, all = kind == INGLE_QK_ALL;
     if (kind == INGLE_QK_NONE || (optional && !has(b, part))) return;
+    if (bare &&
+        (!b->hp->bare_qk_norm || ingle_layer_rope(b->family, b->hp, b->layer) == INGLE_ROPE_NONE))
+        return;
     if (kind == INGLE_QK_LAYER) {
         norm_to(b, x, x, stem);
         return;
     }
-    bool own = kind == INGLE_QK_OWN, all = kind == INGLE_QK_ALL;
-    uint32_t weight = own ? vectors(b, part, head_dim, n_heads, false)
-                          : vector(b, part, all ? (size_t)n_heads * head_dim : head_dim);
+    uint32_t weight = INGLE_NO_VECTOR;
+    if (own) weight = vectors(b, part, head_dim, n_heads, false);
+    else if (!bare) weight = vector(b, part, all ? (size_t)n_heads * head_dim : head_dim);
     ingle_instr *in = norm_of(b, x, x, weight, INGLE_NO_VECTOR);
     in->norm.by.kind = own ? INGLE_NORM_LAYER : INGLE_NORM_RMS;
     in->norm.own = own;
@@ -127,10 +133,10 @@ static void prepare(builder *b, val q, val k)
 static val attend(builder *b, val q, uint32_t cache)
 {
     const ingle_layer *l = b->l;
-    if (b->hp->temperature > 0.0f) {
+    if (b->hp->temperature > 0.0f && !(b->hp->chunked && l->window)) {
         ingle_instr *in = emit(b, INGLE_OP_TEMPER, q, q);
         in->temper.by = (double)b->hp->temperature;
-        in->temper.span = b->hp->rope.n_ctx_orig;
+        in->temper.span = b->hp->temper_span, in->temper.plus = b->hp->chunked;
     }
     uint32_t sinks = vector_if(b, "attn_sinks.weight", l->n_head);
     val a = ingle_build_attend(b, q, cache, l->head_dim_k, l->head_dim_v);

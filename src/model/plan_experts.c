@@ -65,6 +65,7 @@ static choice route(builder *b, val n)
                             .n_group_used = moe->n_group_used,
                             .gating = moe->gating,
                             .norm = moe->norm,
+                            .before = moe->before,
                             .scale = moe->scale,
                             .counters = b->plan->n_counters};
     c.by.bias = vector_if(b, "exp_probs_b.bias", moe->n_expert);

@@ -32,7 +32,7 @@ static double layer_number(builder *b, const char *key)
 
 void ingle_build_gate(builder *b, val gate, val up)
 {
-    ingle_act_fn fn = b->family->act;
+    ingle_act_fn fn = b->hp->act;
     if (b->l->sparsity > 0)
         emit(b, INGLE_OP_SPARSE, gate, gate)->sparse.deviations = b->l->sparsity;
     ingle_instr *in = emit(b, INGLE_OP_ACT, gate, gate);
@@ -63,5 +63,6 @@ val ingle_build_dense(builder *b, val n)
         up = linear(b, n, "ffn_up", n_ff);
     }
     ingle_build_gate(b, gate, up);
+    if (b->family->sub_norms) norm_to(b, gate, gate, "ffn_sub_norm");
     return linear(b, gate, "ffn_down", b->hp->n_embd);
 }

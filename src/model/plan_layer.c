@@ -22,14 +22,17 @@ static val attention_norm(builder *b)
     return n;
 }
 
-/* *around: LAuReL's way around attention. */
-static val attention(builder *b, val *around)
+/* What attention reads. */
+static val attention_input(builder *b)
 {
     /* An encoder's first layer may lean on the norm of the embeddings. */
     bool bare = b->family->no_pre_norm || (b->family->encoder && b->family->embed_norm &&
                                            !b->layer && !has(b, "attn_norm.weight"));
-    val n = bare ? b->x : attention_norm(b);
-    *around = ingle_build_laurel(b, n);
+    return bare ? b->x : attention_norm(b);
+}
+
+static val attention(builder *b, val n)
+{
     return b->family->latent ? ingle_build_latent(b, n) : ingle_build_attention(b, n);
 }
 
@@ -49,7 +52,9 @@ static void join(builder *b, val y, const char *post)
 
 static bool has_experts(const builder *b)
 {
-    return b->hp->moe.n_expert && b->layer >= b->hp->moe.n_dense;
+    const ingle_moe *moe = &b->hp->moe;
+    return moe->n_expert && b->layer >= moe->n_dense && moe->step &&
+           (b->layer + 1) % moe->step == 0;
 }
 
 static void feed_forward(builder *b)
@@ -71,9 +76,9 @@ static void feed_forward(builder *b)
 
 /* After the last layer that stores anything no later token needs the others: only the wanted rows go
  * on. */
-static void select_wanted(builder *b, val *out, val *around)
+static void select_wanted(builder *b, val *out, val *scan, val *around)
 {
-    val *all[] = {&b->x, out, &b->streams, around};
+    val *all[] = {&b->x, out, scan, &b->streams, around};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (*all[i] != INGLE_NO_VALUE) *all[i] = select_rows(b, *all[i], 0, width_of(b, *all[i]));
 }
@@ -82,16 +87,24 @@ static void select_wanted(builder *b, val *out, val *around)
  * the hidden state by then. */
 static void layer(builder *b)
 {
-    const char *project = "attn_output";
-    val out, around = INGLE_NO_VALUE;
+    const char *project = "attn_output", *project_scan = "";
+    bool recurs = b->hp->recur.kind != INGLE_RECUR_NONE;
+    val out, around = INGLE_NO_VALUE, scan = INGLE_NO_VALUE;
     ingle_build_before_layer(b);
-    if (b->hp->recur.kind != INGLE_RECUR_NONE && !b->l->n_head)
+    if (recurs && !b->l->n_head) {
         out = ingle_build_recurrent(b, norm(b, b->x, "attn_norm"), &project);
-    else out = attention(b, &around);
-    if (b->layer + 1 == b->hp->n_own_kv) select_wanted(b, &out, &around);
+    } else {
+        val n = attention_input(b);
+        around = ingle_build_laurel(b, n);
+        out = attention(b, n);
+        if (b->family->scan_beside) scan = ingle_build_recurrent(b, n, &project_scan);
+    }
+    if (b->layer + 1 == b->hp->n_own_kv) select_wanted(b, &out, &scan, &around);
     if (b->hp->parallel) feed_forward(b);
+    if (b->family->sub_norms) norm_to(b, out, out, "attn_sub_norm");
     join(b, linear(b, out, project, b->hp->n_embd),
          b->family->late_ffn_norm ? NULL : "post_attention_norm");
+    if (scan != INGLE_NO_VALUE) join(b, linear(b, scan, project_scan, b->hp->n_embd), NULL);
     if (around != INGLE_NO_VALUE) {
         add_to(b, b->x, around);
         scale(b, b->x, (float)(1 / sqrt(2.0)));

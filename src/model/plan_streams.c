@@ -47,7 +47,7 @@ static val layer_input(builder *b)
         at = 0;
     }
     val gate = linear(b, b->x, "inp_gate", p);
-    activate(b, gate, b->family->act);
+    activate(b, gate, b->hp->act);
     ingle_instr *in = emit(b, INGLE_OP_MUL, gate, gate);
     in->src[1] = inputs, in->mul.at = at;
     val y = linear(b, gate, "proj", b->hp->n_embd);

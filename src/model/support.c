@@ -39,8 +39,8 @@ __attribute__((format(printf, 2, 3))) static void say(words *w, const char *form
 static void say_norms(words *w, const ingle_family *f)
 {
     static const char *const kinds[] = {"RMS norm", "LayerNorm"};
-    const char *where = f->post_norm     ? " behind each residual add"
-                        : f->no_pre_norm ? " only behind attention and feed-forward"
+    const char *where = f->post_norm     ? " after each residual add"
+                        : f->no_pre_norm ? " only after attention and feed-forward"
                                          : "";
     say(w, "%s%s%s", kinds[f->norm], f->bare_norms ? " without weights" : "", where);
     switch (f->qk_norm) {
@@ -48,14 +48,21 @@ static void say_norms(words *w, const ingle_family *f)
     case INGLE_QK_ALL: say(w, "q and k normed over all heads"); break;
     case INGLE_QK_LAYER: say(w, "q and k may be normed over all heads"); break;
     case INGLE_QK_OWN: say(w, "q and k may be normed, each head with its own weights"); break;
-    default: say(w, "q and k normed%s", f->late_qk_norm ? " behind RoPE" : ""); break;
+    case INGLE_QK_HEAD:
+    case INGLE_QK_HEAD_IF:
+    case INGLE_QK_BARE:
+        say(w, "q and k normed%s%s", f->qk_norm == INGLE_QK_BARE ? " without weights" : "",
+            f->late_qk_norm ? " after RoPE" : "");
+        break;
     }
+    if (f->sub_norms) say(w, "norms before both output projections");
     if (f->embed_norm) say(w, "normed embeddings");
     static const char *const recurrences[] = {[INGLE_RECUR_CONV] = "layers of short convolutions",
                                               [INGLE_RECUR_MAMBA] = "layers of selective scans",
                                               [INGLE_RECUR_MAMBA2] = "layers of scans by head",
                                               [INGLE_RECUR_DELTA] = "layers of gated delta rules"};
-    if (f->recurrence != INGLE_RECUR_NONE) say(w, "%s", recurrences[f->recurrence]);
+    if (f->recurrence != INGLE_RECUR_NONE)
+        say(w, "%s%s", recurrences[f->recurrence], f->scan_beside ? " beside attention" : "");
     if (f->latent) say(w, "latent attention");
     if (f->norm_v) say(w, "normed values");
     if (f->shared_kv) say(w, "layers that share keys and values");
@@ -89,13 +96,14 @@ static void say_positions(words *w, const ingle_family *f, const ingle_hparams *
             say(w, "%s scaling by %g", scalings[hp->rope.scaling], hp->rope.factor);
         if (f->rope_swa) say(w, "another RoPE base in windowed layers");
     }
-    if (f->keys & INGLE_KEY_TEMPERATURE) say(w, "temperature by position");
+    if (f->keys & (INGLE_KEY_TEMPERATURE | INGLE_KEY_CHUNKS)) say(w, "temperature by position");
     if (hp && hp->window && hp->window_period)
-        say(w, "windows of %u in %u of %u layers", hp->window, hp->window_period - 1,
-            hp->window_period);
+        say(w, "%s of %u in %u of %u layers", hp->chunked ? "chunks" : "windows", hp->window,
+            hp->window_period - 1, hp->window_period);
     else if (hp && hp->window) say(w, "windows of %u", hp->window);
     else if (!hp && f->window_period)
-        say(w, "windows in %u of %u layers", f->window_period - 1, f->window_period);
+        say(w, "%s in %u of %u layers", f->keys & INGLE_KEY_CHUNKS ? "chunks" : "windows",
+            f->window_period - 1, f->window_period);
 }
 
 static void say_rest(words *w, const ingle_family *f, const ingle_hparams *hp)
@@ -121,7 +129,9 @@ static void say_rest(words *w, const ingle_family *f, const ingle_hparams *hp)
             hp->moe.n_ff_shared ? " and shared ones" : "");
     else if (!hp && f->keys & INGLE_KEY_EXPERTS) {
         static const char *const gatings[] = {"softmax", "sigmoid", "softmax over the chosen"};
-        say(w, "experts by %s", gatings[f->gating]);
+        say(w, "experts by %s%s%s", gatings[f->gating],
+            f->weigh_inputs ? " that weighs their inputs" : "",
+            f->shared_expert ? ", and a shared one" : "");
     }
     if (hp && hp->n_head_kv < hp->n_head)
         say(w, "%u query heads per key head", hp->n_head / hp->n_head_kv);

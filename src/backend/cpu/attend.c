@@ -58,6 +58,25 @@ static size_t attend_parts(const worker *w, const ingle_instr *in, size_t n_task
     return n_tasks < (size_t)w->n && group >= 64 ? group / 32 : 1;
 }
 
+/* Tokens that see only positions of their own chunk. Those of one chunk go together, as if it were the
+ * sequence, where chunks consist of whole groups of pages; else each has a window of its own. */
+static void attend_chunks(const worker *w, ingle_attend *job, uint32_t chunk)
+{
+    const ingle_backend *b = w->b;
+    bool whole = chunk % (INGLE_PAGE * INGLE_PAGE_GROUP) == 0;
+    for (size_t left = job->n_tokens, n; left; left -= n) {
+        size_t in_chunk = job->pos0 % chunk, start = job->pos0 - in_chunk;
+        ingle_attend one = *job;
+        n = !whole ? 1 : left < chunk - in_chunk ? left : chunk - in_chunk;
+        one.n_tokens = n;
+        if (whole) one.pages += start / INGLE_PAGE, one.pos0 = in_chunk;
+        else one.window = in_chunk + 1;
+        b->kern.attend(&one, w->own + b->at.t_scratch);
+        job->pos0 += n;
+        job->q += n * job->ld_q, job->out += n * job->ld_out;
+    }
+}
+
 /* Query heads of piece `part` of `n_parts`. */
 static void attend_task(const worker *w, const ingle_instr *in, const cpu_span *s, size_t tile,
                         uint32_t h, size_t part, size_t n_parts)
@@ -88,7 +107,8 @@ static void attend_task(const worker *w, const ingle_instr *in, const cpu_span *
                         .ld_q = stride(w, in->src[0]),
                         .out = row(w, in->dst[0], s->first + t0) + first * kv->head_dim_v,
                         .ld_out = stride(w, in->dst[0])};
-    b->kern.attend(&job, w->own + b->at.t_scratch);
+    if (in->attend.chunk) attend_chunks(w, &job, in->attend.chunk);
+    else b->kern.attend(&job, w->own + b->at.t_scratch);
 }
 
 /* One token per sequence: nobody else needs its keys and values, so the attention of a head stores

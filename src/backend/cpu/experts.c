@@ -130,13 +130,20 @@ static void prepare_token(const worker *w, const ingle_instr *in, size_t t, cons
 {
     const ingle_choice *c = choices(w, in->src[2], t);
     const float *x = row(w, in->src[0], t);
+    float *weighed = (float *)(void *)(w->own + w->b->at.t_row);
+    bool before = in->experts.by.before;
     for (uint32_t k = 0; k < in->experts.by.n_used; k++) {
         size_t p = first[c[k].expert] + c[k].place, p0 = first[c[0].expert] + c[0].place;
+        const float *own = x;
+        if (before) {
+            own = weighed;
+            w->b->kern.scale(weighed, x, c[k].weight, acts[INGLE_ACT_F32].n_cols);
+        }
         for (int act = 0; act < 3; act++) {
             if (!wants(w, &in->product, (ingle_act)act)) continue;
             if (act == INGLE_ACT_F32)
-                memcpy(pair(w, in->dst[INGLE_WAITS], p), x, acts[act].n_cols * sizeof *x);
-            else if (k == 0) w->b->kern.quantise(&acts[act], p, x);
+                memcpy(pair(w, in->dst[INGLE_WAITS], p), own, acts[act].n_cols * sizeof *x);
+            else if (k == 0 || before) w->b->kern.quantise(&acts[act], p, own);
             else ingle_acts_copy(&acts[act], p, p0);
         }
     }
@@ -221,7 +228,7 @@ void cpu_experts(const worker *w, const ingle_instr *in, cpu_counter *counter)
     const ingle_product *product = &in->product;
     const uint32_t *first = first_rows(w, &in->experts.by);
     const uint32_t n_outs = in->experts.by.n_expert * product->n_out;
-    bool alone = n_rows(w, in) == 1 && !in->experts.pairs;
+    bool alone = n_rows(w, in) == 1 && !in->experts.pairs && !in->experts.by.before;
     ingle_acts acts[3] = {{0}, {0}, {0}}, part[3];
     prepare(w, in, alone, first, acts);
     size_t few = few_panels(w, in, first), done = 0;
@@ -254,8 +261,9 @@ static void combine_part(const worker *w, const ingle_instr *in, const uint32_t 
     float *dst = row(w, in->dst[0], t) + from;
     for (uint32_t i = 0; i < in->route.n_used; i++) {
         const float *y = pair(w, in->src[0], first[c[i].expert] + c[i].place) + from;
-        if (i == 0) k->scale(dst, y, c[i].weight, n);
-        else k->add_scaled(dst, y, c[i].weight, n);
+        float by = in->route.before ? 1 : c[i].weight;
+        if (i == 0) k->scale(dst, y, by, n);
+        else k->add_scaled(dst, y, by, n);
     }
 }
 

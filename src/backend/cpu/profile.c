@@ -107,8 +107,8 @@ static void add_attention(const ingle_backend *b, const ingle_instr *in, ingle_p
         size_t window = in->attend.window ? in->attend.window : end;
         double seen = 0;
         if (both) seen = (double)n * (double)(end < window + 1 ? end : window + 1);
-        for (size_t p = span->pos0; !both && p < end; p++)
-            seen += (double)(p < window ? p + 1 : window);
+        for (size_t p = span->pos0, chunk = in->attend.chunk; !both && p < end; p++)
+            seen += (double)(chunk ? p % chunk + 1 : p < window ? p + 1 : window);
         *(b->opt.kv_type == INGLE_TYPE_BF16 ? &row->bf16_macs : &row->f32_macs) += macs * seen;
         row->bytes += kv_bytes(b, in->attend.cache) * (double)(end < window + n ? end : window + n);
     }
