@@ -55,7 +55,7 @@ bench: build
 
 models:
 	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
-	@cmake --build $(BUILD) -j $(JOBS) --target ingle test_logits test_families
+	@cmake --build $(BUILD) -j $(JOBS) --target ingle test_logits test_families test_new_families
 	@BUILD=$(abspath $(BUILD)) scripts/models.py --measure
 
 lint:

@@ -63,12 +63,12 @@ def architecture(case, known):
 
 def measure():
     known, found = {}, {}
-    for test in ("test_logits", "test_families"):
+    for test in ("test_logits", "test_families", "test_new_families"):
         done = subprocess.run([os.path.join(BUILD, test)], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{test} fails: {done.stdout}{done.stderr}")
         for line in done.stdout.splitlines():
-            m = re.match(r"(\S+)\s+max difference \S+ of range \S+ = (\S+?)(?: \((\S+)\))?$", line)
+            m = re.match(r"(\S.*?)\s+max difference \S+ of range \S+ = (\S+?)(?: \((\S+)\))?$", line)
             q = re.match(r"(\S+)\s+(?:KL|distance) to exact: .* ratio ([\d.]+)", line)
             if not m and not q:
                 continue
@@ -76,7 +76,7 @@ def measure():
             if q:
                 kind = "type"
             elif m[3]:
-                kind = "self"
+                kind = "type" if case.endswith("ternary") else "self"
             else:
                 kind = "case" if re.search(r"-(long|interleave\d|seqrm\d)$", case) else "logits"
             family = m[3] if m and m[3] else architecture(case, known)

@@ -183,10 +183,8 @@ static ingle_status read_plan(ingle_model *m, const ingle_model_options *opt, in
 static ingle_status check_vocab(ingle_model *m, ingle_error *err)
 {
     ingle_vocab_info v;
-    m->n_texts = m->n_vocab;
     if (!m->vocab) return INGLE_OK;
     ingle_vocab_info_get(m->vocab, &v);
-    m->n_texts = v.n_tokens;
     m->program.plan.n_tokens = (uint32_t)v.n_tokens;
     if (v.n_tokens > m->n_vocab)
         return ingle_fail(err, INGLE_EFORMAT,

@@ -26,7 +26,6 @@ struct ingle_model {
     ingle_program program;
     ingle_placement placement; /* of it: where it runs, and the weights there */
     int32_t n_vocab;           /* rows of the output head */
-    int32_t n_texts;           /* of them have a token: the vocabulary's, or all if there is none */
     ingle_notes notes;
     char *sampler_order; /* as the file recommends it, or NULL */
 };

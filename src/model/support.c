@@ -130,7 +130,7 @@ static void say_rest(words *w, const ingle_family *f, const ingle_hparams *hp)
     else if (!hp && f->keys & INGLE_KEY_EXPERTS) {
         static const char *const gatings[] = {"softmax", "sigmoid", "softmax over the chosen"};
         say(w, "experts by %s%s%s", gatings[f->gating],
-            f->weigh_inputs ? " that weighs their inputs" : "",
+            f->weigh_inputs ? ", weights on their inputs" : "",
             f->shared_expert ? ", and a shared one" : "");
     }
     if (hp && hp->n_head_kv < hp->n_head)

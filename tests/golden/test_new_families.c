@@ -262,6 +262,8 @@ static const spec llama4s[] = {
      .length = 50, .temperature = 0.2f, .n_tokens = MAX_TOKENS},
     {"llama4, long chunks", &llama4, ATTENTION, SHAPE(4, 2, 4), MOE(2, 4, 1), .chunk = 128,
      .length = 1, .temperature = 0.1f, .n_tokens = MAX_TOKENS},
+    {"llama4, whole chunks", &llama4, ATTENTION, SHAPE(4, 2, 4), MOE(2, 4, 1), .chunk = 256,
+     .length = 9, .temperature = 0.1f, .n_tokens = MAX_TOKENS},
     {"llama4, two experts", &llama4, ATTENTION, SHAPE(4, 2, 4), MOE(1, 7, 2), .chunk = 24},
     {"llama4, no qk norm", &llama4, ATTENTION | NO_QK_NORM, SHAPE(4, 2, 4), MOE(2, 7, 1),
      .chunk = 24, .length = 16},
