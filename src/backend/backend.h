@@ -1,13 +1,15 @@
-/* backend.h - the contract of whatever runs plans: a home for weights, pages and states, and steps on
- * them. Version 2; the CPU is its first user, mixed.c puts several homes after one another.
+/* backend.h - the contract of whatever runs plans: a home for weights, pages and states, and
+ * steps on them. Version 2; the CPU is its first user, mixed.c puts several homes after one
+ * another.
  * Owns       pages, states, activations, compute threads or queues.
  * Depends on model/plan.h, kern/page.h. Has never heard of models, sessions, text or requests.
- * Invariant  one caller at a time. begin() .. part() .. end() are one step; everything else is called
- *            between steps, and takes effect in the order of the calls.
+ * Invariant  one caller at a time. begin() .. part() .. end() are one step; everything else is
+ *            called between steps, and takes effect in the order of the calls.
  *
- * A step that fails leaves pages and states of its sequences undefined, and all others as they were.
- * Layout "r32.1": pages hold 32 positions; of a group, one cache after the other, of a cache one head
- * after the other, of a head the slot that kern/page.h describes. Every home keeps these bytes. */
+ * A step that fails leaves pages and states of its sequences undefined, and all others as they
+ * were. Layout "r32.1": pages hold 32 positions; of a group, one cache after the other, of a
+ * cache one head after the other, of a head the slot that kern/page.h describes. Every home
+ * keeps these bytes. */
 #ifndef INGLE_BACKEND_BACKEND_H
 #define INGLE_BACKEND_BACKEND_H
 
@@ -48,8 +50,8 @@ typedef struct ingle_batch_seq {
     uint32_t slot; /* of its page tables */
     size_t pos0, first, n;
     size_t n_first; /* positions from there on are of the second segment; 0: none is */
-    /* Slots of state: `state_from` holds what positions 0 .. pos0 - 1 left (it means nothing when pos0
-     * is 0), and stays; `state` takes what all leave. They may be the same. */
+    /* Slots of state: `state_from` holds what positions 0 .. pos0 - 1 left (it means nothing
+     * when pos0 is 0), and stays; `state` takes what all leave. They may be the same. */
     uint32_t state_from, state;
 } ingle_batch_seq;
 
@@ -59,8 +61,8 @@ typedef struct ingle_pick {
     float logit;
 } ingle_pick;
 
-/* What is wanted of one token; whatever is NULL is not. Logits are after the model's scale and cap, and
- * -infinity for rows of a padded vocabulary that have no token. */
+/* What is wanted of one token; whatever is NULL is not. Logits are after the model's scale and
+ * cap, and -infinity for rows of a padded vocabulary that have no token. */
 typedef struct ingle_batch_row {
     uint32_t token;       /* of the batch */
     float *out;           /* all logits [n_vocab]; or the hidden state [n_embd] */
@@ -111,9 +113,9 @@ typedef struct ingle_backend_ops {
                            const ingle_backend_options *opt, ingle_home_memory *mem,
                            ingle_error *err);
 
-    /* A step: its description, which stays valid until end(); then the stretches of this home in the
-     * order of the plan, queued; end() waits, and rows are there. A status but INGLE_OK ends the step
-     * at once; INGLE_EDEVICE is for good. */
+    /* A step: its description, which stays valid until end(); then the stretches of this home in
+     * the order of the plan, queued; end() waits, and rows are there. A status but INGLE_OK ends
+     * the step at once; INGLE_EDEVICE is for good. */
     ingle_status (*begin)(ingle_backend *b, const ingle_batch *batch, ingle_error *err);
     ingle_status (*part)(ingle_backend *b, size_t i_stretch, ingle_error *err);
     ingle_status (*end)(ingle_backend *b, ingle_error *err);
@@ -121,8 +123,8 @@ typedef struct ingle_backend_ops {
     ingle_status (*take)(ingle_backend *b, ingle_val v, float *to, ingle_error *err);
     ingle_status (*put)(ingle_backend *b, ingle_val v, const float *from, ingle_error *err);
 
-    /* Pages of a pool; bytes as `page_bytes` of the group says. `shift`: keys of positions that a page
-     * holds are rotated on by `by` positions. */
+    /* Pages of a pool; bytes as `page_bytes` of the group says. `shift`: keys of positions that
+     * a page holds are rotated on by `by` positions. */
     ingle_status (*copy_pages)(ingle_backend *b, ingle_group group, const uint32_t *to,
                                const uint32_t *from, size_t n, ingle_error *err);
     ingle_status (*read_pages)(ingle_backend *b, ingle_group group, const uint32_t *pages, size_t n,
@@ -138,8 +140,8 @@ typedef struct ingle_backend_ops {
                                 ingle_error *err);
     size_t (*state_bytes)(const ingle_backend *b);
 
-    /* Memory that rows of logits go to without another copy, by any thread at any time. NULL: there is
-     * none. */
+    /* Memory that rows of logits go to without another copy, by any thread at any time. NULL:
+     * there is none. */
     float *(*rows_new)(ingle_backend *b, size_t n);
     void (*rows_free)(ingle_backend *b, float *rows);
 

@@ -1,6 +1,6 @@
-/* mixed.c - several homes as one backend: each runs its stretches of the plan, one after the other, and
- * values that cross wait in memory of this host between them. Pages and states have the same numbers
- * on every home; of a page each home holds its own caches. */
+/* mixed.c - several homes as one backend: each runs its stretches of the plan, one after the
+ * other, and values that cross wait in memory of this host between them. Pages and states have
+ * the same numbers on every home; of a page each home holds its own caches. */
 #include "backend/backend.h"
 
 #include <stdlib.h>

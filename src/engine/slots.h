@@ -25,11 +25,11 @@ bool ingle_slots_open(ingle_slots *s, size_t n, size_t n_table); /* false: no me
 void ingle_slots_close(ingle_slots *s);
 /* Another step begins: there are no changes, and no slot is in use. */
 void ingle_slots_begin(ingle_slots *s);
-/* The owner's slot, which is in use from now on. One that has none gets a free one, or that of whoever
- * has not been in a step for longest: at most n owners have a part in a step. */
+/* The owner's slot, which is in use from now on. One that has none gets a free one, or that of
+ * whoever has not been in a step for longest: at most n owners have a part in a step. */
 uint32_t ingle_slots_take(ingle_slots *s, const void *owner);
-/* The first n entries of the owner's table: what the backend does not have yet becomes a change. The
- * table stays as it is until the step has begun. */
+/* The first n entries of the owner's table: what the backend does not have yet becomes a change.
+ * The table stays as it is until the step has begun. */
 void ingle_slots_tell(ingle_slots *s, uint32_t slot, ingle_group group, const uint32_t *table,
                       size_t n);
 /* The owner is gone, or the backend's tables are. */

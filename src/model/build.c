@@ -146,7 +146,8 @@ ingle_instr *product_of(builder *b, val dst, val src, uint32_t weight)
     return in;
 }
 
-/* Rows first .. first + n_rows - 1 of the n_all of stem.weight, times the first n_cols floats of x. */
+/* Rows first .. first + n_rows - 1 of the n_all of stem.weight, times the first n_cols floats of
+ * x. */
 static val linear_of(builder *b, val x, const char *name, const char *stem, const size_t rows[3],
                      size_t n_cols)
 {

@@ -64,7 +64,8 @@ uint32_t width_of(const builder *b, val v);
 /* An instruction that works on the rows of dst, or where that is INGLE_NO_VALUE of src. */
 ingle_instr *emit(builder *b, ingle_op op, val dst, val src);
 
-/* Tensors of this layer; `part` is the name after "blk.N.", or a stem before ".weight" and so on. */
+/* Tensors of this layer; `part` is the name after "blk.N.", or a stem before ".weight" and so
+ * on. */
 const char *tensor_name(const builder *b, const char *part, char *name, size_t cap);
 bool has(const builder *b, const char *part);
 void skip(builder *b, const char *part); /* files carry it and nothing reads it */
@@ -121,8 +122,8 @@ void ingle_build_before_layer(builder *b);
 val ingle_build_laurel(builder *b, val n);
 void ingle_build_after_layer(builder *b);
 void ingle_build_after_layers(builder *b);
-/* plan_embed.c: what is added to a token's embedding; the end of a branch where norms stand after the
- * residual add; the heads that pool hidden states, normed by the two vectors. */
+/* plan_embed.c: what is added to a token's embedding; the end of a branch where norms stand
+ * after the residual add; the heads that pool hidden states, normed by the two vectors. */
 void ingle_build_segments(builder *b);
 void ingle_build_post_norm(builder *b, val branch, bool attention);
 void ingle_build_pooling(builder *b, uint32_t weight, uint32_t bias);

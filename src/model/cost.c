@@ -16,8 +16,8 @@ static void add_attention(const ingle_plan *plan, const ingle_instr *in, ingle_t
         cost->kv_bytes += (double)kv.bytes / INGLE_PAGE * c->n_head_kv;
 }
 
-/* How often one token goes through matrices of the instruction's shape; 0: it is no part of a step that
- * makes logits. */
+/* How often one token goes through matrices of the instruction's shape; 0: it is no part of a
+ * step that makes logits. */
 static double times(const ingle_instr *in)
 {
     if (in->when != INGLE_WHEN_ALWAYS && in->op != INGLE_OP_HEAD) return 0;

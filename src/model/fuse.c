@@ -40,7 +40,8 @@ static bool scales_weights(const ingle_instr *in)
     return in->op == INGLE_OP_SCALE && in->scale.vector != INGLE_NO_VECTOR;
 }
 
-/* The last output of the product that ends the list, if it is v and nothing was done to it since. */
+/* The last output of the product that ends the list, if it is v and nothing was done to it
+ * since. */
 static ingle_matmul_out *last_output(const fuser *f, ingle_val v)
 {
     ingle_instr *last = &f->out[f->n - 1];

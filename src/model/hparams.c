@@ -198,8 +198,9 @@ static ingle_status read_act(reader *r, const ingle_family *f, ingle_hparams *hp
                            (int)(name.len < 40 ? name.len : 40), name.ptr);
 }
 
-/* Llama 4's windows are chunks, and layers without them scale scores by position and are not rotated.
- * Converters leave out what the published models share: the defaults are theirs (Llama4TextConfig). */
+/* Llama 4's windows are chunks, and layers without them scale scores by position and are not
+ * rotated. Converters leave out what the published models share: the defaults are theirs
+ * (Llama4TextConfig). */
 static ingle_status read_chunks(reader *r, const ingle_family *f, ingle_hparams *hp)
 {
     uint32_t chunk = 8192, span = 8192;
@@ -426,7 +427,8 @@ static ingle_status read_scaling_type(reader *r, ingle_rope *rope)
     return INGLE_OK;
 }
 
-/* What YaRN multiplies cosine and sine by follows from the factor; the key may say no other number. */
+/* What YaRN multiplies cosine and sine by follows from the factor; the key may say no other
+ * number. */
 static ingle_status check_yarn_factor(reader *r, double factor)
 {
     double given = 1, own = 1 + 0.1 * log(factor);

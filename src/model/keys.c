@@ -1,4 +1,5 @@
-/* keys.c - see keys.h. The names are those of llama.cpp's loader and of the converters beside it. */
+/* keys.c - see keys.h. The names are those of llama.cpp's loader and of the converters beside
+ * it. */
 #include "model/keys.h"
 
 #include "base/mem.h"

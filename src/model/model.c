@@ -108,7 +108,8 @@ static ingle_status refuse_architecture(const ingle_model *m, ingle_error *err)
                       fit.unknown[0] ? ", which does not know " : "", fit.unknown);
 }
 
-/* The template that Qwen3-Reranker was trained with (the model card of Qwen/Qwen3-Reranker-0.6B). */
+/* The template that Qwen3-Reranker was trained with (the model card of
+ * Qwen/Qwen3-Reranker-0.6B). */
 static const char qwen3_rank_template[] =
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and "
     "the "
@@ -128,8 +129,8 @@ static bool is_reranker(const ingle_model *m)
     return false;
 }
 
-/* A reranker without a classifier, as Qwen's own files are, answers "yes" or "no": their two logits are
- * the classifier. */
+/* A reranker without a classifier, as Qwen's own files are, answers "yes" or "no": their two
+ * logits are the classifier. */
 static ingle_status find_rank_words(ingle_model *m, ingle_error *err)
 {
     static const char *const words[2] = {"yes", "no"};

@@ -30,11 +30,12 @@ struct ingle_model {
     char *sampler_order; /* as the file recommends it, or NULL */
 };
 
-/* sampling.c: takes a copy of what ingle_sampler_options_from_model() hands out, notes unknown keys. */
+/* sampling.c: takes a copy of what ingle_sampler_options_from_model() hands out, notes unknown
+ * keys. */
 ingle_status ingle_model_read_sampling(ingle_model *m, ingle_error *err);
 
-/* Whether it can go on from a text; otherwise it only embeds. Files of rerankers hold a classifier in
- * place of a head, and what their embeddings would make instead means nothing. */
+/* Whether it can go on from a text; otherwise it only embeds. Files of rerankers hold a
+ * classifier in place of a head, and what their embeddings would make instead means nothing. */
 static inline bool ingle_model_has_logits(const ingle_model *m)
 {
     bool only_ranks = m->program.plan.n_rank && m->program.plan.tied_head && !m->hp.ranks_by_words;

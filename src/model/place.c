@@ -175,8 +175,8 @@ void ingle_placement_free(ingle_placement *p)
 
 /* ---- loading ---- */
 
-/* Whether memory will not hold the files beside what is packed: a copy that nobody asks for again would
- * push out what others do. */
+/* Whether memory will not hold the files beside what is packed: a copy that nobody asks for
+ * again would push out what others do. */
 static bool is_tight(const ingle_placement *p)
 {
     uint64_t need = 0;

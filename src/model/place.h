@@ -41,10 +41,10 @@ typedef struct ingle_border {
     size_t at, home;
 } ingle_border;
 
-/* Cuts the program's plan at the borders, the first of which is at 0 and which ascend, and plans where
- * weights lie. Pure: nothing is opened, allocated on homes, or loaded. Refused by number: a border out
- * of order, a home that is not there, a cache on two homes; a home whose weights are more than it has
- * free. `out` may be freed whatever is returned. */
+/* Cuts the program's plan at the borders, the first of which is at 0 and which ascend, and plans
+ * where weights lie. Pure: nothing is opened, allocated on homes, or loaded. Refused by number:
+ * a border out of order, a home that is not there, a cache on two homes; a home whose weights
+ * are more than it has free. `out` may be freed whatever is returned. */
 ingle_status ingle_place(ingle_placement *out, const ingle_program *program,
                          const ingle_home *homes, size_t n_homes, const ingle_border *borders,
                          size_t n_borders, size_t n_files, ingle_error *err);

@@ -1,11 +1,13 @@
 /* plan.h - a model as a flat list of primitive instructions over values.
- * Owns       the lists of instructions, values, caches and constants; weights are named by index.
- * Depends on model/weights.h. Knows no family, no hyper-parameter, no backend, no batch, no address.
+ * Owns       the lists of instructions, values, caches and constants; weights are named by
+ *             index.
+ * Depends on model/weights.h. Knows no family, no hyper-parameter, no backend, no batch, no
+ * address.
  * Invariant  a value is written before it is read; a run ends with HEAD, POOL or RESULT.
  *
- * A value is a row of floats for every row of its domain. The builder makes it with one instruction,
- * or by pieces; later ones may change it in place (dst is src). It lives from its first to its last
- * use, and backends give values that do not live together the same memory.
+ * A value is a row of floats for every row of its domain. The builder makes it with one
+ * instruction, or by pieces; later ones may change it in place (dst is src). It lives from its
+ * first to its last use, and backends give values that do not live together the same memory.
  *
  * The model keeps the plain list; each backend fuses its own copy (ingle_plan_fuse()). Fused and
  * plain lists give the same bits: fusing changes where a value waits, never how it is computed. */
@@ -51,9 +53,9 @@ typedef enum ingle_cost_kind {
     INGLE_COST_STORE    /* a row of the pages */
 } ingle_cost_kind;
 
-/* Name, how many values it reads (src) and writes (dst) at most, what it does to dst, cost. dst is
- * WHOLE: written, all of it, and read only where it is a src too; or a PART of it is written, or all
- * of it is changed, so that what it held before counts. */
+/* Name, how many values it reads (src) and writes (dst) at most, what it does to dst, cost. dst
+ * is WHOLE: written, all of it, and read only where it is a src too; or a PART of it is written,
+ * or all of it is changed, so that what it held before counts. */
 #define INGLE_OPS(X)                                                                               \
     X(EMBED, 0, 1, WHOLE, LOOKUP)                                                                  \
     X(PLACE, 1, 1, WHOLE, LOOKUP)                                                                  \
@@ -229,101 +231,156 @@ typedef struct ingle_instr {
     uint32_t layer;
     ingle_val src[3], dst[4]; /* INGLE_NO_VALUE: none */
     union {
+        /* EMBED: dst = row `token` of the matrix.
+         * PLACE: dst = src + row `position` of it. */
         struct {
-            uint32_t weight; /* EMBED: dst = row `token` of the matrix */
-        } embed;             /* PLACE: dst = src + row `position` of it */
-        struct {             /* NORM: dst = norm(src) * weight + bias, of each of n_heads heads */
+            uint32_t weight;
+        } embed;
+
+        /* NORM: dst = norm(src) * weight + bias, of each of n_heads heads, the first
+         * n_heads * head_dim floats of a row. own: each head has its own weights. */
+        struct {
             ingle_norm by;
-            uint32_t n_heads, head_dim; /* n_heads * head_dim floats of the row, the first */
-            bool own;                   /* each head has its own weights */
+            uint32_t n_heads, head_dim;
+            bool own;
         } norm;
-        ingle_product product; /* MATMUL */
-        struct { /* HEADS: pieces of dst = matrices weight, weight + 1 .. . pieces of src */
+
+        /* MATMUL */
+        ingle_product product;
+
+        /* HEADS: piece i of dst = matrix (weight + i) . piece i of src. */
+        struct {
             ingle_product product;
             ingle_pieces pieces;
         } heads;
-        struct { /* HEAD: the row's logits = cap * tanh(weight . pre(src) * scale / cap) */
+
+        /* HEAD: the row's logits [n_vocab] = cap * tanh(scale * (weight . pre(src)) / cap); cap 0:
+         * without tanh. */
+        struct {
             ingle_product product;
-            float scale, cap; /* cap 0: none */
+            float scale, cap;
         } head;
-        struct { /* EXPERTS: dst[i] = weight . pre(src) (+ bias), by each expert in src[2] */
+
+        /* EXPERTS: dst[i] = weight . pre(src) (+ bias), by each expert in the choices src[2]; pairs
+         * are sorted by expert. pairs: src has a row for each expert of a token, else one. */
+        struct {
             ingle_product product;
             ingle_choosing by;
-            bool pairs; /* src has a row for each expert of a token */
+            bool pairs;
         } experts;
-        ingle_choosing route; /* ROUTE: dst [n_used] ingle_choice, by the logits src [n_expert].
-                               * COMBINE: dst = sum of weight * src over the choices src[1] */
+
+        /* ROUTE: dst = n_used ingle_choice, by the logits src [n_expert].
+         * COMBINE: dst = sum of weight * src over the choices src[1], in their order. */
+        ingle_choosing route;
+
+        /* BIAS: dst = src + vector.
+         * SEGMENT: dst = src + vector, of tokens of the second segment src + second.
+         * GAIN: dst = src * vector, or * its one element. */
         struct {
-            uint32_t vector,
-                second; /* BIAS: dst = src + vector. SEGMENT: of tokens of the second */
-        } bias;         /* segment dst = src + second. GAIN: dst = src * vector, or by
-                                      * its one element */
+            uint32_t vector, second;
+        } bias;
+
+        /* CLAMP: dst = src, within [-limit, limit]. */
         struct {
-            float limit; /* CLAMP: dst = src, within [-limit, limit] */
+            float limit;
         } clamp;
-        struct {            /* ROPE: heads of dst, from float `at` of each on, rotated by */
-            uint32_t table; /* position times the frequencies of the plan's table */
+
+        /* ROPE: heads of dst, from float `at` of each on, rotated by position * the frequencies of
+         * the plan's table. */
+        struct {
+            uint32_t table;
             uint32_t n_heads, head_dim, at;
         } rope;
-        struct
-        { /* STORE: K src[0] [n_head_kv * head_dim_k], V src[1] into the pages of the cache */
+
+        /* STORE: K src[0] [n_head_kv * head_dim_k] and V src[1] into the pages of the cache.
+         * QKV: the same after norms of the heads of Q src[2] and of K (weight INGLE_NO_VECTOR: none)
+         * and ROPE of both; n_heads, head_dim: of Q. */
+        struct {
             uint32_t cache;
-            uint32_t n_heads, head_dim; /* QKV: of Q src[2]; then it is STORE after norms of the */
-            uint32_t table;             /* heads of Q and K (weights NO_VECTOR: none) and ROPE */
+            uint32_t n_heads, head_dim;
+            uint32_t table;
             ingle_norm q, k;
         } store;
-        struct { /* ATTEND: dst = softmax(cap(scale * src . K) + slope * distance, sinks) . V */
-            uint32_t cache;
-            uint32_t n_heads, head_dim; /* of src; head h reads kv head h / (n_heads / n_head_kv) */
-            uint32_t window;  /* how many positions back are seen, itself among them; 0: all */
-            uint32_t chunk;   /* only those of the same chunk of positions are seen; 0: all */
-            bool both;        /* positions after it are seen too, and windows have two sides */
-            float scale, cap; /* cap 0: none, else cap * tanh(x / cap) */
-            uint32_t sinks;   /* a vector with one score per head, or INGLE_NO_VECTOR */
-            uint32_t slopes;  /* ALiBi: first of n_heads constants of the plan; else */
-        } attend;             /* INGLE_NO_VECTOR */
-        struct {              /* ACT: dst = fn(src) */
-            ingle_act_fn fn;
-            float bend[4]; /* xIELU: alpha_p, alpha_n, beta, eps (kern.h) */
-        } act;
+
+        /* ATTEND: dst = softmax(cap(scale * src . K) - slope * distance, sinks) . V, over the pages
+         * of the cache; head h of src reads kv head h / (n_heads / n_head_kv). A position sees
+         *     window positions back, itself among them (0: all),
+         *     of its own chunk of so many positions (0: of all);
+         * both: those after it too, and windows have two sides.
+         * cap(x) = cap * tanh(x / cap), 0: x. sinks: a vector with one more score per head, or
+         * INGLE_NO_VECTOR. slopes: ALiBi's are n_heads constants of the plan from there on, or
+         * INGLE_NO_VECTOR. */
         struct {
-            float by;        /* SCALE: dst = src * by, */
-            uint32_t vector; /* or * the one element of vector */
+            uint32_t cache;
+            uint32_t n_heads, head_dim;
+            uint32_t window, chunk;
+            bool both;
+            float scale, cap;
+            uint32_t sinks, slopes;
+        } attend;
+
+        /* ACT: dst = fn(src). bend: xIELU's alpha_p, alpha_n, beta, eps (kern.h). */
+        struct {
+            ingle_act_fn fn;
+            float bend[4];
+        } act;
+
+        /* SCALE: dst = src * by, or * the one element of vector. */
+        struct {
+            float by;
+            uint32_t vector;
         } scale;
-        struct { /* TEMPER: dst = src * (1 + by * ln(floor((position + plus) / span) + 1)) */
+
+        /* TEMPER: dst = src * (1 + by * ln(floor((position + plus) / span) + 1)). */
+        struct {
             double by, span;
             uint32_t plus;
         } temper;
+
+        /* MUL: dst = src[0] * src[1] from float `at` on.
+         * SELECT_ROWS: row r of dst = the row of src of wanted token r, from `at` on. */
         struct {
-            uint32_t at;     /* MUL: dst = src[0] * src[1] from float `at` on */
-        } mul;               /* SELECT_ROWS: dst row r = src row of wanted token r, from `at` on */
-        ingle_pieces pieces; /* COPY: pieces of dst = pieces of src. ADD: pieces of dst = the same
-                              * pieces of src[0] + pieces of src[1]. MATCH: pieces of dst are made as
-                              * long as src. MIX: pieces (streams) of dst += products of all of them by
-                              * the coefficients src [n * n]. CORRECT: pieces of dst += (1 + src[1][i])
-                              * * (src[0] - the first of them) */
+            uint32_t at;
+        } mul;
+
+        /* COPY: pieces of dst = pieces of src.
+         * ADD: pieces of dst = the same pieces of src[0] + pieces of src[1].
+         * MATCH: pieces of dst are made as long as src.
+         * MIX: piece i of dst += sum over j of src[i][j] * piece j, of all as they were.
+         * CORRECT: piece i of dst += (1 + src[1][i]) * (src[0] - the first piece as it was). */
+        ingle_pieces pieces;
+
+        /* SPARSE: dst = max(0, src - (mean + deviations * standard deviation)). */
         struct {
-            float
-                deviations; /* SPARSE: dst = what of src lies so many standard deviations above its */
-        } sparse;           /* mean, counted from there */
-        struct {            /* CONV: dst = act(sum over k of tap k * src k tokens earlier + bias) */
-            uint32_t taps, bias; /* vectors: [n_taps][width] */
+            float deviations;
+        } sparse;
+
+        /* CONV: dst = act(sum over k of taps[k] * src (n_taps - 1 - k) tokens earlier + bias);
+         * taps [n_taps][width], act SILU or NONE. state: the inputs before, [n_taps - 1][width]. */
+        struct {
+            uint32_t taps, bias;
             uint32_t n_taps;
-            ingle_act_fn act; /* SILU or NONE */
-            uint32_t state;   /* of the plan's: the inputs before, [n_taps - 1][width] */
+            ingle_act_fn act;
+            uint32_t state;
         } conv;
-        struct { /* SCAN: dst = selective scan of src[0] with steps src[1] (Gu and Dao 2023; Dao and
-                  * Gu 2024) */
-            uint32_t a, d;   /* vectors: decays and skips */
-            uint32_t offset; /* of B in src[2]; C follows */
-            bool by_channel; /* decays of every channel, else of every head */
+
+        /* SCAN: dst = selective scan of src[0] with steps src[1], B and C in src[2], B from `offset`
+         * on and C after it; decays a, skips d (Gu and Dao 2023, Dao and Gu 2024; kern.h).
+         * by_channel: decays of every channel, else of every head. */
+        struct {
+            uint32_t a, d;
+            uint32_t offset;
+            bool by_channel;
             ingle_heads_state state;
         } scan;
-        struct { /* DELTA: dst = gated delta rule of src[0] = (q, k, v), decays src[1], betas src[2]
-                  * (Yang et al. 2024) */
-            uint32_t a;  /* a vector: by head */
-            bool tiled;  /* head h has the q and k of group h % n_groups */
-            float scale; /* of q */
+
+        /* DELTA: dst = gated delta rule of src[0] = (q, k, v), gates src[1], betas src[2], decays a
+         * by head, q times scale (Yang et al. 2024; kern.h). tiled: head h has the q and k of group
+         * h % n_groups, else of h / (n_heads / n_groups). */
+        struct {
+            uint32_t a;
+            bool tiled;
+            float scale;
             ingle_heads_state state;
         } delta;
     };
@@ -349,7 +406,8 @@ static inline ingle_group ingle_cache_group(const ingle_cache *cache)
     return cache->window ? INGLE_GROUP_WINDOW : INGLE_GROUP_ALL;
 }
 
-/* What ROPE and QKV rotate by: pair i turns by position * freq[i], and is multiplied by magnitude. */
+/* What ROPE and QKV rotate by: pair i turns by position * freq[i], and is multiplied by
+ * magnitude. */
 typedef struct ingle_rope_table {
     uint32_t n_rot; /* floats of a head that are rotated, the first; even */
     bool halves;    /* pairs are (i, i + n_rot / 2), else (2i, 2i + 1) */
@@ -395,7 +453,8 @@ typedef struct ingle_program {
 
 void ingle_plan_free(ingle_plan *plan);
 
-/* The weights that an instruction reads: matrices first .. first + n - 1, and vectors. Return how many. */
+/* The weights that an instruction reads: matrices first .. first + n - 1, and vectors. Return
+ * how many. */
 typedef struct ingle_range {
     uint32_t first, n;
 } ingle_range;
@@ -430,8 +489,8 @@ void ingle_plan_fused_free(ingle_plan *out);
 /* What a step must do at least, with pages of kv_type (cost.c). */
 void ingle_plan_cost(const ingle_program *program, ingle_type kv_type, ingle_cost *cost);
 
-/* What an instruction of the plain list, or of a fused one, is about in a few words: "attn_q, attn_k,
- * attn_v Q4_K"; the same for every layer. */
+/* What an instruction of the plain list, or of a fused one, is about in a few words: "attn_q,
+ * attn_k, attn_v Q4_K"; the same for every layer. */
 void ingle_instr_brief(const ingle_instr *in, const ingle_program *program, char *out, size_t cap);
 /* One line without newline, as snprintf. */
 int ingle_instr_text(const ingle_instr *in, const ingle_program *program, char *out, size_t cap);

@@ -129,7 +129,8 @@ static void prepare(builder *b, val q, val k)
     }
 }
 
-/* Attention of q, which the family may scale by its position; with sinks where the file has them. */
+/* Attention of q, which the family may scale by its position; with sinks where the file has
+ * them. */
 static val attend(builder *b, val q, uint32_t cache)
 {
     const ingle_layer *l = b->l;

@@ -1,5 +1,5 @@
-/* plan_embed.c - the parts of a plan that embeddings need: what is added to a token's embedding, norms
- * after the residual add, and the heads that make a vector or a rank of a text's rows. */
+/* plan_embed.c - the parts of a plan that embeddings need: what is added to a token's embedding,
+ * norms after the residual add, and the heads that make a vector or a rank of a text's rows. */
 #include "model/build.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
-/* plan_latent.c - multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): keys and
- * values of all heads come out of one narrow vector per position, and a part of the key that all
- * heads share is rotated by RoPE.
+/* plan_latent.c - multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): keys
+ * and values of all heads come out of one narrow vector per position, and a part of the key that
+ * all heads share is rotated by RoPE.
  *     L  = [latent | shared key] of a position, the first normed, the second rotated
- * Files give the way out of the latent as one matrix (attn_kv_b): keys and values are spread out and
- * stored by head; or cut by head (attn_k_b, attn_v_b): then queries go into the latent space
+ * Files give the way out of the latent as one matrix (attn_kv_b): keys and values are spread out
+ * and stored by head; or cut by head (attn_k_b, attn_v_b): then queries go into the latent space
  * instead, L itself is what is stored, and all heads read it. */
 #include "model/build.h"
 

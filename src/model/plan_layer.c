@@ -36,7 +36,8 @@ static val attention(builder *b, val n)
     return b->family->latent ? ingle_build_latent(b, n) : ingle_build_attention(b, n);
 }
 
-/* x += y, after what the family does to the end of a branch. `post` is the stem of its norm, or NULL. */
+/* x += y, after what the family does to the end of a branch. `post` is the stem of its norm, or
+ * NULL. */
 static void join(builder *b, val y, const char *post)
 {
     char weight[64];
@@ -74,8 +75,8 @@ static void feed_forward(builder *b)
     join(b, y, "post_ffw_norm");
 }
 
-/* After the last layer that stores anything no later token needs the others: only the wanted rows go
- * on. */
+/* After the last layer that stores anything no later token needs the others: only the wanted
+ * rows go on. */
 static void select_wanted(builder *b, val *out, val *scan, val *around)
 {
     val *all[] = {&b->x, out, scan, &b->streams, around};

@@ -1,14 +1,14 @@
-/* plan_recurrent.c - layers that carry a state of fixed size from token to token instead of attending
- * to what they keep of all: gated short convolutions (LFM2), selective scans (Mamba 1 and 2), the
- * gated delta rule (Qwen 3-Next, 3.5). */
+/* plan_recurrent.c - layers that carry a state of fixed size from token to token instead of
+ * attending to what they keep of all: gated short convolutions (LFM2), selective scans (Mamba 1
+ * and 2), the gated delta rule (Qwen 3-Next, 3.5). */
 #include "model/build.h"
 
 #include "base/mem.h"
 
 #include <math.h>
 
-/* A state of n_rows rows of n floats, padded to whole vectors, of every sequence. Hyper-parameters are
- * bounded, so 64 bits hold the sum of all layers. */
+/* A state of n_rows rows of n floats, padded to whole vectors, of every sequence.
+ * Hyper-parameters are bounded, so 64 bits hold the sum of all layers. */
 static uint32_t keep(builder *b, size_t n_rows, size_t n)
 {
     ingle_plan *p = b->plan;
@@ -73,7 +73,8 @@ static val short_conv(builder *b, val n)
     return y;
 }
 
-/* Selective scan of the first n_inner floats of x, with steps dt; B and C lie in bc from `offset` on. */
+/* Selective scan of the first n_inner floats of x, with steps dt; B and C lie in bc from
+ * `offset` on. */
 static val scan(builder *b, val x, val dt, val bc, uint32_t offset, bool by_channel)
 {
     const ingle_recur *r = &b->hp->recur;

@@ -10,7 +10,8 @@
 
 /* ---- per-layer inputs ---- */
 
-/* (embedding of the token * sqrt(p) + norm(W x / sqrt(n_embd))) / sqrt(2), p floats of each layer. */
+/* (embedding of the token * sqrt(p) + norm(W x / sqrt(n_embd))) / sqrt(2), p floats of each
+ * layer. */
 static val layer_inputs(builder *b)
 {
     const ingle_hparams *hp = b->hp;

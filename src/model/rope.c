@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-/* One divisor per pair: Llama 3's rope_freqs, the factors of longrope. NULL name or no tensor: ones. */
+/* One divisor per pair: Llama 3's rope_freqs, the factors of longrope. NULL name or no tensor:
+ * ones. */
 static ingle_status read_freqs(double **out, const ingle_gguf *g, const char *name,
                                const ingle_rope *rope, ingle_error *err)
 {

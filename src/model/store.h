@@ -1,9 +1,9 @@
-/* store.h - the weights as they lie in memory of this host: matrices packed for the kernels or mapped,
- * vectors as f32.
+/* store.h - the weights as they lie in memory of this host: matrices packed for the kernels or
+ * mapped, vectors as f32.
  * Owns       the arena and the mapped files.
  * Depends on model/weights.h. Only backends of this host read what it holds.
- * Invariant  places are planned before anything is allocated: `bytes` is exact. Every mapped row lies
- *            within a mapping, which the checks of gguf.h found to lie within its file. */
+ * Invariant  places are planned before anything is allocated: `bytes` is exact. Every mapped row
+ *            lies within a mapping, which the checks of gguf.h found to lie within its file. */
 #ifndef INGLE_MODEL_STORE_H
 #define INGLE_MODEL_STORE_H
 
@@ -42,9 +42,9 @@ uint64_t ingle_store_mapped(const ingle_store *s);
 ingle_status ingle_store_take(ingle_store *s, const ingle_weights *w, const ingle_gguf *g,
                               ingle_error *err);
 
-/* Where packed pieces of a home's matrices go. room: where `bytes` of matrix m from byte `at` on of its
- * packed form are to be written by this thread; keep: they have been. A device gives staging memory and
- * queues the copy; no home ever holds two. */
+/* Where packed pieces of a home's matrices go. room: where `bytes` of matrix m from byte `at` on
+ * of its packed form are to be written by this thread; keep: they have been. A device gives
+ * staging memory and queues the copy; no home ever holds two. */
 typedef struct ingle_sink {
     void *self;
     uint8_t *(*room)(void *self, int thread, uint32_t matrix, size_t at, size_t bytes);

@@ -1,14 +1,16 @@
 /* support.h - what the table of families makes of a file, also of one that cannot run.
- * Owns       nothing. Depends on model/plan.h: a family is tried on a file by planning a few layers.
- * Invariant  needs no tensor data and refuses no file: what is wrong only counts against a family. */
+ * Owns       nothing. Depends on model/plan.h: a family is tried on a file by planning a few
+ *             layers.
+ * Invariant  needs no tensor data and refuses no file: what is wrong only counts against a
+ *             family. */
 #ifndef INGLE_MODEL_SUPPORT_H
 #define INGLE_MODEL_SUPPORT_H
 
 #include <ingle_tools.h>
 #include "model/families.h"
 
-/* The features of a row in words: "RMS norm, RoPE in halves, ..."; with hp also what the file's keys
- * say of them. As snprintf. */
+/* The features of a row in words: "RMS norm, RoPE in halves, ..."; with hp also what the file's
+ * keys say of them. As snprintf. */
 int ingle_family_describe(const ingle_family *family, const ingle_hparams *hp, char *out,
                           size_t cap);
 
@@ -20,7 +22,8 @@ typedef struct ingle_fit {
     char unknown[512];          /* as many of them as fit, with commas */
 } ingle_fit;
 
-/* One family; or of all the one that fits best, and of equals the one with the most similar name. */
+/* One family; or of all the one that fits best, and of equals the one with the most similar
+ * name. */
 ingle_status ingle_fit_family(ingle_fit *fit, const ingle_family *family, const ingle_gguf *g,
                               ingle_error *err);
 ingle_status ingle_fit_nearest(ingle_fit *fit, const ingle_gguf *g, ingle_error *err);

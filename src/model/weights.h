@@ -45,7 +45,8 @@ void ingle_weights_free(ingle_weights *w);
 ingle_status ingle_weights_matrix(ingle_weights *w, const ingle_gguf *g, const char *name,
                                   size_t first, size_t n_rows, size_t n_all, size_t n_cols,
                                   uint32_t *index, ingle_error *err);
-/* The matrix of two rows of a tensor [n_cols] fastest by [n_all], wherever they are; never mapped. */
+/* The matrix of two rows of a tensor [n_cols] fastest by [n_all], wherever they are; never
+ * mapped. */
 ingle_status ingle_weights_pair(ingle_weights *w, const ingle_gguf *g, const char *name,
                                 const uint32_t rows[2], size_t n_all, size_t n_cols,
                                 uint32_t *index, ingle_error *err);

@@ -1,6 +1,6 @@
-/* attend.c - keys and values into their pages, attention over them. A task is some query heads of one
- * kv head and a few tokens that follow one another; the kernel gives a token the same bits whatever
- * else is in its task. */
+/* attend.c - keys and values into their pages, attention over them. A task is some query heads
+ * of one kv head and a few tokens that follow one another; the kernel gives a token the same
+ * bits whatever else is in its task. */
 #include "backend/cpu/run.h"
 
 /* Of a sequence, by position. */
@@ -58,8 +58,9 @@ static size_t attend_parts(const worker *w, const ingle_instr *in, size_t n_task
     return n_tasks < (size_t)w->n && group >= 64 ? group / 32 : 1;
 }
 
-/* Tokens that see only positions of their own chunk. Those of one chunk go together, as if it were the
- * sequence, where chunks consist of whole groups of pages; else each has a window of its own. */
+/* Tokens that see only positions of their own chunk. Those of one chunk go together, as if it
+ * were the sequence, where chunks consist of whole groups of pages; else each has a window of
+ * its own. */
 static void attend_chunks(const worker *w, ingle_attend *job, uint32_t chunk)
 {
     const ingle_backend *b = w->b;

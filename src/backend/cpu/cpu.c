@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of a slot of recurrent state, and of all slots. at[i]: where state i of the plan lies in a slot,
- * in floats; may be NULL. */
+/* Bytes of a slot of recurrent state, and of all slots. at[i]: where state i of the plan lies in
+ * a slot, in floats; may be NULL. */
 static ingle_status lay_states(const ingle_placement *p, size_t home,
                                const ingle_backend_options *opt, size_t *at, size_t *slot,
                                size_t *all, ingle_error *err)

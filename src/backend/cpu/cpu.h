@@ -1,7 +1,7 @@
 /* cpu.h - the CPU backend from inside: its arena, what a run carries, and what its files share.
- * Each file calls only those before it: layout.c, pages.c, elem.c (functions of one row), product.c, attend.c,
- * experts.c, heads.c, recur.c, embed.c, rows.c (small instructions), profile.c, limits.c, run.c (the
- * walk through the plan), cpu.c. */
+ * Each file calls only those before it: layout.c, pages.c, elem.c (functions of one row),
+ * product.c, attend.c, experts.c, recur.c, embed.c, streams.c, rows.c (small instructions),
+ * profile.c, limits.c, run.c (the walk through the plan), cpu.c. */
 #ifndef INGLE_BACKEND_CPU_CPU_H
 #define INGLE_BACKEND_CPU_CPU_H
 
@@ -139,8 +139,8 @@ ingle_status cpu_lay_out(cpu_layout *at, const cpu_part *parts, size_t n_parts,
                          const ingle_kern *k, ingle_error *err);
 /* Which of the counters heads of such a number have; CPU_DUES: none. */
 uint32_t cpu_due_of(cpu_layout *at, size_t n_heads);
-/* Whether `in` and the two after it are a product of q, k and v, what stores, and attention: a batch
- * of single tokens goes through them without a barrier. */
+/* Whether `in` and the two after it are a product of q, k and v, what stores, and attention: a
+ * batch of single tokens goes through them without a barrier. */
 bool cpu_is_chain(const ingle_instr *in, size_t n_left);
 
 /* run.c */

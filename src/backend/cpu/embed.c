@@ -1,5 +1,6 @@
-/* embed.c - what becomes of hidden states: pooled to a row per text, and handed to whom they belong.
- * Threads share the columns, so that a text's rows are added in their order whatever the batch. */
+/* embed.c - what becomes of hidden states: pooled to a row per text, and handed to whom they
+ * belong. Threads share the columns, so that a text's rows are added in their order whatever the
+ * batch. */
 #include "backend/cpu/run.h"
 
 #include <string.h>

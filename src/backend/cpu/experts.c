@@ -163,7 +163,8 @@ static void prepare_pairs(const worker *w, const ingle_instr *in, size_t m, ingl
     }
 }
 
-/* Fills acts[class] for every class that the weights want: sorted rows, or one row for all experts. */
+/* Fills acts[class] for every class that the weights want: sorted rows, or one row for all
+ * experts. */
 static void prepare(const worker *w, const ingle_instr *in, bool alone, const uint32_t *first,
                     ingle_acts acts[3])
 {
@@ -233,7 +234,8 @@ void cpu_experts(const worker *w, const ingle_instr *in, cpu_counter *counter)
     prepare(w, in, alone, first, acts);
     size_t few = few_panels(w, in, first), done = 0;
     size_t task = atomic_fetch_add(&counter->next, 1);
-    /* Task numbers run over the experts' outputs one after the other, each in pieces of its unit. */
+    /* Task numbers run over the experts' outputs one after the other, each in pieces of its
+     * unit. */
     for (uint32_t i = 0; i < n_outs;) {
         uint32_t e = i / product->n_out, o = i % product->n_out;
         const ingle_packed *p = matrix(w, product->out[o].weight + e);

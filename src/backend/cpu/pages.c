@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page holds 32 positions of every cache of its group, one after the other. cache may be NULL. Sizes
- * were bounded by the checks on hyper-parameters: 4,096 caches of 65,536 heads of 1 MiB fit. */
+/* A page holds 32 positions of every cache of its group, one after the other. cache may be NULL.
+ * Sizes were bounded by the checks on hyper-parameters: 4,096 caches of 65,536 heads of 1 MiB
+ * fit. */
 ingle_status cpu_lay_pages(const ingle_placement *p, size_t home, const ingle_backend_options *opt,
                            cpu_cache *cache, cpu_pools *pools, ingle_error *err)
 {
@@ -126,7 +127,8 @@ static void copy_key(const ingle_kv_shape *kv, uint8_t *to, const uint8_t *from,
     }
 }
 
-/* Rotates the keys of a head of 32 positions on, by f32 values that the page's type rounds again. */
+/* Rotates the keys of a head of 32 positions on, by f32 values that the page's type rounds
+ * again. */
 typedef struct shifter {
     const ingle_instr *rope;
     const ingle_rope_table *table;

@@ -280,9 +280,10 @@ void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter)
     }
 }
 
-/* ---- by head ----
- * Each head of a token has a matrix of its own. A task is one head: its rows are quantised where only
- * the task sees them, so nobody waits between that and the product. */
+/* ---- by head ---- */
+
+/* Each head of a token has a matrix of its own. A task is one head: its rows
+ * are quantised where only the task sees them, so nobody waits between that and the product. */
 
 /* Rows of head h as its matrix wants them. */
 static void prepare_head(const worker *w, const ingle_instr *in, size_t m, size_t h,

@@ -1,5 +1,5 @@
-/* recur.c - the instructions that carry a state from token to token: CONV, SCAN, DELTA.
- * A task is a piece of the state of one sequence, some channels or one head: it takes the sequence's
+/* recur.c - the instructions that carry a state from token to token: CONV, SCAN, DELTA. A task
+ * is a piece of the state of one sequence, some channels or one head: it takes the sequence's
  * tokens in order, so nobody else reads or writes that piece. */
 #include "backend/cpu/run.h"
 
@@ -16,8 +16,8 @@ static float *state_of(const worker *w, uint32_t slot, uint32_t id, size_t first
     return (float *)(void *)(b->states + slot * b->state_bytes) + b->state_at[id] + first;
 }
 
-/* A task's piece of the state that the sequence's tokens move on: n_rows of n floats, ld apart. It begins
- * with zeros, or as the sequence's tokens before left it, in this slot or another. */
+/* A task's piece of the state that the sequence's tokens move on: n_rows of n floats, ld apart.
+ * It begins with zeros, or as the sequence's tokens before left it, in this slot or another. */
 static float *begin(const worker *w, const ingle_batch_seq *s, uint32_t id, size_t first,
                     size_t n_rows, size_t ld, size_t n)
 {

@@ -28,8 +28,8 @@ static void add_segment(const worker *w, const ingle_instr *in, size_t t, size_t
                 vec(w, second ? in->bias.second : in->bias.vector), width);
 }
 
-/* Scores of far positions are made sharper (Mistral 3, Llama 4): as code published with the models does
- * it. */
+/* Scores of far positions are made sharper (Mistral 3, Llama 4): as code published with the
+ * models does it. */
 static float temper(const worker *w, const ingle_instr *in, size_t t)
 {
     double far = floor((w->b->tok_pos[t] + in->temper.plus) / in->temper.span);

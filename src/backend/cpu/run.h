@@ -1,5 +1,5 @@
-/* run.h - what the files that execute instructions share: a thread's place in the walk, its share of
- * the work, rows of values. */
+/* run.h - what the files that execute instructions share: a thread's place in the walk, its
+ * share of the work, rows of values. */
 #ifndef INGLE_BACKEND_CPU_RUN_H
 #define INGLE_BACKEND_CPU_RUN_H
 
@@ -67,7 +67,8 @@ static inline const float *vec(const worker *w, uint32_t i)
     return i == INGLE_NO_VECTOR ? NULL : w->b->store->vector[i];
 }
 
-/* The class of activations that the weights of output o want, and whether any output wants `act`. */
+/* The class of activations that the weights of output o want, and whether any output wants
+ * `act`. */
 static inline ingle_act weight_class(const worker *w, const ingle_matmul_out *o)
 {
     return ingle_type_get(matrix(w, o->weight)->type)->act;
@@ -125,8 +126,8 @@ void cpu_rope_heads(const worker *w, uint32_t table, float *x, size_t t, uint32_
 void cpu_matmul(const worker *w, const ingle_instr *in, cpu_counter *counter);
 void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter);
 void cpu_heads(const worker *w, const ingle_instr *in, cpu_counter *counter);
-/* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as many
- * as the kernel wants. */
+/* Panels of p that a thread takes at once: for few rows long runs of memory, `few`; for many as
+ * many as the kernel wants. */
 size_t cpu_unit(const worker *w, size_t m, const ingle_packed *p, size_t few);
 /* Panels [first, first + n) of job. */
 void cpu_multiply(const worker *w, const ingle_matmul *job, size_t first, size_t n);
