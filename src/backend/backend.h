@@ -95,12 +95,24 @@ typedef struct ingle_batch {
     size_t n_seqs;
     const ingle_batch_seq *seqs; /* in order, covering every token, no slot twice */
     size_t n_rows;
-    const ingle_batch_row *rows; /* [n_rows] ascending by token */
-    /* AUTO: the rows are logits. NONE: hidden states. Else hidden states, pooled: */
-    ingle_pooling pooling;
+    const ingle_batch_row *rows; /* [n_rows] */
+    /* So many rows, the first, want logits; the others want hidden states. Both ascend by token. */
+    size_t n_logits;
+    ingle_pooling
+        pooling; /* what becomes of hidden states: NONE, they go out as they are; else pooled */
     size_t n_texts;
     const ingle_batch_text *texts;
+    /* Called once for every row of logits as soon as it is final, on some thread of this host and
+     * before end() returns; rows may have it at the same time. NULL: nobody waits for them. */
+    void (*turn)(void *user, size_t i_row, int i_thread);
+    void *user;
 } ingle_batch;
+
+/* Where the time of a step went, in seconds: on tokens without attention, on attention, on wanted
+ * rows and texts. */
+typedef struct ingle_step_times {
+    double body, attend, rows;
+} ingle_step_times;
 
 typedef struct ingle_backend_ops {
     const char *name;
@@ -119,6 +131,8 @@ typedef struct ingle_backend_ops {
     ingle_status (*begin)(ingle_backend *b, const ingle_batch *batch, ingle_error *err);
     ingle_status (*part)(ingle_backend *b, size_t i_stretch, ingle_error *err);
     ingle_status (*end)(ingle_backend *b, ingle_error *err);
+    /* Of the step that ended last. */
+    void (*times)(const ingle_backend *b, ingle_step_times *times);
     /* A value that crosses homes, all rows of its domain: out of this home; into it. */
     ingle_status (*take)(ingle_backend *b, ingle_val v, float *to, ingle_error *err);
     ingle_status (*put)(ingle_backend *b, ingle_val v, const float *from, ingle_error *err);

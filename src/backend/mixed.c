@@ -163,6 +163,16 @@ static ingle_status mixed_end(ingle_backend *b, ingle_error *err)
     return st;
 }
 
+static void mixed_times(const ingle_backend *b, ingle_step_times *times)
+{
+    *times = (ingle_step_times){0};
+    for (size_t h = 0; h < b->p->n_homes; h++) {
+        ingle_step_times own;
+        b->ops[h]->times(b->home[h], &own);
+        times->body += own.body, times->attend += own.attend, times->rows += own.rows;
+    }
+}
+
 /* A value out of its last home, into its next one: parts do it themselves. */
 static ingle_status mixed_take(ingle_backend *b, ingle_val v, float *to, ingle_error *err)
 {
@@ -335,6 +345,7 @@ const ingle_backend_ops ingle_backend_mixed = {
     .begin = mixed_begin,
     .part = mixed_part,
     .end = mixed_end,
+    .times = mixed_times,
     .take = mixed_take,
     .put = mixed_put,
     .copy_pages = mixed_copy_pages,

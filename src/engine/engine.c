@@ -283,6 +283,7 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
             job->rows == INGLE_ROWS_ALL || (job->rows == INGLE_ROWS_LAST && last && t == n - 1);
         if (!wanted) continue;
         size_t row = job->rows == INGLE_ROWS_ALL ? job->done + t : 0;
+        batch->n_logits++;
         e->rows[batch->n_rows++] = (ingle_batch_row){
             .token = (uint32_t)(first + t), .out = s->logits + row * (size_t)e->model->n_vocab};
     }

@@ -197,6 +197,10 @@ bool ingle_plan_is_sound(const ingle_plan *plan)
         for (size_t k = 0; k < sizeof in->dst / sizeof *in->dst; k++)
             if (in->dst[k] != INGLE_NO_VALUE && (k >= op->n_dst || in->dst[k] >= plan->n_value))
                 return false;
+        /* Products work on rows from the first on, which hidden states alone are not. */
+        if (in->domain == INGLE_ROWS && ingle_instr_product(in) && in->when != INGLE_WHEN_ALWAYS &&
+            in->when != INGLE_WHEN_LOGITS)
+            return false;
     }
     return true;
 }

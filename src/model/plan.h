@@ -293,8 +293,8 @@ typedef struct ingle_instr {
         } rope;
 
         /* STORE: K src[0] [n_head_kv * head_dim_k] and V src[1] into the pages of the cache.
-         * QKV: the same after norms of the heads of Q src[2] and of K (weight INGLE_NO_VECTOR: none)
-         * and ROPE of both; n_heads, head_dim: of Q. */
+         * QKV: the same after norms of the heads of Q src[2] and of K (weight INGLE_NO_VECTOR:
+         * none) and ROPE of both; n_heads, head_dim: of Q. */
         struct {
             uint32_t cache;
             uint32_t n_heads, head_dim;
@@ -364,8 +364,8 @@ typedef struct ingle_instr {
             uint32_t state;
         } conv;
 
-        /* SCAN: dst = selective scan of src[0] with steps src[1], B and C in src[2], B from `offset`
-         * on and C after it; decays a, skips d (Gu and Dao 2023, Dao and Gu 2024; kern.h).
+        /* SCAN: dst = selective scan of src[0] with steps src[1], B and C in src[2], B from
+         * `offset` on and C after it; decays a, skips d (Gu and Dao 2023, Dao and Gu 2024; kern.h).
          * by_channel: decays of every channel, else of every head. */
         struct {
             uint32_t a, d;

@@ -128,6 +128,7 @@ static outcome run_model(ingle_model *m)
         ingle_session_close(&s[i]);
     }
     ingle_engine_close(&e);
+    for (size_t i = 0; i < o.n; i += n_vocab) assert_true(o.rows[i] != 0); /* something was made */
     return o;
 }
 

@@ -218,6 +218,7 @@ const ingle_backend_ops ingle_backend_cpu = {
     .begin = cpu_begin,
     .part = cpu_run_part,
     .end = cpu_end,
+    .times = cpu_times,
     .take = cpu_take,
     .put = cpu_put,
     .copy_pages = cpu_copy_pages,

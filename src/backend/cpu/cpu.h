@@ -115,7 +115,9 @@ struct ingle_backend {
     const cpu_part *now; /* the part that runs */
     bool has_angles;     /* RoPE of its tokens is there */
     int n_running;       /* threads that the part ran on */
-    float **value;       /* [n_value] */
+    ingle_step_times times;
+    double *timed, since; /* the one of them that goes on, since when */
+    float **value;        /* [n_value] */
     float *logits;
     float *rope[INGLE_ROPE_TABLES];
     uint32_t *tok_seq; /* [n_tokens] */
@@ -147,6 +149,7 @@ bool cpu_is_chain(const ingle_instr *in, size_t n_left);
 ingle_status cpu_begin(ingle_backend *b, const ingle_batch *batch, ingle_error *err);
 ingle_status cpu_run_part(ingle_backend *b, size_t i_stretch, ingle_error *err);
 ingle_status cpu_end(ingle_backend *b, ingle_error *err);
+void cpu_times(const ingle_backend *b, ingle_step_times *times);
 ingle_status cpu_take(ingle_backend *b, ingle_val v, float *to, ingle_error *err);
 ingle_status cpu_put(ingle_backend *b, ingle_val v, const float *from, ingle_error *err);
 

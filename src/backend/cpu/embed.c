@@ -33,8 +33,8 @@ void cpu_pool(const worker *w, const ingle_instr *in)
     const ingle_batch *batch = w->b->batch;
     size_t width = w->b->program->plan.n_embd, from, to;
     if (batch->pooling == INGLE_POOLING_NONE) {
-        split(w, batch->n_rows, &from, &to);
-        for (size_t r = from; r < to; r++)
+        split(w, batch->n_rows - batch->n_logits, &from, &to);
+        for (size_t r = batch->n_logits + from; r < batch->n_logits + to; r++)
             memcpy(batch->rows[r].out, row(w, in->src[0], r), width * sizeof(float));
         return;
     }

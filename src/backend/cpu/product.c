@@ -227,11 +227,16 @@ static bool asks_more(const ingle_batch_row *row)
     return row->n_pick || row->n_ask || row->lse;
 }
 
-static void answer(const ingle_batch_row *row, const float *logits, size_t n_vocab)
+/* Logits of row r are there, but perhaps not with their owner. */
+static void answer(const worker *w, size_t r, const float *logits)
 {
+    const ingle_batch *batch = w->b->batch;
+    const ingle_batch_row *row = &batch->rows[r];
+    size_t n_vocab = w->b->program->plan.n_vocab;
     pick_best(row->pick, row->n_pick, row->mask, logits, n_vocab);
     for (size_t i = 0; i < row->n_ask; i++) row->asked[i] = logits[row->ask[i]];
     if (row->lse) *row->lse = log_sum(row->mask, logits, n_vocab);
+    if (batch->turn) batch->turn(batch->user, r, w->i);
 }
 
 /* One row goes to its owner at once. */
@@ -244,20 +249,21 @@ static void head_of_one(const worker *w, const ingle_instr *in, const ingle_acts
     float *logits = row->out ? row->out : w->b->logits;
     bool plain = in->head.scale == 1.0f && in->head.cap == 0.0f && plan->n_tokens == plan->n_vocab;
     multiply_all(w, in, 1, acts, logits, counter);
-    if (plain && !asks_more(row)) return;
+    bool more = asks_more(row) || w->b->batch->turn;
+    if (plain && !more) return;
     cpu_barrier(w);
     split(w, plan->n_vocab, &first, &end);
     finish_logits(w, in, logits + first, logits + first, first, end - first);
-    if (!asks_more(row)) return;
+    if (!more) return;
     cpu_barrier(w);
-    if (w->i == 0) answer(row, logits, plan->n_vocab);
+    if (w->i == 0) answer(w, 0, logits);
 }
 
 /* Logits of the wanted rows, some at a time, and each row to its owner. */
 void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter)
 {
     const ingle_batch *batch = w->b->batch;
-    size_t m = batch->n_rows, n_vocab = w->b->program->plan.n_vocab;
+    size_t m = batch->n_logits, n_vocab = w->b->program->plan.n_vocab;
     ingle_acts acts[3] = {{0}, {0}, {0}}, part[3];
     prepare(w, in, m, acts);
     if (m == 1) {
@@ -274,7 +280,7 @@ void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter)
             const ingle_batch_row *row = &batch->rows[at + r];
             float *src = w->b->logits + r * n_vocab, *dst = row->out ? row->out : src;
             finish_logits(w, in, dst, src, 0, n_vocab);
-            if (asks_more(row)) answer(row, dst, n_vocab);
+            answer(w, at + r, dst);
         }
         if (at + n < m) cpu_barrier(w);
     }

@@ -129,7 +129,7 @@ static double row_bytes(const ingle_plan *plan, const ingle_instr *in)
 
 static void add_costs(const ingle_backend *b, const ingle_instr *in, ingle_profile_row *row)
 {
-    double m = (double)rows_in(b->batch, in->domain);
+    double m = (double)rows_for(b->batch, in);
     if (!cpu_wants(b, in->when)) return;
     switch (ingle_op_table[in->op].cost) {
     case INGLE_COST_PRODUCT: {

@@ -124,7 +124,7 @@ static void one_row(const worker *w, const ingle_instr *in, size_t t)
 
 void cpu_rows(const worker *w, const ingle_instr *in)
 {
-    size_t from, to;
+    size_t from, to, first = first_row(w, in);
     split(w, n_rows(w, in), &from, &to);
-    for (size_t t = from; t < to; t++) one_row(w, in, t);
+    for (size_t t = from; t < to; t++) one_row(w, in, first + t);
 }

@@ -77,6 +77,19 @@ static void execute(const worker *w, const ingle_instr *in, const ingle_instr *q
     }
 }
 
+/* One thread notes when attention begins and ends, and when tokens are done with. */
+static void note_time(ingle_backend *b, const ingle_instr *in)
+{
+    double *now = in->domain != INGLE_TOKENS  ? &b->times.rows
+                  : in->op == INGLE_OP_ATTEND ? &b->times.attend
+                                              : &b->times.body;
+    if (now == b->timed) return;
+    double t = ingle_now();
+    if (b->timed) *b->timed += t - b->since;
+    b->timed = now;
+    b->since = t;
+}
+
 /* RoPE of my tokens. */
 static void find_angles(const worker *w)
 {
@@ -118,6 +131,7 @@ static void walk(void *arg, ingle_pool *pool, int i_thread, int n_threads)
             qkv = in++;
         }
         w.by_head = feeds_heads(b, i);
+        if (i_thread == 0) note_time(b, in);
         execute(&w, in, qkv, &counter[i]);
         if (!w.by_head) cpu_barrier(&w);
         if (w.clock) lap(w.clock, b->now->base + i);
@@ -165,9 +179,10 @@ static bool is_sound(const ingle_backend *b, const ingle_batch *batch)
     }
     for (size_t r = 0; r < batch->n_rows; r++) {
         if (batch->rows[r].token >= n_tokens) return false;
-        if (r && batch->rows[r].token <= batch->rows[r - 1].token) return false;
+        bool begins = !r || r == batch->n_logits;
+        if (!begins && batch->rows[r].token <= batch->rows[r - 1].token) return false;
     }
-    return n_tokens == batch->n_tokens;
+    return n_tokens == batch->n_tokens && batch->n_logits <= batch->n_rows;
 }
 
 /* No value of the step before is read by accident. */
@@ -204,6 +219,7 @@ ingle_status cpu_begin(ingle_backend *b, const ingle_batch *batch, ingle_error *
     b->batch = batch;
     b->single = true;
     b->has_angles = false;
+    b->times = (ingle_step_times){0};
     change_tables(b, batch);
     for (size_t s = 0; s < batch->n_seqs; s++) {
         const ingle_batch_seq *seq = &batch->seqs[s];
@@ -256,10 +272,17 @@ ingle_status cpu_run_part(ingle_backend *b, size_t i_stretch, ingle_error *err)
     }
     for (int i = 0; i < CPU_DUES; i++)
         for (size_t h = 0; h < b->at.n_heads[i]; h++) atomic_init(&b->heads[i][h].next, 0);
+    b->timed = NULL;
     b->n_running = ingle_pool_run(b->pool, walk, b);
+    if (b->timed) *b->timed += ingle_now() - b->since;
     b->has_angles = true;
     if (b->profile.on) cpu_profile_add(b, begun);
     return INGLE_OK;
+}
+
+void cpu_times(const ingle_backend *b, ingle_step_times *times)
+{
+    *times = b->times;
 }
 
 ingle_status cpu_end(ingle_backend *b, ingle_error *err)

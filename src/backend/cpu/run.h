@@ -34,9 +34,24 @@ static inline size_t rows_in(const ingle_batch *batch, ingle_domain domain)
     return batch->n_texts;
 }
 
+/* How many rows the instruction works on, and the first of them: of wanted rows those of its
+ * runs. */
+static inline size_t rows_for(const ingle_batch *batch, const ingle_instr *in)
+{
+    if (in->domain != INGLE_ROWS || in->when == INGLE_WHEN_ALWAYS)
+        return rows_in(batch, in->domain);
+    return in->when == INGLE_WHEN_LOGITS ? batch->n_logits : batch->n_rows - batch->n_logits;
+}
+
 static inline size_t n_rows(const worker *w, const ingle_instr *in)
 {
-    return rows_in(w->b->batch, in->domain);
+    return rows_for(w->b->batch, in);
+}
+
+static inline size_t first_row(const worker *w, const ingle_instr *in)
+{
+    bool hidden = in->when != INGLE_WHEN_ALWAYS && in->when != INGLE_WHEN_LOGITS;
+    return in->domain == INGLE_ROWS && hidden ? w->b->batch->n_logits : 0;
 }
 
 /* The token that row r of the instruction's values belongs to. */
@@ -90,18 +105,20 @@ static inline void cpu_barrier(const worker *w)
     if (w->clock) w->clock->wait += ingle_now() - before;
 }
 
-/* Whether the run is one that an instruction is for. */
+/* Whether the batch has rows that an instruction is for. */
 static inline bool cpu_wants(const ingle_backend *b, ingle_when when)
 {
-    ingle_pooling pooling = b->batch->pooling;
+    const ingle_batch *batch = b->batch;
+    ingle_pooling pooling = batch->pooling;
+    bool hidden = batch->n_rows > batch->n_logits;
     switch (when) {
     case INGLE_WHEN_ALWAYS: break;
-    case INGLE_WHEN_LOGITS: return pooling == INGLE_POOLING_AUTO;
-    case INGLE_WHEN_EMBED: return pooling != INGLE_POOLING_AUTO;
+    case INGLE_WHEN_LOGITS: return batch->n_logits > 0;
+    case INGLE_WHEN_EMBED: return hidden;
     case INGLE_WHEN_VECTOR:
-        return pooling == INGLE_POOLING_MEAN || pooling == INGLE_POOLING_CLS ||
-               pooling == INGLE_POOLING_LAST;
-    case INGLE_WHEN_RANK: return pooling == INGLE_POOLING_RANK;
+        return hidden && (pooling == INGLE_POOLING_MEAN || pooling == INGLE_POOLING_CLS ||
+                          pooling == INGLE_POOLING_LAST);
+    case INGLE_WHEN_RANK: return hidden && pooling == INGLE_POOLING_RANK;
     }
     return true;
 }
