@@ -1,14 +1,9 @@
 /* decode.c - reads blocks: bytes -> plain numbers (ingle_plain) -> floats.
- * Owns       the value tables of IQ4 and MXFP4.
- * Depends on quant/quant.h.
+ * Depends on quant/decode.h.
  * Invariant  floats are computed in the order the format's own tools use, so that decoded weights
  *            are theirs bit for bit: (d * sc) * w - (dmin * mn), d * w, d * w + m, each operation
  *            rounded, nothing contracted to fma. */
 #include "quant/decode.h"
-
-const int8_t ingle_iq4nl_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                       1,    13,   25,  38,  53,  69,  89,  113};
-const int8_t ingle_mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 /* ---- floats ---- */
 

@@ -16,24 +16,25 @@
  * holds, per row, bytes 32g+4i .. 32g+4i+3 of qs: low nibbles are k = 64g+4i.., high nibbles k =
  * 64g+32+4i...
  *
- * ARITHMETIC (one definition, obeyed bit for bit by every kernel at every ISA level, save one pair of
- * level and type; y is the quantised activation, dy its scale, s its block's sum, z the zero point; f
- * starts at 0, blocks ascend).
+ * ARITHMETIC (one definition, obeyed bit for bit by every kernel at every ISA level, save one pair
+ * of level and type; y is the quantised activation, dy its scale, s its block's sum, z the zero
+ * point; f starts at 0, blocks ascend).
  *
  *   class F  F32 F16 BF16; activations stay f32
  *       per weight           f = fmaf(w[k], x[k], f)
- *       BF16 at the level AVX512BF16, which runs only where it is asked for: activations are rounded
- *       to bf16, nearest even, and in place of the step above
+ *       BF16 at the level AVX512BF16, which runs only where it is asked for: activations are
+ *       rounded to bf16, nearest even, and in place of the step above
  *       per pair, k even     f = fmaf(w[k+1], x[k+1], f), then f = fmaf(w[k], x[k], f)
- *       Subnormal w and x count as 0, an f that would be subnormal after rounding is 0; signs stay. A
- *       row of odd length goes on with one more w and x of 0.
+ *       Subnormal w and x count as 0, an f that would be subnormal after rounding is 0; signs stay.
+ *       A row of odd length goes on with one more w and x of 0.
  *   class B  Q8_0 Q4_0 Q5_0 IQ4_NL MXFP4 Q4_1 Q5_1 Q1_0 Q2_0 NVFP4; activations in blocks of 32:
  *            y int8, dy s f32
  *       per run              f = fmaf((float)sum_k (w-z)[k]*y[k], d*dy, f)
  *       then, if min m       f = fmaf(m, s, f)
  *       A run is 32 weights, with NVFP4 16: a whole block, or one of several that make a block of
  *       Q1_0 (four, of one d), Q2_0 (two, of one d) or NVFP4 (four, each with its own d).
- *   class K  Q2_K .. Q6_K, IQ1_* to IQ3_*, IQ4_XS, IQ2_K .. IQ6_K, IQ4_KS IQ5_KS, TQ1_0 TQ2_0 (whose
+ *   class K  Q2_K .. Q6_K, IQ1_* to IQ3_*, IQ4_XS, IQ2_K .. IQ6_K, IQ4_KS IQ5_KS, TQ1_0 TQ2_0
+ *   (whose
  *            sc are 1); activations in blocks of 256: y int8, dy f32
  *       per block            f = fmaf((float)sum_s sc[s] * sum_{k in s} (w-z)[k]*y[k], d*dy, f)
  *       then, if min         f = fmaf((float)sum_s m[s] * sum_{k in s} y[k], -(dmin*dy), f)
@@ -43,9 +44,9 @@
  *
  *   Activations: scale = 127/amax, u = x*scale, y = rint(u) to nearest even, which lies within
  *   +-127. Class K: dy = amax/127. Class B: dy = round11(amax/127) and s = round11((amax/127) *
- *   (float)sum y), where ingle_round11() keeps 11 significant bits: the scale and sum that llama.cpp
- *   keeps as f16 in its Q8_0 and Q8_1 blocks, but with f32's exponents. dy is normal; s is 0 or no
- *   smaller than dy, and infinite where it would pass FLT_MAX.
+ *   (float)sum y), where ingle_round11() keeps 11 significant bits: the scale and sum that
+ *   llama.cpp keeps as f16 in its Q8_0 and Q8_1 blocks, but with f32's exponents. dy is normal; s
+ *   is 0 or no smaller than dy, and infinite where it would pass FLT_MAX.
  *   An amax below INGLE_ACT_TINY counts as 0 (127/amax would overflow, dy be subnormal) and gives
  *   dy = s = 0, y = 0. A non-finite x makes its block's dy and s NaN and y 0, so that NaN reaches
  *   the output instead of undefined conversions. Which NaN is not promised. */
@@ -131,7 +132,8 @@ typedef struct ingle_packed {
     const uint8_t *next;
 } ingle_packed;
 
-/* Fills everything but data and rows. False if n_cols is not a multiple of the block or sizes wrap. */
+/* Fills everything but data and rows. False if n_cols is not a multiple of the block or sizes
+ * wrap. */
 bool ingle_packed_init(ingle_packed *p, ingle_type type, size_t n_rows, size_t n_cols);
 /* Bytes of all panels. */
 size_t ingle_packed_bytes(const ingle_packed *p);
@@ -172,6 +174,8 @@ static inline float ingle_round11(float f)
     v.u = (v.u + 0xfff + (v.u >> 13 & 1)) & ~UINT32_C(0x1fff);
     return v.f;
 }
+
+/* What indices stand for (values.c). */
 extern const int8_t ingle_iq4nl_values[16];
 extern const int8_t ingle_mxfp4_values[16]; /* doubled: 0 1 2 3 4 6 8 12 0 -1 .. */
 /* 2^(e-128), the MXFP4 scale of the doubled values; for 255 too. */
@@ -187,10 +191,10 @@ extern const int8_t ingle_iq2_values[16], ingle_iq1_values[16];
 /* Four weights an entry, as bytes. */
 extern const uint32_t ingle_grid_iq3xxs[256], ingle_grid_iq3s[512];
 
-/* The same for lookups of bytes (books.c), [0]: the first half of an entry's weights, [1]: the second.
- * IQ1 and IQ2: the indices of four weights, two bits each, the first lowest. IQ3: those of two
- * weights, a nibble each. The second halves of IQ1: entries 16i .. 16i + [0][i] have [1][i], the rest
- * to 16i + 15 have [2][i]. */
+/* The same for lookups of bytes (books.c), [0]: the first half of an entry's weights, [1]: the
+ * second. IQ1 and IQ2: the indices of four weights, two bits each, the first lowest. IQ3: those of
+ * two weights, a nibble each. The second halves of IQ1: entries 16i .. 16i + [0][i] have [1][i],
+ * the rest to 16i + 15 have [2][i]. */
 extern const uint8_t ingle_book_iq2xxs[2][256], ingle_book_iq2xs[2][512], ingle_book_iq2s[2][1024];
 extern const uint8_t ingle_book_iq3xxs[2][256], ingle_book_iq3s[2][512];
 extern const uint8_t ingle_book_iq1s[2048], ingle_book_iq1s_high[3][128];
