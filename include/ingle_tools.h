@@ -42,7 +42,7 @@ INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, si
 /* Bytes that one home of the plan takes, which is a device or this host. */
 typedef struct ingle_home_memory {
     size_t size;
-    const char *name; /* "cpu" */
+    const char *name;                                  /* "cpu" */
     size_t weights, kv, state, scratch, total, mapped; /* as in ingle_memory; of this home */
 } ingle_home_memory;
 /* Of home i, from 0, of an engine with these options; INGLE_ENOTFOUND after the last. What belongs to no
@@ -68,7 +68,7 @@ INGLE_API ingle_status ingle_engine_limits(ingle_engine *engine, ingle_limits *l
 typedef struct ingle_cost {
     size_t size;
     double matmul_macs; /* multiply-accumulates per prompt token */
-    double head_macs;   /* once per wanted row: the output head, and all behind the last layer that
+    double head_macs;   /* once per wanted row: the output head, and all after the last layer that
                          * keeps anything of a token */
     double matmul_float_macs, head_float_macs; /* the part of them with F32, F16 and BF16 weights */
     double attend_macs;  /* of attention per prompt token, per position attended to */

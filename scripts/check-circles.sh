@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # No circles of files: where one .c file of a folder uses what another one defines, directly or
 # through further files of the folder, the other does not use it in turn.
-#   scripts/check-circles.sh BUILD [FOLDER...]   reads the object files of that build
+#   scripts/check-circles.sh BUILD [FOLDER...]   reads the object files of that build; of all of src/
+#                                                where no folder is named
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=$1
 shift
-[ $# -gt 0 ] || set -- base gguf kern text sample cli # in the end all folders of src/
+if [ $# -eq 0 ]; then # each with its subfolders, which are folders of their own
+    for folder in src/*/; do set -- "$@" "$(basename "$folder")"; done
+fi
 
 # "FILE defines SYMBOL" and "FILE uses SYMBOL", a line each.
 symbols() {

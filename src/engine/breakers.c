@@ -113,8 +113,8 @@ void ingle_breakers_free(ingle_breaker_list *list)
 
 /* ---- the sampler's door ---- */
 
-/* The caller's biases, and a ban of every token that the file suppresses, in *biases. A bias of what is no
- * token of the vocabulary is refused. */
+/* The caller's biases, and a ban of every token that the file suppresses, in *biases. A bias of
+ * what is no token of the vocabulary is refused. */
 static ingle_status add_suppressed(ingle_sampler_options *o, const ingle_vocab *v,
                                    ingle_logit_bias **biases, ingle_error *err)
 {

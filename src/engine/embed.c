@@ -1,5 +1,5 @@
-/* embed.c - texts to vectors: a text is a job like any other, whose rows are hidden states; the backend
- * pools them, and the session forgets the text's positions at once. */
+/* embed.c - texts to vectors: a text is a job like any other, whose rows are hidden states; the
+ * backend pools them, and the session forgets the text's positions at once. */
 #include "engine/engine.h"
 
 #include "base/options.h"
@@ -20,43 +20,6 @@ const char *ingle_pooling_name(ingle_pooling pooling)
     static const char *const names[] = {"auto", "none", "mean", "cls", "last", "rank"};
     return (unsigned)pooling < sizeof names / sizeof names[0] ? names[pooling] : NULL;
 }
-
-/* What the rows of a text are for: a rank is made of one of them or of the mean. */
-static ingle_pooling rows_of(const ingle_model *m, ingle_pooling pooling)
-{
-    static const ingle_pooling ranks[] = {[INGLE_RANK_FIRST] = INGLE_POOLING_CLS,
-                                          [INGLE_RANK_MEAN] = INGLE_POOLING_MEAN,
-                                          [INGLE_RANK_LAST] = INGLE_POOLING_LAST};
-    return pooling == INGLE_POOLING_RANK ? ranks[m->family->rank] : pooling;
-}
-
-/* Whether token i of n gives a row. */
-static bool wanted(ingle_pooling rows, size_t i, size_t n)
-{
-    return rows == INGLE_POOLING_CLS ? i == 0 : rows == INGLE_POOLING_LAST ? i == n - 1 : true;
-}
-
-void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, size_t first,
-                       size_t n)
-{
-    const ingle_job *job = &s->job;
-    ingle_pooling rows = rows_of(e->model, job->pooling);
-    ingle_batch_text text = {.first_row = batch->n_rows,
-                             .n = job->n,
-                             .ends = rows == INGLE_POOLING_CLS || job->done + n == job->n,
-                             .out = job->fresh};
-    if (rows == INGLE_POOLING_MEAN) text.sum = job->fresh + job->n_vector;
-    for (size_t t = 0; t < n; t++) {
-        if (!wanted(rows, job->done + t, job->n)) continue;
-        float *out =
-            rows == INGLE_POOLING_NONE ? job->fresh + (job->done + t) * job->n_vector : NULL;
-        e->rows[batch->n_rows++] = (ingle_batch_row){.token = (uint32_t)(first + t), .out = out};
-    }
-    text.n_rows = batch->n_rows - text.first_row;
-    if (text.n_rows && rows != INGLE_POOLING_NONE) e->texts[batch->n_texts++] = text;
-}
-
-/* ---- the call ---- */
 
 static ingle_status check_pooling(const ingle_model *m, ingle_pooling *pooling, ingle_error *err)
 {

@@ -1,9 +1,14 @@
 /* engine.h - the engine from inside: sessions, their jobs, and the one lock over both.
- * engine.c opens, closes and steps; session.c holds timelines; generate.c is the blocking
- * generation. Owns       the backend, the page pool, the batch arrays. Depends on
- * backend/backend.h, sample/sample.h, text/text.h. Invariant  of a session: tokens held ==
- * positions filled (but what n_live says), at every moment the lock is free. Everything below is guarded by engine->lock,
- * but the backend runs without it: while `driving`, its inputs are left alone. */
+ * Owns       the backend, the page pools, the batch arrays.
+ * Depends on backend/backend.h, sample/sample.h, text/text.h.
+ * Invariant  of a session: tokens held == positions filled (but what n_live says), at every moment
+ *            the lock is free.
+ *
+ * Everything below is guarded by engine->lock, but the backend runs without it: while `driving`,
+ * its inputs are left alone. Each file calls only those before it: pages.c, slots.c, states.c,
+ * window.c, step.c (the queue, and one batch of it), engine.c (opens, closes, answers questions),
+ * session.c (timelines), embed.c (texts to vectors), generate.c (the blocking generation),
+ * warm_up.c, profile.c, breakers.c. */
 #ifndef INGLE_ENGINE_ENGINE_H
 #define INGLE_ENGINE_ENGINE_H
 
@@ -25,7 +30,7 @@ typedef struct ingle_job {
     ingle_rows rows;
     size_t n_rows, before; /* rows of logits it will leave; positions filled before it */
     float *fresh; /* a larger array for the logits, until the job is queued; the vectors of a text,
-                   * behind them [n_embd] for sums, until its call has succeeded */
+                   * after them [n_embd] for sums, until its call has succeeded */
     size_t n_vectors, n_vector;
     size_t n_first;        /* tokens of the first segment; 0: all */
     ingle_pooling pooling; /* not AUTO: a text to embed */
@@ -46,9 +51,9 @@ struct ingle_session {
     uint32_t *pages; /* [n_ctx / 32] */
     size_t n_pages;
     ingle_window window; /* of windowed layers */
-    /* Positions that what the backend holds covers. Without recurrent and windowed layers all, n; with
-     * them perhaps fewer after a session was cut back: the tokens between are computed again with the
-     * next job. */
+    /* Positions that what the backend holds covers. Without recurrent and windowed layers all, n;
+     * with them perhaps fewer after a session was cut back: the tokens between are computed again
+     * with the next job. */
     size_t n_live;
     bool has_states;
     uint32_t states_id; /* from the engine's pool */
@@ -96,8 +101,8 @@ void ingle_engine_drop(ingle_engine *e); /* one owner less */
 ingle_status ingle_session_enter(ingle_session *s, ingle_error *err);
 void ingle_session_leave(ingle_session *s);
 
-/* The same around a question about results: they are not there for the asking while a call is making
- * them, nor once the engine is closed, whose closing may have ended a call half-way. */
+/* The same around a question about results: they are not there for the asking while a call is
+ * making them, nor once the engine is closed, whose closing may have ended a call half-way. */
 ingle_status ingle_session_ask(const ingle_session *s, ingle_error *err);
 void ingle_session_asked(const ingle_session *s);
 
@@ -110,8 +115,9 @@ void ingle_session_rewind(ingle_session *s, size_t n);
 ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
                                ingle_error *err);
 
-/* A call over sessions of one engine. They enter, each is prepared, all run in the same steps; at the
- * end each holds what its job made, or after a failure, wherever it was, what it held before. */
+/* A call over sessions of one engine. They enter, each is prepared, all run in the same steps; at
+ * the end each holds what its job made, or after a failure, wherever it was, what it held
+ * before. */
 typedef struct ingle_call {
     ingle_session *first, *last;
     size_t n;
@@ -121,18 +127,14 @@ ingle_status ingle_call_enter(ingle_call *call, ingle_session *s, ingle_error *e
 ingle_status ingle_call_run(ingle_call *call, ingle_error *err);
 void ingle_call_end(ingle_call *call, ingle_status st);
 
-/* embed.c, with the lock held: the rows that tokens done .. done + n - 1 of a text give to the batch,
- * the first of which is token `first` of the batch. */
-void ingle_embed_enter(ingle_engine *e, ingle_batch *batch, ingle_session *s, size_t first,
-                       size_t n);
-
-/* With the lock held: runs one batch if there is work; returns tokens computed. Lets the lock go
- * while the backend runs. */
-size_t ingle_engine_drive(ingle_engine *e);
-
-/* With the lock held: its job leaves the queue. */
+/* step.c, with the lock held. A session's job goes to the end of the queue; a job leaves the
+ * queue. */
+void ingle_engine_enqueue(ingle_engine *e, ingle_session *s);
 void ingle_engine_unqueue(ingle_engine *e, ingle_session *s);
-/* With the lock held: INGLE_EDEVICE if the backend failed for good. */
+/* Runs one batch if there is work; returns tokens computed. Lets the lock go while the backend
+ * runs. */
+size_t ingle_engine_drive(ingle_engine *e);
+/* INGLE_EDEVICE if the backend failed for good. */
 ingle_status ingle_engine_lost(const ingle_engine *e, ingle_error *err);
 
 #endif

@@ -81,8 +81,8 @@ static bool emit(generation *g, const ingle_event *event)
 
 /* ---- log-probabilities ---- */
 
-/* The n best of logits, best first, as log-probabilities; the lower id wins a tie. Returns how many of
- * them can be drawn at all. */
+/* The n best of logits, best first, as log-probabilities; the lower id wins a tie. Returns how many
+ * of them can be drawn at all. */
 static size_t top_logprobs(const float *logits, size_t n_vocab, double log_sum, ingle_top *top,
                            size_t n)
 {
@@ -152,7 +152,8 @@ static ingle_status matched_piece(generation *g, int32_t token, size_t *len, ing
     return INGLE_OK;
 }
 
-/* What of n bytes from position `at` of the stream may be shown, as whole characters, in g->text. */
+/* What of n bytes from position `at` of the stream may be shown, as whole characters, in
+ * g->text. */
 static size_t assemble(generation *g, const char *bytes, size_t n, size_t at, bool last)
 {
     size_t len = 0, done = 0, h = 0;
@@ -320,8 +321,8 @@ static ingle_status check(const ingle_session *s, const ingle_sampler *sampler,
     return INGLE_OK;
 }
 
-/* Suppressed tokens are never drawn (the sampler may not know the model), nor are end tokens while they
- * are ignored. */
+/* Suppressed tokens are never drawn (the sampler may not know the model), nor are end tokens while
+ * they are ignored. */
 static ingle_status ban_tokens(generation *g, ingle_error *err)
 {
     ingle_vocab_info v;

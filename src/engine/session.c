@@ -149,8 +149,8 @@ static ingle_status reserve_rows(const ingle_session *s, size_t n_rows, float **
                   : ingle_fail(err, INGLE_ENOMEM, "no memory for %zu rows of logits", n_rows);
 }
 
-/* Pages for n more positions. The first *n_used of the new ones were somebody's before: the first step
- * clears them. The others are zero already. */
+/* Pages for n more positions. The first *n_used of the new ones were somebody's before: the first
+ * step clears them. The others are zero already. */
 static ingle_status reserve_pages(ingle_session *s, size_t n, size_t *n_used, ingle_error *err)
 {
     ingle_engine *e = s->engine;
@@ -194,17 +194,8 @@ static ingle_status reserve_states(ingle_session *s, ingle_error *err)
     return INGLE_OK;
 }
 
-static void enqueue(ingle_engine *e, ingle_session *s)
-{
-    ingle_session **at = &e->queue;
-    while (*at) at = &(*at)->next;
-    *at = s;
-    s->next = NULL;
-    s->job.queued = true;
-}
-
-/* Steps, or waits for whoever is stepping, until the job is done or its step has failed. The lock is
- * held. */
+/* Steps, or waits for whoever is stepping, until the job is done or its step has failed. The lock
+ * is held. */
 static ingle_status finish(ingle_session *s, ingle_error *err)
 {
     ingle_engine *e = s->engine;
@@ -267,7 +258,7 @@ static void submit(ingle_session *s)
         s->job.fresh = NULL;
     }
     if (s->job.n > 1) ingle_window_begin(&s->window, s->n);
-    enqueue(s->engine, s);
+    ingle_engine_enqueue(s->engine, s);
 }
 
 /* A prepared job's end, also of one that was never submitted; the lock is held. */

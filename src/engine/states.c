@@ -22,20 +22,20 @@ size_t ingle_states_rewind(ingle_states *s, size_t n_live, size_t n)
     return n_live;
 }
 
-/* The checkpoint that will be missed least: without it, going back just past the one behind it means
- * to compute from the one before it; least times as much, that is (states.h). */
+/* The checkpoint that will be missed least: without it, going back just past the one after it
+ * means to compute from the one before it; least times as much, that is (states.h). */
 static size_t least(const ingle_states *s, size_t n_live)
 {
     size_t best = 1;
     uint64_t best_far = 0, best_near = 1;
     for (size_t i = 1; i < INGLE_STATE_SLOTS; i++) {
-        size_t before = 0, behind = n_live;
+        size_t before = 0, after = n_live;
         if (!s->at[i]) return i;
         for (size_t k = 1; k < INGLE_STATE_SLOTS; k++) {
             if (s->at[k] < s->at[i] && s->at[k] > before) before = s->at[k];
-            if (s->at[k] > s->at[i] && s->at[k] < behind) behind = s->at[k];
+            if (s->at[k] > s->at[i] && s->at[k] < after) after = s->at[k];
         }
-        uint64_t far = n_live - before, near = n_live - behind + INGLE_STATE_NEAR;
+        uint64_t far = n_live - before, near = n_live - after + INGLE_STATE_NEAR;
         if (i == 1 || far * best_near < best_far * near) best = i, best_far = far, best_near = near;
     }
     return best;

@@ -4,17 +4,17 @@
  * Depends on base/mem.h. Knows no model, no token.
  * Invariant  slot 0 is live: every batch moves it on. The others are checkpoints, copies of it at
  *            positions before it, or empty. A session that is cut back goes on from the latest one
- *            that is left and computes the tokens behind it again, which gives the same bits.
+ *            that is left and computes the tokens after it again, which gives the same bits.
  *
  * What going back costs. A session of n positions, never cut, that goes back by b computes at most
  *     max(b + EVERY + the largest batch, (n^2 / 1280)^(1/5) (b + NEAR))
  * positions again: 7 times b + NEAR at 4,096, 9 times at 8,192, 27 times at 131,072; measured, 4.4,
- * 5.5 and 18.3. Let d1 < .. < d5 be how far the checkpoints lie back when one has to go for that at d0 = 0,
- * and d6 = n. Without number i the dearest way back between its neighbours is d[i+1], for going back
- * by more than d[i-1]: times r[i] = d[i+1] / (d[i-1] + NEAR). The five r[i] multiply to less than
- * d5 d6 / (NEAR (d1 + NEAR)), at most n^2 / 1280, so the least is at most its fifth root, and that
- * one goes. Later d[i+1] and d[i-1] grow by the same, which only lowers r. After a cut b counts from
- * the furthest position there was. */
+ * 5.5 and 18.3. Let d1 < .. < d5 be how far the checkpoints lie back when one has to go for that at
+ * d0 = 0, and d6 = n. Without number i the dearest way back between its neighbours is d[i+1], for
+ * going back by more than d[i-1]: times r[i] = d[i+1] / (d[i-1] + NEAR). The five r[i] multiply to
+ * less than d5 d6 / (NEAR (d1 + NEAR)), at most n^2 / 1280, so the least is at most its fifth root,
+ * and that one goes. Later d[i+1] and d[i-1] grow by the same, which only lowers r. After a cut b
+ * counts from the furthest position there was. */
 #ifndef INGLE_ENGINE_STATES_H
 #define INGLE_ENGINE_STATES_H
 

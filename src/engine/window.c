@@ -53,7 +53,7 @@ size_t ingle_window_first(const ingle_window *w, size_t pos)
 }
 
 /* Whether page p is seen from `mark`, or from up to a page before it: who answers a prompt again
- * comes back to its last token, not behind it. */
+ * comes back to its last token, not after it. */
 static bool seen_from(const ingle_window *w, size_t mark, size_t p)
 {
     size_t from = mark > INGLE_PAGE ? mark - INGLE_PAGE : 0;

@@ -16,7 +16,7 @@ typedef struct ingle_window {
     uint32_t *spare; /* [most] */
     size_t n_table, n_spare, n_own, most;
     size_t begin,
-        end; /* positions before and behind the last prompt; while it is computed 0 for its end */
+        end; /* positions before and after the last prompt; while it is computed 0 for its end */
 } ingle_window;
 
 /* Pages that a session needs at most: a batch and what its first token sees, and what is seen from
@@ -29,14 +29,15 @@ size_t ingle_window_want(const ingle_window *w, size_t n);
 /* The first page that positions from pos on see. */
 size_t ingle_window_first(const ingle_window *w, size_t pos);
 /* Makes room for positions of page p: false if it is there, else *id is a page that has to be
- * cleared. Pages of a batch are placed in order. Cannot fail: session.c has seen to it that there are enough. */
+ * cleared. Pages of a batch are placed in order. Cannot fail: session.c has seen to it that there
+ * are enough. */
 bool ingle_window_place(ingle_window *w, size_t p, uint32_t *id);
-/* A prompt's next tokens stand at positions from n on: a prompt that follows one at once goes on with
- * it. Behind the last of them n positions are there. */
+/* A prompt's next tokens stand at positions from n on: a prompt that follows one at once goes on
+ * with it. After the last of them n positions are there. */
 void ingle_window_begin(ingle_window *w, size_t n);
 void ingle_window_end(ingle_window *w, size_t n);
-/* Positions from n on are gone, and only `live` of those before are there. Returns how many can be gone
- * on from: live if all that the next one sees is there. */
+/* Positions from n on are gone, and only `live` of those before are there. Returns how many can be
+ * gone on from: live if all that the next one sees is there. */
 size_t ingle_window_rewind(ingle_window *w, size_t n, size_t live);
 
 #endif
