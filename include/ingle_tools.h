@@ -1,6 +1,6 @@
-/* ingle_tools.h - what programs that measure and inspect need beyond ingle.h: the plan, the families, the
- * limits of the machine, where the time of steps goes. Everything ingle.h says of all its calls holds
- * here.
+/* ingle_tools.h - what programs that measure and inspect need beyond ingle.h: the plan, the
+ * families, the limits of the machine, where the time of steps goes. Everything ingle.h says of all
+ * its calls holds here.
  */
 #ifndef INGLE_TOOLS_H
 #define INGLE_TOOLS_H
@@ -39,14 +39,18 @@ INGLE_API ingle_status ingle_family_get(size_t i, const char **name, char *featu
 INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, size_t cap,
                                         size_t *len, ingle_error *err);
 
-/* Bytes that one home of the plan takes, which is a device or this host. */
+/* Bytes that one home of the plan takes, which is a device or this host. The name is good as long
+ * as the model is open. */
 typedef struct ingle_home_memory {
     size_t size;
     const char *name;                                  /* "cpu" */
-    size_t weights, kv, state, scratch, total, mapped; /* as in ingle_memory; of this home */
+    size_t weights, kv, state, scratch, total; /* as in ingle_memory, of this home */
+    size_t mapped;
 } ingle_home_memory;
-/* Of home i, from 0, of an engine with these options; INGLE_ENOTFOUND after the last. What belongs to no
- * home, the vocabulary and what sessions keep, is in ingle_model_memory() alone. */
+/* Of home i, from 0, of an engine with these options (NULL: the defaults); INGLE_ENOTFOUND after
+ * the last. What belongs to no home, the vocabulary and what sessions keep, is in
+ * ingle_model_memory() alone. INGLE_EINVAL as there: options out of range, a model that was opened
+ * without its plan. */
 INGLE_API ingle_status ingle_model_home_memory(const ingle_model *model,
                                                const ingle_engine_options *opt, size_t i,
                                                ingle_home_memory *mem, ingle_error *err);

@@ -25,7 +25,8 @@ static const arg_option ROWS[] = {
      "every tensor by name (default: a line per type)"},
     {"--plan", NULL, ARG_FLAG, AT(plan), 0, 0, NULL, "the plan: the instructions of one step"},
     {"--memory", NULL, ARG_FLAG, AT(memory), 0, 0, NULL,
-     "exact bytes an engine would take with the context, batch, threads and KV type given"},
+     "exact bytes an engine would take with the context, batch, threads and KV type given; in all, "
+     "and on each home, which is a device or this host"},
     {"--families", NULL, ARG_FLAG, AT(families), 0, 0, NULL,
      "every family this build runs, with its features; no model is read"},
     {"--json", NULL, ARG_FLAG, AT(json), 0, 0, NULL, "one JSON object, arrays in full"},
@@ -198,6 +199,54 @@ static void print_component(const char *name, size_t bytes)
     printf("  %-8s %15zu bytes  %12s\n", name, bytes, size);
 }
 
+static ingle_status json_homes(const open_handles *h, const ingle_engine_options *engine,
+                               ingle_error *err)
+{
+    ingle_home_memory home = {.size = sizeof home};
+    ingle_status status;
+    fputs(",\"homes\":[", stdout);
+    for (size_t i = 0; !(status = ingle_model_home_memory(h->model, engine, i, &home, err)); i++) {
+        fputs(i ? ",{\"name\":" : "{\"name\":", stdout);
+        out_json_string(home.name, strlen(home.name));
+        printf(",\"weights\":%zu,\"kv\":%zu,\"state\":%zu,\"scratch\":%zu,\"total\":%zu,"
+               "\"mapped\":%zu}",
+               home.weights, home.kv, home.state, home.scratch, home.total, home.mapped);
+    }
+    putchar(']');
+    return status == INGLE_ENOTFOUND ? INGLE_OK : status;
+}
+
+static void print_cell(size_t bytes)
+{
+    char size[32];
+    out_format_bytes((double)bytes, size, sizeof size);
+    printf(" %11s", size);
+}
+
+/* A line per home. */
+static ingle_status print_homes(const open_handles *h, const ingle_engine_options *engine,
+                                bool state, bool mapped, ingle_error *err)
+{
+    ingle_home_memory home = {.size = sizeof home};
+    ingle_status status;
+    printf("\n%-8s %11s %11s", "Homes", "weights", "kv");
+    if (state) printf(" %11s", "state");
+    printf(" %11s %11s", "scratch", "total");
+    puts(mapped ? "      mapped" : "");
+    for (size_t i = 0; !(status = ingle_model_home_memory(h->model, engine, i, &home, err)); i++) {
+        fputs("  ", stdout);
+        out_plain(home.name, 6);
+        print_cell(home.weights);
+        print_cell(home.kv);
+        if (state) print_cell(home.state);
+        print_cell(home.scratch);
+        print_cell(home.total);
+        if (mapped) print_cell(home.mapped);
+        putchar('\n');
+    }
+    return status == INGLE_ENOTFOUND ? INGLE_OK : status;
+}
+
 static ingle_status print_memory(const open_handles *h, const inspect_options *opt,
                                  ingle_error *err)
 {
@@ -209,8 +258,10 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
     if (opt->json) {
         printf(
             ",\"memory\":{\"weights\":%zu,\"vocab\":%zu,\"kv\":%zu,\"state\":%zu,\"scratch\":%zu,"
-            "\"total\":%zu,\"mapped\":%zu}",
+            "\"total\":%zu,\"mapped\":%zu",
             mem.weights, mem.vocab, mem.kv, mem.state, mem.scratch, mem.total, mem.mapped);
+        status = json_homes(h, &engine, err);
+        putchar('}');
         return status;
     }
     printf("\nMemory\n");
@@ -220,8 +271,9 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
     if (mem.state) print_component("state", mem.state);
     print_component("scratch", mem.scratch);
     print_component("total", mem.total);
-    if (opt->open.in_place || mem.mapped) print_component("mapped", mem.mapped);
-    return status;
+    bool mapped = opt->open.in_place || mem.mapped;
+    if (mapped) print_component("mapped", mem.mapped);
+    return print_homes(h, &engine, mem.state > 0, mapped, err);
 }
 
 /* ---- the verb -------------------------------------------------------------------------------- */

@@ -113,7 +113,8 @@ ingle_status ingle_model_home_memory(const ingle_model *model, const ingle_engin
     ingle_status st = ingle_result_check(mem, sizeof own, "ingle_home_memory", err);
     if (!st) st = reckon(model, opt, &b, err);
     if (!st && i >= model->placement.n_homes)
-        st = ingle_fail(err, INGLE_ENOTFOUND, "the plan has %zu homes", model->placement.n_homes);
+        st = ingle_fail(err, INGLE_ENOTFOUND, "home %zu: the plan has %zu home%s", i,
+                        model->placement.n_homes, model->placement.n_homes > 1 ? "s" : "");
     if (!st) st = home_memory(model, &b, i, &own, err);
     if (!st) ingle_result_give(mem, &own, sizeof own);
     return st;

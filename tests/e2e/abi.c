@@ -1,5 +1,5 @@
-/* abi.c - a caller built against another version of ingle.h: e2e_abi.sh compiles it with structs that lack
- * their last members, or have some more, and links it to the library as it is.
+/* abi.c - a caller built against another version of ingle.h: e2e_abi.sh compiles it with structs
+ * that lack their last members, or have some more, and links it to the library as it is.
  * Usage: abi MODEL older|newer. Prints what went wrong; exits with 1 then. */
 #include <ingle.h>
 #include <ingle_tools.h>
@@ -62,6 +62,7 @@ static void run_older(const char *path)
     GUARDED(ingle_token_info, token);
     GUARDED(ingle_engine_info, chosen);
     GUARDED(ingle_memory, memory);
+    GUARDED(ingle_home_memory, home);
     GUARDED(ingle_generate_result, result);
     GUARDED(ingle_family_info, family);
     GUARDED(ingle_limits, limits);
@@ -86,6 +87,8 @@ static void run_older(const char *path)
     check("token", !ingle_token_info_get(model, 300, &token.it, &err) && token.it.len > 0);
     check("family", !ingle_model_family(model, &family.it, &err) && family.it.known);
     check("memory", !ingle_model_memory(model, &eo.it, &memory.it, &err) && memory.it.weights > 0);
+    check("home", !ingle_model_home_memory(model, &eo.it, 0, &home.it, &err) &&
+                      home.it.weights == memory.it.weights);
     check("engine", !ingle_engine_open(&engine, model, &eo.it, &err));
     check("chosen", !ingle_engine_info_get(engine, &chosen.it, &err) && chosen.it.n_ctx == 64);
     check("limits", !ingle_engine_limits(engine, &limits.it, &err) && limits.it.read_gbs > 0);
@@ -103,8 +106,9 @@ static void run_older(const char *path)
     check("embed", !ingle_session_embed(session, prompt, 3, &bo.it, &err));
     if (failures) printf("the last error: %s\n", err.text);
     UNHARMED(mo), UNHARMED(eo), UNHARMED(so), UNHARMED(go), UNHARMED(bo), UNHARMED(info);
-    UNHARMED(tensor), UNHARMED(token), UNHARMED(chosen), UNHARMED(memory), UNHARMED(result);
-    UNHARMED(family), UNHARMED(limits), UNHARMED(cost), UNHARMED(profile), UNHARMED(row);
+    UNHARMED(tensor), UNHARMED(token), UNHARMED(chosen), UNHARMED(memory), UNHARMED(home);
+    UNHARMED(result), UNHARMED(family), UNHARMED(limits), UNHARMED(cost), UNHARMED(profile),
+        UNHARMED(row);
     ingle_sampler_close(&sampler);
     ingle_session_close(&session);
     ingle_engine_close(&engine);
@@ -126,6 +130,7 @@ static void run_newer(const char *path)
     ingle_sampler_options so;
     ingle_generate_options go;
     ingle_memory memory = {.size = sizeof memory};
+    ingle_home_memory home = {.size = sizeof home};
     ingle_model_options_init(&mo);
     ingle_engine_options_init(&eo);
     ingle_sampler_options_init(&so);
@@ -136,6 +141,7 @@ static void run_newer(const char *path)
     refused("newer generate options", ingle_generate_options_check(&go, &err), &err);
     check("model", !ingle_model_open(&model, path, NULL, &err));
     refused("a newer result", ingle_model_memory(model, NULL, &memory, &err), &err);
+    refused("a newer home", ingle_model_home_memory(model, NULL, 0, &home, &err), &err);
     ingle_model_close(&model);
 }
 

@@ -15,6 +15,7 @@ ingle inspect --json --plan --memory --tensors
 code_is "--json" 0
 json_is "one object" "len(lines) == 1 and {'file', 'plan', 'memory', 'tensors'} <= set(lines[0])"
 json_is "memory adds up" "(lambda m: m['total'] == m['weights'] + m['vocab'] + m['kv'] + m['scratch'])(lines[0]['memory'])"
+json_is "homes add up" "(lambda m, h: [x['name'] for x in h] == ['cpu'] and all(m[k] == sum(x[k] for x in h) for k in ('weights', 'kv', 'state', 'mapped')) and all(x['total'] == x['weights'] + x['kv'] + x['state'] + x['scratch'] for x in h) and 0 < sum(x['scratch'] for x in h) < m['scratch'])(lines[0]['memory'], lines[0]['memory']['homes'])"
 json_is "tensors" "len(lines[0]['tensors']) == lines[0]['n_tensors'] and sum(t['bytes'] for t in lines[0]['tensors']) == lines[0]['n_bytes']"
 ingle inspect --json
 json_is "metadata in full" "len(lines[0]['metadata']['tokenizer.ggml.tokens']) == 2048 and lines[0]['metadata']['general.architecture'] == 'llama'"
@@ -23,8 +24,11 @@ ingle inspect --json --memory --in-place
 json_is "in place: weights are mapped, not taken" "(lambda m, n: m['weights'] < 65536 and n < m['mapped'] < n + 200000 and m['total'] == m['weights'] + m['vocab'] + m['kv'] + m['scratch'])(lines[0]['memory'], lines[0]['n_bytes'] - 65536)"
 ingle inspect --memory --in-place
 out_has "in place: what is mapped" "  mapped "
+out_has "in place: what homes map" "     scratch       total      mapped"
 ingle inspect --memory
 check "nothing is mapped otherwise" test "$(grep -c mapped "$WORK/out")" -eq 0
+out_has "a line per home" "Homes        weights          kv     scratch       total"
+check "it has a size in each column" test "$(grep -c '^  cpu  *[0-9.]* .iB  *[0-9.]* .iB  *[0-9.]* .iB  *[0-9.]* .iB$' "$WORK/out")" -eq 1
 
 ingle inspect
 out_has "family" "family        llama"
@@ -43,6 +47,10 @@ json_is "an encoder" "lines[0]['encoder'] and not lines[0]['recurrent']"
 for model in lfm2:hybrid qwen3next:hybrid mamba2:recurrent; do
     file=${INGLE_DATA:-/nowhere}/golden/models/${model%:*}.gguf
     [ -e "$file" ] || { echo "skipped: no corpus for '$model'"; continue; }
+    ingle inspect --json --memory "$file"
+    json_is "$model: states of its home" "lines[0]['memory']['state'] == lines[0]['memory']['homes'][0]['state'] > 0"
+    ingle inspect --memory "$file"
+    out_has "$model: a column of states" "          kv       state     scratch"
     ingle inspect --json "$file"
     json_is "$model" "[k for k in ('encoder', 'recurrent', 'hybrid') if lines[0][k]] == ['${model#*:}']"
 done
@@ -69,7 +77,7 @@ out_has "a family" "falcon           LayerNorm, RoPE in halves, GELU (exact) wit
 ingle inspect --families --json
 json_is "--families --json" "'learned positions' in lines[0]['gpt2'] and len(lines[0]) > 40"
 
-kv_bytes() { ingle inspect --json --memory "$@"; code_is "$*" 0; sed -n 's/.*"kv":\([0-9]*\).*/\1/p' "$WORK/out"; }
+kv_bytes() { ingle inspect --json --memory "$@"; code_is "$*" 0; sed -n 's/.*"memory":{[^[]*"kv":\([0-9]*\).*/\1/p' "$WORK/out"; }
 f16=$(kv_bytes -c 512)
 check "KV grows with the context" test "$(kv_bytes -c 1024)" -gt "$f16"
 check "KV of f32 is twice that of f16" test "$(kv_bytes -c 512 --kv f32)" -eq $((2 * f16))

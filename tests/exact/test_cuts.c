@@ -1,5 +1,6 @@
-/* A plan may be cut anywhere between homes: two CPU homes, each with weights, states and activations of
- * its own and the second with other page numbers, give the bits of one, at every legal cut. */
+/* A plan may be cut anywhere between homes: two CPU homes, each with weights, states and
+ * activations of its own and the second with other page numbers, give the bits of one, at every
+ * legal cut. */
 #define _GNU_SOURCE
 #include "exact/exact.h"
 
@@ -134,6 +135,28 @@ static outcome run_model(ingle_model *m)
 
 /* ---- cuts ---- */
 
+/* What homes take adds up to what the engine takes, less what belongs to no home. */
+static void check_memory(const ingle_model *m)
+{
+    ingle_error err;
+    ingle_memory mem = {.size = sizeof mem};
+    ingle_home_memory home = {.size = sizeof home}, sum = {0};
+    must(ingle_model_memory(m, NULL, &mem, &err), &err);
+    for (size_t h = 0; h < m->placement.n_homes; h++) {
+        must(ingle_model_home_memory(m, NULL, h, &home, &err), &err);
+        assert_string_equal(home.name, m->placement.home[h].name);
+        assert_int_equal(home.total, home.weights + home.kv + home.state + home.scratch);
+        sum.weights += home.weights, sum.kv += home.kv, sum.state += home.state;
+        sum.scratch += home.scratch;
+    }
+    assert_int_equal(sum.weights, mem.weights);
+    assert_int_equal(sum.kv, mem.kv);
+    assert_int_equal(sum.state, mem.state);
+    assert_true(sum.scratch < mem.scratch);
+    assert_int_equal(ingle_model_home_memory(m, NULL, m->placement.n_homes, &home, &err),
+                     INGLE_ENOTFOUND);
+}
+
 static void run_cut(ingle_model *m, const ingle_border *borders, size_t n_borders,
                     const outcome *whole)
 {
@@ -146,6 +169,7 @@ static void run_cut(ingle_model *m, const ingle_border *borders, size_t n_border
                      &err),
          &err);
     must(ingle_placement_load(&m->placement, m->gguf, 2, NULL, NULL, &err), &err);
+    check_memory(m);
     outcome cut = run_model(m);
     assert_int_equal(cut.n, whole->n);
     if (memcmp(cut.rows, whole->rows, cut.n * sizeof(float)))

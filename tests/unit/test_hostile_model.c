@@ -663,6 +663,10 @@ static void wrong_calls_of_models(void **state)
     ingle_memory mem = {.size = sizeof mem};
     REFUSED(INGLE_EINVAL, "mem", ingle_model_memory(h.model, NULL, NULL, &err));
     REFUSED(INGLE_ECLOSED, "closed", ingle_model_memory(NULL, NULL, &mem, &err));
+    ingle_home_memory home = {.size = sizeof home};
+    REFUSED(INGLE_EINVAL, "home", ingle_model_home_memory(h.model, NULL, 0, NULL, &err));
+    REFUSED(INGLE_ECLOSED, "closed", ingle_model_home_memory(NULL, NULL, 0, &home, &err));
+    REFUSED(INGLE_ENOTFOUND, "1 home", ingle_model_home_memory(h.model, NULL, 1, &home, &err));
     close_house(&h);
 }
 
