@@ -55,6 +55,7 @@ struct ingle_session {
      * with them perhaps fewer after a session was cut back: the tokens between are computed again
      * with the next job. */
     size_t n_live;
+    bool spoilt; /* a step of it failed: its pages may hold anything until they are cleared */
     bool has_states;
     uint32_t states_id; /* from the engine's pool */
     ingle_states states;

@@ -105,9 +105,11 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
                                                .n_first = job->n_first,
                                                .state_from = state,
                                                .state = state};
+    if (s->spoilt) job->to_clear = s->pages, job->n_to_clear = s->n_pages;
     for (size_t i = 0; i < job->n_to_clear; i++)
         e->clear[INGLE_GROUP_ALL][e->n_clear[INGLE_GROUP_ALL]++] = job->to_clear[i];
     job->n_to_clear = 0;
+    s->spoilt = false;
     e->members[batch->n_seqs++] = s;
     batch->n_tokens += n;
     first += lag;
@@ -228,6 +230,7 @@ static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_er
         s->job.error = *error;
         s->job.chunk = s->job.lag = 0;
         s->n_live = 0;
+        s->spoilt = true;
         if (s->has_states) ingle_states_init(&s->states, s->states_id * INGLE_STATE_SLOTS);
         ingle_slots_drop(&e->slots, s);
         ingle_engine_unqueue(e, s);
