@@ -399,6 +399,58 @@ static void tokens_without_text(void **state)
     close_house(&h);
 }
 
+/* A text's vectors [n_rows][*width] by a model of 40 rows, of which 16 have a token, or all where the
+ * file has no vocabulary; the caller frees them. */
+static float *padded_vectors(bool vocabulary, ingle_pooling pooling, size_t n_rows, size_t *width)
+{
+    static const int32_t text[] = {3, 4, 15, 16, 39};
+    house h = {0};
+    ingle_error err;
+    ingle_embed_options o;
+    const float *v;
+    float *all = NULL;
+    mb_spec s = {.type = INGLE_TYPE_Q8_0, .n_embd = 32, .fill = -1, .n_rows = 40};
+    if (!vocabulary) s.bend = (mb_bend){.act = MB_DROP, .name = "tokenizer.ggml.model"};
+    must(open_spec(&h.model, &s, &err), &err);
+    must(ingle_engine_open(&h.engine, h.model, NULL, &err), &err);
+    must(ingle_session_open(&h.session, h.engine, &err), &err);
+    ingle_embed_options_init(&o);
+    o.pooling = pooling;
+    must(ingle_session_embed(h.session, text, 5, &o, &err), &err);
+    for (size_t r = 0; r < n_rows; r++) {
+        must(ingle_session_embedding(h.session, r, &v, width, &err), &err);
+        all = realloc(all, (r + 1) * *width * sizeof *all);
+        assert_non_null(all);
+        memcpy(all + r * *width, v, *width * sizeof *all);
+    }
+    assert_int_equal(ingle_session_embedding(h.session, n_rows, &v, width, &err), INGLE_ENOTFOUND);
+    must(ingle_session_eval(h.session, text, 5, INGLE_ROWS_LAST, &err), &err); /* one row alone */
+    must(ingle_session_logits(h.session, 0, &v, &err), &err);
+    for (int i = 0; i < 40; i++) assert_int_equal(v[i] > -INFINITY, !vocabulary || i < MB_VOCAB);
+    close_house(&h);
+    return all;
+}
+
+/* Hidden states know nothing of it: their vectors have the bits of a model without padding. */
+static void padding_embeds(void **state)
+{
+    static const ingle_pooling poolings[] = {INGLE_POOLING_NONE, INGLE_POOLING_MEAN,
+                                             INGLE_POOLING_CLS, INGLE_POOLING_LAST,
+                                             INGLE_POOLING_AUTO};
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        size_t n_rows = poolings[i] == INGLE_POOLING_NONE ? 5 : 1, width, same;
+        float *padded = padded_vectors(true, poolings[i], n_rows, &width);
+        float *whole = padded_vectors(false, poolings[i], n_rows, &same);
+        assert_int_equal(width, 32);
+        assert_int_equal(same, width);
+        for (size_t k = 0; k < n_rows * width; k++) assert_true(isfinite(padded[k]));
+        assert_memory_equal(padded, whole, n_rows * width * sizeof *padded);
+        free(padded);
+        free(whole);
+    }
+}
+
 static void a_context_of_one(void **state)
 {
     (void)state;
@@ -810,13 +862,21 @@ static void wrong_options_of_generate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bent_models_are_refused), cmocka_unit_test(every_tensor_is_needed),
-        cmocka_unit_test(odd_models_run),          cmocka_unit_test(tokens_without_text),
-        cmocka_unit_test(a_context_of_one),        cmocka_unit_test(cut_at_every_byte),
-        cmocka_unit_test(bundled_model_cut),       cmocka_unit_test(every_byte_changed),
-        cmocka_unit_test(weights_of_any_bytes),    cmocka_unit_test(rows_of_no_numbers),
-        cmocka_unit_test(wrong_calls_of_models),   cmocka_unit_test(wrong_calls_of_engines),
-        cmocka_unit_test(wrong_calls_of_sessions), cmocka_unit_test(wrong_options_of_generate),
+        cmocka_unit_test(bent_models_are_refused),
+        cmocka_unit_test(every_tensor_is_needed),
+        cmocka_unit_test(odd_models_run),
+        cmocka_unit_test(tokens_without_text),
+        cmocka_unit_test(padding_embeds),
+        cmocka_unit_test(a_context_of_one),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(bundled_model_cut),
+        cmocka_unit_test(every_byte_changed),
+        cmocka_unit_test(weights_of_any_bytes),
+        cmocka_unit_test(rows_of_no_numbers),
+        cmocka_unit_test(wrong_calls_of_models),
+        cmocka_unit_test(wrong_calls_of_engines),
+        cmocka_unit_test(wrong_calls_of_sessions),
+        cmocka_unit_test(wrong_options_of_generate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
