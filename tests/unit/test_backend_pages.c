@@ -289,7 +289,7 @@ static double limit_of(ingle_type type)
 }
 
 /* A text at positions 0 .. and the same behind `by` others: either's keys, rotated, are the other's, of
- * the first layer. A page of a third sequence beside them stays as it is. */
+ * the first layer. Pages of a third sequence stay as they are. */
 static void shift(const char *name, rig *r, ingle_type type, size_t by)
 {
     enum { N = 50 };
@@ -302,12 +302,15 @@ static void shift(const char *name, rig *r, ingle_type type, size_t by)
     char what[64];
     held before[3], after[3];
     fill(tokens, RIG_CTX, plan->n_tokens, 11);
-    for (uint32_t i = 0; i < 3; i++) seq_init(&s[i], i, 2 * i);
+    seq_init(&s[0], 0, 0);
+    seq_init(&s[1], 1, 2);
+    seq_init(&s[2], 2,
+             7); /* its pages have the numbers that the first one's have in the other pool */
     rig_run(r, &s[0], tokens + 40, N, NULL);
     for (size_t at = 0; at < by; at += 32)
         rig_run(r, &s[1], tokens, by - at < 32 ? by - at : 32, NULL);
     rig_run(r, &s[1], tokens + 40, N, NULL);
-    rig_run(r, &s[2], tokens, 40, NULL);
+    for (size_t at = 0; at < 120; at += 40) rig_run(r, &s[2], tokens + at, 40, NULL);
     for (int i = 0; i < 3; i++) before[i] = hold(r, &s[i]);
     for (int i = 0; i < 2; i++)
         must(r->ops->shift_pages(r->b, (ingle_group)g, s[i].page[g],
@@ -372,11 +375,14 @@ static void shift_all(const char *name, const ingle_model *m, bool rotates)
     int32_t tokens[N];
     ingle_error err;
     size_t n_rotated = 0;
-    seq s;
+    seq s, beside; /* whose pages have the same numbers in the other pool */
     rig r;
     rig_open(&r, m, &m->placement, INGLE_TYPE_F32, RIG_CTX);
     fill(tokens, N, plan->n_tokens, 12);
     seq_init(&s, 0, 3);
+    seq_init(&beside, 1, 4);
+    for (int i = 0; plan->window && i < 3; i++) rig_run(&r, &beside, tokens + i, 40, NULL);
+    held others = hold(&r, &beside);
     rig_run(&r, &s, tokens, N, NULL);
     for (int g = 0; g < INGLE_GROUPS; g++) {
         size_t bytes = r.ops->page_bytes(r.b, (ingle_group)g);
@@ -397,11 +403,15 @@ static void shift_all(const char *name, const ingle_model *m, bool rotates)
             n_rotated += k.from < k.to;
         }
         if (!rotates) assert_memory_equal(was.pages[g], is.pages[g], was.bytes[g]);
+        held same = hold(&r, &beside);
+        same_held(name, "pages that are not shifted", &others, &same);
+        release(&same);
         release(&was);
         release(&is);
         release(&back);
     }
     assert_int_equal(n_rotated > 0, rotates);
+    release(&others);
     rig_close(&r);
 }
 

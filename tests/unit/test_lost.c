@@ -259,6 +259,8 @@ static void fail_prompt(const world *w, where at, size_t n, size_t keep)
     good_eval(w, 0, keep, N_ALL - keep, "after the failure");
     good_eval(w, 1, 21, 30, "another, later");
     good_eval(w, 0, N_ALL, 1, "later");
+    must(ingle_session_truncate(w->s[0], 80, &err), &err); /* behind the step that failed */
+    good_eval(w, 0, 80, 20, "cut back, after the failure");
     forget(w);
 }
 
