@@ -1,4 +1,5 @@
-/* backend_rig.h - for tests: a backend without an engine, and sequences whose steps are made by hand.
+/* backend_rig.h - for tests: a backend without an engine, and sequences whose steps are made by
+ * hand.
  * Owns       the backend; the model and the placement are the caller's and outlive it.
  * Depends on golden/run.h (cmocka, the models), backend/backend.h. */
 #ifndef INGLE_TESTS_BACKEND_RIG_H
@@ -74,7 +75,8 @@ static inline void rig_close(rig *r)
     r->ops->close(r->b);
 }
 
-/* Sequence `which` of eight: pages of its own, in another order in each pool, and a state of its own. */
+/* Sequence `which` of eight: pages of its own, in another order in each pool, and a state of its
+ * own. */
 static inline void seq_init(seq *s, uint32_t slot, uint32_t which)
 {
     *s = (seq){.slot = slot, .state_from = which, .state = which};
@@ -91,8 +93,8 @@ static inline void seq_move(seq *s, uint32_t slot)
     s->n_told = 0;
 }
 
-/* One step of n shares; tables are told by what is new of them. `clear` NULL: pages that a sequence has
- * not used before are cleared. */
+/* One step of n shares; tables are told by what is new of them. `clear` NULL: pages that a sequence
+ * has not used before are cleared. */
 static inline void rig_step(rig *r, const share *shares, size_t n, const ingle_batch_row *rows,
                             size_t n_rows, const ingle_page_list *clear)
 {

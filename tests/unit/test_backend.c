@@ -130,8 +130,8 @@ enum { MOST_ROWS = 40 };
 
 static wish wishes[MOST_ROWS];
 
-/* Two sequences, of 40 tokens together; every step-th token from `first` on has a row. Row r asks for
- * `what` of the row before plus one, so that many rows ask for all there is. */
+/* Two sequences, of 40 tokens together; every step-th token from `first` on has a row. Row r asks
+ * for the combination `what` + r, so that 32 rows ask for all combinations. */
 static void ask_rows(rig *r, unsigned what, uint32_t first, uint32_t step)
 {
     const ingle_plan *plan = &r->model->program.plan;
@@ -174,7 +174,8 @@ static void ask_all(const char *name, const ingle_model *m)
     print_message("%-20s %u of %u rows have a token\n", name, plan->n_tokens, plan->n_vocab);
 }
 
-/* A vocabulary of 16 tokens padded to 40 rows, of which every fifth is the same: equals everywhere. */
+/* A vocabulary of 16 tokens padded to 40 rows, of which every fifth is the same: many logits are
+ * equal. */
 static ingle_model *padded_with_equals(void)
 {
     enum { N_ROWS = 40, N_EMBD = 32 };
@@ -258,7 +259,8 @@ static void go_on(rig *r, seq *s, const int32_t *tokens, const float *want, cons
     free(rows);
 }
 
-/* Another sequence takes the slot; the moved one goes on in another, and then on copies of its pages. */
+/* Another sequence takes the slot; the moved one goes on in another, and then on copies of its
+ * pages. */
 static void move_and_copy(const char *name, rig *r)
 {
     int32_t tokens[N_ALL], others[N_ALL];

@@ -1,5 +1,5 @@
-/* test_backend_pages.c - pages and states of a backend from outside: their bytes are the same on every
- * home and go from one to another, keys are rotated on, a state is left where it was. */
+/* test_backend_pages.c - pages and states of a backend from outside: their bytes are the same on
+ * every home and go from one to another, keys are rotated on, a state is left where it was. */
 #define _GNU_SOURCE
 #include "backend_rig.h"
 
@@ -160,7 +160,8 @@ static void with_homes(const char *name, ingle_model *m, const ingle_border *bor
     ingle_placement_free(&p);
 }
 
-/* A third and two thirds through the places where it may be cut; the middle alone on the second home. */
+/* A third and two thirds through the places where it may be cut; the middle alone on the second
+ * home. */
 static void test_homes(void **state)
 {
     ingle_model *m;
@@ -198,8 +199,8 @@ static double key_at(const ingle_kv_shape *kv, const uint8_t *slot, size_t d, si
     return (double)((const int8_t *)slot)[at] * (double)scale;
 }
 
-/* A cache as tests see it: where its slots lie in a page of its group, what stores into it, and which
- * elements of its keys are rotated, none if from is to. */
+/* A cache as tests see it: where its slots lie in a page of its group, what stores into it, and
+ * which elements of its keys are rotated, none if from is to. */
 typedef struct kept {
     ingle_kv_shape kv;
     int group;
@@ -239,8 +240,8 @@ static const uint8_t *slot_at(const keys *k, const kept *c, size_t pos, size_t h
     return k->pages + pos / INGLE_PAGE * k->page_bytes + c->at + head * c->kv.bytes;
 }
 
-/* Keys of positions pos_a + i and pos_b + i for n of them: rotated elements within `limit` of the range
- * of all, the others with the same bits. */
+/* Keys of positions pos_a + i and pos_b + i for n of them: rotated elements within `limit` of the
+ * range of all, the others with the same bits. */
 static void near_keys(const char *what, const kept *c, const keys *a, size_t pos_a, const keys *b,
                       size_t pos_b, size_t n, double limit)
 {
@@ -288,8 +289,8 @@ static double limit_of(ingle_type type)
                                      : 1.6 / 127;
 }
 
-/* A text at positions 0 .. and the same behind `by` others: either's keys, rotated, are the other's, of
- * the first layer. Pages of a third sequence stay as they are. */
+/* A text at positions 0 .. and the same behind `by` others: either's keys, rotated, are the
+ * other's, of the first layer. Pages of a third sequence stay as they are. */
 static void shift(const char *name, rig *r, ingle_type type, size_t by)
 {
     enum { N = 50 };
@@ -366,8 +367,8 @@ static void test_shift(void **state)
     }
 }
 
-/* Every cache of a model, whether its layers know positions or not: there and back is where it was, and
- * what is not rotated stays. */
+/* Every cache of a model, whether its layers know positions or not: there and back is where it was,
+ * and what is not rotated stays. */
 static void shift_all(const char *name, const ingle_model *m, bool rotates)
 {
     enum { N = 50, N_PAGES = (N + INGLE_PAGE - 1) / INGLE_PAGE };

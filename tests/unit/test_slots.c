@@ -1,5 +1,6 @@
-/* test_slots.c - slots of page tables against a backend that only carries out the changes it is told:
- * in every step it has the tables of all that have a part in it, and nobody loses a slot in use. */
+/* test_slots.c - slots of page tables against a backend that only carries out the changes it is
+ * told: in every step it has the tables of all that have a part in it, and nobody loses a slot in
+ * use. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,8 +138,8 @@ static void step(world *w)
     check_tables(w);
 }
 
-/* Owners that are gone, of whom some never had a slot; now and then a step failed, and the backend's
- * tables of all its members are rubbish. */
+/* Owners that are gone, of whom some never had a slot; now and then a step failed, and the
+ * backend's tables of all its members are rubbish. */
 static void drop(world *w)
 {
     bool failed = draw(w, 3) == 0;
