@@ -11,7 +11,7 @@ enum {
     RIG_CTX = 128,
     RIG_TABLE = RIG_CTX / INGLE_PAGE,
     RIG_SEQS = 4,
-    RIG_BATCH = 64,
+    RIG_BATCH = 96,
     RIG_STATES = 8,
     RIG_PAGES = 8 * RIG_TABLE /* of each pool: eight whole sequences */
 };
@@ -21,7 +21,10 @@ typedef struct rig {
     const ingle_backend_ops *ops;
     const ingle_placement *placement;
     ingle_backend *b;
-    bool hidden;  /* the rows are hidden states: the model has no logits */
+    bool hidden;     /* the rows are hidden states: the model has no logits */
+    size_t n_hidden; /* else so many of them, the last */
+    void (*turn)(void *user, size_t i_row, int i_thread);
+    void *user;
     size_t width; /* floats of a row */
 } rig;
 
@@ -108,7 +111,10 @@ static inline void rig_step(rig *r, const share *shares, size_t n, const ingle_b
                          .seqs = seqs,
                          .n_rows = n_rows,
                          .rows = rows,
-                         .pooling = r->hidden ? INGLE_POOLING_NONE : INGLE_POOLING_AUTO};
+                         .n_logits = r->hidden ? 0 : n_rows - r->n_hidden,
+                         .pooling = INGLE_POOLING_NONE,
+                         .turn = r->turn,
+                         .user = r->user};
     int n_groups = r->model->program.plan.window ? INGLE_GROUPS : 1;
     uint32_t fresh[INGLE_GROUPS][RIG_SEQS * RIG_TABLE];
     for (int g = 0; g < n_groups; g++)

@@ -382,12 +382,96 @@ static void test_clears(void **state)
     each_family(clear_pages);
 }
 
+/* ---- logits and hidden states in one step ---- */
+
+enum { N_MIXED = 40 };
+
+typedef struct turns {
+    atomic_int n[N_MIXED];
+    const float *logits; /* [N_MIXED][n_vocab] */
+    size_t n_vocab;
+    atomic_int unfinished; /* rows that were not whole when their turn came */
+} turns;
+
+static void take_turn(void *user, size_t i_row, int i_thread)
+{
+    turns *t = user;
+    assert_true(i_thread >= 0);
+    atomic_fetch_add(&t->n[i_row], 1);
+    for (size_t i = 0; i < t->n_vocab; i++)
+        if (isnan(t->logits[i_row * t->n_vocab + i])) atomic_fetch_add(&t->unfinished, 1);
+}
+
+static float *nans(size_t n)
+{
+    float *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++) x[i] = NAN;
+    return x;
+}
+
+/* One sequence whose rows want logits and one whose rows want hidden states have the bits that each has
+ * alone; every row of logits has its turn once, when it is there. */
+static void test_two_kinds_of_rows(void **state)
+{
+    golden g;
+    ingle_error err;
+    ingle_model *m;
+    ingle_model_options mo;
+    rig r;
+    seq s[2];
+    int32_t tokens[2 * N_MIXED];
+    ingle_batch_row rows[2 * N_MIXED];
+    (void)state;
+    assert_true(golden_open(&g, "models", "llama-Q4_K"));
+    ingle_model_options_init(&mo);
+    must(ingle_model_open(&m, g.model, &mo, &err), &err);
+    size_t n_vocab = m->program.plan.n_vocab, n_embd = m->program.plan.n_embd;
+    float *logits[2] = {nans(N_MIXED * n_vocab), nans(N_MIXED * n_vocab)};
+    float *hidden[2] = {nans(N_MIXED * n_embd), nans(N_MIXED * n_embd)};
+    fill(tokens, 2 * N_MIXED, n_vocab, 5);
+    for (int together = 0; together < 2; together++) {
+        turns t = {.logits = logits[together], .n_vocab = n_vocab};
+        size_t n = N_MIXED;
+        rig_open(&r, m, &m->placement, INGLE_TYPE_F16, RIG_CTX);
+        seq_init(&s[0], 0, 0);
+        seq_init(&s[1], 1, 1);
+        r.turn = take_turn, r.user = &t;
+        for (uint32_t i = 0; i < n; i++) {
+            rows[i] = (ingle_batch_row){.token = i, .out = logits[together] + i * n_vocab};
+            rows[n + i] = (ingle_batch_row){.token = together ? (uint32_t)n + i : i,
+                                            .out = hidden[together] + i * n_embd};
+        }
+        share both[2] = {{&s[0], tokens, n}, {&s[1], tokens + n, n}};
+        if (together) {
+            r.n_hidden = n;
+            rig_step(&r, both, 2, rows, 2 * n, NULL);
+        } else {
+            rig_step(&r, &both[0], 1, rows, n, NULL);
+            r.n_hidden = n;
+            rig_step(&r, &both[1], 1, rows + n, n, NULL);
+        }
+        for (size_t i = 0; i < n; i++) assert_int_equal(atomic_load(&t.n[i]), 1);
+        assert_int_equal(atomic_load(&t.unfinished), 0);
+        ingle_step_times times;
+        r.ops->times(r.b, &times);
+        assert_true(times.body > 0 && times.attend > 0 && times.rows > 0);
+        rig_close(&r);
+    }
+    assert_memory_equal(logits[0], logits[1], N_MIXED * n_vocab * sizeof(float));
+    assert_memory_equal(hidden[0], hidden[1], N_MIXED * n_embd * sizeof(float));
+    assert_false(isnan(logits[0][0]) || isnan(hidden[0][0]));
+    for (int i = 0; i < 2; i++) free(logits[i]), free(hidden[i]);
+    ingle_model_close(&m);
+    golden_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_clears),
+        cmocka_unit_test(test_two_kinds_of_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,7 +176,7 @@ static bool open_world(world *w, const char *name)
     open_engine(w);
     r = (runner){.model = w->m, .engine = w->e, .n_vocab = w->n_vocab};
     for (int i = 0; i < N_SESSIONS; i++) {
-        fill(w->tokens[i], N_ALL + 2, (size_t)w->m->n_texts, (uint32_t)i + 20);
+        fill(w->tokens[i], N_ALL + 2, (size_t)w->m->program.plan.n_tokens, (uint32_t)i + 20);
         w->rows[i] = malloc((N_ALL + 2) * w->n_vocab * sizeof(float));
         assert_non_null(w->rows[i]);
         eval_split(&r, w->s[i], w->tokens[i], N_ALL + 2, N_ALL + 2, w->rows[i]);
