@@ -182,10 +182,11 @@ static ingle_status read_act(reader *r, const ingle_family *f, ingle_hparams *hp
         const char *name;
         ingle_act_fn act;
     } acts[] = {{"silu", INGLE_ACT_SILU}, {"relu2", INGLE_ACT_RELU2}};
-    const char *key = full_key(r, "hidden_activation");
     ingle_str name = {"", 0};
     hp->act = f->act;
-    if (!(f->keys & INGLE_KEY_ACT) || !ingle_gguf_find(r->g, key)) return INGLE_OK;
+    if (!(f->keys & INGLE_KEY_ACT)) return INGLE_OK;
+    const char *key = full_key(r, "hidden_activation");
+    if (!ingle_gguf_find(r->g, key)) return INGLE_OK;
     ingle_status st = ingle_gguf_get_str(r->g, key, true, &name, r->err);
     for (size_t i = 0; !st && i < sizeof acts / sizeof *acts; i++)
         if (ingle_str_is(name, acts[i].name)) {
