@@ -43,7 +43,7 @@ INGLE_API ingle_status ingle_model_plan(const ingle_model *model, char *text, si
  * as the model is open. */
 typedef struct ingle_home_memory {
     size_t size;
-    const char *name;                                  /* "cpu" */
+    const char *name;                          /* "cpu" */
     size_t weights, kv, state, scratch, total; /* as in ingle_memory, of this home */
     size_t mapped;
 } ingle_home_memory;
