@@ -1,7 +1,7 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: help build deps run test check bench lint models install test-asan test-tsan test-cross fuzz fuzz-merge \
-        clean
+.PHONY: help build deps run test check bench lint models install test-debug test-asan test-tsan test-cross \
+        fuzz fuzz-merge clean
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -17,6 +17,7 @@ help:
 	@echo 'make models      measure every family (INGLE_DATA=FOLDER) and write docs/models.md'
 	@echo 'make lint        include order, formatting, warnings of gcc and clang, circles of files, cppcheck'
 	@echo 'make install     libraries, header, program, man page, completion into PREFIX=$(PREFIX)'
+	@echo 'make test-debug  the quick part of the suite with assertions'
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'
 	@echo 'make test-cross  other processors under qemu'
@@ -65,7 +66,7 @@ lint:
 install: build
 	@cmake --install $(BUILD) --prefix '$(PREFIX)'
 
-test-asan test-tsan: test-%:
+test-debug test-asan test-tsan: test-%:
 	@scripts/deps.sh build test
 	@cmake --preset $*
 	@cmake --build --preset $* -j $(JOBS)

@@ -4,6 +4,7 @@
 #include "base/cpu.h"
 #include "base/options.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define DEFAULT_CTX 8192
@@ -154,7 +155,11 @@ ingle_status ingle_model_memory(const ingle_model *model, const ingle_engine_opt
 static void engine_free(ingle_engine *e)
 {
     if (e->backend) e->ops->close(e->backend);
-    for (int g = 0; g < INGLE_GROUPS; g++) ingle_pages_close(&e->pool[g]);
+    assert(!e->queue && !e->driving && e->states.n_free == e->states.n);
+    for (int g = 0; g < INGLE_GROUPS; g++) {
+        assert(e->pool[g].n_free == e->pool[g].n); /* no session is left */
+        ingle_pages_close(&e->pool[g]);
+    }
     ingle_pages_close(&e->states);
     ingle_model_close(&e->model);
     free(e->tokens);

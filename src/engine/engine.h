@@ -2,13 +2,14 @@
  * Owns       the backend, the page pools, the batch arrays.
  * Depends on backend/backend.h, sample/sample.h, text/text.h.
  * Invariant  of a session: tokens held == positions filled (but what n_live says), at every moment
- *            the lock is free.
+ *            the lock is free; it has the pages and states of the tokens it holds, and during a job
+ *            those of all the job's tokens. Of a batch: no session is in it twice (sound.c).
  *
  * Everything below is guarded by engine->lock, but the backend runs without it: while `driving`,
  * its inputs are left alone. Each file calls only those before it: pages.c, slots.c, states.c,
- * window.c, step.c (the queue, and one batch of it), engine.c (opens, closes, answers questions),
- * session.c (timelines), embed.c (texts to vectors), generate.c (the blocking generation),
- * warm_up.c, profile.c, breakers.c. */
+ * window.c, sound.c, step.c (the queue, and one batch of it), engine.c (opens, closes, answers
+ * questions), session.c (timelines), embed.c (texts to vectors), generate.c (the blocking
+ * generation), warm_up.c, profile.c, breakers.c. */
 #ifndef INGLE_ENGINE_ENGINE_H
 #define INGLE_ENGINE_ENGINE_H
 
@@ -51,9 +52,9 @@ struct ingle_session {
     uint32_t *pages; /* [n_ctx / 32] */
     size_t n_pages;
     ingle_window window; /* of windowed layers */
-    /* Positions that what the backend holds covers. Without recurrent and windowed layers all, n;
-     * with them perhaps fewer after a session was cut back: the tokens between are computed again
-     * with the next job. */
+    /* Positions that what the backend holds covers: n of them, or fewer after a step that failed,
+     * and where layers are recurrent or windowed after a session was cut back. The tokens between
+     * are computed again with the next job. */
     size_t n_live;
     bool spoilt; /* a step of it failed: its pages may hold anything until they are cleared */
     bool has_states;
@@ -127,6 +128,11 @@ typedef struct ingle_call {
 ingle_status ingle_call_enter(ingle_call *call, ingle_session *s, ingle_error *err);
 ingle_status ingle_call_run(ingle_call *call, ingle_error *err);
 void ingle_call_end(ingle_call *call, ingle_status st);
+
+/* sound.c, for builds with assertions: what is said above of a session that no step is computing;
+ * of a batch that is about to run. */
+bool ingle_session_is_sound(const ingle_session *s);
+bool ingle_batch_is_sound(const ingle_engine *e, const ingle_batch *batch);
 
 /* step.c, with the lock held. A session's job goes to the end of the queue; a job leaves the
  * queue. */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 bool ingle_pages_open(ingle_pages *p, size_t n)
@@ -14,6 +15,7 @@ bool ingle_pages_open(ingle_pages *p, size_t n)
         return false;
     }
     for (size_t i = 0; i < n; i++) p->free[i] = (uint32_t)(n - 1 - i);
+    assert(ingle_pages_is_sound(p));
     return true;
 }
 
@@ -34,11 +36,27 @@ bool ingle_pages_take(ingle_pages *p, size_t n, uint32_t *ids, size_t *n_used)
         if (ids[i] < p->n_touched) *n_used = i + 1;
         else p->n_touched = ids[i] + 1;
     }
+    assert(ingle_pages_is_sound(p));
     return true;
 }
 
 void ingle_pages_drop(ingle_pages *p, const uint32_t *ids, size_t n)
 {
-    for (size_t i = n; i-- > 0;)
+    for (size_t i = n; i-- > 0;) {
+        assert(ids[i] < p->n && p->refs[ids[i]]);
         if (--p->refs[ids[i]] == 0) p->free[p->n_free++] = ids[i];
+    }
+    assert(ingle_pages_is_sound(p));
+}
+
+bool ingle_pages_is_sound(const ingle_pages *p)
+{
+    size_t n_new = p->n - p->n_touched, n_free = 0;
+    if (p->n_touched > p->n || p->n_free > p->n || p->n_free < n_new) return false;
+    for (size_t i = 0; i < p->n; i++) n_free += !p->refs[i];
+    for (size_t i = 0; i < p->n_free; i++) {
+        if (i < n_new ? p->free[i] != p->n - 1 - i : p->free[i] >= p->n_touched) return false;
+        if (p->refs[p->free[i]]) return false;
+    }
+    return n_free == p->n_free;
 }

@@ -23,5 +23,7 @@ void ingle_pages_close(ingle_pages *p);
 /* Takes n pages, all or none. The first *n_used of them were somebody's before. */
 bool ingle_pages_take(ingle_pages *p, size_t n, uint32_t *ids, size_t *n_used);
 void ingle_pages_drop(ingle_pages *p, const uint32_t *ids, size_t n);
+/* The invariant, but for who names a page: for builds with assertions. */
+bool ingle_pages_is_sound(const ingle_pages *p);
 
 #endif

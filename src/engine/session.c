@@ -3,6 +3,7 @@
  * together. */
 #include "engine/engine.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_error *err)
@@ -29,6 +30,7 @@ ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_erro
     atomic_flag_clear(&s->busy);
     s->engine = e;
     atomic_fetch_add(&e->refs, 1);
+    assert(ingle_session_is_sound(s));
     *out = s;
     return INGLE_OK;
 }
@@ -108,8 +110,11 @@ static void rewind_locked(ingle_session *s, size_t n)
         ingle_pages_drop(&s->engine->pool[INGLE_GROUP_ALL], s->pages + keep, s->n_pages - keep);
         s->n_pages = keep;
     }
-    for (keep = ingle_window_want(w, n); w->n_own > keep; w->n_own--)
+    for (keep = ingle_window_want(w, n); w->n_own > keep; w->n_own--) {
+        assert(w->n_spare); /* the table names pages of n positions, no more than are kept */
         ingle_pages_drop(&s->engine->pool[INGLE_GROUP_WINDOW], &w->spare[--w->n_spare], 1);
+    }
+    assert(ingle_session_is_sound(s));
 }
 
 void ingle_session_rewind(ingle_session *s, size_t n)
@@ -245,6 +250,7 @@ ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n
                          .to_clear = s->pages + n_pages,
                          .n_to_clear = n_used,
                          .prepared = true};
+    assert(ingle_session_is_sound(s));
     return INGLE_OK;
 }
 
@@ -279,6 +285,7 @@ static void settle(ingle_session *s, ingle_status st)
     job->prepared = false;
     if (st || embeds) rewind_locked(s, job->before);
     else s->n_rows = job->n_rows;
+    assert(ingle_session_is_sound(s));
 }
 
 static ingle_status check_logits(const ingle_session *s, ingle_error *err)

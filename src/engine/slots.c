@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define UNKNOWN (UINT32_MAX - 1) /* no page has this number */
@@ -35,6 +36,15 @@ size_t ingle_slots_bytes(size_t n, size_t n_table)
                 INGLE_GROUPS * (sizeof(ingle_table_change) + n_table * sizeof(uint32_t)));
 }
 
+#ifndef NDEBUG
+static size_t slots_of(const ingle_slots *s, const void *owner)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) n += s->slot[i].owner == owner;
+    return n;
+}
+#endif
+
 void ingle_slots_begin(ingle_slots *s)
 {
     s->step++;
@@ -47,10 +57,12 @@ uint32_t ingle_slots_take(ingle_slots *s, const void *owner)
     for (size_t i = 0; i < s->n; i++) {
         if (s->slot[i].owner == owner) {
             s->slot[i].used = s->step;
+            assert(slots_of(s, owner) == 1);
             return (uint32_t)i;
         }
         if (s->slot[i].used < s->slot[best].used) best = i;
     }
+    assert(s->slot[best].used < s->step); /* not in use */
     s->slot[best].owner = owner;
     s->slot[best].used = s->step;
     for (size_t i = 0; i < INGLE_GROUPS * s->n_table; i++)
@@ -63,10 +75,12 @@ void ingle_slots_tell(ingle_slots *s, uint32_t slot, ingle_group group, const ui
 {
     uint32_t *has = s->slot[slot].table[group];
     size_t first = 0;
+    assert(n <= s->n_table && s->slot[slot].used == s->step);
     while (first < n && has[first] == table[first]) first++;
     while (n > first && has[n - 1] == table[n - 1]) n--;
     if (n == first) return;
     for (size_t i = first; i < n; i++) has[i] = table[i];
+    assert(s->n_changes < s->n * INGLE_GROUPS);
     s->change[s->n_changes++] = (ingle_table_change){.slot = slot,
                                                      .first = (uint32_t)first,
                                                      .n = (uint32_t)(n - first),
@@ -81,4 +95,5 @@ void ingle_slots_drop(ingle_slots *s, const void *owner)
             s->slot[i].owner = NULL;
             s->slot[i].used = 0;
         }
+    assert(!slots_of(s, owner));
 }

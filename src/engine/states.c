@@ -51,3 +51,14 @@ size_t ingle_states_save(ingle_states *s, size_t n_live)
     s->at[i] = n_live;
     return i;
 }
+
+bool ingle_states_is_sound(const ingle_states *s, uint32_t first, size_t n_live)
+{
+    unsigned seen = 0;
+    for (size_t i = 0; i < INGLE_STATE_SLOTS; i++) {
+        if (s->slot[i] < first || s->slot[i] >= first + INGLE_STATE_SLOTS) return false;
+        if (i && s->at[i] > n_live) return false;
+        seen |= 1U << (s->slot[i] - first);
+    }
+    return seen == (1U << INGLE_STATE_SLOTS) - 1;
+}

@@ -18,6 +18,7 @@
 #ifndef INGLE_ENGINE_STATES_H
 #define INGLE_ENGINE_STATES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +39,8 @@ size_t ingle_states_rewind(ingle_states *s, size_t n_live, size_t n);
 /* The checkpoint that the live slot, which covers n_live positions, should be copied to now: its
  * index; 0: none is due. */
 size_t ingle_states_save(ingle_states *s, size_t n_live);
+/* The invariant of a session with slots first .. first + INGLE_STATE_SLOTS - 1 and n_live
+ * positions: for builds with assertions. */
+bool ingle_states_is_sound(const ingle_states *s, uint32_t first, size_t n_live);
 
 #endif

@@ -3,6 +3,7 @@
  * while the backend runs. */
 #include "engine/engine.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- the queue ---- */
@@ -10,6 +11,7 @@
 void ingle_engine_enqueue(ingle_engine *e, ingle_session *s)
 {
     ingle_session **at = &e->queue;
+    assert(s->job.prepared && !s->job.queued && ingle_session_is_sound(s));
     while (*at) at = &(*at)->next;
     *at = s;
     s->next = NULL;
@@ -19,6 +21,7 @@ void ingle_engine_enqueue(ingle_engine *e, ingle_session *s)
 void ingle_engine_unqueue(ingle_engine *e, ingle_session *s)
 {
     ingle_session **at = &e->queue;
+    assert(s->job.queued);
     while (*at != s) at = &(*at)->next;
     *at = s->next;
     s->next = NULL;
@@ -214,6 +217,7 @@ static void commit(ingle_engine *e, size_t n_seqs)
         s->n_live += s->job.lag + s->job.chunk;
         s->job.done += s->job.chunk;
         s->job.chunk = s->job.lag = 0;
+        assert(ingle_session_is_sound(s));
         if (s->job.done < s->job.n) continue;
         if (s->job.n > 1) ingle_window_end(&s->window, s->n);
         ingle_engine_unqueue(e, s);
@@ -234,6 +238,7 @@ static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_er
         if (s->has_states) ingle_states_init(&s->states, s->states_id * INGLE_STATE_SLOTS);
         ingle_slots_drop(&e->slots, s);
         ingle_engine_unqueue(e, s);
+        assert(ingle_session_is_sound(s));
     }
     if (st != INGLE_EDEVICE) return;
     e->lost = true;
@@ -244,6 +249,7 @@ size_t ingle_engine_drive(ingle_engine *e)
 {
     ingle_batch batch = {.tokens = e->tokens, .seqs = e->seqs, .rows = e->rows, .texts = e->texts};
     ingle_error error;
+    assert(!e->driving);
     if (e->lost) return 0;
     ingle_slots_begin(&e->slots);
     memset(e->n_clear, 0, sizeof e->n_clear);
@@ -258,6 +264,7 @@ size_t ingle_engine_drive(ingle_engine *e)
     batch.n_changes = e->slots.n_changes;
     for (int g = 0; g < INGLE_GROUPS; g++)
         batch.clear[g] = (ingle_page_list){e->clear[g], e->n_clear[g]};
+    assert(ingle_batch_is_sound(e, &batch));
     ingle_status st = run(e, &batch, &error);
     pthread_mutex_lock(&e->lock);
     e->driving = false;

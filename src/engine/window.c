@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Pages that n positions in a row touch at most. */
@@ -69,6 +70,7 @@ bool ingle_window_place(ingle_window *w, size_t p, uint32_t *id)
     }
     size_t q = 0; /* the lowest that is free to go lies below all that the batch sees */
     while (w->ids[q] == INGLE_NO_PAGE || seen_from(w, w->begin, q) || seen_from(w, w->end, q)) q++;
+    assert(q < p);
     *id = w->ids[q];
     w->ids[q] = INGLE_NO_PAGE;
     w->ids[p] = *id;
@@ -109,5 +111,20 @@ size_t ingle_window_rewind(ingle_window *w, size_t n, size_t live)
     }
     if (w->begin > n) w->begin = n;
     if (w->end > n) w->end = n;
+    assert(ingle_window_is_sound(w));
     return n_whole;
+}
+
+bool ingle_window_is_sound(const ingle_window *w)
+{
+    size_t n = w->n_spare;
+    for (size_t p = 0; p < w->n_table; p++) n += w->ids[p] != INGLE_NO_PAGE;
+    return n == w->n_own && n <= w->most;
+}
+
+bool ingle_window_holds(const ingle_window *w, size_t pos, size_t end)
+{
+    for (size_t p = ingle_window_first(w, pos); p * INGLE_PAGE < end; p++)
+        if (w->ids[p] == INGLE_NO_PAGE) return false;
+    return true;
 }

@@ -39,5 +39,9 @@ void ingle_window_end(ingle_window *w, size_t n);
 /* Positions from n on are gone, and only `live` of those before are there. Returns how many can be
  * gone on from: live if all that the next one sees is there. */
 size_t ingle_window_rewind(ingle_window *w, size_t n, size_t live);
+/* The invariant, but for what pages hold; whether every page is there that positions from `pos` on
+ * see and that has any below `end`. For builds with assertions. */
+bool ingle_window_is_sound(const ingle_window *w);
+bool ingle_window_holds(const ingle_window *w, size_t pos, size_t end);
 
 #endif

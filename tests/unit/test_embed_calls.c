@@ -1,5 +1,5 @@
-/* Embedding calls: what is refused and with which words, what stays as it was, every allocation that
- * fails, and files whose parts do not fit one another. */
+/* Embedding calls: what is refused and with which words, what stays as it was, every allocation
+ * that fails, and files whose parts do not fit one another. */
 #define _GNU_SOURCE
 #include "encoder_build.h"
 
@@ -339,6 +339,7 @@ static void closing_changes_nothing(void **state)
         sched_yield();
         pthread_mutex_lock(&e->lock);
     }
+    e->driving = false; /* nobody has noticed: the lock is ours */
     assert_int_equal(ingle_engine_drive(e), 40);
     assert_true(!s.h.session->job.queued && s.h.other->job.queued);
     e->closed = true; /* as ingle_engine_close() below, but before anybody else can step */

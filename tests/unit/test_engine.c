@@ -527,11 +527,15 @@ static void queue_job(ingle_session *s, size_t n)
 {
     static const int32_t tokens[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     ingle_error err;
-    ingle_session **at = &s->engine->queue;
     must(ingle_job_prepare(s, tokens, n, INGLE_ROWS_NONE, &err), &err);
-    while (*at) at = &(*at)->next;
-    *at = s;
-    s->job.queued = true;
+    ingle_engine_enqueue(s->engine, s);
+}
+
+/* The end of such a call. */
+static void drop_job(ingle_session *s)
+{
+    if (s->job.queued) ingle_engine_unqueue(s->engine, s);
+    s->job.prepared = false;
 }
 
 /* Decoding sessions, as many as a batch has seats, queue again after every token. A prompt that
@@ -561,8 +565,9 @@ static void prompts_are_not_starved(void **state)
         }
         assert_false(r.session->job.queued);
         assert_int_equal(length(&r), N_PROMPT);
-        r.engine->queue = NULL;
+        drop_job(r.session);
         for (size_t i = 0; i < N_DECODING; i++) {
+            drop_job(decoding[i]);
             assert_in_range(decoding[i]->n, fair, fair + 1);
             n_decoded += decoding[i]->n;
             ingle_session_close(&decoding[i]);

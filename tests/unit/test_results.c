@@ -1,5 +1,5 @@
-/* What a session tells about its results, and how long what it told is good: beside a call that is under
- * way, in its callback, and behind the engine's end. */
+/* What a session tells about its results, and how long what it told is good: beside a call that is
+ * under way, in its callback, and behind the engine's end. */
 #define _GNU_SOURCE
 #include "golden/run.h"
 
@@ -119,6 +119,7 @@ static void busy_during_a_call(void **state)
     pthread_mutex_unlock(&r.engine->lock);
     all_answer(r.session, INGLE_EBUSY);
     pthread_mutex_lock(&r.engine->lock);
+    r.engine->driving = false;
     assert_int_equal(ingle_engine_drive(r.engine), N_BATCH); /* and leaves the rest to the caller */
     pthread_mutex_unlock(&r.engine->lock);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -127,7 +128,8 @@ static void busy_during_a_call(void **state)
     runner_close(&r);
 }
 
-/* Some of a call's rows are there when the engine ends; nobody can take them for those before it. */
+/* Some of a call's rows are there when the engine ends; nobody can take them for those before
+ * it. */
 static void closed_half_way(void **state)
 {
     runner r = tiny();
@@ -136,6 +138,7 @@ static void closed_half_way(void **state)
     (void)state;
     must(ingle_session_eval(r.session, tokens, 1, INGLE_ROWS_LAST, &err), &err);
     pthread_t thread = call_that_waits(&r, &c);
+    r.engine->driving = false;
     assert_int_equal(ingle_engine_drive(r.engine), N_BATCH);
     r.engine->closed = true; /* as ingle_engine_close() below, but before anybody else can step */
     pthread_mutex_unlock(&r.engine->lock);
