@@ -295,9 +295,12 @@ ingle_status ingle_engine_limits(ingle_engine *e, ingle_limits *limits, ingle_er
     }
     e->driving = true;
     pthread_mutex_unlock(&e->lock);
-    st = e->ops->limits(e->backend, &own, err);
+    ingle_error error;
+    st = e->ops->limits(e->backend, &own, &error);
     if (!st) ingle_result_give(limits, &own, sizeof own);
+    if (st && err) *err = error;
     pthread_mutex_lock(&e->lock);
+    ingle_engine_note_loss(e, st, &error);
     e->driving = false;
     pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->lock);

@@ -141,6 +141,8 @@ void ingle_engine_unqueue(ingle_engine *e, ingle_session *s);
 /* Runs one batch if there is work; returns tokens computed. Lets the lock go while the backend
  * runs. */
 size_t ingle_engine_drive(ingle_engine *e);
+/* With the lock held: the backend has answered so; with INGLE_EDEVICE it has failed for good. */
+void ingle_engine_note_loss(ingle_engine *e, ingle_status st, const ingle_error *error);
 /* INGLE_EDEVICE if the backend failed for good. */
 ingle_status ingle_engine_lost(const ingle_engine *e, ingle_error *err);
 

@@ -23,7 +23,10 @@ ingle_status ingle_engine_profile(ingle_engine *e, bool on, ingle_error *err)
     if (!e) return closed(err);
     ingle_status st = enter(e, err);
     if (st) return st;
-    st = e->ops->profile(e->backend, on, err);
+    ingle_error error;
+    st = e->ops->profile(e->backend, on, &error);
+    if (st && err) *err = error;
+    ingle_engine_note_loss(e, st, &error);
     pthread_mutex_unlock(&e->lock);
     return st;
 }

@@ -224,6 +224,13 @@ static void commit(ingle_engine *e, size_t n_seqs)
     }
 }
 
+void ingle_engine_note_loss(ingle_engine *e, ingle_status st, const ingle_error *error)
+{
+    if (st != INGLE_EDEVICE) return;
+    e->lost = true;
+    e->failure = *error;
+}
+
 /* The step's jobs have failed. Nothing that its sequences had on the backend counts any more: they
  * keep their tokens, which are computed again when they go on. */
 static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_error *error)
@@ -240,9 +247,7 @@ static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_er
         ingle_engine_unqueue(e, s);
         assert(ingle_session_is_sound(s));
     }
-    if (st != INGLE_EDEVICE) return;
-    e->lost = true;
-    e->failure = *error;
+    ingle_engine_note_loss(e, st, error);
 }
 
 size_t ingle_engine_drive(ingle_engine *e)
