@@ -282,7 +282,7 @@ static size_t mixed_state_bytes(const ingle_backend *b)
     return b->state.bytes;
 }
 
-/* ---- what is asked of the home that makes the logits, and of all ---- */
+/* ---- rows, limits, profiles ---- */
 
 static size_t last_home(const ingle_backend *b)
 {

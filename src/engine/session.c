@@ -209,7 +209,7 @@ static ingle_status finish(ingle_session *s, ingle_error *err)
         if (e->closed) st = ingle_fail(err, INGLE_ECLOSED, "the engine was closed during the call");
         if (e->driving) pthread_cond_wait(&e->changed, &e->lock);
         else if (st) {
-            ingle_engine_unqueue(e, s); /* never leave a queued job behind */
+            ingle_engine_unqueue(e, s); /* no queued job outlives its call */
             return st;
         } else ingle_engine_drive(e);
     }

@@ -70,8 +70,8 @@ uint32_t ingle_slots_take(ingle_slots *s, const void *owner)
     return (uint32_t)best;
 }
 
-void ingle_slots_tell(ingle_slots *s, uint32_t slot, ingle_group group, const uint32_t *table,
-                      size_t n)
+void ingle_slots_update(ingle_slots *s, uint32_t slot, ingle_group group, const uint32_t *table,
+                        size_t n)
 {
     uint32_t *has = s->slot[slot].table[group];
     size_t first = 0;

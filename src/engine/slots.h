@@ -1,4 +1,4 @@
-/* slots.h - which sequences have page tables on the backend, and what it was told of them.
+/* slots.h - which sequences have page tables on the backend, and what it knows of them.
  * Owns       the slots, and of each table what the backend has.
  * Depends on backend/backend.h. Knows no session: an owner is an address.
  * Invariant  a slot has one owner or none; an owner has one slot at most. */
@@ -30,8 +30,8 @@ void ingle_slots_begin(ingle_slots *s);
 uint32_t ingle_slots_take(ingle_slots *s, const void *owner);
 /* The first n entries of the owner's table: what the backend does not have yet becomes a change.
  * The table stays as it is until the step has begun. */
-void ingle_slots_tell(ingle_slots *s, uint32_t slot, ingle_group group, const uint32_t *table,
-                      size_t n);
+void ingle_slots_update(ingle_slots *s, uint32_t slot, ingle_group group, const uint32_t *table,
+                        size_t n);
 /* The owner is gone, or the backend's tables are. */
 void ingle_slots_drop(ingle_slots *s, const void *owner);
 /* Bytes that open() takes. */

@@ -176,9 +176,9 @@ static void tell_tables(ingle_engine *e, const ingle_batch *batch)
         const ingle_batch_seq *seq = &batch->seqs[i];
         const ingle_session *s = e->members[i];
         size_t n = (seq->pos0 + seq->n + INGLE_PAGE - 1) / INGLE_PAGE;
-        ingle_slots_tell(&e->slots, seq->slot, INGLE_GROUP_ALL, s->pages, n);
+        ingle_slots_update(&e->slots, seq->slot, INGLE_GROUP_ALL, s->pages, n);
         if (s->window.width)
-            ingle_slots_tell(&e->slots, seq->slot, INGLE_GROUP_WINDOW, s->window.ids, n);
+            ingle_slots_update(&e->slots, seq->slot, INGLE_GROUP_WINDOW, s->window.ids, n);
     }
 }
 

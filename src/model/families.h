@@ -227,7 +227,7 @@ typedef struct ingle_hparams {
     bool chunked; /* windows are chunks of positions; the temperature is of layers without them */
     ingle_act_fn act;
     float clamp_qkv, alibi_bias; /* 0 = none */
-    bool causal;                 /* a token sees none behind it; else windows have two sides */
+    bool causal;                 /* a token sees none after it; else windows have two sides */
     ingle_pooling pooling;       /* as the file says; AUTO: it does not */
     bool parallel, turns;        /* residual; RoPE anywhere at all */
     bool bare_qk_norm;           /* INGLE_QK_BARE */

@@ -130,7 +130,7 @@ static void step(world *w)
         }
         if (at_once == (i < n))
             for (int g = 0; g < INGLE_GROUPS; g++)
-                ingle_slots_tell(&w->slots, o->slot, (ingle_group)g, o->table[g], o->n);
+                ingle_slots_update(&w->slots, o->slot, (ingle_group)g, o->table[g], o->n);
     }
     for (size_t i = 0; i < n; i++) /* asking again changes nothing */
         assert_int_equal(ingle_slots_take(&w->slots, &w->owner[who[i]]), w->owner[who[i]].slot);
@@ -185,30 +185,30 @@ static void test_changes(void **state)
     assert_true(ingle_slots_open(&s, 2, N_TABLE));
     ingle_slots_begin(&s);
     uint32_t slot = ingle_slots_take(&s, &a);
-    ingle_slots_tell(&s, slot, INGLE_GROUP_ALL, table, 4);
+    ingle_slots_update(&s, slot, INGLE_GROUP_ALL, table, 4);
     assert_int_equal(s.n_changes, 1); /* the whole table */
     assert_true(s.change[0].slot == slot && s.change[0].first == 0 && s.change[0].n == 4);
     assert_ptr_equal(s.change[0].pages, table);
     ingle_slots_begin(&s);
     assert_int_equal(ingle_slots_take(&s, &a), slot);
-    ingle_slots_tell(&s, slot, INGLE_GROUP_ALL, table, 4);
-    ingle_slots_tell(&s, slot, INGLE_GROUP_ALL, table, 2);
+    ingle_slots_update(&s, slot, INGLE_GROUP_ALL, table, 4);
+    ingle_slots_update(&s, slot, INGLE_GROUP_ALL, table, 2);
     assert_int_equal(s.n_changes, 0); /* nothing new */
     table[1] = 60, table[2] = 70, table[4] = 9;
-    ingle_slots_tell(&s, slot, INGLE_GROUP_ALL, table, 4);
+    ingle_slots_update(&s, slot, INGLE_GROUP_ALL, table, 4);
     assert_int_equal(s.n_changes, 1);
     assert_true(s.change[0].first == 1 && s.change[0].n == 2);
     assert_ptr_equal(s.change[0].pages, table + 1);
     ingle_slots_begin(&s);
-    ingle_slots_tell(&s, ingle_slots_take(&s, &a), INGLE_GROUP_ALL, table, 5);
+    ingle_slots_update(&s, ingle_slots_take(&s, &a), INGLE_GROUP_ALL, table, 5);
     assert_true(s.n_changes == 1 && s.change[0].first == 4 && s.change[0].n == 1);
-    ingle_slots_tell(&s, slot, INGLE_GROUP_WINDOW, table, 1); /* a table of its own */
+    ingle_slots_update(&s, slot, INGLE_GROUP_WINDOW, table, 1); /* a table of its own */
     assert_true(s.n_changes == 2 && s.change[1].group == INGLE_GROUP_WINDOW);
     ingle_slots_drop(&s, &b); /* has none */
     ingle_slots_drop(&s, &a);
     ingle_slots_begin(&s);
     slot = ingle_slots_take(&s, &a);
-    ingle_slots_tell(&s, slot, INGLE_GROUP_ALL, table, 5);
+    ingle_slots_update(&s, slot, INGLE_GROUP_ALL, table, 5);
     assert_true(s.n_changes == 1 && s.change[0].first == 0 && s.change[0].n == 5);
     ingle_slots_close(&s);
     ingle_slots_close(&s); /* a no-op */
