@@ -96,6 +96,14 @@ static void spoil(ingle_backend *b)
     }
 }
 
+/* With the engine's lock held. A job belongs to its caller until the session is in the queue. */
+static bool is_queued(const ingle_session *s)
+{
+    const ingle_session *other = s->engine->queue;
+    while (other && other != s) other = other->next;
+    return other != NULL;
+}
+
 /* Whether this call is the one; `st` is what it came to. */
 static ingle_status fail_at(ingle_backend *b, where at, ingle_status st, ingle_error *err)
 {
@@ -104,7 +112,7 @@ static ingle_status fail_at(ingle_backend *b, where at, ingle_status st, ingle_e
     fault.n_failed++;
     for (ingle_session **s = fault.until_queued; fault.until_queued;) {
         pthread_mutex_lock(&s[0]->engine->lock);
-        if (s[0]->job.queued && s[1]->job.queued) fault.until_queued = NULL;
+        if (is_queued(s[0]) && is_queued(s[1])) fault.until_queued = NULL;
         pthread_mutex_unlock(&s[0]->engine->lock);
         sched_yield();
     }
