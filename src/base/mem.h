@@ -8,9 +8,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define INGLE_ALIGN 64 /* one cache line, one AVX-512 register */
+
+/* A place that no value leads to: builds with assertions end there. */
+static inline _Noreturn void ingle_never(void)
+{
+#ifdef NDEBUG
+    __builtin_unreachable();
+#else
+    abort();
+#endif
+}
 
 /* a*b and a+b; false if they do not fit size_t. */
 static inline bool ingle_mul_ok(size_t a, size_t b, size_t *out)

@@ -68,7 +68,7 @@ INLINE shape shape_of(ingle_type type)
     case INGLE_TYPE_IQ4_XS: return (shape){8, 4, 2, 8, 0, 0, true};
     case NOT_HERE: break;
     }
-    abort();
+    ingle_never();
 }
 
 INLINE bool is_k(ingle_type type)
@@ -208,7 +208,7 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, u);
         break;
-    case NOT_HERE: abort();
+    case NOT_HERE: ingle_never();
     }
 }
 
@@ -288,7 +288,7 @@ INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
     case INGLE_TYPE_Q8_0:
     case INGLE_TYPE_IQ4_NL:
     case INGLE_TYPE_MXFP4: /* class B */
-    case NOT_HERE: abort();
+    case NOT_HERE: ingle_never();
     }
 }
 
@@ -343,7 +343,7 @@ INLINE float32x4_t block_d(ingle_type type, const source *s, size_t b, int r)
     case INGLE_TYPE_Q4_K:
     case INGLE_TYPE_Q5_K:
     case INGLE_TYPE_IQ4_XS: break;
-    case NOT_HERE: abort();
+    case NOT_HERE: ingle_never();
     }
     return load_f16_4(s->field[f] + (b * ROWS + (size_t)r) * 2);
 }

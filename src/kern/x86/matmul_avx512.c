@@ -178,7 +178,7 @@ const tile_table *avx512_tiles(ingle_type type)
 #define TILES_OF(NAME, fn, number, tile, ...)                                                      \
     if (type == INGLE_TYPE_##NAME) return &tiles_##tile;
     INGLE_TYPES_BOOK(TILES_OF)
-    abort(); /* no codebook type */
+    ingle_never(); /* no codebook type */
 }
 
 void ingle_kern_avx512_matmul(ingle_kern *k)

@@ -86,7 +86,7 @@ INLINE shape shape_of(ingle_type type)
     case INGLE_TYPE_IQ4_KS: return (shape){8, 4, 2, 8, WIDE_ZERO, true, 0, PARTS_FIRST};
     case INGLE_NOT_QUANTISED: break;
     }
-    abort();
+    ingle_never();
 }
 
 /* Weights of a run of class B. */
@@ -283,7 +283,7 @@ INLINE void unpack(ingle_type type, const source *s, size_t b, int c, int i, int
         nibbles(line(s, 3, b, 32, 4 * c + i, r), u);
         look_up(ingle_iq4nl_values, WIDE_ZERO, u);
         break;
-    case INGLE_NOT_QUANTISED: abort();
+    case INGLE_NOT_QUANTISED: ingle_never();
     }
 }
 
@@ -353,7 +353,7 @@ INLINE stream stream_of(ingle_type type, int i)
     case INGLE_TYPE_IQ5_KS: return i ? (stream){2, all / 8} : (stream){1, all / 2};
     case INGLE_NOT_QUANTISED: break;
     }
-    abort();
+    ingle_never();
 }
 
 /* What stream i has so many bytes after the start of block b. A stream goes on in the next panel; after
@@ -468,7 +468,7 @@ INLINE void read_scales(ingle_type type, const source *s, size_t b, scales *out)
     case INGLE_TYPE_IQ4_KS:
     case INGLE_TYPE_IQ5_KS: scales_iqks(s, b, out); break;
     case INGLE_TYPE_IQ4_XS: scales_iq4_xs(s->field[1] + b * 32, s->field[2] + b * 64, out); break;
-    case INGLE_NOT_K: abort();
+    case INGLE_NOT_K: ingle_never();
     }
 }
 
@@ -530,7 +530,7 @@ INLINE vf block_d(ingle_type type, const source *s, size_t b, int r)
     case INGLE_TYPE_IQ4_XS:
     case INGLE_TYPE_IQ3_S: break;
     case INGLE_TYPE_NVFP4: /* run_d() */
-    case INGLE_NOT_QUANTISED: abort();
+    case INGLE_NOT_QUANTISED: ingle_never();
     }
     vf d = vf_load_f16(s->field[f] + (b * units * ROWS + (size_t)r) * 2);
     return part < 1 ? vf_mul(d, vf_1(part)) : d;
