@@ -252,9 +252,8 @@ ingle_status ingle_hparams_read(ingle_hparams *hp, const ingle_family *family, c
                                 ingle_error *err);
 void ingle_hparams_free(ingle_hparams *hp);
 
-/* The factor of a layer's scores, its window (0 = none), and what RoPE it takes. */
+/* The factor of a layer's scores, and what RoPE it takes. */
 float ingle_layer_attn_scale(const ingle_hparams *hp, uint32_t layer);
-uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer);
 ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams *hp,
                                 uint32_t layer);
 

@@ -153,18 +153,6 @@ void ingle_plan_live(ingle_plan *plan)
     }
 }
 
-size_t ingle_plan_crossing(const ingle_plan *plan, size_t i, ingle_val *list, size_t cap)
-{
-    size_t n = 0;
-    for (size_t v = 0; v < plan->n_value; v++) {
-        const ingle_value *value = &plan->value[v];
-        if (value->first == UINT32_MAX || value->first >= i || value->last < i) continue;
-        if (n < cap) list[n] = (ingle_val)v;
-        n++;
-    }
-    return n;
-}
-
 /* ---- what prose states ---- */
 
 static bool runs_together(ingle_when writer, ingle_when reader)
@@ -184,6 +172,16 @@ static bool is_written(const ingle_plan *plan, ingle_val v, size_t i)
     return false;
 }
 
+/* Whether dst[k] of instruction i overwrites what was there without reading it. */
+static bool is_lost(const ingle_plan *plan, size_t i, size_t k)
+{
+    const ingle_instr *in = &plan->instr[i];
+    bool reads = k == INGLE_WAITS || ingle_instr_updates(in, k);
+    for (size_t s = 0; s < sizeof in->src / sizeof *in->src; s++)
+        reads = reads || in->src[s] == in->dst[k];
+    return !reads && plan->value[in->dst[k]].first < i;
+}
+
 bool ingle_plan_is_sound(const ingle_plan *plan)
 {
     for (size_t i = 0; i < plan->n_instr; i++) {
@@ -194,9 +192,11 @@ bool ingle_plan_is_sound(const ingle_plan *plan)
             if (k >= op->n_src || in->src[k] >= plan->n_value) return false;
             if (!is_written(plan, in->src[k], i)) return false;
         }
-        for (size_t k = 0; k < sizeof in->dst / sizeof *in->dst; k++)
-            if (in->dst[k] != INGLE_NO_VALUE && (k >= op->n_dst || in->dst[k] >= plan->n_value))
-                return false;
+        for (size_t k = 0; k < sizeof in->dst / sizeof *in->dst; k++) {
+            if (in->dst[k] == INGLE_NO_VALUE) continue;
+            if (k >= op->n_dst || in->dst[k] >= plan->n_value) return false;
+            if (is_lost(plan, i, k)) return false;
+        }
         /* Products work on rows from the first on, which hidden states alone are not. */
         if (in->domain == INGLE_ROWS && ingle_instr_product(in) && in->when != INGLE_WHEN_ALWAYS &&
             in->when != INGLE_WHEN_LOGITS)

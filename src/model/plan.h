@@ -472,12 +472,8 @@ bool ingle_instr_updates(const ingle_instr *in, size_t i);
 /* Sets `first` and `last` of all values. */
 void ingle_plan_live(ingle_plan *plan);
 
-/* The values that instructions before number i wrote and that number i or a later one uses: their
- * count; the first `cap` of them in `list`. */
-size_t ingle_plan_crossing(const ingle_plan *plan, size_t i, ingle_val *list, size_t cap);
-
 /* Checks what prose above states, for builds with assertions: operands there as the table says,
- * every value written before it is read, in every kind of run. */
+ * every value written before it is read, in every kind of run, and written whole once. */
 bool ingle_plan_is_sound(const ingle_plan *plan);
 
 /* Instructions first .. first + n - 1 of the plain list, joined as a CPU runs them best (fuse.c).

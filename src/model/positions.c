@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-uint32_t ingle_layer_window(const ingle_hparams *hp, uint32_t layer)
-{
-    return hp->layer[layer].window;
-}
-
 ingle_rope_set ingle_layer_rope(const ingle_family *family, const ingle_hparams *hp, uint32_t layer)
 {
     bool windowed = hp->layer[layer].local;

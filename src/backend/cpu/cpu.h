@@ -116,7 +116,7 @@ struct ingle_backend {
     bool has_angles;     /* RoPE of its tokens is there */
     int n_running;       /* threads that the part ran on */
     ingle_step_times times;
-    double *timed, since; /* the one of them that goes on, since when */
+    double *timed, since; /* the part of them that runs now, and when it began */
     float **value;        /* [n_value] */
     float *logits;
     float *rope[INGLE_ROPE_TABLES];
