@@ -157,6 +157,7 @@ ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options
     if (v) st = add_suppressed(&o, v, &biases, err);
     if (!st && dry) st = ingle_breakers_find(&list, v, o.dry_breakers, o.n_dry_breakers, err);
     if (!st) st = ingle_sampler_new(out, &o, n_vocab, list.seq, list.n, err);
+    if (!st && (st = ingle_sampler_own_scratch(*out, err))) ingle_sampler_close(out);
     ingle_breakers_free(&list);
     free(biases);
     return st;

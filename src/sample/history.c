@@ -11,6 +11,7 @@
 
 #define BREAKER_MAX 64 /* tokens of one breaker: bounds the scan for breakers */
 #define GROW_FROM   1024
+#define HISTORY_MAX (INT32_MAX / 2) /* tokens, if the window is the whole context */
 
 /* The token accepted `back` before the last one. */
 static int32_t recent(const sample_history *h, size_t back)
@@ -27,35 +28,62 @@ static size_t held(const sample_history *h, size_t window)
 
 static int by_head(const void *a, const void *b)
 {
-    int32_t x = *((const ingle_breaker *)a)->tokens, y = *((const ingle_breaker *)b)->tokens;
-    return (x > y) - (x < y);
+    const ingle_breaker *x = a, *y = b;
+    if (*x->tokens != *y->tokens) return *x->tokens > *y->tokens ? 1 : -1;
+    return (x->n > y->n) - (x->n < y->n);
 }
 
-static ingle_status copy_breakers(ingle_sampler *s, const ingle_breaker *seq, size_t n,
-                                  ingle_error *err)
+static ingle_status check_breakers(const ingle_breaker *seq, size_t n, int32_t n_vocab,
+                                   size_t *n_tokens, ingle_error *err)
 {
-    breaker_set *b = &s->breakers;
-    b->seq = ingle_new(n, sizeof *b->seq);
-    b->is_head = ingle_new((size_t)s->n_vocab, 1);
-    if (!b->seq || !b->is_head)
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu DRY breakers", n);
+    *n_tokens = 0;
     for (size_t i = 0; i < n; i++) {
         if (!seq[i].tokens || seq[i].n < 1 || seq[i].n > BREAKER_MAX)
             return ingle_fail(err, INGLE_EINVAL,
                               "DRY breaker %zu has %zu tokens: it must have 1 to %d", i, seq[i].n,
                               BREAKER_MAX);
         for (size_t j = 0; j < seq[i].n; j++)
-            if (seq[i].tokens[j] < 0 || seq[i].tokens[j] >= s->n_vocab)
+            if (seq[i].tokens[j] < 0 || seq[i].tokens[j] >= n_vocab)
                 return ingle_fail(err, INGLE_EINVAL,
                                   "DRY breaker %zu: token %d is outside the vocabulary of %d", i,
-                                  (int)seq[i].tokens[j], (int)s->n_vocab);
-        int32_t *tokens = ingle_new(seq[i].n, sizeof *tokens);
-        if (!tokens) return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu DRY breakers", n);
-        memcpy(tokens, seq[i].tokens, seq[i].n * sizeof *tokens);
-        b->seq[b->n++] = (ingle_breaker){tokens, seq[i].n};
-        b->is_head[tokens[0]] |= seq[i].n == 1 ? 2 : 1;
+                                  (int)seq[i].tokens[j], (int)n_vocab);
+        *n_tokens += seq[i].n;
     }
-    if (n) qsort(b->seq, n, sizeof *b->seq, by_head);
+    return *n_tokens <= UINT32_MAX ? INGLE_OK
+                                   : ingle_fail(err, INGLE_EINVAL, "too many DRY breakers: %zu", n);
+}
+
+/* The block: set, sequences, heads, tokens. */
+static ingle_status copy_breakers(ingle_sampler *s, const ingle_breaker *from, size_t n,
+                                  ingle_error *err)
+{
+    size_t n_tokens, n_words = ((size_t)s->n_vocab + 31) / 32;
+    ingle_status st = check_breakers(from, n, s->n_vocab, &n_tokens, err);
+    if (st) return st;
+    ingle_breaker *sorted = ingle_new(n, sizeof *sorted);
+    breaker_set *b = ingle_new(1, sizeof *b + n * sizeof *b->seq + (n_words + n_tokens) * 4);
+    if (!sorted || !b) {
+        free(sorted);
+        free(b);
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu DRY breakers", n);
+    }
+    if (n) memcpy(sorted, from, n * sizeof *sorted);
+    if (n) qsort(sorted, n, sizeof *sorted, by_head);
+    breaker_seq *seq = (breaker_seq *)(b + 1);
+    uint32_t *heads = (uint32_t *)(seq + n);
+    int32_t *tokens = (int32_t *)(heads + n_words);
+    uint32_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t head = (uint32_t)sorted[i].tokens[0];
+        memcpy(tokens + at, sorted[i].tokens, sorted[i].n * sizeof *tokens);
+        heads[head / 32] |= 1u << head % 32;
+        seq[i] = (breaker_seq){at, (uint32_t)sorted[i].n};
+        at += seq[i].n;
+    }
+    free(sorted);
+    atomic_init(&b->refs, 1);
+    b->n = n, b->seq = seq, b->tokens = tokens, b->heads = heads;
+    s->breakers = b;
     return INGLE_OK;
 }
 
@@ -80,42 +108,47 @@ ingle_status ingle_sample_history_open(ingle_sampler *s, const ingle_breaker *se
     s->hist.grows = cap == SIZE_MAX;
     s->hist.cap = s->hist.grows ? GROW_FROM : cap;
     s->hist.ring = ingle_new(s->hist.cap, sizeof *s->hist.ring);
-    if (!s->hist.ring) goto no_memory;
-    if (s->penalty_window && !(s->count = ingle_new((size_t)s->n_vocab, sizeof *s->count)))
-        goto no_memory;
-    if (!s->dry_window) return INGLE_OK;
-    s->longest = ingle_new((size_t)s->n_vocab, sizeof *s->longest);
-    s->repeat = ingle_new(s->hist.cap, sizeof *s->repeat);
-    if (!s->longest || !s->repeat) goto no_memory;
-    return copy_breakers(s, seq, n, err);
-no_memory:
-    return ingle_fail(err, INGLE_ENOMEM, "no memory for a history of %zu tokens", s->hist.cap);
+    if (s->dry_window) s->repeat = ingle_new(s->hist.cap, sizeof *s->repeat);
+    if (!s->hist.ring || (s->dry_window && !s->repeat))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a history of %zu tokens", s->hist.cap);
+    return s->dry_window ? copy_breakers(s, seq, n, err) : INGLE_OK;
+}
+
+ingle_status ingle_sample_history_clone(ingle_sampler *s, const ingle_sampler *from,
+                                        ingle_error *err)
+{
+    sample_history *h = &s->hist;
+    s->breakers = NULL;
+    h->ring = s->repeat = NULL;
+    if (!h->cap) return INGLE_OK;
+    h->ring = ingle_new(h->cap, sizeof *h->ring);
+    if (from->repeat) s->repeat = ingle_new(h->cap, sizeof *s->repeat);
+    if (!h->ring || (from->repeat && !s->repeat))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a history of %zu tokens", h->cap);
+    memcpy(h->ring, from->hist.ring, h->n * sizeof *h->ring); /* a ring is filled from place 0 on */
+    s->breakers = from->breakers;
+    if (s->breakers) atomic_fetch_add(&s->breakers->refs, 1);
+    return INGLE_OK;
 }
 
 void ingle_sample_history_close(ingle_sampler *s)
 {
-    for (size_t i = 0; i < s->breakers.n; i++) free(s->breakers.seq[i].tokens);
-    free(s->breakers.seq);
-    free(s->breakers.is_head);
+    if (s->breakers && atomic_fetch_sub(&s->breakers->refs, 1) == 1) free(s->breakers);
     free(s->hist.ring);
-    free(s->count);
-    free(s->longest);
     free(s->repeat);
 }
 
 void ingle_sample_history_clear(ingle_sampler *s)
 {
     s->hist.n = s->hist.next = 0;
-    if (s->count) memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
 
 /* A growing ring never wraps: it is full when next == cap == n. */
-static bool grow(ingle_sampler *s)
+static bool grow(ingle_sampler *s, size_t cap)
 {
     sample_history *h = &s->hist;
-    size_t cap = h->cap * 2;
     if (s->repeat) {
         int32_t *repeat = realloc(s->repeat, cap * sizeof *repeat);
         if (!repeat) return false;
@@ -128,20 +161,27 @@ static bool grow(ingle_sampler *s)
     return true;
 }
 
+ingle_status ingle_sample_history_reserve(ingle_sampler *s, size_t n, ingle_error *err)
+{
+    if (!s->hist.grows || n <= s->hist.cap) return INGLE_OK;
+    if (n > HISTORY_MAX)
+        return ingle_fail(err, INGLE_EFULL, "a sampler's history holds at most %d tokens, not %zu",
+                          HISTORY_MAX, n);
+    if (!grow(s, n))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a history of %zu tokens", n);
+    return INGLE_OK;
+}
+
 ingle_status ingle_sample_history_add(ingle_sampler *s, int32_t token, ingle_error *err)
 {
     sample_history *h = &s->hist;
     if (!h->cap) return INGLE_OK;
     if (h->grows && h->n == h->cap) {
-        if (h->n >= INT32_MAX / 2)
+        if (h->n >= HISTORY_MAX)
             return ingle_fail(err, INGLE_EFULL, "the sampler's history is full at %zu tokens",
                               h->n);
-        if (!grow(s))
+        if (!grow(s, h->cap * 2))
             return ingle_fail(err, INGLE_ENOMEM, "no memory for a history of %zu tokens", h->n + 1);
-    }
-    if (s->count) {
-        if (h->n >= s->penalty_window) s->count[recent(h, s->penalty_window - 1)]--;
-        s->count[token]++;
     }
     if (h->next == h->cap) h->next = 0;
     h->ring[h->next++] = token;
@@ -160,53 +200,89 @@ static float penalised(const ingle_sampler *s, float logit, int32_t count)
     return ingle_sample_bounded((double)l);
 }
 
-void ingle_sample_penalties(ingle_sampler *s)
+/* The last n tokens: one or two pieces of the ring. */
+typedef struct recent_span {
+    const int32_t *from[2];
+    size_t n[2];
+} recent_span;
+
+static recent_span last_tokens(const sample_history *h, size_t n)
 {
-    if (!s->count) return;
-    if (!s->dense) {
-        for (size_t i = 0; i < s->n; i++) {
-            uint32_t token = ingle_key_index(s->cur[i]);
-            if (s->count[token])
-                s->cur[i] = ingle_key(penalised(s, logit_at(s, i), s->count[token]), token);
-        }
-        return;
+    size_t whole = n < h->next ? n : h->next;
+    return (recent_span){{h->ring + h->next - whole, h->ring + h->cap - (n - whole)},
+                         {whole, n - whole}};
+}
+
+static void penalise_row(const ingle_sampler *s, ingle_sample_scratch *x, const int32_t *tokens,
+                         size_t n)
+{
+    for (size_t i = 0; i < n; i++) { /* once each: a token's count is gone the second time */
+        int32_t token = tokens[i], count = x->mark[token];
+        if (!count) continue;
+        x->mark[token] = 0;
+        if (x->logits[token] > -INFINITY) x->logits[token] = penalised(s, x->logits[token], count);
     }
-    size_t n = held(&s->hist, s->penalty_window);
-    for (size_t i = 0; i < n; i++) { /* the sign marks those that are done */
-        int32_t token = recent(&s->hist, i), count = s->count[token];
-        if (count < 0) continue;
-        s->count[token] = -count;
-        if (s->logits[token] > -INFINITY) s->logits[token] = penalised(s, s->logits[token], count);
+}
+
+static void penalise_keys(const ingle_sampler *s, ingle_sample_scratch *x)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        uint32_t token = ingle_key_index(x->cur[i]);
+        if (x->mark[token])
+            x->cur[i] = ingle_key(penalised(s, logit_at(x, i), x->mark[token]), token);
     }
-    for (size_t i = 0; i < n; i++) {
-        int32_t token = recent(&s->hist, i);
-        if (s->count[token] < 0) s->count[token] = -s->count[token];
+}
+
+void ingle_sample_penalties(const ingle_sampler *s, ingle_sample_scratch *x)
+{
+    if (!s->penalty_window) return;
+    recent_span last = last_tokens(&s->hist, held(&s->hist, s->penalty_window));
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < last.n[p]; i++) x->mark[last.from[p][i]]++;
+    if (!x->dense) penalise_keys(s, x);
+    for (size_t p = 0; p < 2; p++) {
+        if (x->dense) penalise_row(s, x, last.from[p], last.n[p]);
+        for (size_t i = 0; !x->dense && i < last.n[p]; i++) x->mark[last.from[p][i]] = 0;
     }
 }
 
 /* ---- DRY ------------------------------------------------------------------------------------- */
 
+/* The first sequence that begins with the token; n if none does. */
+static size_t first_breaker(const breaker_set *b, int32_t head)
+{
+    if (!(b->heads[(uint32_t)head / 32] >> (uint32_t)head % 32 & 1)) return b->n;
+    size_t low = 0, high = b->n;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (b->tokens[b->seq[mid].at] < head) low = mid + 1;
+        else high = mid;
+    }
+    return low;
+}
+
 /* Tokens from place `back` on (towards the end) that a breaker starting there covers; 0 if none
  * does. */
 static size_t breaker_at(const ingle_sampler *s, size_t back)
 {
-    const breaker_set *b = &s->breakers;
+    const breaker_set *b = s->breakers;
     int32_t head = recent(&s->hist, back);
-    if (!b->is_head[head]) return 0;
-    size_t low = 0, high = b->n, longest = 0;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (b->seq[mid].tokens[0] < head) low = mid + 1;
-        else high = mid;
-    }
-    for (; low < b->n && b->seq[low].tokens[0] == head; low++) {
-        const ingle_breaker *q = &b->seq[low];
-        if (q->n <= longest || q->n > back + 1) continue;
-        size_t j = 1;
-        while (j < q->n && q->tokens[j] == recent(&s->hist, back - j)) j++;
-        if (j == q->n) longest = q->n;
+    size_t longest = 0;
+    for (size_t i = first_breaker(b, head); i < b->n; i++) {
+        const int32_t *tokens = b->tokens + b->seq[i].at;
+        size_t n = b->seq[i].n, j = 1;
+        if (tokens[0] != head) break;
+        if (n > back + 1) continue;
+        while (j < n && tokens[j] == recent(&s->hist, back - j)) j++;
+        if (j == n) longest = n; /* the shorter ones came before */
     }
     return longest;
+}
+
+static bool is_breaker(const breaker_set *b, int32_t token)
+{
+    size_t i = first_breaker(b, token);
+    return i < b->n && b->seq[i].n == 1;
 }
 
 /* Longest repeat allowed by the breakers: the tokens after the last one. */
@@ -254,17 +330,17 @@ static float dry_penalty(const ingle_sampler *s, int32_t repeat)
     return ingle_sample_bounded((double)o->dry_multiplier * pow((double)o->dry_base, exponent));
 }
 
-static float dried(const ingle_sampler *s, float logit, int32_t token)
+static float dried(const ingle_sampler *s, float logit, int32_t token, int32_t longest)
 {
-    if (!s->longest[token] || (s->breakers.is_head[token] & 2)) return logit;
-    return ingle_sample_bounded((double)(logit - dry_penalty(s, s->longest[token] - 1)));
+    if (!longest || is_breaker(s->breakers, token)) return logit;
+    return ingle_sample_bounded((double)(logit - dry_penalty(s, longest - 1)));
 }
 
 /* Don't Repeat Yourself (p-e-w 2024): a token that would extend a repeat of the end of the history
- * loses multiplier * base^(length - allowed_length). */
-void ingle_sample_dry(ingle_sampler *s)
+ * loses multiplier * base^(length - allowed_length). Its mark is 1 + the longest such repeat. */
+void ingle_sample_dry(ingle_sampler *s, ingle_sample_scratch *x)
 {
-    if (!s->longest) return;
+    if (!s->dry_window) return;
     size_t n = held(&s->hist, s->dry_window), allowed = (size_t)s->opt.dry_allowed_length;
     if (n <= allowed) return;
     size_t limit = repeat_limit(s, n);
@@ -272,17 +348,17 @@ void ingle_sample_dry(ingle_sampler *s)
     find_repeats(s, n, limit);
     for (size_t k = 1; k < n; k++) {
         int32_t token = recent(&s->hist, k - 1); /* followed the run when it was first written */
-        if ((size_t)s->repeat[k] >= allowed && s->repeat[k] >= s->longest[token])
-            s->longest[token] = s->repeat[k] + 1;
+        if ((size_t)s->repeat[k] >= allowed && s->repeat[k] >= x->mark[token])
+            x->mark[token] = s->repeat[k] + 1;
     }
-    for (size_t i = 0; !s->dense && i < s->n; i++) {
-        uint32_t token = ingle_key_index(s->cur[i]);
-        s->cur[i] = ingle_key(dried(s, logit_at(s, i), (int32_t)token), token);
+    for (size_t i = 0; !x->dense && i < x->n; i++) {
+        uint32_t token = ingle_key_index(x->cur[i]);
+        x->cur[i] = ingle_key(dried(s, logit_at(x, i), (int32_t)token, x->mark[token]), token);
     }
     for (size_t k = 1; k < n; k++) {
         int32_t token = recent(&s->hist, k - 1);
-        if (s->dense && s->logits[token] > -INFINITY)
-            s->logits[token] = dried(s, s->logits[token], token);
-        s->longest[token] = 0;
+        if (x->dense && x->logits[token] > -INFINITY)
+            x->logits[token] = dried(s, x->logits[token], token, x->mark[token]);
+        x->mark[token] = 0;
     }
 }

@@ -1,15 +1,20 @@
-/* sampler.h - the inside of one sampler: options, history, generator, and the candidates of the
- * token being drawn. Owns       every buffer below; all are sized by ingle_sampler_new() from
- * n_vocab and the windows. Only a history whose window is the whole context (-1) grows, doubling,
- * in ingle_sampler_accept(). Depends on base/, cand.h, rng.h. Invariant  candidates are in
- * ascending token order, and their logits are finite: a token that is banned or filtered out is
- * gone. While `dense`, candidate i is token i and -INFINITY marks those that are gone. */
+/* sampler.h - the inside of samplers: what one remembers (options, generator, history), and the
+ * candidates of one draw, which lie in a scratch that many samplers use one after the other.
+ * Owns       every buffer below. A sampler's are sized by ingle_sampler_new() from its windows;
+ *            only a history whose window is the whole context (-1) grows, doubling, in
+ *            ingle_sampler_accept(). A scratch is sized by the vocabulary.
+ * Depends on base/, cand.h, rng.h.
+ * Invariant  candidates are in ascending token order, and their logits are finite: a token that is
+ *            banned or filtered out is gone. While `dense`, candidate i is token i and -INFINITY
+ *            marks those that are gone. */
 #ifndef INGLE_SAMPLE_SAMPLER_H
 #define INGLE_SAMPLE_SAMPLER_H
 
 #include "sample/cand.h"
 #include "sample/rng.h"
 #include "sample/sample.h"
+
+#include <stdatomic.h>
 
 typedef enum sample_stage {
     STAGE_PENALTIES,
@@ -33,10 +38,18 @@ typedef struct sample_history {
     bool grows;  /* a window is the whole context */
 } sample_history;
 
+/* One breaker: its tokens are n from place `at` on. */
+typedef struct breaker_seq {
+    uint32_t at, n;
+} breaker_seq;
+
+/* Breakers as they are looked up; one block, never written again, shared by a sampler's clones. */
 typedef struct breaker_set {
-    ingle_breaker *seq; /* sorted by head token */
+    atomic_size_t refs;
     size_t n;
-    uint8_t *is_head; /* [n_vocab] 1: head of a sequence, 2: a sequence by itself */
+    const breaker_seq *seq; /* sorted by head token, of equal heads the shorter first */
+    const int32_t *tokens;
+    const uint32_t *heads; /* [n_vocab] bits: some sequence begins with the token */
 } breaker_set;
 
 struct ingle_sampler {
@@ -50,29 +63,31 @@ struct ingle_sampler {
     size_t n_banned;
 
     ingle_rng rng;
-    float mu; /* mirostat's state; 2 tau at the start */
-    float drawn_sum,
-        drawn_weight; /* adaptive-p: decayed sum of probabilities drawn, and of weights */
-    int mirostat_m; /* candidates that estimate the slope (version 1): 100, at most INGLE_SORT_SMALL
-                     */
+    float mu;           /* mirostat's state; 2 tau at the start */
+    float drawn_sum;    /* adaptive-p: decayed sum of probabilities drawn, */
+    float drawn_weight; /* and of their weights */
+    int mirostat_m;     /* candidates for version 1's slope: 100, at most INGLE_SORT_SMALL */
 
     sample_history hist;
     size_t penalty_window; /* 0: stage off; SIZE_MAX: whole context */
     size_t dry_window;
-    int32_t *count;   /* [n_vocab] occurrences in the penalty window; NULL if off */
-    int32_t *longest; /* [n_vocab] zero between calls: 1 + the longest repeat the token would
-                         extend; NULL if off */
-    int32_t *repeat;  /* [hist.cap] repeat length ending at each place */
-    breaker_set breakers;
+    int32_t *repeat;       /* [hist.cap] repeat length ending at each place; NULL without DRY */
+    breaker_set *breakers; /* NULL without DRY */
 
+    ingle_sample_scratch *own; /* of the public calls; NULL until one is needed */
+};
+
+/* One block; every array has room for cap tokens. */
+struct ingle_sample_scratch {
+    size_t cap;
     bool dense, filtered; /* filtered: a stage that may drop candidates has run */
     float *logits;        /* [n_vocab] while dense; then free for a stage's weights */
-    uint64_t *cur;        /* [n_vocab] keys of token order otherwise */
-    size_t n;             /* keys in cur */
-    uint64_t *tmp;        /* [n_vocab] scratch of selections */
+    uint64_t *cur;        /* keys of token order otherwise */
+    size_t n;             /* keys in cur; n_vocab while dense */
+    uint64_t *tmp;        /* of selections */
     ingle_candidate
-        *out;    /* the result of apply: lies over logits and tmp, which are done with by then */
-    void *block; /* holds logits, tmp, out */
+        *out;      /* the result of apply: lies over tmp and logits, which are done with by then */
+    int32_t *mark; /* by token, for the stages that look back; zero between them */
 };
 
 /* options.c: fills opt from a caller's struct of any known size, checks every field, parses the
@@ -86,21 +101,27 @@ ingle_status ingle_sample_history_open(ingle_sampler *s, const ingle_breaker *se
 void ingle_sample_history_close(ingle_sampler *s);
 void ingle_sample_history_clear(ingle_sampler *s);
 ingle_status ingle_sample_history_add(ingle_sampler *s, int32_t token, ingle_error *err);
-void ingle_sample_penalties(ingle_sampler *s);
-void ingle_sample_dry(ingle_sampler *s);
+/* Room for n tokens in all, if the history grows. */
+ingle_status ingle_sample_history_reserve(ingle_sampler *s, size_t n, ingle_error *err);
+/* Gives s, a bitwise copy of `from`, buffers of its own; on failure it has none of from's. */
+ingle_status ingle_sample_history_clone(ingle_sampler *s, const ingle_sampler *from,
+                                        ingle_error *err);
+void ingle_sample_penalties(const ingle_sampler *s, ingle_sample_scratch *x);
+void ingle_sample_dry(ingle_sampler *s, ingle_sample_scratch *x);
 
 /* filter.c: each leaves at least one candidate if it found one. */
-void ingle_sample_top_n_sigma(ingle_sampler *s);
-void ingle_sample_top_k(ingle_sampler *s, size_t k);
-void ingle_sample_typical_p(ingle_sampler *s);
-void ingle_sample_top_p(ingle_sampler *s);
-void ingle_sample_min_p(ingle_sampler *s);
-void ingle_sample_xtc(ingle_sampler *s);
-void ingle_sample_temperature(ingle_sampler *s);
-void ingle_sample_greedy(ingle_sampler *s);
-void ingle_sample_mirostat(ingle_sampler *s);
-/* Moves logits towards the target; leaves in s->logits[token] what each candidate's probability was. */
-void ingle_sample_adaptive(ingle_sampler *s);
+void ingle_sample_top_n_sigma(const ingle_sampler *s, ingle_sample_scratch *x);
+void ingle_sample_top_k(ingle_sample_scratch *x, size_t k);
+void ingle_sample_typical_p(const ingle_sampler *s, ingle_sample_scratch *x);
+void ingle_sample_top_p(const ingle_sampler *s, ingle_sample_scratch *x);
+void ingle_sample_min_p(const ingle_sampler *s, ingle_sample_scratch *x);
+void ingle_sample_xtc(ingle_sampler *s, ingle_sample_scratch *x);
+void ingle_sample_temperature(const ingle_sampler *s, ingle_sample_scratch *x);
+void ingle_sample_greedy(ingle_sample_scratch *x);
+void ingle_sample_mirostat(const ingle_sampler *s, ingle_sample_scratch *x);
+/* Moves logits towards the target; leaves in x->logits[token] what each candidate's probability
+ * was. */
+void ingle_sample_adaptive(const ingle_sampler *s, ingle_sample_scratch *x);
 /* Corrects mu by the surprise of the drawn token. */
 void ingle_sample_mirostat_learn(ingle_sampler *s, float prob);
 
@@ -109,12 +130,12 @@ typedef struct sample_softmax {
     float max;
     double sum;
 } sample_softmax;
-sample_softmax ingle_sample_softmax(const ingle_sampler *s);
+sample_softmax ingle_sample_softmax(const ingle_sample_scratch *x);
 
 /* The i-th candidate's logit; only while not dense. */
-static inline float logit_at(const ingle_sampler *s, size_t i)
+static inline float logit_at(const ingle_sample_scratch *x, size_t i)
 {
-    return ingle_key_score(s->cur[i]);
+    return ingle_key_score(x->cur[i]);
 }
 
 /* A stage's result as a logit: never infinite, so that no arithmetic on logits makes a NaN. */

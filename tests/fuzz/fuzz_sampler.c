@@ -16,6 +16,28 @@ static const arg_group GROUP = {"Sampling", sampling_rows,  SAMPLING_N_ROWS,
 static const cli_verb VERB = {
     .name = "sample", .synopsis = "", .summary = "", .about = "", .groups = &GROUP, .n_groups = 1};
 
+/* A clone draws what a mask admits; the logits' own bits are the mask. */
+static void draw_masked(const ingle_sampler *s, const float *logits, size_t n_vocab)
+{
+    uint32_t mask[8];
+    ingle_sampler *clone;
+    ingle_candidate c;
+    ingle_error err = {""};
+    ingle_sample_scratch *x = ingle_sample_scratch_new((int32_t)n_vocab);
+    memset(mask, 0, sizeof mask);
+    memcpy(mask, logits,
+           n_vocab * sizeof *logits < sizeof mask ? n_vocab * sizeof *logits : sizeof mask);
+    if (!x || ingle_sampler_clone(&clone, s, mask[0], &err)) abort();
+    if (ingle_sampler_draw(clone, x, logits, mask, &c, &err)) {
+        if (!err.text[0]) abort();
+    } else if (c.token < 0 || (size_t)c.token >= n_vocab ||
+               !(mask[c.token / 32] >> c.token % 32 & 1) || !(c.prob >= 0 && c.prob <= 1)) {
+        abort();
+    }
+    ingle_sampler_close(&clone);
+    ingle_sample_scratch_free(x);
+}
+
 /* Draws, each told to the sampler; the tokens, -1 from where one was refused. */
 static void draw(ingle_sampler *s, const float *logits, size_t n_vocab, int32_t tokens[N_DRAWS])
 {
@@ -30,6 +52,7 @@ static void draw(ingle_sampler *s, const float *logits, size_t n_vocab, int32_t 
             for (size_t k = 0; k < n; k++)
                 if (cand[k].token < 0 || (size_t)cand[k].token >= n_vocab) abort();
         }
+        draw_masked(s, logits, n_vocab);
         if (ingle_sampler_sample(s, logits, &c, &err)) {
             if (!err.text[0]) abort(); /* refused without a word */
             continue;

@@ -46,6 +46,7 @@ static ingle_sampler *open_with(const ingle_sampler_options *o, int32_t n_vocab)
     ingle_sampler *s;
     ingle_error err = {""};
     if (ingle_sampler_new(&s, o, n_vocab, NULL, 0, &err) != INGLE_OK) fail_msg("%s", err.text);
+    must(ingle_sampler_own_scratch(s, &err), &err);
     return s;
 }
 
@@ -952,6 +953,229 @@ static void test_long_history(void **unused)
     ingle_sampler_close(&s);
 }
 
+/* ---- scratch, masks, clones ------------------------------------------------------------------- */
+
+/* Options that keep a state of every kind. */
+static ingle_sampler_options stateful(int round)
+{
+    ingle_sampler_options o = neutral();
+    o.seed = (uint64_t)round;
+    o.repeat_penalty = 1.2f;
+    o.penalty_last_n = round % 2 ? -1 : 20;
+    o.dry_multiplier = 0.5f;
+    o.dry_allowed_length = 1;
+    o.dry_last_n = round % 3 ? -1 : 30;
+    o.xtc_probability = 0.5f;
+    o.top_k = round % 5 == 0 ? 100 : 0;
+    o.order = round % 7 == 0 ? "top_k;penalties;dry;temperature;xtc" : NULL;
+    o.mirostat = round % 4 == 3 ? 2 : 0;
+    if (round % 4 == 2) o.adaptive_target = 0.2f;
+    return o;
+}
+
+static ingle_sampler *bare(const ingle_sampler_options *o, int32_t n_vocab)
+{
+    int32_t tokens[] = {3, 4, 5};
+    const ingle_breaker breakers[] = {{tokens, 2}, {tokens + 2, 1}, {tokens, 1}};
+    ingle_sampler *s;
+    ingle_error err;
+    must(ingle_sampler_new(&s, o, n_vocab, breakers, 3, &err), &err);
+    return s;
+}
+
+static ingle_candidate draw_with(ingle_sampler *s, ingle_sample_scratch *x, const float *logits,
+                                 const uint32_t *mask)
+{
+    ingle_candidate c;
+    ingle_error err;
+    must(ingle_sampler_draw(s, x, logits, mask, &c, &err), &err);
+    return c;
+}
+
+/* Samplers in turn on one scratch, of a larger vocabulary, draw what each draws with its own. */
+static void test_scratch_is_shared(void **unused)
+{
+    (void)unused;
+    static float logits[200];
+    enum { N = 28 };
+    ingle_sampler *shared[N], *alone[N];
+    ingle_sample_scratch *x = ingle_sample_scratch_new(1000);
+    for (int i = 0; i < N; i++) {
+        ingle_sampler_options o = stateful(i);
+        shared[i] = bare(&o, 200 - i);
+        alone[i] = bare(&o, 200 - i);
+    }
+    for (int step = 0; step < 60; step++) {
+        random_row(logits, 200, step % 3);
+        for (int i = 0; i < N; i++) {
+            ingle_candidate a = draw_with(shared[i], x, logits, NULL), b;
+            assert_int_equal(ingle_sampler_sample(alone[i], logits, &b, NULL), INGLE_OK);
+            assert_memory_equal(&a, &b, sizeof a);
+            accept_all(shared[i], &a.token, 1);
+            accept_all(alone[i], &a.token, 1);
+        }
+    }
+    for (size_t i = 0; i < 1000; i++) assert_int_equal(x->mark[i], 0);
+    for (int i = 0; i < N; i++) {
+        assert_null(shared[i]->own);
+        ingle_sampler_close(&shared[i]);
+        ingle_sampler_close(&alone[i]);
+    }
+    ingle_sample_scratch_free(x);
+    ingle_sample_scratch_free(NULL);
+    assert_true(ingle_sample_scratch_bytes(128256) < 128256 * 24 + 200);
+}
+
+static bool admits(const uint32_t *mask, size_t token)
+{
+    return mask[token / 32] >> token % 32 & 1;
+}
+
+/* A mask gives what logits of -inf outside of it give. */
+static void test_mask(void **unused)
+{
+    (void)unused;
+    static float logits[300], cut[300];
+    uint32_t mask[10];
+    ingle_sample_scratch *x = ingle_sample_scratch_new(300);
+    for (int round = 0; round < 400; round++) {
+        int32_t n = 6 + (int32_t)roll(295);
+        ingle_sampler_options o = stateful(round);
+        ingle_sampler *a = bare(&o, n), *b = bare(&o, n);
+        for (int step = 0; step < 5; step++) {
+            random_row(logits, (size_t)n, round % 3);
+            for (size_t i = 0; i < 10; i++)
+                mask[i] = roll(3) ? (roll(1 << 16) << 16 | roll(1 << 16)) : roll(2) ? ~0u : 0;
+            mask[0] |= 3; /* two at least: no forced token */
+            for (size_t i = 0; i < (size_t)n; i++) cut[i] = admits(mask, i) ? logits[i] : -INFINITY;
+            if (!(cut[0] > -INFINITY)) cut[0] = logits[0] = 1;
+            ingle_candidate p = draw_with(a, x, logits, mask), q = draw_with(b, x, cut, NULL);
+            assert_memory_equal(&p, &q, sizeof p);
+            assert_true(admits(mask, (size_t)p.token));
+            accept_all(a, &p.token, 1);
+            accept_all(b, &p.token, 1);
+        }
+        ingle_sampler_close(&a);
+        ingle_sampler_close(&b);
+    }
+    ingle_sample_scratch_free(x);
+}
+
+/* Alone in the mask: no number, no lesson; the draws after it are as if it had not been. */
+static void test_forced(void **unused)
+{
+    (void)unused;
+    static float logits[70];
+    uint32_t mask[3];
+    ingle_candidate c;
+    ingle_error err;
+    ingle_sample_scratch *x = ingle_sample_scratch_new(70);
+    random_row(logits, 70, 0);
+    for (int round = 0; round < 12; round++) {
+        ingle_sampler_options o = stateful(round);
+        ingle_sampler *a = bare(&o, 70), *b = bare(&o, 70);
+        for (int32_t token = 0; token < 70; token++) {
+            memset(mask, 0, sizeof mask);
+            mask[token / 32] = 1u << token % 32;
+            mask[2] |= ~0u << 6; /* no tokens of the vocabulary */
+            c = draw_with(a, x, logits, mask);
+            assert_int_equal(c.token, token);
+            assert_true(c.logit == logits[token] && c.prob == 1);
+            ingle_candidate p = draw_with(a, x, logits, NULL), q = draw_with(b, x, logits, NULL);
+            assert_memory_equal(&p, &q, sizeof p);
+        }
+        ingle_sampler_close(&b);
+        int32_t banned = 69;
+        memset(mask, 0, sizeof mask);
+        assert_int_equal(ingle_sampler_draw(a, x, logits, mask, &c, &err), INGLE_EINVAL);
+        assert_non_null(strstr(err.text, "outside the mask"));
+        mask[2] = 1u << 5;
+        must(ingle_sampler_ban(a, &banned, 1, &err), &err);
+        assert_int_equal(ingle_sampler_draw(a, x, logits, mask, &c, &err), INGLE_EINVAL);
+        assert_non_null(strstr(err.text, "outside the mask, banned"));
+        mask[0] = 1;
+        assert_int_equal(draw_with(a, x, logits, mask).token, 0);
+        ingle_sampler_close(&a);
+    }
+    const ingle_logit_bias bias[] = {{2, 1.5f}, {3, -INFINITY}};
+    ingle_sampler_options o = neutral();
+    o.logit_bias = bias, o.n_logit_bias = 2;
+    ingle_sampler *s = bare(&o, 70);
+    mask[0] = 4, mask[1] = mask[2] = 0;
+    assert_true(draw_with(s, x, logits, mask).logit == logits[2] + 1.5f);
+    mask[0] = 8;
+    assert_int_equal(ingle_sampler_draw(s, x, logits, mask, &c, &err), INGLE_EINVAL);
+    mask[0] = 16;
+    logits[4] = NAN;
+    assert_int_equal(ingle_sampler_draw(s, x, logits, mask, &c, &err), INGLE_EFORMAT);
+    assert_string_equal(err.text, "logit of token 4 is NaN");
+    mask[0] = 3; /* the whole row is checked, as ever */
+    assert_int_equal(ingle_sampler_draw(s, x, logits, mask, &c, &err), INGLE_EFORMAT);
+    ingle_sampler_close(&s);
+    s = bare(&o, 71);
+    assert_int_equal(ingle_sampler_draw(s, x, logits, NULL, &c, &err), INGLE_EINVAL);
+    assert_string_equal(err.text, "the scratch is for 70 tokens, the sampler for 71");
+    assert_int_equal(ingle_sampler_draw(s, NULL, logits, NULL, &c, &err), INGLE_EINVAL);
+    assert_int_equal(ingle_sampler_draw(NULL, x, logits, NULL, &c, &err), INGLE_ECLOSED);
+    ingle_sampler_close(&s);
+    ingle_sample_scratch_free(x);
+}
+
+static void test_clone(void **unused)
+{
+    (void)unused;
+    static float logits[200];
+    ingle_error err;
+    ingle_sample_scratch *x = ingle_sample_scratch_new(200);
+    for (int round = 0; round < 60; round++) {
+        ingle_sampler_options o = stateful(round), later = o;
+        int32_t said[1500], banned = 7;
+        size_t n = roll(1500);
+        for (size_t i = 0; i < n; i++) said[i] = (int32_t)roll(roll(2) ? 6 : 200);
+        later.seed += 3;
+        ingle_sampler *s = bare(&o, 200), *fresh = bare(&later, 200), *same, *other;
+        must(ingle_sampler_ban(s, &banned, 1, &err), &err);
+        must(ingle_sampler_ban(fresh, &banned, 1, &err), &err);
+        accept_all(s, said, n);
+        accept_all(fresh, said, n);
+        must(ingle_sampler_clone(&other, s, 3, &err), &err);
+        random_row(logits, 200, 0);
+        for (int i = 0; i < 20; i++) draw_with(s, x, logits, NULL);
+        must(ingle_sampler_clone(&same, s, 0, &err), &err);
+        for (int i = 0; i < 40; i++) {
+            if (i == 30) { /* a reset begins at each one's own seed */
+                must(ingle_sampler_reset(other, &err), &err);
+                must(ingle_sampler_reset(fresh, &err), &err);
+                must(ingle_sampler_reset(same, &err), &err);
+                must(ingle_sampler_reset(s, &err), &err);
+            }
+            random_row(logits, 200, 0);
+            ingle_candidate a = draw_with(s, x, logits, NULL), b = draw_with(same, x, logits, NULL);
+            assert_memory_equal(&a, &b, sizeof a);
+            accept_all(s, &a.token, 1);
+            accept_all(same, &a.token, 1);
+            a = draw_with(other, x, logits, NULL), b = draw_with(fresh, x, logits, NULL);
+            assert_memory_equal(&a, &b, sizeof a);
+            accept_all(other, &a.token, 1);
+            accept_all(fresh, &a.token, 1);
+        }
+        ingle_sampler_close(&s);
+        draw_with(other, x, logits, NULL); /* what is shared outlives its first owner */
+        ingle_sampler_close(&same);
+        ingle_sampler_close(&other);
+        ingle_sampler_close(&fresh);
+    }
+    ingle_sampler *none = (ingle_sampler *)&none;
+    assert_int_equal(ingle_sampler_clone(&none, NULL, 0, &err), INGLE_ECLOSED);
+    assert_null(none);
+    assert_int_equal(ingle_sampler_reserve(NULL, 5, &err), INGLE_ECLOSED);
+    ingle_sampler_options o = stateful(1);
+    ingle_sampler *s = bare(&o, 200);
+    assert_int_equal(ingle_sampler_reserve(s, SIZE_MAX, &err), INGLE_EFULL);
+    ingle_sampler_close(&s);
+    ingle_sample_scratch_free(x);
+}
+
 /* ---- mirostat ----------------------------------------------------------------------------------
  */
 
@@ -1059,11 +1283,16 @@ static ingle_status live(void)
     const ingle_breaker breaker[] = {{tokens, 2}, {tokens, 1}};
     ingle_sampler_options o = everything();
     ingle_sampler *s;
+    ingle_sampler *other = NULL;
     ingle_status status = ingle_sampler_new(&s, &o, 50, breaker, 2, NULL);
     if (status == INGLE_OK) status = ingle_sampler_ban(s, tokens, 2, NULL);
     for (int i = 0; i < 3000 && status == INGLE_OK; i++)
         status = ingle_sampler_accept(s, i % 50, NULL);
+    if (status == INGLE_OK) status = ingle_sampler_clone(&other, s, 1, NULL);
+    if (status == INGLE_OK) status = ingle_sampler_reserve(other, 5000, NULL);
+    if (status == INGLE_OK) status = ingle_sampler_own_scratch(other, NULL);
     ingle_sampler_close(&s);
+    ingle_sampler_close(&other);
     return status;
 }
 
@@ -1108,6 +1337,35 @@ static void test_no_allocation_per_token(void **unused)
         ingle_sampler_close(&s);
     }
 }
+
+/* With a history reserved, none at all, through a scratch from outside. */
+static void test_no_allocation_after_reserve(void **unused)
+{
+    (void)unused;
+    static float logits[1000];
+    uint32_t mask[32];
+    random_row(logits, 1000, 0);
+    memset(mask, 0xaf, sizeof mask);
+    ingle_sample_scratch *x = ingle_sample_scratch_new(1000);
+    for (int mode = 0; mode < 6; mode++) {
+        ingle_sampler_options o = everything();
+        o.mirostat = mode % 3;
+        o.penalty_last_n = o.dry_last_n = mode < 3 ? -1 : 64;
+        ingle_sampler *s, *first = bare(&o, 1000);
+        must(ingle_sampler_reserve(first, 5000, NULL), &(ingle_error){""});
+        must(ingle_sampler_clone(&s, first, 2, NULL), &(ingle_error){""}); /* as much room */
+        ingle_sampler_close(&first);
+        size_t before = n_calls;
+        for (int i = 0; i < 5000; i++) {
+            mask[0] = i % 50 ? 0xafafafaf : 0;
+            int32_t token = draw_with(s, x, logits, i % 2 ? mask : NULL).token;
+            accept_all(s, &token, 1);
+        }
+        assert_int_equal(n_calls, before);
+        ingle_sampler_close(&s);
+    }
+    ingle_sample_scratch_free(x);
+}
 #define HEAP_TESTS
 #endif
 
@@ -1138,10 +1396,15 @@ int main(void)
         cmocka_unit_test(test_penalties),
         cmocka_unit_test(test_dry),
         cmocka_unit_test(test_long_history),
+        cmocka_unit_test(test_scratch_is_shared),
+        cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_clone),
         cmocka_unit_test(test_mirostat),
 #ifdef HEAP_TESTS
         cmocka_unit_test(test_allocation_failure),
         cmocka_unit_test(test_no_allocation_per_token),
+        cmocka_unit_test(test_no_allocation_after_reserve),
 #endif
     };
     return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
