@@ -69,26 +69,31 @@ static double between(const double *y, size_t k, double part)
 
 /* ---- a table ---- */
 
-/* How far off the guess is at a knot that was never measured: as at the measured ones to its left
- * and right, of which the nearer counts more. */
-static double scale_at(const ingle_cost_table *t, size_t n, size_t k)
+static double scale_at(const ingle_cost_table *t, size_t k)
+{
+    return t->knot[k].seconds / t->guess[k];
+}
+
+/* Of a knot that was never measured: on the line between those measured to its left and right. To
+ * one side of all of them the guess keeps its shape, and is as wrong as at the nearest. */
+static double expected(const ingle_cost_model *m, const ingle_cost_table *t, size_t k)
 {
     size_t left = k, right = k + 1;
     while (left > 0 && t->knot[left - 1].seconds <= 0) left--;
-    while (right < n && t->knot[right].seconds <= 0) right++;
-    double a = left > 0 ? t->knot[left - 1].seconds / t->guess[left - 1] : 0;
-    double b = right < n ? t->knot[right].seconds / t->guess[right] : 0;
-    if (left == 0) return right < n ? b : 1;
-    if (right == n) return a;
-    return a + (b - a) * (double)(k + 1 - left) / (double)(right + 1 - left);
+    while (right < m->n_knots && t->knot[right].seconds <= 0) right++;
+    if (left == 0) return right < m->n_knots ? t->guess[k] * scale_at(t, right) : t->guess[k];
+    if (right == m->n_knots) return t->guess[k] * scale_at(t, left - 1);
+    double a = t->knot[left - 1].seconds, b = t->knot[right].seconds;
+    double from = (double)m->at[left - 1], to = (double)m->at[right];
+    return a + (b - a) * ((double)m->at[k] - from) / (to - from);
 }
 
-static void update(ingle_cost_table *t, size_t n)
+static void update(const ingle_cost_model *m, ingle_cost_table *t)
 {
     double most = 0;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < m->n_knots; k++) {
         double known = t->knot[k].seconds;
-        t->value[k] = known > 0 ? known : positive(t->guess[k] * scale_at(t, n, k));
+        t->value[k] = known > 0 ? known : positive(expected(m, t, k));
         t->curve[k] = most = fmax(most, t->value[k]);
     }
 }
@@ -97,7 +102,7 @@ static void init_table(const ingle_cost_model *m, ingle_cost_table *t, double fi
 {
     for (size_t k = 0; k < m->n_knots; k++)
         t->guess[k] = positive(first) + (double)(m->at[k] - 1) * positive(next);
-    update(t, m->n_knots);
+    update(m, t);
 }
 
 static double table_at(const ingle_cost_model *m, const ingle_cost_table *t, size_t n)
@@ -124,7 +129,7 @@ static void learn_table(const ingle_cost_model *m, ingle_cost_table *t, size_t n
     double ratio = seconds / between(t->value, k, part);
     learn_knot(t, k, 1 - part, ratio);
     if (part > 0) learn_knot(t, k + 1, part, ratio);
-    update(t, m->n_knots);
+    update(m, t);
 }
 
 /* ---- the model ---- */

@@ -6,9 +6,9 @@
  * t = body(n_tokens) + head(n_rows) + few * seconds of a position + many * seconds of a position
  *
  * body and head are tables: values at some sizes (knots), linear in between. A knot is the running
- * mean of about 8 steps. Knots that were never measured keep the shape of a guess and get their
- * scale from the measured knots next to them. One step changes an estimate at most by a factor
- * of 2. */
+ * mean of about 8 steps. One that was never measured lies on the line between measured ones, or is
+ * a guess, scaled as the nearest measured one asks for. A step changes an estimate at most by a
+ * factor of 2. */
 #ifndef INGLE_ENGINE_COST_H
 #define INGLE_ENGINE_COST_H
 
@@ -38,7 +38,7 @@ typedef struct ingle_cost_value {
 typedef struct ingle_cost_table {
     ingle_cost_value knot[INGLE_COST_KNOTS];
     double guess[INGLE_COST_KNOTS];
-    double value[INGLE_COST_KNOTS]; /* the knot, or the scaled guess of one never measured */
+    double value[INGLE_COST_KNOTS]; /* the knot, or what is expected of one never measured */
     double curve[INGLE_COST_KNOTS]; /* the same, never falling: what is predicted */
 } ingle_cost_table;
 
