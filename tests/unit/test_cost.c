@@ -204,6 +204,23 @@ static void test_outlier(void **state)
     assert_true(body(&m, 64) > 0.17);
 }
 
+/* A smaller step that takes longer lifts what is predicted, not what is learnt: once it is quicker,
+ * the larger one is back at its own time. */
+static void test_plateau(void **state)
+{
+    ingle_cost_model m;
+    (void)state;
+    ingle_cost_init(&m, N_BATCH, &guess);
+    for (int i = 0; i < 40; i++) {
+        learn_body(&m, 6, 0.1);
+        learn_body(&m, 8, 0.08);
+    }
+    assert_near(body(&m, 6), 0.1, 1e-9);
+    assert_near(body(&m, 8), 0.1, 1e-9);
+    for (int i = 0; i < 400; i++) learn_body(&m, 6, 0.05);
+    assert_near(body(&m, 8), 0.08, 1e-9);
+}
+
 static void test_no_times(void **state)
 {
     static const double none[] = {-1, -1e-300, NAN, INFINITY, -INFINITY};
@@ -296,9 +313,9 @@ int main(void)
         cmocka_unit_test(test_guess),     cmocka_unit_test(test_wrong_guess),
         cmocka_unit_test(test_between),   cmocka_unit_test(test_shares),
         cmocka_unit_test(test_converges), cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_outlier),   cmocka_unit_test(test_no_times),
-        cmocka_unit_test(test_rows),      cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_any_times),
+        cmocka_unit_test(test_outlier),   cmocka_unit_test(test_plateau),
+        cmocka_unit_test(test_no_times),  cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_any_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
