@@ -162,13 +162,13 @@ static size_t most_within(const plan *p, const ingle_want *w, size_t low, size_t
     return low;
 }
 
-/* The largest piece of a longer task that fits; 0: none of 8 tokens, or as many as it wants. One
- * that ends where it need not ends on a multiple of 32 if it is long enough: whole pages, full
- * tiles of products. */
-static size_t piece(const plan *p, const ingle_want *w, double limit)
+/* The largest piece of a longer task that fits, of at least `low` tokens or as many as it wants;
+ * else 0. One that ends where it need not ends on a multiple of 32 if it is long enough: whole
+ * pages, full tiles of products. */
+static size_t piece(const plan *p, const ingle_want *w, size_t low, double limit)
 {
     size_t end = w->whole ? w->n : least(w->n, w->cut), high = least(end, room(p));
-    size_t low = w->whole ? end : least(end, LEAST_PIECE);
+    low = w->whole ? end : least(end, low);
     if (high < low) return 0;
     size_t take = most_within(p, w, low, high, limit);
     if (take < ALIGNED_FROM || take == end) return take;
@@ -251,16 +251,22 @@ static void lengthen(plan *p, const line *decoding, size_t n, size_t reserve, do
 /* The oldest longer task gets half of the time that is left. */
 static void seat_oldest(plan *p)
 {
-    size_t take = piece(p, p->oldest, (cost(p, &p->shape) + p->budget) / 2);
+    size_t take = piece(p, p->oldest, LEAST_PIECE, (cost(p, &p->shape) + p->budget) / 2);
     seat(p, p->oldest, take ? take : granted(p, p->oldest));
 }
 
+/* The shortest gets what there is, so that it does not wait for the oldest where a step has time for
+ * few tokens; scraps are not worth a seat of others. Two tokens at least: one alone would attend
+ * as decoding sequences do, which can take longer. */
 static void seat_others(plan *p, line *others)
 {
+    size_t low = 2;
     while (others->n && room(p) && p->n_seqs < p->limits->n_seqs) {
         ingle_want *w = &p->wants[next_of(others)];
-        size_t take = piece(p, w, p->budget);
-        if (take) seat(p, w, take);
+        size_t take = piece(p, w, low, p->budget);
+        if (!take) continue;
+        seat(p, w, take);
+        low = LEAST_PIECE;
     }
 }
 
@@ -269,7 +275,7 @@ static void widen_oldest(plan *p)
 {
     size_t had = p->oldest->take;
     unseat(p, p->oldest);
-    size_t take = piece(p, p->oldest, p->budget);
+    size_t take = piece(p, p->oldest, LEAST_PIECE, p->budget);
     seat(p, p->oldest, take > had ? take : had);
 }
 

@@ -112,11 +112,12 @@ static bool is_kept_within(rules *r, ingle_want *w, size_t take, double limit)
     return kept;
 }
 
-/* The largest piece, none below 8 tokens but what ends; from 64 tokens on it ends on a multiple of
- * 32 if it need not end where it does. */
-static size_t largest(rules *r, ingle_want *w, double limit)
+/* The largest piece, none below `low` tokens but what ends; from 64 tokens on it ends on a multiple
+ * of 32 if it need not end where it does. */
+static size_t largest(rules *r, ingle_want *w, size_t low, double limit)
 {
-    size_t end = w->whole ? w->n : least(w->n, w->cut), low = w->whole ? end : least(8, end);
+    size_t end = w->whole ? w->n : least(w->n, w->cut);
+    low = w->whole ? end : least(low, end);
     for (size_t take = end; take >= low; take--) {
         if (!is_kept_within(r, w, take, limit)) continue;
         if (take < 64 || take == end) return take;
@@ -155,17 +156,19 @@ static ingle_shape by_the_rules(rules *r)
     budget = fmin(budget, l->most_s);
     if (granted) {
         chains(r, granted, budget / 2);
-        size_t take = largest(r, oldest, (seconds(r) + budget) / 2);
+        size_t take = largest(r, oldest, 8, (seconds(r) + budget) / 2);
         oldest->take = take ? take : granted;
     }
+    size_t low = 2;
     memset(r->seen, 0, sizeof r->seen);
     for (ingle_want *w; (w = first(r, false, false, shorter));) {
         r->seen[w - r->wants] = true;
         if (w == oldest || (w->hidden && w->pooling != hidden->pooling)) continue;
-        if (n_seats(r) < l->n_seqs) w->take = largest(r, w, budget);
+        if (n_seats(r) < l->n_seqs) w->take = largest(r, w, low, budget);
+        if (w->take) low = 8; /* the shortest gets any piece but a single token */
     }
     if (granted) {
-        size_t take = largest(r, oldest, budget);
+        size_t take = largest(r, oldest, 8, budget);
         if (take > oldest->take) oldest->take = take;
     }
     chains(r, 0, budget);
@@ -330,6 +333,21 @@ static void test_overtaking(void **state)
     assert_true(!wants[0].take && wants[1].take > 64 && wants[2].take == 20);
 }
 
+/* Where a step beside decoding has time for few tokens, the oldest gets 8 of them and the
+ * shortest the others. */
+static void test_slow_machine(void **state)
+{
+    ingle_schedule_limits l = usual;
+    (void)state;
+    l.step_s = 0.05; /* twice the step of one token counts: 14 more take as long again */
+    wants[0] = decoding(1, 0);
+    wants[1] = prompt(16000, 0);
+    wants[2] = prompt(9000, 1);
+    wants[3] = prompt(20, 2);
+    schedule(4, &l);
+    assert_true(wants[0].take == 1 && wants[1].take == 8 && !wants[2].take && wants[3].take == 6);
+}
+
 /* One seat: a decoding sequence and a prompt take turns. */
 static void test_one_seat(void **state)
 {
@@ -448,9 +466,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_the_rules), cmocka_unit_test(test_nobody),
         cmocka_unit_test(test_beside),       cmocka_unit_test(test_overtaking),
-        cmocka_unit_test(test_one_seat),     cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_chains),       cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_long_list),    cmocka_unit_test(test_class),
+        cmocka_unit_test(test_slow_machine), cmocka_unit_test(test_one_seat),
+        cmocka_unit_test(test_turns),        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_class),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
