@@ -51,7 +51,7 @@ typedef struct ingle_cost_model {
 
 /* For steps of up to n_batch >= 1 tokens. */
 void ingle_cost_init(ingle_cost_model *m, size_t n_batch, const ingle_cost_guess *guess);
-/* Adds n tokens that lie behind `pos` positions of their sequence and give n_rows rows. */
+/* Adds n tokens of a sequence, after `pos` positions of it, that give n_rows rows. */
 void ingle_shape_add(ingle_shape *shape, size_t pos, size_t n, size_t n_rows);
 /* Seconds. 0 of an empty shape. */
 double ingle_cost_predict(const ingle_cost_model *m, const ingle_shape *shape);

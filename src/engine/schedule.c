@@ -134,7 +134,7 @@ static void seat(plan *p, ingle_want *w, size_t take)
     assert(p->n_seqs <= p->limits->n_seqs);
 }
 
-/* What seat() did, backwards. */
+/* Takes back what seat() did. */
 static void unseat(plan *p, ingle_want *w)
 {
     ingle_shape its = {0};
@@ -255,9 +255,9 @@ static void seat_oldest(plan *p)
     seat(p, p->oldest, take ? take : granted(p, p->oldest));
 }
 
-/* The shortest gets what there is, so that it does not wait for the oldest where a step has time for
- * few tokens; scraps are not worth a seat of others. Two tokens at least: one alone would attend
- * as decoding sequences do, which can take longer. */
+/* The shortest gets a piece of any size: where a step has time for few tokens, it would else wait
+ * until it is the oldest. Two tokens at least: a single one attends as those of decoding sequences
+ * do, which can take longer than two. For the others a short piece is not worth the seat. */
 static void seat_others(plan *p, line *others)
 {
     size_t low = 2;

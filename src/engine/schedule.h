@@ -12,7 +12,7 @@
 
 enum { INGLE_CLASS_LOW, INGLE_CLASS_NORMAL, INGLE_CLASS_HIGH };
 
-/* A running task: a decoding sequence wants its last token and a chain of proposed ones behind it;
+/* A running task: a decoding sequence wants its last token and the chain proposed after it;
  * everybody else (prompt, eval, text) is a longer task that comes in pieces. */
 typedef struct ingle_want {
     int class;       /* as ingle_class_at() says */
