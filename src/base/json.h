@@ -148,9 +148,10 @@ void ingle_json_end_object(ingle_json_writer *w);
 void ingle_json_begin_array(ingle_json_writer *w);
 void ingle_json_end_array(ingle_json_writer *w);
 
-/* The name of the member that comes next. */
-void ingle_json_name(ingle_json_writer *w, const char *name);
-void ingle_json_name_bytes(ingle_json_writer *w, const char *p, size_t n);
+/* The name of the member that comes next; returns w:
+ *     ingle_json_put_u64(ingle_json_name(w, "n"), n); */
+ingle_json_writer *ingle_json_name(ingle_json_writer *w, const char *name);
+ingle_json_writer *ingle_json_name_bytes(ingle_json_writer *w, const char *p, size_t n);
 
 void ingle_json_put_null(ingle_json_writer *w);
 void ingle_json_put_bool(ingle_json_writer *w, bool x);

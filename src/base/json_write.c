@@ -116,20 +116,21 @@ static void put_string(ingle_json_writer *w, const char *p, size_t n)
     put(w, "\"", 1);
 }
 
-void ingle_json_name_bytes(ingle_json_writer *w, const char *p, size_t n)
+ingle_json_writer *ingle_json_name_bytes(ingle_json_writer *w, const char *p, size_t n)
 {
     unsigned char *level = &w->level[w->depth];
-    if (w->status) return;
+    if (w->status) return w;
     assert(*level & IN_OBJECT && !(*level & NAMED));
     *level |= NAMED;
     if (*level & FILLED) put(w, ", ", w->spaces ? 2 : 1);
     put_string(w, p, n);
     put(w, ": ", w->spaces ? 2 : 1);
+    return w;
 }
 
-void ingle_json_name(ingle_json_writer *w, const char *name)
+ingle_json_writer *ingle_json_name(ingle_json_writer *w, const char *name)
 {
-    ingle_json_name_bytes(w, name, strlen(name));
+    return ingle_json_name_bytes(w, name, strlen(name));
 }
 
 void ingle_json_put_bytes(ingle_json_writer *w, const char *p, size_t n)
