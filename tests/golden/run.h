@@ -17,8 +17,9 @@
 typedef struct golden {
     char name[64];
     char model[512]; /* path of the GGUF */
-    json *json;
-    int32_t *tokens; /* NULL if the case has no plain list */
+    ingle_json_doc doc;
+    const json *json; /* doc.root */
+    int32_t *tokens;  /* NULL if the case has no plain list */
     size_t n_tokens, n_vocab, n_ctx;
     float *logits, *exact; /* exact: NULL if there is none */
 } golden;
@@ -37,7 +38,7 @@ static inline int32_t *json_tokens(const json *list, size_t *n)
     *n = list ? list->len : 0;
     if (!list) return NULL;
     int32_t *tokens = malloc((*n ? *n : 1) * sizeof *tokens);
-    for (size_t i = 0; i < *n; i++) tokens[i] = (int32_t)json_at(list, i)->number;
+    for (size_t i = 0; i < *n; i++) tokens[i] = (int32_t)json_num(json_at(list, i));
     return tokens;
 }
 
@@ -77,7 +78,8 @@ static inline bool golden_open(golden *g, const char *part, const char *name)
     }
     snprintf(g->name, sizeof g->name, "%s", name);
     snprintf(path, sizeof path, "%s/%s.json", folder, name);
-    g->json = json_file(path);
+    g->doc = json_file(path);
+    g->json = g->doc.root;
     assert_non_null(g->json);
     const char *model = json_str(json_get(g->json, "model_file")), *base = strrchr(model, '/');
     snprintf(g->model, sizeof g->model, "%.300s/%.200s", folder,
@@ -88,14 +90,14 @@ static inline bool golden_open(golden *g, const char *part, const char *name)
     const json *exact = json_get(g->json, "logits_exact_file");
     g->logits = golden_floats(folder, exact ? exact : json_get(g->json, "logits_file"));
     const json *n_ctx = json_get(json_get(g->json, "settings"), "n_ctx");
-    g->n_ctx = n_ctx ? (size_t)n_ctx->number : 512;
+    g->n_ctx = n_ctx ? (size_t)json_num(n_ctx) : 512;
     g->exact = golden_floats(folder, json_get(g->json, "logits_deq_file"));
     return true;
 }
 
 static inline void golden_close(golden *g)
 {
-    json_free(g->json);
+    ingle_json_close(&g->doc);
     free(g->tokens);
     free(g->logits);
     free(g->exact);

@@ -96,9 +96,9 @@ static void run_interleave(golden *g)
     float *got = malloc(order->len * g->n_vocab * sizeof *got);
     assert_int_equal(ingle_session_open(&s[1], r.engine, NULL), INGLE_OK);
     for (size_t i = 0; i < order->len; i++) {
-        size_t seq = (size_t)json_at(json_at(order, i), 0)->number;
-        size_t pos = (size_t)json_at(json_at(order, i), 1)->number;
-        int32_t token = (int32_t)json_at(json_at(seqs, seq), pos)->number;
+        size_t seq = (size_t)json_num(json_at(json_at(order, i), 0));
+        size_t pos = (size_t)json_num(json_at(json_at(order, i), 1));
+        int32_t token = (int32_t)json_num(json_at(json_at(seqs, seq), pos));
         const float *row;
         assert_int_equal(ingle_session_eval(s[seq], &token, 1, INGLE_ROWS_LAST, NULL), INGLE_OK);
         assert_int_equal(ingle_session_logits(s[seq], 0, &row, NULL), INGLE_OK);
@@ -135,7 +135,7 @@ static void run_long(golden *g)
     float *all = runner_eval(&r, g->tokens, g->n_tokens);
     float *got = malloc(rows->len * g->n_vocab * sizeof *got);
     for (size_t i = 0; i < rows->len; i++)
-        memcpy(got + i * g->n_vocab, all + (size_t)json_at(rows, i)->number * g->n_vocab,
+        memcpy(got + i * g->n_vocab, all + (size_t)json_num(json_at(rows, i)) * g->n_vocab,
                g->n_vocab * sizeof *got);
     check_rows(g->name, got, g->logits, rows->len * g->n_vocab);
     free(got);

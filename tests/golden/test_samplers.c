@@ -24,7 +24,7 @@
 /* The numbers are floats written with nine digits. */
 static double value(const json *j)
 {
-    return j->kind == JSON_STRING ? -INFINITY : (double)(float)json_num(j);
+    return j->kind == INGLE_JSON_STRING ? -INFINITY : (double)(float)json_num(j);
 }
 
 static double field(const json *stage, const char *key)
@@ -60,8 +60,8 @@ static void setup_bias(setup *u, const json *list)
 {
     u->bias = calloc(list->len ? list->len : 1, sizeof *u->bias);
     for (size_t i = 0; i < list->len; i++)
-        u->bias[i] = (ingle_logit_bias){(int32_t)json_num(json_at(&list->item[i], 0)),
-                                        (float)value(json_at(&list->item[i], 1))};
+        u->bias[i] = (ingle_logit_bias){(int32_t)json_num(json_at(json_at(list, i), 0)),
+                                        (float)value(json_at(json_at(list, i), 1))};
     u->opt.logit_bias = u->bias;
     u->opt.n_logit_bias = list->len;
 }
@@ -78,7 +78,7 @@ static void setup_dry(setup *u, const json *stage)
     u->opt.dry_last_n = (int32_t)field(stage, "last_n");
     const json *seqs = json_get(stage, "breaker_token_seqs");
     for (size_t i = 0; seqs && i < seqs->len; i++) {
-        const json *seq = &seqs->item[i];
+        const json *seq = json_at(seqs, i);
         int32_t *tokens = malloc(seq->len * sizeof *tokens);
         for (size_t j = 0; j < seq->len; j++) tokens[j] = (int32_t)json_num(json_at(seq, j));
         ingle_breaker_list *b = &u->breakers;
@@ -87,7 +87,7 @@ static void setup_dry(setup *u, const json *stage)
     }
     const json *texts = json_get(stage, "breakers");
     const char *text[8];
-    for (size_t i = 0; texts && i < texts->len; i++) text[i] = json_str(&texts->item[i]);
+    for (size_t i = 0; texts && i < texts->len; i++) text[i] = json_str(json_at(texts, i));
     if (texts)
         assert_int_equal(ingle_breakers_find(&u->breakers, vocab, text, texts->len, NULL), 0);
 }
@@ -375,7 +375,7 @@ static bool has_filter(const json *chain)
     return false;
 }
 
-static json *corpus(const char *name)
+static ingle_json_doc corpus(const char *name)
 {
     const char *root = getenv("INGLE_DATA");
     char path[512];
@@ -384,9 +384,9 @@ static json *corpus(const char *name)
         skip();
     }
     snprintf(path, sizeof path, "%s/golden/samplers/%s.json", root, name);
-    json *j = json_file(path);
-    if (!j) fail_msg("cannot read %s", path);
-    return j;
+    ingle_json_doc doc = json_file(path);
+    if (!doc.root) fail_msg("cannot read %s", path);
+    return doc;
 }
 
 /* Six more chains have the NaN and come out right all the same: they are compared. */
@@ -403,7 +403,8 @@ static bool left_out(const char *name, size_t i_case, const json *c)
 
 static void check_file(const char *name, size_t n_cases)
 {
-    json *file = corpus(name);
+    ingle_json_doc doc = corpus(name);
+    const json *file = doc.root;
     size_t compared = 0;
     double worst = 0;
     for (size_t i = 0; i < file->len; i++) {
@@ -420,9 +421,9 @@ static void check_file(const char *name, size_t n_cases)
         compared++;
     }
     printf("%s: %zu of %zu compared, largest error %.2f of what is allowed\n", name, compared,
-           file->len, worst);
+           (size_t)file->len, worst);
     assert_int_equal(compared, n_cases);
-    json_free(file);
+    ingle_json_close(&doc);
 }
 
 /* ---- the files ------------------------------------------------------------------------------- */
@@ -464,7 +465,8 @@ static ingle_vocab *open_vocab(const char *name)
 static void test_dry_vocab(void **state)
 {
     (void)state;
-    json *file = corpus("dry_vocab");
+    ingle_json_doc doc = corpus("dry_vocab");
+    const json *file = doc.root;
     assert_int_equal(file->len, 16);
     for (size_t i = 0; i < file->len; i++) {
         const json *c = json_at(file, i);
@@ -476,8 +478,8 @@ static void test_dry_vocab(void **state)
         free(r.cand);
         ingle_vocab_close(&vocab);
     }
-    printf("dry_vocab: %zu of %zu compared\n", file->len, file->len);
-    json_free(file);
+    printf("dry_vocab: %zu of %zu compared\n", (size_t)file->len, (size_t)file->len);
+    ingle_json_close(&doc);
 }
 
 /* The number of candidates version 1 asks for, straight from its formula. */
@@ -565,7 +567,8 @@ static void check_mirostat_run(const char *name, size_t i_run, const json *run, 
 
 static void check_mirostat(const char *name, int version, size_t n_overflows)
 {
-    json *file = corpus(name);
+    ingle_json_doc doc = corpus(name);
+    const json *file = doc.root;
     assert_int_equal(file->len, 30);
     size_t overflows = 0, steps = 0;
     for (size_t i = 0; i < file->len; i++) {
@@ -574,7 +577,7 @@ static void check_mirostat(const char *name, int version, size_t n_overflows)
     }
     printf("%s: %zu of %zu steps compared\n", name, steps - overflows, steps);
     assert_int_equal(overflows, n_overflows);
-    json_free(file);
+    ingle_json_close(&doc);
 }
 
 static void test_mirostat_v1(void **state)

@@ -53,8 +53,8 @@ static void check_prompt(runner *r, const json *p, const char *type, int *n_chec
     size_t n_ids, n_want, n;
     int32_t *ids = json_tokens(json_get(p, "prompt_ids"), &n_ids);
     int32_t *expected = json_tokens(json_get(want, "ids"), &n_want), tokens[512];
-    must(ingle_tokenize(r->model, prompt->str, prompt->len, INGLE_ADD_SPECIAL | INGLE_PARSE_SPECIAL,
-                        tokens, 512, &n, &err),
+    must(ingle_tokenize(r->model, prompt->text, prompt->len,
+                        INGLE_ADD_SPECIAL | INGLE_PARSE_SPECIAL, tokens, 512, &n, &err),
          &err);
     assert_int_equal(n, n_ids);
     assert_memory_equal(tokens, ids, n * sizeof *ids);
@@ -79,7 +79,7 @@ static void check_prompt(runner *r, const json *p, const char *type, int *n_chec
     assert_int_equal(result.finish, eos ? INGLE_FINISH_STOP : INGLE_FINISH_LENGTH);
     const json *text = json_get(want, "text");
     assert_int_equal(s.len, text->len);
-    assert_memory_equal(s.text, text->str, s.len);
+    assert_memory_equal(s.text, text->text, s.len);
     ++*n_checked;
     ingle_sampler_close(&sampler);
     free(ids);
@@ -90,21 +90,21 @@ static void greedy(void **state)
 {
     static const char *const types[] = {"q8_0", "f16"};
     (void)state;
-    json *goldens = json_file(INGLE_SOURCE_DIR "/tests/golden/data/tiny-goldens.json");
+    ingle_json_doc doc = json_file(INGLE_SOURCE_DIR "/tests/golden/data/tiny-goldens.json");
     for (size_t i = 0; i < 2; i++) {
         char path[600];
         runner r;
         int n = 0;
         if (!tiny_path(path, sizeof path, types[i])) continue;
         open_tiny(&r, path, INGLE_TYPE_F16);
-        const json *prompts = json_get(goldens, "prompts");
+        const json *prompts = json_get(doc.root, "prompts");
         for (size_t p = 0; p < prompts->len; p++)
             check_prompt(&r, json_at(prompts, p), types[i], &n);
         print_message("tiny-chat %s: %d greedy continuations are the same\n", types[i], n);
         assert_int_equal(n, i ? 39 : 37);
         runner_close(&r);
     }
-    json_free(goldens);
+    ingle_json_close(&doc);
 }
 
 /* ---- perplexity: windows of 512, the second half of each counts ---- */
