@@ -101,31 +101,52 @@ static void report_md(const bench *b, const ingle_limits *mean)
     }
 }
 
+static void put_limits(ingle_json_writer *w, const ingle_limits *mean)
+{
+    ingle_json_begin_object(w);
+    out_json_fixed(ingle_json_name(w, "read_gbs"), mean->read_gbs, 3);
+    out_json_fixed(ingle_json_name(w, "int8_gmacs"), mean->int8_gmacs, 2);
+    out_json_fixed(ingle_json_name(w, "bf16_gmacs"), mean->bf16_gmacs, 2);
+    out_json_fixed(ingle_json_name(w, "f32_gmacs"), mean->f32_gmacs, 2);
+    ingle_json_end_object(w);
+}
+
+static void put_row(ingle_json_writer *w, const bench_row *row)
+{
+    row_result r = summarise(row);
+    ingle_json_begin_object(w);
+    ingle_json_put_text(ingle_json_name(w, "name"), r.name);
+    out_json_fixed(ingle_json_name(w, "tps"), r.tps, 4);
+    out_json_fixed(ingle_json_name(w, "sd"), r.sd, 4);
+    out_json_fixed(ingle_json_name(w, "median"), r.median, 4);
+    out_json_fixed(ingle_json_name(w, "limit"), r.limit, 4);
+    out_json_fixed(ingle_json_name(w, "of_limit"), r.of_limit, 4);
+    if (row->n_seqs > 1) {
+        ingle_json_put_i64(ingle_json_name(w, "sequences"), row->n_seqs);
+        out_json_fixed(ingle_json_name(w, "step_ms"), step_ms(row, &r), 6);
+    }
+    ingle_json_end_object(w);
+}
+
 static void report_json(const bench *b, const ingle_limits *mean)
 {
-    fputs("{\"model\":", stdout);
-    out_json_string(b->h.path, strlen(b->h.path));
-    printf(",\"isa\":\"%s\",\"threads\":%d,\"limits\":{\"read_gbs\":%.3f,\"int8_gmacs\":%.2f,"
-           "\"bf16_gmacs\":%.2f,\"f32_gmacs\":%.2f},\"rows\":[",
-           b->h.info.isa, b->h.engine_info.n_threads, mean->read_gbs, mean->int8_gmacs,
-           mean->bf16_gmacs, mean->f32_gmacs);
-    for (size_t i = 0; i < b->n_rows; i++) {
-        row_result r = summarise(&b->rows[i]);
-        printf("%s{\"name\":\"%s\",\"tps\":%.4f,\"sd\":%.4f,\"median\":%.4f,\"limit\":%.4f,"
-               "\"of_limit\":%.4f",
-               i ? "," : "", r.name, r.tps, r.sd, r.median, r.limit, r.of_limit);
-        if (b->rows[i].n_seqs > 1) {
-            printf(",\"sequences\":%d,\"step_ms\":%.6f", b->rows[i].n_seqs,
-                   step_ms(&b->rows[i], &r));
-        }
-        putchar('}');
+    ingle_json_writer w = out_json();
+    ingle_json_begin_object(&w);
+    ingle_json_put_text(ingle_json_name(&w, "model"), b->h.path);
+    ingle_json_put_text(ingle_json_name(&w, "isa"), b->h.info.isa);
+    ingle_json_put_i64(ingle_json_name(&w, "threads"), b->h.engine_info.n_threads);
+    put_limits(ingle_json_name(&w, "limits"), mean);
+    ingle_json_begin_array(ingle_json_name(&w, "rows"));
+    for (size_t i = 0; i < b->n_rows; i++) put_row(&w, &b->rows[i]);
+    ingle_json_end_array(&w);
+    if (b->opt->profile) {
+        ingle_json_begin_array(ingle_json_name(&w, "profile"));
+        for (size_t i = 0; i < b->n_rows; i++) profile_put(&w, &b->profiles[i], mean);
+        ingle_json_end_array(&w);
     }
-    putchar(']');
-    for (size_t i = 0; b->opt->profile && i < b->n_rows; i++) {
-        fputs(i ? "," : ",\"profile\":[", stdout);
-        profile_print_json(&b->profiles[i], mean);
-    }
-    fputs(b->opt->profile ? "]}\n" : "}\n", stdout);
+    ingle_json_end_object(&w);
+    out_json_line(&w);
+    ingle_json_writer_free(&w);
 }
 
 static void report_csv(const bench *b, const ingle_limits *mean)

@@ -8,8 +8,6 @@
 #include "platform.h"
 #include "verbs.h"
 
-#include "base/number.h"
-
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -81,6 +79,7 @@ typedef struct embedder {
     lines in;
     batch batch;
     outfile out;
+    ingle_json_writer json;
     out_progress progress;
     size_t n_done, n_bad, n_cut;
 } embedder;
@@ -243,21 +242,12 @@ static int read_tokens(embedder *e)
 
 /* ---- vectors out ---- */
 
-static void print_float(float x)
+static void put_vector(ingle_json_writer *w, const float *v, size_t n)
 {
-    char text[INGLE_NUMBER_MAX];
-    ingle_number_text((double)x, true, text);
-    fputs(text, stdout);
-}
-
-static void print_vector(const float *v, size_t n)
-{
-    putchar('[');
-    for (size_t i = 0; i < n; i++) {
-        if (i) fputs(", ", stdout);
-        print_float(v[i]);
-    }
-    putchar(']');
+    ingle_json_begin_array(w);
+    for (size_t i = 0; i < n; i++) ingle_json_put_f32(w, v[i]);
+    ingle_json_end_array(w);
+    out_json_send(w);
 }
 
 /* All vectors of a session: one, or an array of one per token. */
@@ -266,13 +256,13 @@ static bool put_text(embedder *e, const ingle_session *s)
     bool each = pooling_of(e) == INGLE_POOLING_NONE, raw = e->opt.out != NULL;
     const float *v;
     size_t n;
-    if (each && !raw) putchar('[');
+    if (each && !raw) ingle_json_begin_array(&e->json);
     for (size_t r = 0; ingle_session_embedding(s, r, &v, &n, NULL) == INGLE_OK; r++) {
         if (raw && !outfile_floats(&e->out, v, n)) return false;
-        if (!raw && each && r) fputs(", ", stdout);
-        if (!raw) print_vector(v, n);
+        if (!raw) put_vector(&e->json, v, n);
     }
-    if (!raw) fputs(each ? "]\n" : "\n", stdout);
+    if (each && !raw) ingle_json_end_array(&e->json);
+    if (!raw) out_json_line(&e->json);
     return true;
 }
 
@@ -457,7 +447,7 @@ static bool check_model(const embedder *e)
 
 static int embed_main(const cli_verb *verb, int argc, char **argv)
 {
-    embedder e = {.verb = verb, .opt = {.open = OPEN_OPTIONS_DEFAULT}};
+    embedder e = {.verb = verb, .opt = {.open = OPEN_OPTIONS_DEFAULT}, .json = {.spaces = true}};
     const char *positional = NULL;
     args_status parsed = args_parse(verb, &e.opt, argc, argv, &positional);
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
@@ -480,6 +470,7 @@ end:
     open_options_free(&e.opt.open);
     clear(&e.batch);
     lines_free(&e.in);
+    ingle_json_writer_free(&e.json);
     return code;
 }
 

@@ -68,31 +68,31 @@ static void shorten(char *text)
     strcpy(text + end, " ...");
 }
 
-static ingle_status print_metadata(const open_handles *h, bool json, ingle_error *err)
+static void print_value(const char *key, char *text)
+{
+    fputs("  ", stdout);
+    out_plain(key, 0);
+    shorten(text);
+    fputs(" = ", stdout);
+    out_plain(text, 0);
+    putchar('\n');
+}
+
+static ingle_status print_metadata(const open_handles *h, ingle_json_writer *w, ingle_error *err)
 {
     const char *key = NULL;
     char *text = NULL;
-    size_t cap = 0;
+    size_t cap = 0, max_items = w ? SIZE_MAX : SHOWN_ITEMS;
     ingle_status status = INGLE_OK;
-    fputs(json ? ",\"metadata\":{" : "\nMetadata\n", stdout);
+    if (w) ingle_json_begin_object(ingle_json_name(w, "metadata"));
+    else puts("\nMetadata");
     for (size_t i = 0; status == INGLE_OK; i++) {
-        size_t max_items = json ? SIZE_MAX : SHOWN_ITEMS;
         status = read_meta(h->model, i, max_items, &key, &text, &cap, err);
         if (status != INGLE_OK) break;
-        if (json) {
-            fputs(i ? "," : "", stdout);
-            out_json_string(key, strlen(key));
-            printf(":%s", text);
-        } else {
-            fputs("  ", stdout);
-            out_plain(key, 0);
-            shorten(text);
-            fputs(" = ", stdout);
-            out_plain(text, 0);
-            putchar('\n');
-        }
+        if (w) ingle_json_put_raw(ingle_json_name(w, key), text, strlen(text));
+        else print_value(key, text);
     }
-    if (json) putchar('}');
+    if (w) ingle_json_end_object(w);
     free(text);
     return status == INGLE_ENOTFOUND ? INGLE_OK : status;
 }
@@ -110,32 +110,30 @@ static void print_tensor(const ingle_tensor_info *t)
     putchar('\n');
 }
 
-static void json_tensor(const ingle_tensor_info *t)
+static void put_tensor(ingle_json_writer *w, const ingle_tensor_info *t)
 {
-    fputs("{\"name\":", stdout);
-    out_json_string(t->name, strlen(t->name));
-    printf(",\"type\":\"%s\",\"dims\":[", t->type);
-    for (int d = 0; d < t->n_dims; d++) {
-        printf("%s%llu", d ? "," : "", (unsigned long long)t->dims[d]);
-    }
-    printf("],\"bytes\":%llu}", (unsigned long long)t->n_bytes);
+    ingle_json_begin_object(w);
+    ingle_json_put_text(ingle_json_name(w, "name"), t->name);
+    ingle_json_put_text(ingle_json_name(w, "type"), t->type);
+    ingle_json_begin_array(ingle_json_name(w, "dims"));
+    for (int d = 0; d < t->n_dims; d++) ingle_json_put_u64(w, t->dims[d]);
+    ingle_json_end_array(w);
+    ingle_json_put_u64(ingle_json_name(w, "bytes"), t->n_bytes);
+    ingle_json_end_object(w);
 }
 
-static ingle_status print_all_tensors(const open_handles *h, bool json, ingle_error *err)
+static ingle_status print_all_tensors(const open_handles *h, ingle_json_writer *w, ingle_error *err)
 {
     ingle_tensor_info t = {.size = sizeof t};
-    fputs(json ? ",\"tensors\":[" : "\nTensors\n", stdout);
+    if (w) ingle_json_begin_array(ingle_json_name(w, "tensors"));
+    else puts("\nTensors");
     for (size_t i = 0; i < h->info.n_tensors; i++) {
         ingle_status status = ingle_model_tensor(h->model, i, &t, err);
         if (status != INGLE_OK) return status;
-        if (json) {
-            fputs(i ? "," : "", stdout);
-            json_tensor(&t);
-        } else {
-            print_tensor(&t);
-        }
+        if (w) put_tensor(w, &t);
+        else print_tensor(&t);
     }
-    if (json) putchar(']');
+    if (w) ingle_json_end_array(w);
     return INGLE_OK;
 }
 
@@ -171,7 +169,7 @@ static ingle_status print_types(const open_handles *h, ingle_error *err)
 
 /* ---- plan and memory ------------------------------------------------------------------------- */
 
-static ingle_status print_plan(const open_handles *h, bool json, ingle_error *err)
+static ingle_status print_plan(const open_handles *h, ingle_json_writer *w, ingle_error *err)
 {
     size_t len = 0;
     ingle_status status = ingle_model_plan(h->model, NULL, 0, &len, err);
@@ -182,9 +180,8 @@ static ingle_status print_plan(const open_handles *h, bool json, ingle_error *er
         return INGLE_ENOMEM;
     }
     status = ingle_model_plan(h->model, text, len + 1, &len, err);
-    if (status == INGLE_OK && json) {
-        fputs(",\"plan\":", stdout);
-        out_json_string(text, len);
+    if (status == INGLE_OK && w) {
+        ingle_json_put_bytes(ingle_json_name(w, "plan"), text, len);
     } else if (status == INGLE_OK) {
         printf("\nPlan\n%s%s", text, len && text[len - 1] == '\n' ? "" : "\n");
     }
@@ -199,20 +196,24 @@ static void print_component(const char *name, size_t bytes)
     printf("  %-8s %15zu bytes  %12s\n", name, bytes, size);
 }
 
-static ingle_status json_homes(const open_handles *h, const ingle_engine_options *engine,
-                               ingle_error *err)
+static ingle_status put_homes(ingle_json_writer *w, const open_handles *h,
+                              const ingle_engine_options *engine, ingle_error *err)
 {
     ingle_home_memory home = {.size = sizeof home};
     ingle_status status;
-    fputs(",\"homes\":[", stdout);
+    ingle_json_begin_array(ingle_json_name(w, "homes"));
     for (size_t i = 0; !(status = ingle_model_home_memory(h->model, engine, i, &home, err)); i++) {
-        fputs(i ? ",{\"name\":" : "{\"name\":", stdout);
-        out_json_string(home.name, strlen(home.name));
-        printf(",\"weights\":%zu,\"kv\":%zu,\"state\":%zu,\"scratch\":%zu,\"total\":%zu,"
-               "\"mapped\":%zu}",
-               home.weights, home.kv, home.state, home.scratch, home.total, home.mapped);
+        ingle_json_begin_object(w);
+        ingle_json_put_text(ingle_json_name(w, "name"), home.name);
+        ingle_json_put_u64(ingle_json_name(w, "weights"), home.weights);
+        ingle_json_put_u64(ingle_json_name(w, "kv"), home.kv);
+        ingle_json_put_u64(ingle_json_name(w, "state"), home.state);
+        ingle_json_put_u64(ingle_json_name(w, "scratch"), home.scratch);
+        ingle_json_put_u64(ingle_json_name(w, "total"), home.total);
+        ingle_json_put_u64(ingle_json_name(w, "mapped"), home.mapped);
+        ingle_json_end_object(w);
     }
-    putchar(']');
+    ingle_json_end_array(w);
     return status == INGLE_ENOTFOUND ? INGLE_OK : status;
 }
 
@@ -247,23 +248,32 @@ static ingle_status print_homes(const open_handles *h, const ingle_engine_option
     return status == INGLE_ENOTFOUND ? INGLE_OK : status;
 }
 
+static ingle_status put_memory(ingle_json_writer *w, const open_handles *h,
+                               const ingle_engine_options *engine, const ingle_memory *mem,
+                               ingle_error *err)
+{
+    ingle_json_begin_object(ingle_json_name(w, "memory"));
+    ingle_json_put_u64(ingle_json_name(w, "weights"), mem->weights);
+    ingle_json_put_u64(ingle_json_name(w, "vocab"), mem->vocab);
+    ingle_json_put_u64(ingle_json_name(w, "kv"), mem->kv);
+    ingle_json_put_u64(ingle_json_name(w, "state"), mem->state);
+    ingle_json_put_u64(ingle_json_name(w, "scratch"), mem->scratch);
+    ingle_json_put_u64(ingle_json_name(w, "total"), mem->total);
+    ingle_json_put_u64(ingle_json_name(w, "mapped"), mem->mapped);
+    ingle_status status = put_homes(w, h, engine, err);
+    ingle_json_end_object(w);
+    return status;
+}
+
 static ingle_status print_memory(const open_handles *h, const inspect_options *opt,
-                                 ingle_error *err)
+                                 ingle_json_writer *w, ingle_error *err)
 {
     ingle_engine_options engine;
     ingle_memory mem = {.size = sizeof mem};
     open_engine_options(h, &opt->open, &engine);
     ingle_status status = ingle_model_memory(h->model, &engine, &mem, err);
     if (status != INGLE_OK) return status;
-    if (opt->json) {
-        printf(
-            ",\"memory\":{\"weights\":%zu,\"vocab\":%zu,\"kv\":%zu,\"state\":%zu,\"scratch\":%zu,"
-            "\"total\":%zu,\"mapped\":%zu",
-            mem.weights, mem.vocab, mem.kv, mem.state, mem.scratch, mem.total, mem.mapped);
-        status = json_homes(h, &engine, err);
-        putchar('}');
-        return status;
-    }
+    if (w) return put_memory(w, h, &engine, &mem, err);
     printf("\nMemory\n");
     print_component("weights", mem.weights);
     print_component("vocab", mem.vocab);
@@ -278,27 +288,37 @@ static ingle_status print_memory(const open_handles *h, const inspect_options *o
 
 /* ---- the verb -------------------------------------------------------------------------------- */
 
-/* --plan and --memory show just that; otherwise everything about the file. */
+/* --plan and --memory show just that; else everything about the file. As JSON if w is given. */
 static ingle_status print_all(const open_handles *h, const inspect_options *opt, const char *why,
-                              ingle_error *err)
+                              ingle_json_writer *w, ingle_error *err)
 {
     bool only = opt->plan || opt->memory;
     ingle_status status = INGLE_OK;
-    if (opt->json) {
-        putchar('{');
-        summary_json(h, why);
-    } else {
-        summary_print(h, &opt->open, why);
-    }
-    if (!only) status = print_metadata(h, opt->json, err);
-    if (status == INGLE_OK && (opt->tensors || (opt->json && !only))) {
-        status = print_all_tensors(h, opt->json, err);
+    if (w) summary_json(w, h, why);
+    else summary_print(h, &opt->open, why);
+    if (!only) status = print_metadata(h, w, err);
+    if (status == INGLE_OK && (opt->tensors || (w && !only))) {
+        status = print_all_tensors(h, w, err);
     } else if (status == INGLE_OK && !only) {
         status = print_types(h, err);
     }
-    if (status == INGLE_OK && opt->plan) status = print_plan(h, opt->json, err);
-    if (status == INGLE_OK && opt->memory) status = print_memory(h, opt, err);
-    if (opt->json && status == INGLE_OK) fputs("}\n", stdout);
+    if (status == INGLE_OK && opt->plan) status = print_plan(h, w, err);
+    if (status == INGLE_OK && opt->memory) status = print_memory(h, opt, w, err);
+    return status;
+}
+
+/* One object, or nothing if it fails. */
+static ingle_status print_object(const open_handles *h, const inspect_options *opt, const char *why,
+                                 ingle_error *err)
+{
+    ingle_json_writer w = out_json();
+    ingle_json_begin_object(&w);
+    ingle_status status = print_all(h, opt, why, &w, err);
+    if (status == INGLE_OK) {
+        ingle_json_end_object(&w);
+        out_json_line(&w);
+    }
+    ingle_json_writer_free(&w);
     return status;
 }
 
@@ -326,7 +346,9 @@ static int inspect_main(const cli_verb *verb, int argc, char **argv)
         err = why;
         why.text[0] = 0;
     }
-    if (status == INGLE_OK) status = print_all(&h, &opt, why.text, &err);
+    if (status == INGLE_OK)
+        status = opt.json ? print_object(&h, &opt, why.text, &err)
+                          : print_all(&h, &opt, why.text, NULL, &err);
     if (status != INGLE_OK) {
         code = open_failed(h.path, status, &err);
         if (code == EXIT_WORK && !h.model) code = EXIT_MODEL;

@@ -70,7 +70,7 @@ static int write_errno; /* of the first write that failed */
 bool out_flush(void)
 {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return true;
+    if (fflush(stdout) == 0 && !ferror(stdout) && !write_errno) return true;
     if (!write_errno) write_errno = errno ? errno : EIO;
     return false;
 }
@@ -84,23 +84,59 @@ int out_finish(int code)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-void out_json_string(const char *text, size_t len)
+ingle_json_writer out_json(void)
 {
-    putchar('"');
-    for (size_t i = 0; i < len;) {
-        char escaped[INGLE_ESCAPE_MAX];
-        i += ingle_utf8_to_json(text + i, len - i, escaped);
-        fputs(escaped, stdout);
-    }
-    putchar('"');
+    return (ingle_json_writer){.shown = true};
 }
 
-void out_json_bytes(const char *text, size_t len)
+void out_json_send(ingle_json_writer *w)
 {
-    putchar('[');
-    for (size_t i = 0; i < len; i++) printf("%s%u", i ? "," : "", (unsigned)(unsigned char)text[i]);
-    putchar(']');
+    if (w->status && !write_errno) write_errno = ENOMEM;
+    if (!w->status && w->n) fwrite(w->text, 1, w->n, stdout);
+    w->n = 0;
 }
+
+void out_json_line(ingle_json_writer *w)
+{
+    ingle_json_finish(w);
+    out_json_send(w);
+    putchar('\n');
+}
+
+static void put_number(ingle_json_writer *w, const char *format, int digits, double value)
+{
+    char text[400]; /* for the largest with all its digits */
+    int n = snprintf(text, sizeof text, format, digits, isfinite(value) ? value : -9999);
+    ingle_json_put_raw(w, text, (size_t)n);
+}
+
+void out_json_number(ingle_json_writer *w, double value)
+{
+    put_number(w, "%.*g", 9, value);
+}
+
+void out_json_fixed(ingle_json_writer *w, double value, int decimals)
+{
+    put_number(w, "%.*f", decimals, value);
+}
+
+void out_json_bytes(ingle_json_writer *w, const char *text, size_t len)
+{
+    bool spaces = w->spaces;
+    w->spaces = false;
+    ingle_json_begin_array(w);
+    for (size_t i = 0; i < len; i++) ingle_json_put_u64(w, (unsigned char)text[i]);
+    ingle_json_end_array(w);
+    w->spaces = spaces;
+}
+
+void out_json_text(ingle_json_writer *w, const char *key, const char *text, size_t len)
+{
+    ingle_json_put_bytes(ingle_json_name(w, key), text, len);
+    if (ingle_utf8_valid(text, len) != len) out_json_bytes(ingle_json_name(w, "bytes"), text, len);
+}
+
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 void out_csv_field(const char *text)
 {
@@ -111,24 +147,6 @@ void out_csv_field(const char *text)
     }
     put_plain(stdout, text, strlen(text));
     putchar('"');
-}
-
-void out_json_text(const char *key, const char *text, size_t len)
-{
-    printf("\"%s\":", key);
-    out_json_string(text, len);
-    if (ingle_utf8_valid(text, len) == len) return;
-    fputs(",\"bytes\":", stdout);
-    out_json_bytes(text, len);
-}
-
-void out_json_number(double value)
-{
-    if (isfinite(value)) {
-        printf("%.9g", value);
-    } else {
-        fputs("-9999", stdout);
-    }
 }
 
 /* ---- for people ------------------------------------------------------------------------------ */

@@ -159,25 +159,41 @@ void profile_print_md(const profile *p, const ingle_limits *peak)
 
 /* ---- for programs ---------------------------------------------------------------------------- */
 
-void profile_print_json(const profile *p, const ingle_limits *peak)
+static void put_instruction(ingle_json_writer *w, const ingle_profile_row *row, double n_steps,
+                            double limit_s)
+{
+    double s = profile_row_s(row);
+    ingle_json_begin_object(w);
+    ingle_json_put_text(ingle_json_name(w, "op"), row->op);
+    ingle_json_put_text(ingle_json_name(w, "what"), row->what);
+    ingle_json_put_i64(ingle_json_name(w, "layer"), row->layer);
+    out_json_fixed(ingle_json_name(w, "ms"), 1e3 * s / n_steps, 6);
+    out_json_fixed(ingle_json_name(w, "work_ms"), 1e3 * row->work_s / n_steps, 6);
+    out_json_fixed(ingle_json_name(w, "uneven_ms"), 1e3 * row->uneven_s / n_steps, 6);
+    out_json_fixed(ingle_json_name(w, "barrier_ms"), 1e3 * row->barrier_s / n_steps, 6);
+    out_json_fixed(ingle_json_name(w, "bytes"), row->bytes / n_steps, 0);
+    out_json_fixed(ingle_json_name(w, "macs"), macs_of(row) / n_steps, 0);
+    out_json_fixed(ingle_json_name(w, "limit_ms"), 1e3 * limit_s / n_steps, 6);
+    out_json_fixed(ingle_json_name(w, "of_limit"), ratio(limit_s, s), 4);
+    ingle_json_end_object(w);
+}
+
+void profile_put(ingle_json_writer *w, const profile *p, const ingle_limits *peak)
 {
     double n = p->total.n_steps ? (double)p->total.n_steps : 1;
-    printf("{\"name\":\"%s\",\"steps\":%zu,\"step_ms\":%.6f,\"dispatch_ms\":%.6f,"
-           "\"sampling_ms\":%.6f,\"engine_ms\":%.6f,\"overhead\":%.4f,\"instructions\":[",
-           p->name, p->total.n_steps, 1e3 * p->wall_s / n, 1e3 * p->total.dispatch_s / n,
-           1e3 * p->sampling_s / n, 1e3 * profile_engine_s(p) / n, profile_overhead(p));
-    for (size_t i = 0; i < p->n_rows; i++) {
-        const ingle_profile_row *row = &p->rows[i];
-        double limit_s = profile_limit(row, peak), s = profile_row_s(row);
-        printf("%s{\"op\":\"%s\",\"what\":", i ? "," : "", row->op);
-        out_json_string(row->what, strlen(row->what));
-        printf(",\"layer\":%d,\"ms\":%.6f,\"work_ms\":%.6f,\"uneven_ms\":%.6f,\"barrier_ms\":%.6f,"
-               "\"bytes\":%.0f,\"macs\":%.0f,\"limit_ms\":%.6f,\"of_limit\":%.4f}",
-               row->layer, 1e3 * s / n, 1e3 * row->work_s / n, 1e3 * row->uneven_s / n,
-               1e3 * row->barrier_s / n, row->bytes / n, macs_of(row) / n, 1e3 * limit_s / n,
-               ratio(limit_s, s));
-    }
-    fputs("]}", stdout);
+    ingle_json_begin_object(w);
+    ingle_json_put_text(ingle_json_name(w, "name"), p->name);
+    ingle_json_put_u64(ingle_json_name(w, "steps"), p->total.n_steps);
+    out_json_fixed(ingle_json_name(w, "step_ms"), 1e3 * p->wall_s / n, 6);
+    out_json_fixed(ingle_json_name(w, "dispatch_ms"), 1e3 * p->total.dispatch_s / n, 6);
+    out_json_fixed(ingle_json_name(w, "sampling_ms"), 1e3 * p->sampling_s / n, 6);
+    out_json_fixed(ingle_json_name(w, "engine_ms"), 1e3 * profile_engine_s(p) / n, 6);
+    out_json_fixed(ingle_json_name(w, "overhead"), profile_overhead(p), 4);
+    ingle_json_begin_array(ingle_json_name(w, "instructions"));
+    for (size_t i = 0; i < p->n_rows; i++)
+        put_instruction(w, &p->rows[i], n, profile_limit(&p->rows[i], peak));
+    ingle_json_end_array(w);
+    ingle_json_end_object(w);
 }
 
 static void csv_rest(const profile *p, const char *what, double seconds)

@@ -1,6 +1,6 @@
 /* profile.h - what `ingle bench --profile` shows: where the time of a step goes.
  * Owns       the figures it collected (profile_free()).
- * Depends on out.h, <ingle.h>. */
+ * Depends on out.h, base/json.h, <ingle.h>. */
 #ifndef INGLE_CLI_PROFILE_H
 #define INGLE_CLI_PROFILE_H
 
@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+
+#include "base/json.h"
 
 /* Sums over total.n_steps steps of one row of the bench. */
 typedef struct profile {
@@ -30,7 +32,7 @@ double profile_limit(const ingle_profile_row *row, const ingle_limits *peak);
 double profile_overhead(const profile *p);
 
 void profile_print_md(const profile *p, const ingle_limits *peak);
-void profile_print_json(const profile *p, const ingle_limits *peak); /* one object */
+void profile_put(ingle_json_writer *w, const profile *p, const ingle_limits *peak); /* one object */
 void profile_print_csv(const profile *p, const ingle_limits *peak, bool head);
 
 /* profile_svg.c: a flame strip of each profile, one below the other. */

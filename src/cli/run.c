@@ -153,49 +153,75 @@ typedef struct run_state {
     const run_options *opt;
     const ingle_model *model;
     out_progress progress;
+    ingle_json_writer json;
     bool write_failed;
     char last; /* last byte printed */
 } run_state;
 
-static void print_json_token(const run_state *s, const ingle_event *e)
+static void begin_event(ingle_json_writer *w, const char *name)
 {
-    printf("{\"event\":\"token\",\"id\":%d,", e->token);
-    out_json_text("text", e->text, e->text_len);
-    if (s->opt->logprobs >= 0) {
-        fputs(",\"logprob\":", stdout);
-        out_json_number((double)e->logprob);
-        fputs(",\"logit\":", stdout);
-        out_json_number((double)e->logit);
-        fputs(",\"top\":[", stdout);
-        for (size_t i = 0; i < e->n_top; i++) {
-            char text[256];
-            size_t len = 0;
-            if (ingle_detokenize(s->model, &e->top[i].token, 1, INGLE_UNPARSE_SPECIAL, text,
-                                 sizeof text, &len, NULL) != INGLE_OK) {
-                len = 0; /* a piece longer than any word: the id says it */
-            }
-            printf("%s{\"id\":%d,", i ? "," : "", e->top[i].token);
-            out_json_text("text", text, len);
-            fputs(",\"logprob\":", stdout);
-            out_json_number((double)e->top[i].logprob);
-            putchar('}');
-        }
-        putchar(']');
+    ingle_json_begin_object(w);
+    ingle_json_put_text(ingle_json_name(w, "event"), name);
+}
+
+static void end_event(ingle_json_writer *w)
+{
+    ingle_json_end_object(w);
+    out_json_line(w);
+}
+
+static void put_candidate(run_state *s, const ingle_top *c)
+{
+    ingle_json_writer *w = &s->json;
+    char text[256];
+    size_t len = 0;
+    if (ingle_detokenize(s->model, &c->token, 1, INGLE_UNPARSE_SPECIAL, text, sizeof text, &len,
+                         NULL) != INGLE_OK) {
+        len = 0; /* a piece longer than any word: the id says it */
     }
-    fputs("}\n", stdout);
+    ingle_json_begin_object(w);
+    ingle_json_put_i64(ingle_json_name(w, "id"), c->token);
+    out_json_text(w, "text", text, len);
+    out_json_number(ingle_json_name(w, "logprob"), (double)c->logprob);
+    ingle_json_end_object(w);
+}
+
+static void print_token(run_state *s, const ingle_event *e)
+{
+    ingle_json_writer *w = &s->json;
+    begin_event(w, "token");
+    ingle_json_put_i64(ingle_json_name(w, "id"), e->token);
+    out_json_text(w, "text", e->text, e->text_len);
+    if (s->opt->logprobs >= 0) {
+        out_json_number(ingle_json_name(w, "logprob"), (double)e->logprob);
+        out_json_number(ingle_json_name(w, "logit"), (double)e->logit);
+        ingle_json_begin_array(ingle_json_name(w, "top"));
+        for (size_t i = 0; i < e->n_top; i++) put_candidate(s, &e->top[i]);
+        ingle_json_end_array(w);
+    }
+    end_event(w);
+}
+
+static void print_json_event(run_state *s, const ingle_event *e)
+{
+    ingle_json_writer *w = &s->json;
+    if (e->kind == INGLE_EVENT_PROMPT) {
+        begin_event(w, "prompt");
+        ingle_json_put_u64(ingle_json_name(w, "done"), e->n_done);
+        ingle_json_put_u64(ingle_json_name(w, "total"), e->n_prompt);
+        end_event(w);
+    } else if (e->kind == INGLE_EVENT_TOKEN) {
+        print_token(s, e);
+    } else { /* text that was held back; print_end() goes on with this object */
+        begin_event(w, "end");
+        out_json_text(w, "text", e->text ? e->text : "", e->text_len);
+    }
 }
 
 static void print_event(run_state *s, const ingle_event *e)
 {
     if (s->opt->json) {
-        if (e->kind == INGLE_EVENT_PROMPT) {
-            printf("{\"event\":\"prompt\",\"done\":%zu,\"total\":%zu}\n", e->n_done, e->n_prompt);
-        } else if (e->kind == INGLE_EVENT_TOKEN) {
-            print_json_token(s, e);
-        } else { /* text that was held back; print_end() goes on with this object */
-            fputs("{\"event\":\"end\",", stdout);
-            out_json_text("text", e->text ? e->text : "", e->text_len);
-        }
+        print_json_event(s, e);
     } else if (e->kind != INGLE_EVENT_PROMPT && e->text_len > 0) {
         out_progress_clear(&s->progress);
         fwrite(e->text, 1, e->text_len, stdout);
@@ -231,24 +257,31 @@ static const char *finish_name(ingle_finish finish)
 }
 
 /* As text where readers with 53-bit numbers would round it. */
-static void print_json_seed(uint64_t seed)
+static void put_seed(ingle_json_writer *w, uint64_t seed)
 {
-    const char *quote = seed < (uint64_t)1 << 53 ? "" : "\"";
-    printf("%s%llu%s", quote, (unsigned long long)seed, quote);
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)seed);
+    if (seed < (uint64_t)1 << 53) ingle_json_put_u64(w, seed);
+    else ingle_json_put_text(w, text);
 }
 
-static void print_start(const run_options *opt, const open_handles *h, size_t n_prompt)
+static void print_json_start(ingle_json_writer *w, const run_options *opt, const open_handles *h,
+                             size_t n_prompt)
 {
-    if (opt->json) {
-        fputs("{\"event\":\"start\",\"model\":", stdout);
-        out_json_string(h->info.name, strlen(h->info.name));
-        fputs(",\"file\":", stdout);
-        out_json_string(h->path, strlen(h->path));
-        printf(",\"prompt_tokens\":%zu,\"n_ctx\":%d,\"threads\":%d,\"seed\":", n_prompt,
-               h->engine_info.n_ctx, h->engine_info.n_threads);
-        print_json_seed(opt->sampling.lib.seed);
-        fputs("}\n", stdout);
-    }
+    begin_event(w, "start");
+    ingle_json_put_text(ingle_json_name(w, "model"), h->info.name);
+    ingle_json_put_text(ingle_json_name(w, "file"), h->path);
+    ingle_json_put_u64(ingle_json_name(w, "prompt_tokens"), n_prompt);
+    ingle_json_put_i64(ingle_json_name(w, "n_ctx"), h->engine_info.n_ctx);
+    ingle_json_put_i64(ingle_json_name(w, "threads"), h->engine_info.n_threads);
+    put_seed(ingle_json_name(w, "seed"), opt->sampling.lib.seed);
+    end_event(w);
+}
+
+static void print_start(run_state *s, const open_handles *h, size_t n_prompt)
+{
+    const run_options *opt = s->opt;
+    if (opt->json) print_json_start(&s->json, opt, h, n_prompt);
     if (opt->verbose) {
         out_note("%s: %s, %s kernels, %d threads, context %d, seed %llu, loaded in %.2f s", h->path,
                  h->info.architecture, h->info.isa, h->engine_info.n_threads, h->engine_info.n_ctx,
@@ -261,18 +294,26 @@ static double per_second(size_t n, double seconds)
     return seconds > 0 ? (double)n / seconds : 0;
 }
 
-static void print_end(run_options *opt, const open_handles *h, const ingle_generate_result *r)
+/* Goes on with what print_json_event() began. */
+static void print_json_end(ingle_json_writer *w, const run_options *opt, const open_handles *h,
+                           const ingle_generate_result *r)
+{
+    ingle_json_put_text(ingle_json_name(w, "finish"), finish_name(r->finish));
+    if (r->finish == INGLE_FINISH_STOP && r->i_stop < opt->stops.n)
+        ingle_json_put_text(ingle_json_name(w, "stop"), opt->stops.items[r->i_stop]);
+    ingle_json_put_u64(ingle_json_name(w, "prompt_tokens"), r->n_prompt);
+    ingle_json_put_u64(ingle_json_name(w, "generated_tokens"), r->n_generated);
+    out_json_fixed(ingle_json_name(w, "load_s"), h->load_s, 6);
+    out_json_fixed(ingle_json_name(w, "prompt_s"), r->prompt_s, 6);
+    out_json_fixed(ingle_json_name(w, "decode_s"), r->decode_s, 6);
+    end_event(w);
+}
+
+static void print_end(run_state *s, run_options *opt, const open_handles *h,
+                      const ingle_generate_result *r)
 {
     if (opt->json) {
-        printf(",\"finish\":\"%s\"", finish_name(r->finish));
-        if (r->finish == INGLE_FINISH_STOP && r->i_stop < opt->stops.n) {
-            const char *stop = opt->stops.items[r->i_stop];
-            fputs(",\"stop\":", stdout);
-            out_json_string(stop, strlen(stop));
-        }
-        printf(",\"prompt_tokens\":%zu,\"generated_tokens\":%zu,\"load_s\":%.6f,"
-               "\"prompt_s\":%.6f,\"decode_s\":%.6f}\n",
-               r->n_prompt, r->n_generated, h->load_s, r->prompt_s, r->decode_s);
+        print_json_end(&s->json, opt, h, r);
         opt->ended = true;
     }
     if (opt->verbose) {
@@ -296,15 +337,18 @@ static void print_failure(const open_handles *h, int code)
     ingle_status status = h->status ? h->status : code == EXIT_USAGE ? INGLE_EINVAL : INGLE_EIO;
     const char *text = code == EXIT_INTERRUPTED ? "stopped by Ctrl+C" : out_last_error();
     if (code == EXIT_INTERRUPTED) status = INGLE_ECANCELLED;
-    printf("{\"event\":\"error\",\"status\":\"%s\",\"message\":", ingle_status_name(status));
-    out_json_string(text, strlen(text));
-    fputs("}\n", stdout);
+    ingle_json_writer w = out_json();
+    begin_event(&w, "error");
+    ingle_json_put_text(ingle_json_name(&w, "status"), ingle_status_name(status));
+    ingle_json_put_text(ingle_json_name(&w, "message"), text);
+    end_event(&w);
+    ingle_json_writer_free(&w);
 }
 
 static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
                     const ids_list *tokens, ingle_sampler *sampler)
 {
-    run_state state = {.opt = opt, .model = h->model, .last = '\n'};
+    run_state state = {.opt = opt, .model = h->model, .json = out_json(), .last = '\n'};
     ingle_generate_options gen;
     ingle_generate_result result = {.size = sizeof result};
     ingle_error err = {{0}};
@@ -314,7 +358,7 @@ static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
     gen.on_event = on_event;
     gen.user = &state;
 
-    print_start(opt, h, tokens->n);
+    print_start(&state, h, tokens->n);
     if ((opt->echo || prompt->story) && !opt->json) {
         fwrite(prompt->text, 1, prompt->len, stdout);
         state.last = prompt->len ? prompt->text[prompt->len - 1] : '\n';
@@ -325,10 +369,15 @@ static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
         ingle_generate(h->session, sampler, tokens->ids, tokens->n, &gen, &result, &err);
     out_progress_clear(&state.progress);
     if (!opt->json && state.last != '\n' && platform_is_terminal(1)) putchar('\n');
-    if (state.write_failed) return EXIT_DONE; /* out_finish() tells and turns it into a failure */
-    if (status != INGLE_OK) return fail_run(h, "generation", status, &err);
-    print_end(opt, h, &result);
-    return platform_interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+    int code = EXIT_DONE; /* out_finish() reports a failed write and turns it into a failure */
+    if (!state.write_failed && status != INGLE_OK) {
+        code = fail_run(h, "generation", status, &err);
+    } else if (!state.write_failed) {
+        print_end(&state, opt, h, &result);
+        if (platform_interrupted()) code = EXIT_INTERRUPTED;
+    }
+    ingle_json_writer_free(&state.json);
+    return code;
 }
 
 static int tokenize_and_generate(run_options *opt, open_handles *h, const run_prompt *prompt)

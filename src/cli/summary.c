@@ -121,73 +121,75 @@ void summary_print(const open_handles *h, const open_options *opt, const char *w
 }
 
 /* "a, b" as ["a","b"]. */
-static void json_list(const char *text)
+static void put_list(ingle_json_writer *w, const char *text)
 {
-    putchar('[');
+    ingle_json_begin_array(w);
     for (const char *end; *text; text = *end ? end + 2 : end) {
         end = strstr(text, ", ");
         if (!end) end = text + strlen(text);
-        out_json_string(text, (size_t)(end - text));
-        if (*end) putchar(',');
+        ingle_json_put_bytes(w, text, (size_t)(end - text));
     }
-    putchar(']');
+    ingle_json_end_array(w);
 }
 
-static void json_member(const char *key, const char *value)
+static void put_family(ingle_json_writer *w, const ingle_family_info *f)
 {
-    printf(",\"%s\":", key);
-    out_json_string(value, strlen(value));
+    ingle_json_put_text(ingle_json_name(w, f->known ? "family" : "nearest"), f->name);
+    put_list(ingle_json_name(w, "features"), f->features);
+    ingle_json_put_u64(ingle_json_name(w, "n_unknown"), f->n_unknown);
+    put_list(ingle_json_name(w, "unknown"), f->unknown);
 }
 
-void summary_json(const open_handles *h, const char *why)
+static void put_shape(ingle_json_writer *w, const ingle_model_info *info)
+{
+    ingle_json_put_u64(ingle_json_name(w, "n_params"), info->n_params);
+    ingle_json_put_u64(ingle_json_name(w, "n_bytes"), info->n_bytes);
+    out_json_fixed(ingle_json_name(w, "bits_per_weight"), bits_per_weight(info), 4);
+    ingle_json_put_u64(ingle_json_name(w, "n_tensors"), info->n_tensors);
+    ingle_json_put_i64(ingle_json_name(w, "n_vocab"), info->n_vocab);
+    ingle_json_put_i64(ingle_json_name(w, "n_embd"), info->n_embd);
+    ingle_json_put_i64(ingle_json_name(w, "n_layer"), info->n_layer);
+    ingle_json_put_i64(ingle_json_name(w, "n_head"), info->n_head);
+    ingle_json_put_i64(ingle_json_name(w, "n_head_kv"), info->n_head_kv);
+    ingle_json_put_i64(ingle_json_name(w, "n_ctx_train"), info->n_ctx_train);
+    ingle_json_put_bool(ingle_json_name(w, "encoder"), info->encoder);
+    ingle_json_put_bool(ingle_json_name(w, "recurrent"), info->recurrent);
+    ingle_json_put_bool(ingle_json_name(w, "hybrid"), info->hybrid);
+}
+
+void summary_json(ingle_json_writer *w, const open_handles *h, const char *why)
 {
     const ingle_model_info *info = &h->info;
     ingle_family_info f = {.size = sizeof f};
     const char *note;
-    fputs("\"file\":", stdout);
-    out_json_string(h->path, strlen(h->path));
-    json_member("name", info->name);
-    json_member("architecture", info->architecture);
-    if (ingle_model_family(h->model, &f, NULL) == INGLE_OK && f.name) {
-        json_member(f.known ? "family" : "nearest", f.name);
-        fputs(",\"features\":", stdout);
-        json_list(f.features);
-        printf(",\"n_unknown\":%zu,\"unknown\":", f.n_unknown);
-        json_list(f.unknown);
-    }
-    json_member("template", summary_template(info->chat_template));
-    printf(",\"runs\":%s", why[0] ? "false" : "true");
-    json_member("why", why);
-    fputs(",\"notes\":[", stdout);
-    for (size_t i = 0; ingle_model_note(h->model, i, &note, NULL) == INGLE_OK; i++) {
-        if (i) putchar(',');
-        out_json_string(note, strlen(note));
-    }
-    putchar(']');
-    printf(",\"n_params\":%zu,\"n_bytes\":%zu,\"bits_per_weight\":%.4f,\"n_tensors\":%zu,"
-           "\"n_vocab\":%d,\"n_embd\":%d,\"n_layer\":%d,\"n_head\":%d,\"n_head_kv\":%d,"
-           "\"n_ctx_train\":%d,\"encoder\":%s,\"recurrent\":%s,\"hybrid\":%s",
-           info->n_params, info->n_bytes, bits_per_weight(info), info->n_tensors, info->n_vocab,
-           info->n_embd, info->n_layer, info->n_head, info->n_head_kv, info->n_ctx_train,
-           info->encoder ? "true" : "false", info->recurrent ? "true" : "false",
-           info->hybrid ? "true" : "false");
+    ingle_json_put_text(ingle_json_name(w, "file"), h->path);
+    ingle_json_put_text(ingle_json_name(w, "name"), info->name);
+    ingle_json_put_text(ingle_json_name(w, "architecture"), info->architecture);
+    if (ingle_model_family(h->model, &f, NULL) == INGLE_OK && f.name) put_family(w, &f);
+    ingle_json_put_text(ingle_json_name(w, "template"), summary_template(info->chat_template));
+    ingle_json_put_bool(ingle_json_name(w, "runs"), !why[0]);
+    ingle_json_put_text(ingle_json_name(w, "why"), why);
+    ingle_json_begin_array(ingle_json_name(w, "notes"));
+    for (size_t i = 0; ingle_model_note(h->model, i, &note, NULL) == INGLE_OK; i++)
+        ingle_json_put_text(w, note);
+    ingle_json_end_array(w);
+    put_shape(w, info);
 }
 
 void summary_families(bool json)
 {
+    ingle_json_writer w = out_json();
     const char *name;
     char features[512];
-    if (json) putchar('{');
+    if (json) ingle_json_begin_object(&w);
     for (size_t i = 0; ingle_family_get(i, &name, features, sizeof features, NULL) == INGLE_OK;
          i++) {
-        if (json) {
-            if (i) putchar(',');
-            out_json_string(name, strlen(name));
-            putchar(':');
-            json_list(features);
-        } else {
-            printf("%-16s %s\n", name, features);
-        }
+        if (json) put_list(ingle_json_name(&w, name), features);
+        else printf("%-16s %s\n", name, features);
     }
-    if (json) puts("}");
+    if (json) {
+        ingle_json_end_object(&w);
+        out_json_line(&w);
+    }
+    ingle_json_writer_free(&w);
 }

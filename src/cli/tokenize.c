@@ -57,24 +57,39 @@ static int decode(const open_handles *h, const tokenize_options *opt, const char
     return status == INGLE_OK ? EXIT_DONE : open_failed("the ids", status, &err);
 }
 
-static void print_ids(const ids_list *list)
+static ingle_json_writer spaced_json(void)
 {
-    putchar('[');
-    for (size_t i = 0; i < list->n; i++) printf("%s%d", i ? ", " : "", list->ids[i]);
-    fputs("]\n", stdout);
+    ingle_json_writer w = out_json();
+    w.spaces = true;
+    return w;
 }
 
-static void print_piece(const char *text, size_t len)
+static void print_ids(const ids_list *list)
 {
-    if (ingle_utf8_valid(text, len) == len) out_json_string(text, len);
-    else out_json_bytes(text, len);
+    ingle_json_writer w = spaced_json();
+    ingle_json_begin_array(&w);
+    for (size_t i = 0; i < list->n; i++) ingle_json_put_i64(&w, list->ids[i]);
+    ingle_json_end_array(&w);
+    out_json_line(&w);
+    ingle_json_writer_free(&w);
+}
+
+static void put_piece(ingle_json_writer *w, int32_t id, const char *text, size_t len)
+{
+    ingle_json_begin_object(w);
+    ingle_json_put_i64(ingle_json_name(w, "id"), id);
+    ingle_json_name(w, "piece");
+    if (ingle_utf8_valid(text, len) == len) ingle_json_put_bytes(w, text, len);
+    else out_json_bytes(w, text, len);
+    ingle_json_end_object(w);
 }
 
 /* A token's piece is what it adds to the one before it: a vocabulary may drop a blank at the very
  * beginning, so tokens by themselves would not join to the text. */
-static ingle_status print_pieces(const ingle_model *model, const ids_list *list, ingle_error *err)
+static ingle_status put_pieces(ingle_json_writer *w, const ingle_model *model, const ids_list *list,
+                               ingle_error *err)
 {
-    putchar('[');
+    ingle_json_begin_array(w);
     for (size_t i = 0; i < list->n; i++) {
         size_t n_before = i > 0 ? 1 : 0, skip = 0, len = 0;
         char *before = NULL, *text = NULL;
@@ -89,14 +104,21 @@ static ingle_status print_pieces(const ingle_model *model, const ids_list *list,
                 ids_detokenize(model, ids, n_before + 1, INGLE_UNPARSE_SPECIAL, &text, &len, err);
         }
         if (status != INGLE_OK) return status;
-        printf("%s{\"id\": %d, \"piece\": ", i ? ", " : "", list->ids[i]);
         if (skip > len) skip = len;
-        print_piece(text + skip, len - skip);
-        putchar('}');
+        put_piece(w, list->ids[i], text + skip, len - skip);
         free(text);
     }
-    fputs("]\n", stdout);
+    ingle_json_end_array(w);
     return INGLE_OK;
+}
+
+static ingle_status print_pieces(const ingle_model *model, const ids_list *list, ingle_error *err)
+{
+    ingle_json_writer w = spaced_json();
+    ingle_status status = put_pieces(&w, model, list, err);
+    if (status == INGLE_OK) out_json_line(&w);
+    ingle_json_writer_free(&w);
+    return status;
 }
 
 static int encode(const open_handles *h, const tokenize_options *opt, const char *text, size_t len)
