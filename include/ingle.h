@@ -1,10 +1,11 @@
 /* ingle.h - run large language models on the machine in front of you.
  *
- * This header is the manual. Four objects:
+ * This header is the manual. Five objects:
  *
  *   ingle_model     weights, vocabulary, template; immutable after opening; shared by any threads
  *   ingle_engine    one model + compute + KV pages + scheduler; every call from any thread
  *   ingle_session   one timeline of tokens in an engine; one caller at a time, else INGLE_EBUSY
+ *   ingle_request   one generation on a session: options in, events out; cancelled from any thread
  *   ingle_sampler   turns logits into a token; one caller at a time
  *
  * Rules that hold everywhere
@@ -20,8 +21,10 @@
  *     ingle_x_options_check() says without a model what opening would refuse.
  *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
  *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
- *     none: ingle_eval, ingle_text, ingle_logit_bias, ingle_stop, ingle_candidate, ingle_top; so is
- *     ingle_error.
+ *     none: ingle_eval, ingle_text, ingle_logit_bias, ingle_stop, ingle_candidate, ingle_top,
+ *     ingle_score; so are ingle_error, and ingle_usage and ingle_histogram, which lie in others.
+ *   - Any call may come from any thread; those that compute share their steps. A blocking call
+ *     steps while nobody else does, so one thread needs no other, and many threads are batched.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
  *   - Sizes are bytes. Tokens are int32_t. Logits are float, one row of n_vocab per token.
  *   - The library never prints, exits or reads the environment, and holds no global state.
@@ -63,7 +66,9 @@ typedef enum ingle_status {
     INGLE_EBUSY,        /* another caller is using this object */
     INGLE_ECLOSED,      /* the handle is NULL or its engine was closed */
     INGLE_ECANCELLED,   /* the caller's callback asked to stop */
-    INGLE_EDEVICE       /* a device failed; engines on it answer this from then on */
+    INGLE_EDEVICE,      /* a device failed; engines on it answer this from then on */
+    INGLE_ETIMEOUT,     /* the time that the caller allowed has passed */
+    INGLE_EQUEUE        /* as many requests wait as option 'n_queue' allows */
 } ingle_status;
 
 /* Owned by the caller and of fixed size, so reporting a failure cannot fail. */
@@ -305,6 +310,12 @@ INGLE_API ingle_status ingle_token_info_get(const ingle_model *model, int32_t to
 
 typedef struct ingle_engine ingle_engine;
 
+/* A turnstile: engines that share one step one at a time, in the order they came, so that several
+ * models in a process do not compete for processors. Engines keep it as long as they need it. */
+typedef struct ingle_turns ingle_turns;
+INGLE_API ingle_status ingle_turns_open(ingle_turns **out, ingle_error *err);
+INGLE_API void ingle_turns_close(ingle_turns **turns);
+
 typedef struct ingle_engine_options {
     size_t size;   /* sizeof this struct */
     int32_t n_ctx; /* positions a session may hold; 0 = the smaller of the model's and 8192 */
@@ -315,6 +326,14 @@ typedef struct ingle_engine_options {
     int32_t n_batch;    /* most tokens of one step; 512 */
     int32_t n_threads;  /* 0 = ingle_default_threads(); those beyond the processors sleep */
     ingle_type kv_type; /* INGLE_TYPE_F16; also F32, BF16, Q8_0 */
+    /* Sequences that have a part in one step, and tasks that run at once: others wait in a queue.
+     * 0 = the larger of n_sessions and 16; at most 1024. */
+    int32_t n_parallel;
+    int32_t n_queue; /* requests that wait at most, then INGLE_EQUEUE; 0 = no limit */
+    /* Seconds of a step with prompts in it while others generate: the longest gap between two tokens
+     * that a prompt causes, or twice a step without one if that takes longer. 0.2 */
+    float step_s;
+    ingle_turns *turns; /* NULL = none */
 } ingle_engine_options;
 
 #define ingle_engine_options_init(opt) ingle_engine_options_init_sized((opt), sizeof *(opt))
@@ -331,21 +350,57 @@ INGLE_API int ingle_default_threads(void);
 INGLE_API ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
                                          const ingle_engine_options *opt, ingle_error *err);
 /* Sessions of a closed engine answer INGLE_ECLOSED until they are closed themselves, also when asked
- * for what they hold; so does a call that is under way, if nobody computes the rest of it first. */
+ * for what they hold; so do calls and requests that are under way. Handles that
+ * ingle_engine_retain() gave count: the engine is closed when the last one is. */
 INGLE_API void ingle_engine_close(ingle_engine **engine);
+INGLE_API ingle_engine *ingle_engine_retain(ingle_engine *engine); /* one more owner */
+
+/* Gives the calling thread to the engine: it steps, and other calls only wait, until the engine is
+ * closed (INGLE_OK). INGLE_EBUSY: another thread does. */
+INGLE_API ingle_status ingle_engine_serve(ingle_engine *engine, ingle_error *err);
+
+/* No more requests are started (INGLE_ECLOSED); returns when all have ended. Those that have not
+ * after timeout_s seconds are cancelled, which takes a step at most; below 0: no limit. */
+INGLE_API ingle_status ingle_engine_drain(ingle_engine *engine, double timeout_s, ingle_error *err);
 
 typedef struct ingle_engine_info {
     size_t size;
     int32_t n_ctx, n_sessions, n_batch, n_threads; /* as chosen */
     ingle_type kv_type;
     bool n_ctx_defaulted; /* true when 0 was asked for and n_ctx is below the model's own */
+    int32_t n_parallel;
 } ingle_engine_info;
 INGLE_API ingle_status ingle_engine_info_get(const ingle_engine *engine, ingle_engine_info *info,
                                              ingle_error *err);
 
-/* Advances every runnable session by one batch. *n_run, if given, is the number of tokens computed
- * (0: nothing to do). The blocking calls below drive this for you. */
+/* Advances what can be computed by one step, after the one that runs, if one does. *n_run, if given,
+ * is the number of tokens computed (0: nothing to do). The blocking calls below do this for you. */
 INGLE_API ingle_status ingle_engine_step(ingle_engine *engine, size_t *n_run, ingle_error *err);
+
+/* Times by powers of two: count[i] of them took less than 2^i microseconds and were not counted
+ * before; the last takes all that is longer. */
+enum { INGLE_HISTOGRAM = 32 };
+typedef struct ingle_histogram {
+    uint64_t count[INGLE_HISTOGRAM];
+    double sum; /* seconds */
+} ingle_histogram;
+
+/* What an engine has done since it was opened, or since the counters were reset. */
+typedef struct ingle_stats {
+    size_t size;
+    uint64_t n_steps, n_tokens; /* steps; tokens they computed: n_tokens / n_steps in a step */
+    uint64_t n_generated;       /* tokens drawn */
+    uint64_t n_requests, n_cancelled, n_failed; /* requests started; of these cancelled, failed */
+    uint64_t n_relaxed; /* times that an idle session's pages went to others */
+    uint64_t n_paused;  /* times that a task waited for a page */
+    ingle_histogram queue, first_token, gap, step; /* seconds of requests, and of steps */
+    /* Now: */
+    size_t n_running, n_queued;   /* tasks */
+    size_t n_pages, n_pages_free; /* of 32 positions, of layers that see everything */
+} ingle_stats;
+INGLE_API ingle_status ingle_engine_stats_get(ingle_engine *engine, ingle_stats *stats,
+                                              ingle_error *err);
+INGLE_API ingle_status ingle_engine_stats_reset(ingle_engine *engine, ingle_error *err);
 
 /* Runs one token and one full batch and forgets them, so that the first request is not the slow one. */
 INGLE_API ingle_status ingle_engine_warm_up(ingle_engine *engine, ingle_error *err);
@@ -381,8 +436,11 @@ INGLE_API void ingle_session_close(ingle_session **session);
 /* Which rows of logits an eval computes. */
 typedef enum ingle_rows { INGLE_ROWS_LAST = 0, INGLE_ROWS_ALL, INGLE_ROWS_NONE } ingle_rows;
 
-/* Appends tokens to the timeline and computes logits. All or nothing: on any failure the session is
- * as it was before the call. INGLE_EFULL when the context or the KV pool cannot hold them.
+/* Appends tokens to the timeline and computes logits. n may be 0, with INGLE_ROWS_LAST, if the
+ * session holds tokens: then the row is that of its last one. All or nothing: on any failure the
+ * session is as it was before the call. INGLE_EFULL when the context cannot hold them. Sessions at
+ * rest keep their tokens, but what was computed of them gives way when others need the KV pool, and
+ * is computed again when they go on.
  * INGLE_EUNSUPPORTED when the model makes no logits (ingle_model_info.logits).
  * Weights that are no numbers (a scale of NaN or infinity in a damaged file) are no error here:
  * they make logits NaN, and the sampler refuses those. */
@@ -552,20 +610,36 @@ INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float 
 typedef enum ingle_event_kind {
     INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
-    INGLE_EVENT_END /* the last event: finish reason, and in text the bytes that were held back till now */
+    INGLE_EVENT_END, /* the last event: finish reason, and in text the bytes that were held back till now */
+    INGLE_EVENT_SCORE /* log-probabilities of prompt token number n_done, if option 'prompt_logprobs'
+                       * asks for them; before the first INGLE_EVENT_TOKEN */
 } ingle_event_kind;
 
 typedef enum ingle_finish {
     INGLE_FINISH_NONE = 0,
-    INGLE_FINISH_STOP,     /* end token, stop token or stop string */
-    INGLE_FINISH_LENGTH,   /* max_tokens reached or the context is full */
-    INGLE_FINISH_CANCELLED /* the callback returned false */
+    INGLE_FINISH_STOP,      /* end token, stop token or stop string */
+    INGLE_FINISH_LENGTH,    /* max_tokens reached or the context is full */
+    INGLE_FINISH_CANCELLED, /* the callback returned false, or ingle_request_cancel() was called */
+    INGLE_FINISH_TIMEOUT    /* option 'deadline_s' has passed */
 } ingle_finish;
+
+/* Requests of a higher class come first; 10 s of waiting lift one by a class, so none starves. */
+typedef enum ingle_class { INGLE_CLASS_LOW, INGLE_CLASS_NORMAL, INGLE_CLASS_HIGH } ingle_class;
 
 typedef struct ingle_top {
     int32_t token;
     float logprob; /* natural log of the model's own probability (temperature 1, no filters) */
 } ingle_top;
+
+/* What a request took, with its last event. */
+typedef struct ingle_usage {
+    size_t n_prompt;              /* prompt tokens given */
+    size_t n_computed;            /* tokens computed for it */
+    size_t n_generated;           /* tokens returned */
+    size_t n_drafted, n_accepted; /* tokens proposed for its steps, and those that were drawn so */
+    double queue_s, prompt_s,
+        decode_s; /* seconds until it ran, until its first token, until its end */
+} ingle_usage;
 
 typedef struct ingle_event {
     size_t size; /* sizeof this struct in the library: what a newer one adds comes after */
@@ -579,6 +653,9 @@ typedef struct ingle_event {
     size_t n_top;
     size_t n_done, n_prompt; /* INGLE_EVENT_PROMPT */
     ingle_finish finish;     /* INGLE_EVENT_END */
+    float prob;              /* of the token among those that the sampler's chain left */
+    size_t i_stop;           /* INGLE_EVENT_END: which stop string ended it; n_stops if none */
+    ingle_usage usage;       /* INGLE_EVENT_END */
 } ingle_event;
 
 typedef struct ingle_stop {
@@ -595,9 +672,18 @@ typedef struct ingle_generate_options {
     size_t n_stops;
     const int32_t *stop_tokens;
     size_t n_stop_tokens;
-    /* Called on the calling thread, never under a lock. Return false to stop. May be NULL. */
+    /* Of ingle_generate(): called on the calling thread, never under a lock, and may call anything but
+     * what uses its own session (INGLE_EBUSY). Return false to stop. May be NULL. */
     bool (*on_event)(void *user, const ingle_event *event);
     void *user;
+    ingle_class priority; /* INGLE_CLASS_NORMAL */
+    double queue_s;    /* seconds it waits to be run at most, then INGLE_ETIMEOUT; 0 = no limit */
+    double deadline_s; /* seconds from its start until INGLE_FINISH_TIMEOUT; 0 = no limit */
+    int32_t prompt_logprobs; /* -1 = none; n >= 0: an INGLE_EVENT_SCORE for every prompt token */
+    const ingle_sampler_options *sampling; /* of a request, copied; NULL = defaults */
+    /* Of a request: events wait that its owner has not been told of. Any thread, no lock is held; it
+     * must neither block nor call in. May be NULL. */
+    void (*on_ready)(void *user);
 } ingle_generate_options;
 
 #define ingle_generate_options_init(opt) ingle_generate_options_init_sized((opt), sizeof *(opt))
@@ -615,15 +701,61 @@ typedef struct ingle_generate_result {
     size_t i_stop;      /* which stop string ended it; n_stops if none */
 } ingle_generate_result;
 
-/* Appends the prompt (n >= 1 tokens, or 0 to go on from the session's last logits) and generates. Afterwards the session
- * holds the prompt and exactly the tokens whose text was returned: a token of which a stop string cut off a part is
- * rewound (its emitted part stays emitted). Tokens that the file suppresses are never drawn. Logits that the sampler
- * refuses end the generation with the sampler's status. The sampler must have been opened for the model's n_vocab.
- * On failure the session is as it was, its logits too; the sampler should be reset. */
+/* Appends the prompt (n >= 1 tokens, or 0 to go on from the tokens that the session holds) and generates. Afterwards the
+ * session holds the prompt and exactly the tokens whose text was returned: a token of which a stop string cut off a part is
+ * rewound (its emitted part stays emitted). It leaves no logits; ingle_session_eval() of no tokens gives those of the last
+ * one. Tokens that the file suppresses are never drawn. Logits that the sampler refuses end the generation with the
+ * sampler's status. The sampler must have been opened for the model's n_vocab. On failure the session is as it was, its
+ * logits too; the sampler should be reset. The same as ingle_request_start(), and ingle_request_next() until the end. */
 INGLE_API ingle_status ingle_generate(ingle_session *session, ingle_sampler *sampler,
                                       const int32_t *prompt, size_t n,
                                       const ingle_generate_options *opt,
                                       ingle_generate_result *result, ingle_error *err);
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+/* A generation whose events are pulled. Up to 64 of them wait for their reader; a slow reader holds up
+ * its own request and no other. */
+typedef struct ingle_request ingle_request;
+
+/* Takes the session, which is busy until the last event was read or the request is closed, and copies
+ * the prompt and all that the options point to; computes nothing. INGLE_EFULL: the prompt does not fit
+ * the context. INGLE_EQUEUE: too many wait. Option on_event is not for requests. */
+INGLE_API ingle_status ingle_request_start(ingle_request **out, ingle_session *session,
+                                           const int32_t *prompt, size_t n,
+                                           const ingle_generate_options *opt, ingle_error *err);
+
+/* The next event; set event->size before. Steps if nobody else does. What the event points to is good
+ * until the next call. timeout_s: seconds to wait at most, then INGLE_ETIMEOUT, after which it may be
+ * called again; below 0: no limit; 0: what is there. INGLE_ENOTFOUND after the last event. Any other
+ * status is the request's own failure, which ends it and leaves the session as it was. One caller at a
+ * time. */
+INGLE_API ingle_status ingle_request_next(ingle_request *request, double timeout_s,
+                                          ingle_event *event, ingle_error *err);
+
+/* Ends the request within one step, from any thread; INGLE_EVENT_END follows. Nothing if it has ended. */
+INGLE_API ingle_status ingle_request_cancel(ingle_request *request, ingle_error *err);
+
+/* Cancels what has not ended, waits for one step at most, and for a running on_ready. The session holds
+ * what was returned and is free. */
+INGLE_API void ingle_request_close(ingle_request **request);
+
+/* ---- scoring --------------------------------------------------------------------------------- */
+
+/* A token as what came before it foretold it. */
+typedef struct ingle_score {
+    float logprob; /* natural log of the model's own probability; NAN where nothing came before */
+    int32_t rank;  /* tokens that were likelier; -1 where nothing came before */
+    int32_t n_top;
+} ingle_score;
+
+/* Appends n tokens as ingle_session_eval() does and scores each: scores [n], and of the n_top (0 to 100)
+ * likeliest tokens in place of token i, best first, tops [n][n_top], scores[i].n_top of them; tops may be
+ * NULL if n_top is 0. Rows of logits are reduced where they are made: no memory is needed for them. The
+ * first token has a score if the session held tokens before. All or nothing. */
+INGLE_API ingle_status ingle_session_score(ingle_session *session, const int32_t *tokens, size_t n,
+                                           int32_t n_top, ingle_score *scores, ingle_top *tops,
+                                           ingle_error *err);
 
 #ifdef __cplusplus
 }

@@ -23,7 +23,7 @@ typedef struct rig {
     ingle_backend *b;
     bool hidden;     /* the rows are hidden states: the model has no logits */
     size_t n_hidden; /* else so many of them, the last */
-    void (*turn)(void *user, size_t i_row, int i_thread);
+    void (*turn)(void *user, size_t i_row, const float *logits, int i_thread);
     void *user;
     size_t width; /* floats of a row */
 } rig;

@@ -102,9 +102,10 @@ typedef struct ingle_batch {
         pooling; /* what becomes of hidden states: NONE, they go out as they are; else pooled */
     size_t n_texts;
     const ingle_batch_text *texts;
-    /* Called once for every row of logits as soon as it is final, on some thread of this host and
-     * before end() returns; rows may have it at the same time. NULL: nobody waits for them. */
-    void (*turn)(void *user, size_t i_row, int i_thread);
+    /* Called once for every row of logits [n_vocab] as soon as it is final, on some thread of this
+     * host and before end() returns: for rows of one sequence in their order, of several at the
+     * same time. NULL: nobody waits for them. */
+    void (*turn)(void *user, size_t i_row, const float *logits, int i_thread);
     void *user;
 } ingle_batch;
 

@@ -251,6 +251,7 @@ static const char *finish_name(ingle_finish finish)
     case INGLE_FINISH_STOP: return "stop";
     case INGLE_FINISH_LENGTH: return "length";
     case INGLE_FINISH_CANCELLED: return "cancelled";
+    case INGLE_FINISH_TIMEOUT: return "timeout";
     case INGLE_FINISH_NONE: break;
     }
     return "none";

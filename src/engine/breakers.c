@@ -137,11 +137,10 @@ static ingle_status add_suppressed(ingle_sampler_options *o, const ingle_vocab *
     return INGLE_OK;
 }
 
-ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
+ingle_status ingle_sampler_make(ingle_sampler **out, const ingle_sampler_options *opt,
                                 int32_t n_vocab, const ingle_model *model, ingle_error *err)
 {
     ingle_sampler_options o;
-    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_sampler_open: out is NULL");
     *out = NULL;
     ingle_sampler_options_init(&o);
     ingle_status st = ingle_sampler_options_check(opt, err);
@@ -157,8 +156,16 @@ ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options
     if (v) st = add_suppressed(&o, v, &biases, err);
     if (!st && dry) st = ingle_breakers_find(&list, v, o.dry_breakers, o.n_dry_breakers, err);
     if (!st) st = ingle_sampler_new(out, &o, n_vocab, list.seq, list.n, err);
-    if (!st && (st = ingle_sampler_own_scratch(*out, err))) ingle_sampler_close(out);
     ingle_breakers_free(&list);
     free(biases);
+    return st;
+}
+
+ingle_status ingle_sampler_open(ingle_sampler **out, const ingle_sampler_options *opt,
+                                int32_t n_vocab, const ingle_model *model, ingle_error *err)
+{
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_sampler_open: out is NULL");
+    ingle_status st = ingle_sampler_make(out, opt, n_vocab, model, err);
+    if (!st && (st = ingle_sampler_own_scratch(*out, err))) ingle_sampler_close(out);
     return st;
 }

@@ -20,4 +20,8 @@ ingle_status ingle_breakers_find(ingle_breaker_list *list, const ingle_vocab *v,
                                  const char *const *texts, size_t n, ingle_error *err);
 void ingle_breakers_free(ingle_breaker_list *list);
 
+/* ingle_sampler_open() of a sampler without a scratch. */
+ingle_status ingle_sampler_make(ingle_sampler **out, const ingle_sampler_options *opt,
+                                int32_t n_vocab, const ingle_model *model, ingle_error *err);
+
 #endif

@@ -1,4 +1,4 @@
-/* embed.c - texts to vectors: a text is a job like any other, whose rows are hidden states; the
+/* embed.c - texts to vectors: a text is a task like any other, whose rows are hidden states; the
  * backend pools them, and the session forgets the text's positions at once. */
 #include "engine/engine.h"
 
@@ -68,16 +68,22 @@ static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle
             "a text of %zu tokens: the model reads a text as a whole, so it has to fit "
             "a batch, and 'n_batch' is %d",
             text->n, e->opt.n_batch);
-    ingle_status st = ingle_job_prepare(s, text->tokens, text->n, INGLE_ROWS_NONE, err);
+    if (!text->n) return ingle_fail(err, INGLE_EINVAL, "no tokens to embed");
+    ingle_status st = ingle_session_check(s, text->tokens, text->n, err);
     if (st) return st;
-    s->job.pooling = pooling;
-    s->job.n_first = text->n_first;
-    s->job.n_vectors = each ? text->n : 1;
-    s->job.n_vector = n_vector;
-    s->job.fresh = reserve(s, s->job.n_vectors, n_vector);
-    if (s->job.fresh) return INGLE_OK;
-    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu vectors of %zu", s->job.n_vectors,
-                      n_vector);
+    ingle_embed_task own = {.n_vectors = each ? text->n : 1,
+                            .n_vector = n_vector,
+                            .n_first = text->n_first,
+                            .pooling = pooling};
+    if (!(own.fresh = reserve(s, own.n_vectors, n_vector)))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu vectors of %zu", own.n_vectors,
+                          n_vector);
+    ingle_engine_lock(s->engine);
+    ingle_task_prepare(s, INGLE_TASK_EMBED, text->tokens, text->n);
+    s->task.embed = own;
+    s->task.prepared = true;
+    ingle_engine_unlock(s->engine);
+    return INGLE_OK;
 }
 
 /* To length 1; false if a value is no number. */
@@ -94,10 +100,10 @@ static bool to_length(float *v, size_t n, bool normalize)
 /* The vectors of text i as the caller wants them. */
 static ingle_status finish(const ingle_session *s, size_t i, bool normalize, ingle_error *err)
 {
-    const ingle_job *job = &s->job;
-    if (job->pooling == INGLE_POOLING_RANK) normalize = false;
-    for (size_t r = 0; r < job->n_vectors; r++)
-        if (!to_length(job->fresh + r * job->n_vector, job->n_vector, normalize))
+    const ingle_embed_task *t = &s->task.embed;
+    if (t->pooling == INGLE_POOLING_RANK) normalize = false;
+    for (size_t r = 0; r < t->n_vectors; r++)
+        if (!to_length(t->fresh + r * t->n_vector, t->n_vector, normalize))
             return ingle_fail(err, INGLE_EFORMAT,
                               "the vector of text %zu holds a value that is no number", i);
     return INGLE_OK;

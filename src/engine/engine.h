@@ -1,74 +1,77 @@
-/* engine.h - the engine from inside: sessions, their jobs, and the one lock over both.
+/* engine.h - the engine from inside: sessions, their tasks, and the one lock over both.
  * Owns       the backend, the page pools, the batch arrays.
  * Depends on backend/backend.h, sample/sample.h, text/text.h.
- * Invariant  of a session: tokens held == positions filled (but what n_live says), at every moment
- *            the lock is free; it has the pages and states of the tokens it holds, and during a job
- *            those of all the job's tokens. Of a batch: no session is in it twice (sound.c).
+ * Invariant  of a session that no step is computing: n_live <= n <= n_ctx; tokens held == positions
+ *            filled, but for those from n_live on, which are computed again with its next task; it
+ *            has the pages and states of n_live positions. Of a batch: no session is in it twice
+ *            (sound.c).
  *
- * Everything below is guarded by engine->lock, but the backend runs without it: while `driving`,
- * its inputs are left alone. Each file calls only those before it: pages.c, slots.c, states.c,
- * window.c, sound.c, step.c (the queue, and one batch of it), engine.c (opens, closes, answers
- * questions), session.c (timelines), embed.c (texts to vectors), generate.c (the blocking
- * generation), warm_up.c, profile.c, breakers.c. */
+ * Everything below is guarded by engine->lock, which is never held while computing, calling back
+ * or taking another lock. The backend runs without it: while the wheel is taken, tasks that are
+ * frozen are left alone. Each file calls only those before it: pages.c, slots.c, states.c,
+ * window.c, cost.c, schedule.c, admit.c, turns.c, sound.c, sequence.c (what a session holds),
+ * turn.c (a row of logits to an event), queue.c (tasks: who runs, who waits, ends), step.c (one
+ * batch), wheel.c (who steps), engine.c (opens, closes, answers questions), session.c, embed.c,
+ * score.c, request.c, generate.c, warm_up.c, profile.c, stats.c, breakers.c. */
 #ifndef INGLE_ENGINE_ENGINE_H
 #define INGLE_ENGINE_ENGINE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include "backend/backend.h"
-#include "model/model.h"
+#include "base/clock.h"
+#include "engine/admit.h"
+#include "engine/cost.h"
 #include "engine/pages.h"
+#include "engine/schedule.h"
 #include "engine/slots.h"
 #include "engine/states.h"
+#include "engine/task.h"
+#include "engine/wheel.h"
 #include "engine/window.h"
+#include "model/model.h"
+#include "sample/sample.h"
 
-/* Tokens a session wants computed. */
-typedef struct ingle_job {
-    const int32_t *tokens;
-    size_t n, done, chunk; /* chunk: how many of them the running batch holds */
-    size_t lag;            /* tokens before them that it computes again */
-    ingle_rows rows;
-    size_t n_rows, before; /* rows of logits it will leave; positions filled before it */
-    float *fresh; /* a larger array for the logits, until the job is queued; the vectors of a text,
-                   * after them [n_embd] for sums, until its call has succeeded */
-    size_t n_vectors, n_vector;
-    size_t n_first;        /* tokens of the first segment; 0: all */
-    ingle_pooling pooling; /* not AUTO: a text to embed */
-    uint32_t *to_clear;    /* pages that were somebody's before, until its first step clears them */
-    size_t n_to_clear;
-    bool prepared, queued;
-    ingle_status status; /* of the step that failed */
-    ingle_error error;
-} ingle_job;
+typedef struct ingle_request ingle_request;
 
 struct ingle_session {
     ingle_engine *engine;
-    ingle_session *next;   /* in the engine's queue */
-    ingle_session *beside; /* in the same call */
+    atomic_size_t refs; /* the user's handle, the call or request that uses it */
     atomic_flag busy;
-    int32_t *tokens; /* [n_ctx] */
+    bool closed;                    /* the user's handle is gone */
+    ingle_session *next, *previous; /* of the engine's sessions, the longest idle first */
+    ingle_session *beside;          /* in the same call */
+    ingle_task task;
+    ingle_session *task_next, *task_previous; /* of those with a task, as they came */
+
+    int32_t *tokens; /* [n_ctx], after those held the ones a task wants */
     size_t n;
+    /* Positions that what the backend holds covers: n of them, or fewer: the last token of an
+     * answer was never computed; after a step that failed, after a session was cut back where
+     * layers are recurrent or windowed, and when pages went to others. The tokens between are
+     * computed with the next task, to the same bits. */
+    size_t n_live;
     uint32_t *pages; /* [n_ctx / 32] */
     size_t n_pages;
     ingle_window window; /* of windowed layers */
-    /* Positions that what the backend holds covers: n of them, or fewer after a step that failed,
-     * and where layers are recurrent or windowed after a session was cut back. The tokens between
-     * are computed again with the next job. */
-    size_t n_live;
-    bool spoilt; /* a step of it failed: its pages may hold anything until they are cleared */
     bool has_states;
     uint32_t states_id; /* from the engine's pool */
     ingle_states states;
-    ingle_job job;
-    float *logits; /* [rows_cap][n_vocab] */
+
+    float *logits; /* [rows_cap][n_vocab], taken by the first eval that wants some */
     size_t n_rows, rows_cap;
     float *vectors; /* [n_vectors][n_vector] of the last text embedded */
     size_t n_vectors, n_vector;
 };
 
+/* Whose turn a row of logits is. */
+typedef struct ingle_row_owner {
+    uint32_t member; /* of the batch */
+    uint32_t i;      /* the row's token among those that the member computes */
+} ingle_row_owner;
+
 struct ingle_engine {
-    atomic_size_t refs; /* the user's handle and every session */
+    atomic_size_t refs;    /* the user's handles, every session, calls that use it */
+    atomic_size_t handles; /* the last one that goes closes it */
     ingle_model *model;
     ingle_backend *backend;
     const ingle_backend_ops *ops;
@@ -76,49 +79,140 @@ struct ingle_engine {
     bool n_ctx_defaulted;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a step ended, or the engine closed */
-    bool driving, closed;
-    bool lost;            /* the backend failed for good */
-    ingle_error failure;  /* how */
-    ingle_session *queue; /* sessions with a job, first come first served */
+    ingle_wheel wheel;
+    bool closed, draining;
+    atomic_bool leaving; /* closed, for whoever does not hold the lock */
+    bool lost;           /* the backend failed for good */
+    ingle_error failure; /* how */
+    bool stuck;          /* nothing could be computed, and nothing has changed since */
+
+    ingle_session *idle_first, *idle_last; /* every session, the longest idle first */
+    ingle_session *task_first, *task_last; /* those whose task is queued or runs */
+    size_t n_queued, n_running, n_requests;
+
     ingle_pages pool[INGLE_GROUPS];
     bool recurrent;
     ingle_pages states; /* as many as n_sessions, each INGLE_STATE_SLOTS slots */
 
+    ingle_cost_model cost;
+    uint64_t n_steps;
+    double last_step_s;
+    size_t n_single, n_single_before; /* evals of one token in this step, in the one before */
+    ingle_stats stats;
+
     /* the batch */
     int32_t *tokens;
     ingle_batch_seq *seqs;
-    ingle_session **members; /* [n_sessions] */
+    ingle_session **members; /* [n_parallel] */
+    size_t n_members;
     ingle_batch_row *rows;
+    ingle_row_owner *owner; /* [n_batch] of rows */
     ingle_slots slots;
     uint32_t *clear[INGLE_GROUPS]; /* [n_pages of the pool] */
     size_t n_clear[INGLE_GROUPS];
-    ingle_batch_text *texts; /* [n_sessions] */
+    ingle_batch_text *texts;        /* [n_parallel] */
+    ingle_sample_scratch **scratch; /* [n_threads] */
+    ingle_want *wants;              /* [n_parallel], and whose they are */
+    ingle_session **wanting;
+    size_t *order;       /* [n_parallel] for the schedule */
+    ingle_claim *claims; /* [n_parallel + 1], and whose they are */
+    ingle_session **claiming;
+    ingle_request *ready; /* whose owners are to hear of events */
 };
 
+/* ---- engine.c ---- */
+
+void ingle_engine_hold(ingle_engine *e); /* one owner more, who is no handle */
 void ingle_engine_drop(ingle_engine *e); /* one owner less */
+/* Waits until nobody steps and keeps everybody from it, until go_on(), which takes what came of
+ * it; the engine stays until then. */
+ingle_status ingle_engine_rest(ingle_engine *e, ingle_error *err);
+void ingle_engine_go_on(ingle_engine *e, ingle_status st, const ingle_error *error);
+
+/* ---- sequence.c: what a session holds; with the lock held ---- */
+
+/* Takes what positions below `end` need beyond what the session has; false: the pools have not so
+ * much, and nothing was taken. Pages that were somebody's before are listed to be cleared by the
+ * step that is being formed. */
+bool ingle_sequence_reserve(ingle_session *s, size_t end);
+/* Cuts back to n tokens, of which at most n_live stay computed, and gives back what is not needed. */
+void ingle_sequence_cut(ingle_session *s, size_t n, size_t n_live);
+/* What the session has, and what it needs at most beyond that for positions below `end`. */
+void ingle_sequence_claim(const ingle_session *s, size_t end, ingle_claim *claim);
+
+/* ---- queue.c: tasks; with the lock held ---- */
+
+/* A prepared task goes to the end of the queue. */
+void ingle_task_queue(ingle_session *s);
+/* The task has ended with a status: the session has what was there before, or what it made. A task
+ * that is frozen is marked instead, and ends with its step. */
+void ingle_task_end(ingle_session *s, ingle_status st, const ingle_error *error);
+/* Ends what is cancelled, past its time, or waits in an engine that is closed or lost. */
+void ingle_queue_sweep(ingle_engine *e, double now);
+/* Lets tasks run, as many as there are seats. */
+void ingle_queue_admit(ingle_engine *e, double now);
+/* The earliest time at which a task ends by itself; INFINITY: none does. */
+double ingle_queue_alarm(const ingle_engine *e);
+/* Takes what positions below `end` need, from idle sessions if need be; false: the task has to wait
+ * for others. */
+bool ingle_queue_take(ingle_session *s, size_t end);
+/* Something has changed: whoever steps may find work. */
+void ingle_queue_changed(ingle_engine *e);
+/* The request's events are to be announced; all that are, with the lock let go meanwhile. */
+void ingle_queue_note_ready(ingle_request *r);
+void ingle_queue_announce(ingle_engine *e);
+
+/* ---- step.c: with the lock held, which a step lets go while the backend runs ---- */
+
+bool ingle_engine_has_work(const ingle_engine *e);
+/* Runs one batch if there is work; returns tokens computed. The caller has the wheel. */
+size_t ingle_engine_step_once(ingle_engine *e);
+/* The backend has answered so; with INGLE_EDEVICE it has failed for good. */
+void ingle_engine_note_loss(ingle_engine *e, ingle_status st, const ingle_error *error);
+/* INGLE_EDEVICE if the backend failed for good, INGLE_ECLOSED if the engine is closed. */
+ingle_status ingle_engine_usable(const ingle_engine *e, ingle_error *err);
+
+/* ---- wheel.c: with the lock held ---- */
+
+/* The lock; whoever lets it go has seen to the wheel. */
+void ingle_engine_lock(ingle_engine *e);
+void ingle_engine_unlock(ingle_engine *e);
+/* Steps, or waits for whoever does, until done(user) or `until`; false: it is not done. `s`, if
+ * given, is the session whose task is waited for. */
+bool ingle_wheel_part(ingle_engine *e, ingle_session *s, bool (*done)(void *user), void *user,
+                      double until);
+/* Waits until nobody steps, and keeps others from it. */
+void ingle_wheel_take(ingle_engine *e);
+void ingle_wheel_put(ingle_engine *e);
+
+/* ---- session.c ---- */
 
 /* Marks the session as in use by this caller; EBUSY if it already is, ECLOSED if it or its engine
  * is closed. */
 ingle_status ingle_session_enter(ingle_session *s, ingle_error *err);
 void ingle_session_leave(ingle_session *s);
+/* One owner more, one less; not the last one with the lock held. */
+void ingle_session_retain(ingle_session *s);
+void ingle_session_drop(ingle_session *s);
 
 /* The same around a question about results: they are not there for the asking while a call is
  * making them, nor once the engine is closed, whose closing may have ended a call half-way. */
 ingle_status ingle_session_ask(const ingle_session *s, ingle_error *err);
 void ingle_session_asked(const ingle_session *s);
 
-/* For a caller that has entered: compute, and forget positions from n on. */
-ingle_status ingle_session_compute(ingle_session *s, const int32_t *tokens, size_t n,
-                                   ingle_rows rows, ingle_error *err);
-void ingle_session_rewind(ingle_session *s, size_t n);
-
-/* Takes everything that computing needs; nothing of the session has changed. */
-ingle_status ingle_job_prepare(ingle_session *s, const int32_t *tokens, size_t n, ingle_rows rows,
-                               ingle_error *err);
+/* Whether so many tokens fit and name tokens of the model. */
+ingle_status ingle_session_check(const ingle_session *s, const int32_t *tokens, size_t n,
+                                 ingle_error *err);
+/* Whether the model can be asked for logits. */
+ingle_status ingle_session_check_logits(const ingle_session *s, ingle_error *err);
+/* For a caller that has entered: a task that computes what lags and then the tokens given, which
+ * are copied. Nothing that the session holds has changed. */
+void ingle_task_prepare(ingle_session *s, ingle_task_kind kind, const int32_t *tokens, size_t n);
+/* Makes the last token lag, so that computing it gives its row. */
+void ingle_session_lag(ingle_session *s);
 
 /* A call over sessions of one engine. They enter, each is prepared, all run in the same steps; at
- * the end each holds what its job made, or after a failure, wherever it was, what it held
+ * the end each holds what its task made, or after a failure, wherever it was, what it held
  * before. */
 typedef struct ingle_call {
     ingle_session *first, *last;
@@ -133,17 +227,5 @@ void ingle_call_end(ingle_call *call, ingle_status st);
  * of a batch that is about to run. */
 bool ingle_session_is_sound(const ingle_session *s);
 bool ingle_batch_is_sound(const ingle_engine *e, const ingle_batch *batch);
-
-/* step.c, with the lock held. A session's job goes to the end of the queue; a job leaves the
- * queue. */
-void ingle_engine_enqueue(ingle_engine *e, ingle_session *s);
-void ingle_engine_unqueue(ingle_engine *e, ingle_session *s);
-/* Runs one batch if there is work; returns tokens computed. Lets the lock go while the backend
- * runs. */
-size_t ingle_engine_drive(ingle_engine *e);
-/* With the lock held: the backend has answered so; with INGLE_EDEVICE it has failed for good. */
-void ingle_engine_note_loss(ingle_engine *e, ingle_status st, const ingle_error *error);
-/* INGLE_EDEVICE if the backend failed for good. */
-ingle_status ingle_engine_lost(const ingle_engine *e, ingle_error *err);
 
 #endif

@@ -8,26 +8,15 @@ static ingle_status closed(ingle_error *err)
     return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
 }
 
-/* Takes the lock if the backend is at rest. */
-static ingle_status enter(ingle_engine *e, ingle_error *err)
-{
-    pthread_mutex_lock(&e->lock);
-    ingle_status st = ingle_engine_lost(e, err);
-    if (!st && !e->driving) return INGLE_OK;
-    pthread_mutex_unlock(&e->lock);
-    return st ? st : ingle_fail(err, INGLE_EBUSY, "the engine is at work");
-}
-
 ingle_status ingle_engine_profile(ingle_engine *e, bool on, ingle_error *err)
 {
-    if (!e) return closed(err);
-    ingle_status st = enter(e, err);
-    if (st) return st;
     ingle_error error;
+    if (!e) return closed(err);
+    ingle_status st = ingle_engine_rest(e, err);
+    if (st) return st;
     st = e->ops->profile(e->backend, on, &error);
     if (st && err) *err = error;
-    ingle_engine_note_loss(e, st, &error);
-    pthread_mutex_unlock(&e->lock);
+    ingle_engine_go_on(e, st, &error);
     return st;
 }
 
@@ -36,11 +25,11 @@ ingle_status ingle_engine_profile_total(ingle_engine *e, ingle_profile *total, i
     if (!e) return closed(err);
     ingle_profile own = {0};
     ingle_status st = ingle_result_check(total, sizeof own, "ingle_profile", err);
-    if (!st) st = enter(e, err);
+    if (!st) st = ingle_engine_rest(e, err);
     if (st) return st;
     e->ops->profile_total(e->backend, &own);
     ingle_result_give(total, &own, sizeof own);
-    pthread_mutex_unlock(&e->lock);
+    ingle_engine_go_on(e, INGLE_OK, NULL);
     return INGLE_OK;
 }
 
@@ -50,10 +39,10 @@ ingle_status ingle_engine_profile_row(ingle_engine *e, size_t i, ingle_profile_r
     if (!e) return closed(err);
     ingle_profile_row own = {0};
     ingle_status st = ingle_result_check(row, sizeof own, "ingle_profile_row", err);
-    if (!st) st = enter(e, err);
+    if (!st) st = ingle_engine_rest(e, err);
     if (st) return st;
     if (e->ops->profile_row(e->backend, i, &own)) ingle_result_give(row, &own, sizeof own);
     else st = ingle_fail(err, INGLE_ENOTFOUND, "there is no instruction %zu", i);
-    pthread_mutex_unlock(&e->lock);
+    ingle_engine_go_on(e, INGLE_OK, NULL);
     return st;
 }

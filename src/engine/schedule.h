@@ -10,8 +10,6 @@
 #include "engine/cost.h"
 #include "ingle.h"
 
-enum { INGLE_CLASS_LOW, INGLE_CLASS_NORMAL, INGLE_CLASS_HIGH };
-
 /* A running task: a decoding sequence wants its last token and the chain proposed after it;
  * everybody else (prompt, eval, text) is a longer task that comes in pieces. */
 typedef struct ingle_want {

@@ -52,6 +52,23 @@ size_t ingle_states_save(ingle_states *s, size_t n_live)
     return i;
 }
 
+size_t ingle_states_hold(ingle_states *s, size_t n_live)
+{
+    size_t i = least(s, n_live);
+    s->at[i] = n_live;
+    return i;
+}
+
+void ingle_states_back(ingle_states *s, size_t n_live)
+{
+    size_t i = 1;
+    while (s->at[i] != n_live) i++;
+    uint32_t live = s->slot[0];
+    s->slot[0] = s->slot[i];
+    s->slot[i] = live;
+    s->at[i] = 0;
+}
+
 bool ingle_states_is_sound(const ingle_states *s, uint32_t first, size_t n_live)
 {
     unsigned seen = 0;

@@ -39,6 +39,11 @@ size_t ingle_states_rewind(ingle_states *s, size_t n_live, size_t n);
 /* The checkpoint that the live slot, which covers n_live positions, should be copied to now: its
  * index; 0: none is due. */
 size_t ingle_states_save(ingle_states *s, size_t n_live);
+/* The live slot, which covers n_live positions, is to stay whatever it comes to, for
+ * ingle_states_back(): the index of a slot to go on in. */
+size_t ingle_states_hold(ingle_states *s, size_t n_live);
+/* The live slot moved on in vain: the one that covers n_live positions is live again. */
+void ingle_states_back(ingle_states *s, size_t n_live);
 /* The invariant of a session with slots first .. first + INGLE_STATE_SLOTS - 1 and n_live
  * positions: for builds with assertions. */
 bool ingle_states_is_sound(const ingle_states *s, uint32_t first, size_t n_live);

@@ -1,34 +1,81 @@
-/* step.c - the queue of sessions with a job, and the step: a batch of the queue's tokens, run by
- * the backend, and what it leaves in the sessions. All with the lock held, which a step lets go
- * while the backend runs. */
-#include "engine/engine.h"
+/* step.c - the step: a batch of what tasks want, run by the backend, with what follows every row as
+ * its end, and what it leaves in sessions and requests. All with the lock held, which a step lets
+ * go while the backend runs. Whatever a step needs is taken while it is formed, so it cannot fail
+ * for want of anything. */
+#include "engine/request.h"
+#include "engine/stats.h"
+#include "engine/turns.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
-/* ---- the queue ---- */
+/* ---- what tasks want ---- */
 
-void ingle_engine_enqueue(ingle_engine *e, ingle_session *s)
+static size_t least(size_t a, size_t b)
 {
-    ingle_session **at = &e->queue;
-    assert(s->job.prepared && !s->job.queued && ingle_session_is_sound(s));
-    while (*at) at = &(*at)->next;
-    *at = s;
-    s->next = NULL;
-    s->job.queued = true;
+    return a < b ? a : b;
 }
 
-void ingle_engine_unqueue(ingle_engine *e, ingle_session *s)
+static bool has_prompt_left(const ingle_session *s)
 {
-    ingle_session **at = &e->queue;
-    assert(s->job.queued);
-    while (*at != s) at = &(*at)->next;
-    *at = s->next;
-    s->next = NULL;
-    s->job.queued = false;
+    return s->n_live < s->task.first + s->task.request->n_prompt;
 }
 
-/* ---- the rows that are wanted ---- */
+/* Tokens that a constraint or a drafter says may come next; no more than the request can take. */
+static size_t propose(ingle_session *s)
+{
+    ingle_request *r = s->task.request;
+    size_t room = INGLE_RING - least(r->ring.n_made - r->ring.n_read, INGLE_RING), n = 0;
+    size_t cap = least(INGLE_MAX_DRAFT, room - 1);
+    cap = least(cap, r->n_max - r->n_generated - 1);
+    cap = least(cap, s->engine->opt.n_batch - 1u);
+    if (!cap) return 0;
+    if (r->constraint && r->constraint->ops->propose)
+        n = r->constraint->ops->propose(r->constraint, r->draft, cap);
+    if (!n && r->drafter.propose)
+        n = r->drafter.propose(r->drafter.user, s->tokens, s->task.n_end, r->draft, cap);
+    for (size_t i = 0; i < n; i++)
+        if (r->draft[i] < 0 || r->draft[i] >= s->engine->model->n_vocab) return i;
+    return n;
+}
+
+static ingle_rows rows_of_task(const ingle_task *t)
+{
+    if (t->kind == INGLE_TASK_SCORE) return INGLE_ROWS_ALL;
+    if (t->kind == INGLE_TASK_GENERATE)
+        return !t->request->n_max && t->request->opt.prompt_logprobs < 0 ? INGLE_ROWS_NONE
+               : t->request->opt.prompt_logprobs >= 0                    ? INGLE_ROWS_ALL
+                                                                         : INGLE_ROWS_LAST;
+    if (t->kind == INGLE_TASK_EMBED || t->rows == INGLE_ROWS_NONE) return INGLE_ROWS_NONE;
+    return t->rows == INGLE_ROWS_ALL ? INGLE_ROWS_ALL : INGLE_ROWS_LAST;
+}
+
+/* What the session's task wants of the next step; false: nothing, until its reader has made room. */
+static bool want(ingle_session *s, double now, ingle_want *w)
+{
+    ingle_task *t = &s->task;
+    size_t left = t->n_end - s->n_live;
+    t->n_draft = 0;
+    if (t->kind == INGLE_TASK_GENERATE && !has_prompt_left(s)) {
+        if (!ingle_turn_has_room(t->request, 1)) return false;
+        t->n_draft = propose(s);
+    }
+    *w = (ingle_want){.class = ingle_class_at((int)t->class, t->arrived, now),
+                      .decoding = left == 1 && t->kind != INGLE_TASK_EMBED,
+                      .n = left + t->n_draft,
+                      .pos = s->n_live,
+                      .rows = rows_of_task(t),
+                      .cut = SIZE_MAX,
+                      .whole = !s->engine->model->hp.causal,
+                      .arrived = t->arrived,
+                      .served = t->served,
+                      .hidden = t->kind == INGLE_TASK_EMBED,
+                      .pooling = (int)t->embed.pooling};
+    return true;
+}
+
+/* ---- rows ---- */
 
 /* What the rows of a text are for: a rank is made of one of them or of the mean. */
 static ingle_pooling rows_of(const ingle_model *m, ingle_pooling pooling)
@@ -45,159 +92,192 @@ static bool gives_row(ingle_pooling rows, size_t i, size_t n)
     return rows == INGLE_POOLING_CLS ? i == 0 : rows == INGLE_POOLING_LAST ? i == n - 1 : true;
 }
 
-/* The rows that tokens done .. done + n - 1 of a text give to the batch, the first of which is
- * token `first` of the batch. */
-static void want_text(ingle_engine *e, ingle_batch *batch, const ingle_session *s, size_t first,
-                      size_t n)
+/* The rows that a text gives to the batch with the tokens of this step. */
+static void want_text(ingle_engine *e, ingle_batch *batch, const ingle_batch_seq *seq,
+                      const ingle_session *s)
 {
-    const ingle_job *job = &s->job;
-    ingle_pooling rows = rows_of(e->model, job->pooling);
+    const ingle_embed_task *t = &s->task.embed;
+    ingle_pooling rows = rows_of(e->model, t->pooling);
+    size_t n = s->task.n_end;
     ingle_batch_text text = {.first_row = batch->n_rows,
-                             .n = job->n,
-                             .ends = rows == INGLE_POOLING_CLS || job->done + n == job->n,
-                             .out = job->fresh};
-    if (rows == INGLE_POOLING_MEAN) text.sum = job->fresh + job->n_vector;
-    for (size_t t = 0; t < n; t++) {
-        if (!gives_row(rows, job->done + t, job->n)) continue;
-        float *out =
-            rows == INGLE_POOLING_NONE ? job->fresh + (job->done + t) * job->n_vector : NULL;
-        e->rows[batch->n_rows++] = (ingle_batch_row){.token = (uint32_t)(first + t), .out = out};
+                             .n = n,
+                             .ends = rows == INGLE_POOLING_CLS || seq->pos0 + seq->n == n,
+                             .out = t->fresh};
+    if (rows == INGLE_POOLING_MEAN) text.sum = t->fresh + t->n_vector;
+    for (size_t i = 0; i < seq->n; i++) {
+        size_t pos = seq->pos0 + i;
+        if (!gives_row(rows, pos, n)) continue;
+        float *out = rows == INGLE_POOLING_NONE ? t->fresh + pos * t->n_vector : NULL;
+        e->rows[batch->n_rows++] =
+            (ingle_batch_row){.token = (uint32_t)(seq->first + i), .out = out};
     }
     text.n_rows = batch->n_rows - text.first_row;
     if (text.n_rows && rows != INGLE_POOLING_NONE) e->texts[batch->n_texts++] = text;
 }
 
-/* The same of a job whose rows are logits. */
-static void want_logits(ingle_engine *e, ingle_batch *batch, const ingle_session *s, size_t first,
-                        size_t n)
+/* Whether the token at `pos` has a row of logits. */
+static bool has_logits(const ingle_session *s, size_t pos)
 {
-    const ingle_job *job = &s->job;
-    bool last = job->done + n == job->n;
-    for (size_t t = 0; t < n; t++) {
-        bool wanted =
-            job->rows == INGLE_ROWS_ALL || (job->rows == INGLE_ROWS_LAST && last && t == n - 1);
-        if (!wanted) continue;
-        size_t row = job->rows == INGLE_ROWS_ALL ? job->done + t : 0;
-        batch->n_logits++;
-        e->rows[batch->n_rows++] = (ingle_batch_row){
-            .token = (uint32_t)(first + t), .out = s->logits + row * (size_t)e->model->n_vocab};
+    const ingle_task *t = &s->task;
+    switch (rows_of_task(t)) {
+    case INGLE_ROWS_NONE: return false;
+    case INGLE_ROWS_LAST: return pos + 1 >= t->n_end;
+    case INGLE_ROWS_ALL: break;
+    }
+    if (t->kind == INGLE_TASK_SCORE) return pos + 1 >= t->first && pos + 1 < t->n_end;
+    if (t->kind == INGLE_TASK_GENERATE && !t->request->n_max && pos + 1 >= t->n_end) return false;
+    return pos >= t->first;
+}
+
+/* The rows of logits of a member. Those of an eval stay; of others they are seen to in turn. */
+static void want_logits(ingle_engine *e, ingle_batch *batch, size_t member)
+{
+    const ingle_batch_seq *seq = &e->seqs[member];
+    const ingle_session *s = e->members[member];
+    for (size_t i = 0; i < seq->n; i++) {
+        size_t pos = seq->pos0 + i;
+        if (!has_logits(s, pos)) continue;
+        bool all = s->task.rows == INGLE_ROWS_ALL;
+        size_t row = all ? pos - s->task.first : 0;
+        float *out =
+            s->task.kind == INGLE_TASK_EVAL ? s->logits + row * (size_t)e->model->n_vocab : NULL;
+        e->owner[batch->n_rows] = (ingle_row_owner){(uint32_t)member, (uint32_t)i};
+        e->rows[batch->n_rows++] =
+            (ingle_batch_row){.token = (uint32_t)(seq->first + i), .out = out};
+    }
+}
+
+static void want_rows(ingle_engine *e, ingle_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_seqs; i++)
+        if (e->members[i]->task.kind != INGLE_TASK_EMBED) want_logits(e, batch, i);
+    batch->n_logits = batch->n_rows;
+    for (size_t i = 0; i < batch->n_seqs; i++) {
+        const ingle_session *s = e->members[i];
+        if (s->task.kind != INGLE_TASK_EMBED) continue;
+        batch->pooling = s->task.embed.pooling;
+        want_text(e, batch, &e->seqs[i], s);
     }
 }
 
 /* ---- the batch ---- */
 
-/* Tokens that a session's job still has to compute: its own, and before them those of a session
- * that was cut back and whose state has to catch up. */
-static size_t left_of(const ingle_session *s)
+/* Pages of windowed layers for what the batch computes, out of those the session owns. */
+static void place_window(ingle_engine *e, ingle_session *s, const ingle_batch_seq *seq)
 {
-    return (s->n - s->n_live) + (s->job.n - s->job.done);
+    uint32_t id;
+    if (!s->window.width) return;
+    for (size_t p = seq->pos0 / INGLE_PAGE; p * INGLE_PAGE < seq->pos0 + seq->n; p++)
+        if (ingle_window_place(&s->window, p, &id))
+            e->clear[INGLE_GROUP_WINDOW][e->n_clear[INGLE_GROUP_WINDOW]++] = id;
+}
+
+/* A state that is due for a checkpoint stays where it is, and the step leaves the next one
+ * elsewhere; so does one that a proposed chain may have to come back to. */
+static void place_state(ingle_session *s, ingle_batch_seq *seq)
+{
+    if (!s->has_states) return;
+    seq->state_from = seq->state = s->states.slot[0];
+    size_t to = ingle_states_save(&s->states, s->n_live);
+    if (!to && s->task.n_draft) to = ingle_states_hold(&s->states, s->n_live);
+    if (!to) return;
+    uint32_t live = s->states.slot[0];
+    s->states.slot[0] = s->states.slot[to];
+    s->states.slot[to] = live;
+    seq->state = s->states.slot[0];
+}
+
+/* What the backend does not know yet of the member's page tables. */
+static void tell_tables(ingle_engine *e, const ingle_session *s, const ingle_batch_seq *seq)
+{
+    size_t n = (seq->pos0 + seq->n + INGLE_PAGE - 1) / INGLE_PAGE;
+    ingle_slots_update(&e->slots, seq->slot, INGLE_GROUP_ALL, s->pages, n);
+    if (s->window.width)
+        ingle_slots_update(&e->slots, seq->slot, INGLE_GROUP_WINDOW, s->window.ids, n);
 }
 
 static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, size_t n)
 {
-    ingle_job *job = &s->job;
-    size_t first = batch->n_tokens, lag = s->n - s->n_live;
-    if (lag > n) lag = n;
-    memcpy(e->tokens + first, s->tokens + s->n_live, lag * sizeof *e->tokens);
-    memcpy(e->tokens + first + lag, job->tokens + job->done, (n - lag) * sizeof *e->tokens);
-    uint32_t state = s->has_states ? s->states.slot[0] : 0;
-    e->seqs[batch->n_seqs] = (ingle_batch_seq){.slot = ingle_slots_take(&e->slots, s),
-                                               .pos0 = s->n_live,
-                                               .first = first,
-                                               .n = n,
-                                               .n_first = job->n_first,
-                                               .state_from = state,
-                                               .state = state};
-    if (s->spoilt) job->to_clear = s->pages, job->n_to_clear = s->n_pages;
-    for (size_t i = 0; i < job->n_to_clear; i++)
-        e->clear[INGLE_GROUP_ALL][e->n_clear[INGLE_GROUP_ALL]++] = job->to_clear[i];
-    job->n_to_clear = 0;
-    s->spoilt = false;
+    ingle_task *t = &s->task;
+    size_t known = t->n_end - s->n_live;
+    if (n <= known) t->n_draft = 0;
+    else t->n_draft = n - known;
+    int32_t *tokens = e->tokens + batch->n_tokens;
+    memcpy(tokens, s->tokens + s->n_live, (n - t->n_draft) * sizeof *tokens);
+    if (t->n_draft) memcpy(tokens + known, t->request->draft, t->n_draft * sizeof *tokens);
+    ingle_batch_seq *seq = &e->seqs[batch->n_seqs];
+    *seq = (ingle_batch_seq){.slot = ingle_slots_take(&e->slots, s),
+                             .pos0 = s->n_live,
+                             .first = batch->n_tokens,
+                             .n = n,
+                             .n_first = t->kind == INGLE_TASK_EMBED ? t->embed.n_first : 0};
+    place_window(e, s, seq);
+    place_state(s, seq);
+    tell_tables(e, s, seq);
+    t->chunk = n;
+    t->frozen = true;
+    t->served = e->n_steps;
     e->members[batch->n_seqs++] = s;
     batch->n_tokens += n;
-    first += lag;
-    n -= lag;
-    job->chunk = n;
-    job->lag = lag;
-    if (job->pooling == INGLE_POOLING_AUTO) want_logits(e, batch, s, first, n);
-    else want_text(e, batch, s, first, n);
+    if (t->kind != INGLE_TASK_GENERATE) return;
+    ingle_request *r = t->request;
+    r->n_made = 0;
+    r->left = false;
+    if (r->constraint && r->constraint->ops->prepare) r->constraint->ops->prepare(r->constraint);
 }
 
-/* Whether a session's job can be part of the batch: all of one kind; a text that is read in both
- * directions not in pieces. */
-static bool belongs(const ingle_engine *e, const ingle_batch *batch, const ingle_session *s,
-                    size_t room)
+static size_t collect(ingle_engine *e, double now)
 {
-    return s->job.pooling == batch->pooling &&
-           (e->model->hp.causal || s->job.n - s->job.done <= room);
-}
-
-/* The job that has waited longest says what kind of batch it is. Sessions that want one token go
- * first (they are decoding); the others share what is left in order. A decoding session queues
- * again at the end after every token, so if a longer job has waited longest, a seat and a token are
- * kept for it: the head of the queue is in every batch. */
-static void fill_batch(ingle_engine *e, ingle_batch *batch)
-{
-    size_t room = (size_t)e->opt.n_batch, n_seqs = (size_t)e->opt.n_sessions;
-    if (!e->queue) return;
-    batch->pooling = e->queue->job.pooling;
-    for (int decoding = batch->pooling == INGLE_POOLING_AUTO; decoding >= 0; decoding--) {
-        size_t kept = decoding == 1 && left_of(e->queue) > 1;
-        for (ingle_session *s = e->queue; s && room > kept && batch->n_seqs + kept < n_seqs;
-             s = s->next) {
-            size_t left = left_of(s), n = left < room ? left : room;
-            if (batch->pooling == INGLE_POOLING_AUTO && (left == 1) != (decoding == 1)) continue;
-            if (!belongs(e, batch, s, room)) continue;
-            enter_batch(e, batch, s, n);
-            room -= n;
-        }
+    size_t n = 0;
+    for (ingle_session *s = e->task_first; s; s = s->task_next) {
+        if (s->task.state != INGLE_TASK_RUNS) continue;
+        e->wanting[n] = s;
+        n += want(s, now, &e->wants[n]);
     }
+    return n;
 }
 
-/* Pages of windowed layers for what the batch computes, out of those the sessions own. The driver
- * alone touches the windows and states of sessions that have a job. */
-static void place_windows(ingle_engine *e, const ingle_batch *batch)
+/* Who takes part, with how many tokens. Whoever finds no page has to wait; the order is that of the
+ * schedule, so decoding sessions come first. */
+static void fill_batch(ingle_engine *e, ingle_batch *batch, double now)
 {
-    for (size_t i = 0; i < batch->n_seqs; i++) {
-        const ingle_batch_seq *seq = &batch->seqs[i];
-        ingle_window *w = &e->members[i]->window;
-        uint32_t id;
-        if (!w->width) continue;
-        for (size_t p = seq->pos0 / INGLE_PAGE; p * INGLE_PAGE < seq->pos0 + seq->n; p++)
-            if (ingle_window_place(w, p, &id))
-                e->clear[INGLE_GROUP_WINDOW][e->n_clear[INGLE_GROUP_WINDOW]++] = id;
+    size_t n = collect(e, now);
+    const ingle_schedule_limits limits = {
+        .n_batch = (size_t)e->opt.n_batch,
+        .n_seqs = (size_t)e->opt.n_parallel,
+        .step_s = (double)e->opt.step_s,
+        .most_s = ingle_turns_others_wait(e->opt.turns) ? (double)e->opt.step_s : INFINITY};
+    ingle_schedule(&e->cost, e->wants, n, &limits, e->order);
+    for (size_t i = 0; i < n; i++) {
+        ingle_session *s = e->wanting[i];
+        size_t take = e->wants[i].take;
+        if (!take) continue;
+        if (ingle_queue_take(s, s->n_live + take)) enter_batch(e, batch, s, take);
+        else e->stats.n_paused++;
     }
+    want_rows(e, batch);
+    batch->changes = e->slots.change;
+    batch->n_changes = e->slots.n_changes;
+    for (int g = 0; g < INGLE_GROUPS; g++)
+        batch->clear[g] = (ingle_page_list){e->clear[g], e->n_clear[g]};
 }
 
-/* What the backend does not know yet of the members' page tables. */
-static void tell_tables(ingle_engine *e, const ingle_batch *batch)
+/* ---- the run ---- */
+
+/* A row of logits is there: whose it is goes on from it. */
+static void turn(void *user, size_t i_row, const float *logits, int i_thread)
 {
-    for (size_t i = 0; i < batch->n_seqs; i++) {
-        const ingle_batch_seq *seq = &batch->seqs[i];
-        const ingle_session *s = e->members[i];
-        size_t n = (seq->pos0 + seq->n + INGLE_PAGE - 1) / INGLE_PAGE;
-        ingle_slots_update(&e->slots, seq->slot, INGLE_GROUP_ALL, s->pages, n);
-        if (s->window.width)
-            ingle_slots_update(&e->slots, seq->slot, INGLE_GROUP_WINDOW, s->window.ids, n);
-    }
+    ingle_engine *e = user;
+    ingle_row_owner owner = e->owner[i_row];
+    const ingle_session *s = e->members[owner.member];
+    const ingle_task *t = &s->task;
+    if (t->kind == INGLE_TASK_GENERATE)
+        ingle_turn_row(t->request, owner.i, logits, e->scratch[i_thread]);
+    if (t->kind != INGLE_TASK_SCORE) return;
+    size_t i = s->n_live + owner.i + 1 - t->first;
+    ingle_turn_score(logits, (size_t)e->model->n_vocab, s->tokens[t->first + i],
+                     &t->score.scores[i], t->score.tops + i * t->score.n_top, t->score.n_top);
 }
-
-/* A state that is due for a checkpoint stays where it is, and the step leaves the next one
- * elsewhere. */
-static void save_states(ingle_engine *e, const ingle_batch *batch)
-{
-    for (size_t i = 0; i < batch->n_seqs; i++) {
-        ingle_session *s = e->members[i];
-        size_t to = s->has_states ? ingle_states_save(&s->states, s->n_live) : 0;
-        if (!to) continue;
-        uint32_t live = s->states.slot[0];
-        s->states.slot[0] = s->states.slot[to];
-        s->states.slot[to] = live;
-        e->seqs[i].state = s->states.slot[0];
-    }
-}
-
-/* ---- the step ---- */
 
 static ingle_status run(ingle_engine *e, const ingle_batch *batch, ingle_error *err)
 {
@@ -207,94 +287,192 @@ static ingle_status run(ingle_engine *e, const ingle_batch *batch, ingle_error *
     return st ? st : e->ops->end(e->backend, err);
 }
 
+/* ---- what it leaves ---- */
+
+/* Events become visible; whoever waits for them hears of it. */
+static void show_events(ingle_session *s)
+{
+    ingle_request *r = s->task.request;
+    bool some = r->ring.n_shown != r->ring.n_made || r->progressed;
+    r->ring.n_shown = r->ring.n_made;
+    if (!some) return;
+    ingle_wheel_tell(&s->engine->wheel, s);
+    ingle_queue_note_ready(r);
+}
+
+static void note_times(ingle_engine *e, ingle_session *s, double now)
+{
+    ingle_request *r = s->task.request;
+    if (!r->n_made && !r->finish) return;
+    if (!r->first_at) {
+        r->first_at = now;
+        r->usage.prompt_s = now - s->task.started;
+        ingle_stats_note(&e->stats.first_token, now - s->task.arrived);
+    } else ingle_stats_note(&e->stats.gap, now - r->shown_at);
+    r->shown_at = now;
+}
+
+/* The tokens that were drawn go to the end of the timeline. Of a chain those positions count whose
+ * token was drawn as proposed; where there is a recurrent state, all or none. */
+static void commit_request(ingle_engine *e, ingle_session *s, double now)
+{
+    ingle_task *t = &s->task;
+    ingle_request *r = t->request;
+    size_t known = t->n_end, agreed = r->n_made > t->n_draft ? t->n_draft : r->n_made - !!r->n_made;
+    size_t live = s->n_live + t->chunk - t->n_draft + agreed;
+    bool prompt = has_prompt_left(s);
+    if (agreed < t->n_draft && s->has_states) {
+        ingle_states_back(&s->states, s->n_live);
+        live = s->n_live;
+    }
+    memcpy(s->tokens + known, r->made, r->n_made * sizeof *r->made);
+    t->n_end += r->n_made;
+    s->n_live = live;
+    if (live > s->n) s->n = live;
+    if (prompt) {
+        size_t end = t->first + r->n_prompt;
+        r->n_done = live < t->first ? 0 : least(live, end) - t->first;
+        r->progressed = true;
+        if (live >= end) ingle_window_end(&s->window, end);
+    }
+    r->usage.n_drafted += t->n_draft;
+    r->usage.n_accepted += agreed;
+    r->usage.n_computed += t->chunk;
+    e->stats.n_generated += r->n_made;
+    note_times(e, s, now);
+    if (!r->finish && !r->status && !has_prompt_left(s) && !r->n_max)
+        ingle_turn_finish(r, INGLE_FINISH_LENGTH);
+    if (r->finish || r->status) {
+        ingle_error error = r->error;
+        ingle_task_end(s, r->status, &error);
+        ingle_queue_note_ready(r);
+    } else show_events(s);
+}
+
+static void commit_tokens(ingle_session *s)
+{
+    ingle_task *t = &s->task;
+    s->n_live += t->chunk;
+    if (s->n_live > s->n) s->n = s->n_live;
+    if (s->n_live < t->n_end) return;
+    if (t->n_end - t->first > 1) ingle_window_end(&s->window, s->n);
+    ingle_task_end(s, INGLE_OK, NULL);
+}
+
 /* The step's tokens are there. */
-static void commit(ingle_engine *e, size_t n_seqs)
+static void commit(ingle_engine *e, size_t n_seqs, double now)
 {
     for (size_t i = 0; i < n_seqs; i++) {
         ingle_session *s = e->members[i];
-        memcpy(s->tokens + s->n, s->job.tokens + s->job.done, s->job.chunk * sizeof *s->tokens);
-        s->n += s->job.chunk;
-        s->n_live += s->job.lag + s->job.chunk;
-        s->job.done += s->job.chunk;
-        s->job.chunk = s->job.lag = 0;
+        s->task.frozen = false;
+        if (s->task.kind == INGLE_TASK_GENERATE) commit_request(e, s, now);
+        else commit_tokens(s);
         assert(ingle_session_is_sound(s));
-        if (s->job.done < s->job.n) continue;
-        if (s->job.n > 1) ingle_window_end(&s->window, s->n);
-        ingle_engine_unqueue(e, s);
     }
 }
 
 void ingle_engine_note_loss(ingle_engine *e, ingle_status st, const ingle_error *error)
 {
-    if (st != INGLE_EDEVICE) return;
+    if (st != INGLE_EDEVICE || e->lost) return;
     e->lost = true;
     e->failure = *error;
+    e->stuck = false;
 }
 
-/* The step's jobs have failed. Nothing that its sequences had on the backend counts any more: they
+/* The step's tasks have failed. Nothing that its sequences had on the backend counts any more: they
  * keep their tokens, which are computed again when they go on. */
 static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_error *error)
 {
     for (size_t i = 0; i < n_seqs; i++) {
         ingle_session *s = e->members[i];
-        s->job.status = st;
-        s->job.error = *error;
-        s->job.chunk = s->job.lag = 0;
-        s->n_live = 0;
-        s->spoilt = true;
-        if (s->has_states) ingle_states_init(&s->states, s->states_id * INGLE_STATE_SLOTS);
-        ingle_slots_drop(&e->slots, s);
-        ingle_engine_unqueue(e, s);
-        assert(ingle_session_is_sound(s));
+        s->task.frozen = false;
+        ingle_sequence_cut(s, s->n, 0);
+        ingle_task_end(s, st, error);
+        if (s->task.kind == INGLE_TASK_GENERATE) ingle_queue_note_ready(s->task.request);
     }
     ingle_engine_note_loss(e, st, error);
 }
 
-size_t ingle_engine_drive(ingle_engine *e)
+static void learn(ingle_engine *e, const ingle_batch *batch)
 {
-    ingle_batch batch = {.tokens = e->tokens, .seqs = e->seqs, .rows = e->rows, .texts = e->texts};
-    ingle_error error;
-    assert(!e->driving);
-    if (e->lost) return 0;
+    ingle_shape shape = {0};
+    ingle_step_times times;
+    size_t n_rows = batch->n_logits;
+    for (size_t i = 0; i < batch->n_seqs; i++) {
+        const ingle_batch_seq *seq = &batch->seqs[i];
+        ingle_shape_add(&shape, seq->pos0, seq->n, 0);
+    }
+    shape.n_rows = n_rows;
+    e->ops->times(e->backend, &times);
+    ingle_cost_learn(&e->cost, &shape, &times);
+}
+
+/* ---- the step ---- */
+
+bool ingle_engine_has_work(const ingle_engine *e)
+{
+    return e->task_first && (!e->stuck || e->closed || e->lost);
+}
+
+/* The batch of this step; empty: nothing can be computed now. */
+static void form(ingle_engine *e, ingle_batch *batch, double now)
+{
     ingle_slots_begin(&e->slots);
     memset(e->n_clear, 0, sizeof e->n_clear);
-    fill_batch(e, &batch);
-    if (!batch.n_tokens) return 0;
-    e->driving = true;
+    ingle_queue_sweep(e, now);
+    ingle_queue_admit(e, now);
+    fill_batch(e, batch, now);
+    e->stuck = !batch->n_tokens;
+}
+
+/* Engines that share a turnstile step one after the other. The engine's lock is free meanwhile; an
+ * engine that is closed waits no longer. */
+static void take_turn(ingle_engine *e)
+{
+    if (!e->opt.turns) return;
     pthread_mutex_unlock(&e->lock);
-    place_windows(e, &batch);
-    tell_tables(e, &batch);
-    save_states(e, &batch);
-    batch.changes = e->slots.change;
-    batch.n_changes = e->slots.n_changes;
-    for (int g = 0; g < INGLE_GROUPS; g++)
-        batch.clear[g] = (ingle_page_list){e->clear[g], e->n_clear[g]};
-    assert(ingle_batch_is_sound(e, &batch));
-    ingle_status st = run(e, &batch, &error);
+    ingle_turns_take(e->opt.turns, e, &e->leaving);
     pthread_mutex_lock(&e->lock);
-    e->driving = false;
-    if (st) fail(e, batch.n_seqs, st, &error);
-    else commit(e, batch.n_seqs);
-    pthread_cond_broadcast(&e->changed);
+}
+
+size_t ingle_engine_step_once(ingle_engine *e)
+{
+    ingle_batch batch = {.tokens = e->tokens,
+                         .seqs = e->seqs,
+                         .rows = e->rows,
+                         .texts = e->texts,
+                         .turn = turn,
+                         .user = e};
+    ingle_error error;
+    assert(e->wheel.taken);
+    take_turn(e);
+    double begun = ingle_now();
+    form(e, &batch, begun);
+    ingle_status st = INGLE_OK;
+    if (batch.n_tokens) {
+        assert(ingle_batch_is_sound(e, &batch));
+        pthread_mutex_unlock(&e->lock);
+        st = run(e, &batch, &error);
+        pthread_mutex_lock(&e->lock);
+        double ended = ingle_now();
+        e->n_steps++;
+        e->last_step_s = ended - begun;
+        ingle_stats_note(&e->stats.step, e->last_step_s);
+        if (!st) learn(e, &batch);
+        if (st) fail(e, batch.n_seqs, st, &error);
+        else commit(e, batch.n_seqs, ended);
+        e->stats.n_steps++;
+        if (!st) e->stats.n_tokens += batch.n_tokens;
+    }
+    ingle_turns_give(e->opt.turns, e);
+    ingle_queue_announce(e);
     return st ? 0 : batch.n_tokens;
 }
 
-ingle_status ingle_engine_lost(const ingle_engine *e, ingle_error *err)
+ingle_status ingle_engine_usable(const ingle_engine *e, ingle_error *err)
 {
+    if (e->closed) return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
     if (!e->lost) return INGLE_OK;
     if (err) *err = e->failure;
     return INGLE_EDEVICE;
-}
-
-ingle_status ingle_engine_step(ingle_engine *e, size_t *n_run, ingle_error *err)
-{
-    ingle_status st = INGLE_OK;
-    size_t n = 0;
-    if (!e) return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
-    pthread_mutex_lock(&e->lock);
-    if (e->driving) st = ingle_fail(err, INGLE_EBUSY, "another caller is stepping this engine");
-    else if (!(st = ingle_engine_lost(e, err))) n = ingle_engine_drive(e);
-    pthread_mutex_unlock(&e->lock);
-    if (n_run) *n_run = n;
-    return st;
 }

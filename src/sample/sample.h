@@ -64,6 +64,8 @@ typedef struct ingle_stopper ingle_stopper;
 ingle_status ingle_stopper_open(ingle_stopper **out, const ingle_stop *stops, size_t n,
                                 ingle_error *err);
 ingle_status ingle_stopper_check(const ingle_stop *stops, size_t n, ingle_error *err);
+/* After this no feed of up to n bytes takes memory. */
+ingle_status ingle_stopper_reserve(ingle_stopper *s, size_t n, ingle_error *err);
 void ingle_stopper_close(ingle_stopper **s);
 /* Feeds bytes. Returns the number of bytes that are now safe to emit; they are at *safe (valid
  * until the next call). *hit is the index of the stop that matched (its bytes and all after are

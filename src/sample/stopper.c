@@ -85,6 +85,16 @@ ingle_status ingle_stopper_open(ingle_stopper **out, const ingle_stop *stops, si
     return INGLE_OK;
 }
 
+ingle_status ingle_stopper_reserve(ingle_stopper *s, size_t n, ingle_error *err)
+{
+    /* what was handed out last, what is held back, and what comes */
+    size_t need;
+    if (ingle_mul_ok(n, 2, &need) && ingle_add_ok(need, 2 * STOP_MAX, &need) &&
+        ingle_grow(&s->buf, &s->cap, need, 1))
+        return INGLE_OK;
+    return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu bytes of text", n);
+}
+
 void ingle_stopper_close(ingle_stopper **stopper)
 {
     if (!stopper || !*stopper) return;

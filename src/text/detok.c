@@ -151,6 +151,12 @@ ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens,
     return INGLE_OK;
 }
 
+/* A text loses bytes on its way, but for a space before a word, or what stands for the unknown. */
+size_t ingle_vocab_longest(const ingle_vocab *v)
+{
+    return v->max_text + 8u;
+}
+
 ingle_status ingle_vocab_piece(const ingle_vocab *v, int32_t id, unsigned flags, char *text,
                                size_t cap, size_t *len, ingle_error *err)
 {

@@ -55,6 +55,9 @@ ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens,
 ingle_status ingle_vocab_token(const ingle_vocab *v, int32_t id, ingle_token_info *info,
                                ingle_error *err);
 
+/* No piece of a token has more bytes. */
+size_t ingle_vocab_longest(const ingle_vocab *v);
+
 /* The bytes one token adds in the middle of a text (a SentencePiece space mark is a space, also at
  * the start); control tokens only with INGLE_UNPARSE_SPECIAL. For streaming; same buffer contract
  * as detokenizing. */

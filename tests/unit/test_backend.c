@@ -390,13 +390,15 @@ typedef struct turns {
     atomic_int n[N_MIXED];
     const float *logits; /* [N_MIXED][n_vocab] */
     size_t n_vocab;
-    atomic_int unfinished; /* rows that were not whole when their turn came */
+    atomic_int unfinished; /* rows that were not whole when their turn came, or not in order */
 } turns;
 
-static void take_turn(void *user, size_t i_row, int i_thread)
+static void take_turn(void *user, size_t i_row, const float *logits, int i_thread)
 {
     turns *t = user;
     assert_true(i_thread >= 0);
+    if (logits != t->logits + i_row * t->n_vocab) atomic_fetch_add(&t->unfinished, 1);
+    if (i_row && atomic_load(&t->n[i_row - 1]) != 1) atomic_fetch_add(&t->unfinished, 1);
     atomic_fetch_add(&t->n[i_row], 1);
     for (size_t i = 0; i < t->n_vocab; i++)
         if (isnan(t->logits[i_row * t->n_vocab + i])) atomic_fetch_add(&t->unfinished, 1);
@@ -410,7 +412,7 @@ static float *nans(size_t n)
 }
 
 /* One sequence whose rows want logits and one whose rows want hidden states have the bits that each has
- * alone; every row of logits has its turn once, when it is there. */
+ * alone; every row of logits has its turn once, when it is there, and those of a sequence in order. */
 static void test_two_kinds_of_rows(void **state)
 {
     golden g;

@@ -322,6 +322,11 @@ static void *embed_scene(void *arg)
     return st == INGLE_ECLOSED && strstr(err.text, "during the call") ? s : NULL;
 }
 
+static bool is_queued(const ingle_session *s)
+{
+    return s->task.state == INGLE_TASK_QUEUED || s->task.state == INGLE_TASK_RUNS;
+}
+
 /* Somebody else seems to step until both texts are queued, steps once, and closes the engine. */
 static void closing_changes_nothing(void **state)
 {
@@ -331,19 +336,19 @@ static void closing_changes_nothing(void **state)
     (void)state;
     open_scene(&s);
     ingle_engine *e = s.h.engine;
-    pthread_mutex_lock(&e->lock);
-    e->driving = true;
+    ingle_engine_lock(e);
+    ingle_wheel_take(e);
     assert_int_equal(pthread_create(&thread, NULL, embed_scene, &s), 0);
-    while (!s.h.session->job.queued || !s.h.other->job.queued) {
-        pthread_mutex_unlock(&e->lock);
+    while (!is_queued(s.h.session) || !is_queued(s.h.other)) {
+        ingle_engine_unlock(e);
         sched_yield();
-        pthread_mutex_lock(&e->lock);
+        ingle_engine_lock(e);
     }
-    e->driving = false; /* nobody has noticed: the lock is ours */
-    assert_int_equal(ingle_engine_drive(e), 40);
-    assert_true(!s.h.session->job.queued && s.h.other->job.queued);
+    assert_int_equal(ingle_engine_step_once(e), 40);
+    assert_true(!is_queued(s.h.session) && is_queued(s.h.other));
     e->closed = true; /* as ingle_engine_close() below, but before anybody else can step */
-    pthread_mutex_unlock(&e->lock);
+    ingle_wheel_put(e);
+    ingle_engine_unlock(e);
     assert_int_equal(pthread_join(thread, &ended), 0);
     assert_ptr_equal(ended, &s);
     const float *v;

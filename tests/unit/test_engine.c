@@ -147,7 +147,7 @@ static void failed_eval_changes_nothing(void **state)
     tokens[1] = 2;
     assert_int_equal(ingle_session_eval(r.session, tokens, 98, INGLE_ROWS_ALL, &err), INGLE_EFULL);
     assert_int_equal(ingle_session_eval(r.session, NULL, 1, INGLE_ROWS_LAST, &err), INGLE_EINVAL);
-    assert_int_equal(ingle_session_eval(r.session, tokens, 0, INGLE_ROWS_LAST, &err), INGLE_EINVAL);
+    assert_int_equal(ingle_session_eval(r.session, tokens, 0, INGLE_ROWS_ALL, &err), INGLE_EINVAL);
     assert_int_equal(ingle_session_eval(r.session, tokens, 1, (ingle_rows)7, &err), INGLE_EINVAL);
     assert_int_equal(ingle_session_truncate(r.session, 4, &err), INGLE_EINVAL);
     assert_int_equal(length(&r), 3);
@@ -160,21 +160,39 @@ static void failed_eval_changes_nothing(void **state)
     runner_close(&r);
 }
 
+/* Sessions at rest keep their tokens; their pages go to who needs them, and what was computed is
+ * computed again to the same bits. */
 static void pool_is_shared(void **state)
 {
     runner r = tiny(128, 1);
     ingle_error err;
     ingle_session *other;
+    const float *row;
+    float *before = malloc(2048 * sizeof *before);
     int32_t tokens[128] = {0};
+    ingle_stats stats = {.size = sizeof stats};
     (void)state;
     must(ingle_session_open(&other, r.engine, &err), &err);
-    must(ingle_session_eval(r.session, tokens, 65, INGLE_ROWS_NONE, &err), &err); /* 3 of 4 pages */
+    must(ingle_session_eval(r.session, tokens, 65, INGLE_ROWS_LAST, &err), &err); /* 3 of 4 pages */
+    must(ingle_session_logits(r.session, 0, &row, &err), &err);
+    memcpy(before, row, 2048 * sizeof *before);
     must(ingle_session_eval(other, tokens, 32, INGLE_ROWS_NONE, &err), &err);
-    assert_int_equal(ingle_session_eval(other, tokens, 1, INGLE_ROWS_NONE, &err), INGLE_EFULL);
-    must(ingle_session_truncate(r.session, 64, &err), &err);
-    must(ingle_session_eval(other, tokens, 1, INGLE_ROWS_NONE, &err), &err);
+    must(ingle_engine_stats_get(r.engine, &stats, &err), &err);
+    assert_int_equal(stats.n_relaxed, 0);
+    assert_int_equal(stats.n_pages_free, 0);
+    must(ingle_session_eval(other, tokens, 65, INGLE_ROWS_NONE, &err), &err);
+    must(ingle_engine_stats_get(r.engine, &stats, &err), &err);
+    assert_int_equal(stats.n_relaxed, 1);
+    assert_int_equal(length(&r), 65);
+    must(ingle_session_logits(r.session, 0, &row, &err), &err); /* they are still there */
+    assert_memory_equal(row, before, 2048 * sizeof *before);
+    must(ingle_session_eval(r.session, NULL, 0, INGLE_ROWS_LAST, &err), &err);
+    must(ingle_session_logits(r.session, 0, &row, &err), &err);
+    assert_memory_equal(row, before, 2048 * sizeof *before);
+    must(ingle_session_eval(r.session, tokens, 63, INGLE_ROWS_NONE, &err), &err);
+    assert_int_equal(ingle_session_eval(r.session, tokens, 1, INGLE_ROWS_NONE, &err), INGLE_EFULL);
     ingle_session_close(&other);
-    must(ingle_session_eval(r.session, tokens, 64, INGLE_ROWS_NONE, &err), &err);
+    free(before);
     runner_close(&r);
 }
 
@@ -421,8 +439,9 @@ static void going_on_equals_one_go(void **state)
     for (int i = 0; i < 2; i++)
         must(ingle_generate(r.session, sampler, NULL, 0, &go, &result, &err), &err);
     assert_string_equal(parts.text, whole.text);
-    must(ingle_session_truncate(r.session, 3, &err), &err);
+    must(ingle_session_truncate(r.session, 0, &err), &err);
     assert_int_equal(ingle_generate(r.session, sampler, NULL, 0, &go, &result, &err), INGLE_EINVAL);
+    assert_int_equal(ingle_session_eval(r.session, NULL, 0, INGLE_ROWS_LAST, &err), INGLE_EINVAL);
     ingle_sampler_close(&sampler);
     runner_close(&r);
 }
@@ -520,63 +539,6 @@ static void warm_up_leaves_no_trace(void **state)
     runner_close(&r);
 }
 
-/* ---- the order of jobs ---- */
-
-/* A job of n tokens at the end of the queue, as a call would leave it for whoever steps. */
-static void queue_job(ingle_session *s, size_t n)
-{
-    static const int32_t tokens[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-    ingle_error err;
-    must(ingle_job_prepare(s, tokens, n, INGLE_ROWS_NONE, &err), &err);
-    ingle_engine_enqueue(s->engine, s);
-}
-
-/* The end of such a call. */
-static void drop_job(ingle_session *s)
-{
-    if (s->job.queued) ingle_engine_unqueue(s->engine, s);
-    s->job.prepared = false;
-}
-
-/* Decoding sessions, as many as a batch has seats, queue again after every token. A prompt that
- * was queued before them is in every batch all the same, and they take turns in the rest. */
-static void prompts_are_not_starved(void **state)
-{
-    enum { N_PROMPT = 6, N_DECODING = 3 };
-    static const struct {
-        int n_sessions, n_batch;
-        size_t n_steps, n_decoded;
-    } cases[] = {{N_DECODING, 64, 1, 2}, {1, 64, 1, 0}, {N_DECODING, 2, N_PROMPT, 6}, {2, 4, 2, 2}};
-    (void)state;
-    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
-        runner r = tiny_batch(256, cases[c].n_sessions, cases[c].n_batch);
-        ingle_error err;
-        ingle_session *decoding[N_DECODING];
-        size_t n_run, n_decoded = 0, fair = cases[c].n_decoded / N_DECODING;
-        for (size_t i = 0; i < N_DECODING; i++)
-            must(ingle_session_open(&decoding[i], r.engine, &err), &err);
-        queue_job(r.session, N_PROMPT);
-        for (size_t i = 0; i < N_DECODING; i++) queue_job(decoding[i], 1);
-        for (size_t step = 0; step < cases[c].n_steps; step++) {
-            assert_true(r.session->job.queued);
-            must(ingle_engine_step(r.engine, &n_run, &err), &err);
-            for (size_t i = 0; i < N_DECODING; i++)
-                if (!decoding[i]->job.queued) queue_job(decoding[i], 1);
-        }
-        assert_false(r.session->job.queued);
-        assert_int_equal(length(&r), N_PROMPT);
-        drop_job(r.session);
-        for (size_t i = 0; i < N_DECODING; i++) {
-            drop_job(decoding[i]);
-            assert_in_range(decoding[i]->n, fair, fair + 1);
-            n_decoded += decoding[i]->n;
-            ingle_session_close(&decoding[i]);
-        }
-        assert_int_equal(n_decoded, cases[c].n_decoded);
-        runner_close(&r);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,7 +557,6 @@ int main(void)
         cmocka_unit_test(log_probabilities),
         cmocka_unit_test(many_callers),
         cmocka_unit_test(warm_up_leaves_no_trace),
-        cmocka_unit_test(prompts_are_not_starved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

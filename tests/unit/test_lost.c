@@ -96,12 +96,10 @@ static void spoil(ingle_backend *b)
     }
 }
 
-/* With the engine's lock held. A job belongs to its caller until the session is in the queue. */
+/* With the engine's lock held. */
 static bool is_queued(const ingle_session *s)
 {
-    const ingle_session *other = s->engine->queue;
-    while (other && other != s) other = other->next;
-    return other != NULL;
+    return s->task.state == INGLE_TASK_QUEUED || s->task.state == INGLE_TASK_RUNS;
 }
 
 /* Whether this call is the one; `st` is what it came to. */

@@ -91,18 +91,18 @@ static void *eval_all(void *arg)
     return NULL;
 }
 
-/* Somebody else seems to be stepping, so the call waits with its job queued; the lock is held. */
+/* Somebody else seems to be stepping, so the call waits with its task queued; the lock is held. */
 static pthread_t call_that_waits(runner *r, caller *c)
 {
     pthread_t thread;
     *c = (caller){.session = r->session, .n = 3 * N_BATCH};
-    pthread_mutex_lock(&r->engine->lock);
-    r->engine->driving = true;
+    ingle_engine_lock(r->engine);
+    ingle_wheel_take(r->engine);
     assert_int_equal(pthread_create(&thread, NULL, eval_all, c), 0);
-    while (!r->session->job.queued) {
-        pthread_mutex_unlock(&r->engine->lock);
+    while (r->session->task.state != INGLE_TASK_QUEUED) {
+        ingle_engine_unlock(r->engine);
         sched_yield();
-        pthread_mutex_lock(&r->engine->lock);
+        ingle_engine_lock(r->engine);
     }
     return thread;
 }
@@ -116,12 +116,12 @@ static void busy_during_a_call(void **state)
     (void)state;
     must(ingle_session_eval(r.session, tokens, 1, INGLE_ROWS_LAST, &err), &err);
     pthread_t thread = call_that_waits(&r, &c);
-    pthread_mutex_unlock(&r.engine->lock);
+    ingle_engine_unlock(r.engine);
     all_answer(r.session, INGLE_EBUSY);
-    pthread_mutex_lock(&r.engine->lock);
-    r.engine->driving = false;
-    assert_int_equal(ingle_engine_drive(r.engine), N_BATCH); /* and leaves the rest to the caller */
-    pthread_mutex_unlock(&r.engine->lock);
+    ingle_engine_lock(r.engine);
+    assert_int_equal(ingle_engine_step_once(r.engine), N_BATCH); /* the rest is the caller's */
+    ingle_wheel_put(r.engine);
+    ingle_engine_unlock(r.engine);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(c.status, INGLE_OK);
     must(ingle_session_logits(r.session, c.n - 1, &row, &err), &err);
@@ -138,10 +138,10 @@ static void closed_half_way(void **state)
     (void)state;
     must(ingle_session_eval(r.session, tokens, 1, INGLE_ROWS_LAST, &err), &err);
     pthread_t thread = call_that_waits(&r, &c);
-    r.engine->driving = false;
-    assert_int_equal(ingle_engine_drive(r.engine), N_BATCH);
+    assert_int_equal(ingle_engine_step_once(r.engine), N_BATCH);
     r.engine->closed = true; /* as ingle_engine_close() below, but before anybody else can step */
-    pthread_mutex_unlock(&r.engine->lock);
+    ingle_wheel_put(r.engine);
+    ingle_engine_unlock(r.engine);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(c.status, INGLE_ECLOSED);
     assert_int_equal(r.session->n, 1);

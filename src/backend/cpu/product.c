@@ -236,7 +236,15 @@ static void answer(const worker *w, size_t r, const float *logits)
     pick_best(row->pick, row->n_pick, row->mask, logits, n_vocab);
     for (size_t i = 0; i < row->n_ask; i++) row->asked[i] = logits[row->ask[i]];
     if (row->lse) *row->lse = log_sum(row->mask, logits, n_vocab);
-    if (batch->turn) batch->turn(batch->user, r, w->i);
+    if (batch->turn) batch->turn(batch->user, r, logits, w->i);
+}
+
+/* Of rows first .. first + n - 1, the first from number r on that begins another sequence's. */
+static size_t begins_sequence(const ingle_backend *b, size_t first, size_t n, size_t r)
+{
+    const ingle_batch_row *row = b->batch->rows + first;
+    while (r && r < n && b->tok_seq[row[r - 1].token] == b->tok_seq[row[r].token]) r++;
+    return r;
 }
 
 /* One row goes to its owner at once. */
@@ -276,6 +284,8 @@ void cpu_head(const worker *w, const ingle_instr *in, cpu_counter *counter)
         multiply_all(w, in, n, part, w->b->logits, counter);
         cpu_barrier(w);
         split(w, n, &from, &to);
+        from = begins_sequence(w->b, at, n, from);
+        to = begins_sequence(w->b, at, n, to);
         for (size_t r = from; r < to; r++) {
             const ingle_batch_row *row = &batch->rows[at + r];
             float *src = w->b->logits + r * n_vocab, *dst = row->out ? row->out : src;

@@ -1,0 +1,438 @@
+/* request.c - generations as passive records: starting one, reading its events, ending it. */
+#include "engine/request.h"
+
+#include "base/options.h"
+#include "engine/breakers.h"
+#include "engine/stats.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const ingle_generate_options default_options = {.size = sizeof default_options,
+                                                       .max_tokens = -1,
+                                                       .logprobs = -1,
+                                                       .priority = INGLE_CLASS_NORMAL,
+                                                       .prompt_logprobs = -1};
+
+void ingle_generate_options_init_sized(ingle_generate_options *opt, size_t size)
+{
+    ingle_options_fill(opt, size, &default_options, sizeof default_options);
+}
+
+/* ---- options ---- */
+
+static ingle_status check_range(const char *name, int32_t value, int32_t min, int32_t max,
+                                ingle_error *err)
+{
+    if (value >= min && value <= max) return INGLE_OK;
+    return ingle_fail(err, INGLE_EINVAL, "option '%s' is %d, should be %d to %d", name, value, min,
+                      max);
+}
+
+static ingle_status check_seconds(const char *name, double value, ingle_error *err)
+{
+    if (value >= 0 && value < 1e9) return INGLE_OK;
+    return ingle_fail(err, INGLE_EINVAL, "option '%s' is %g, should be 0 or more seconds", name,
+                      value);
+}
+
+/* What can be said of the options without a model. */
+static ingle_status check_options(const ingle_generate_options *opt, ingle_error *err)
+{
+    ingle_status st;
+    if (opt->max_tokens < -1)
+        return ingle_fail(err, INGLE_EINVAL, "option 'max_tokens' is %d, should be -1 or more",
+                          opt->max_tokens);
+    if ((st = check_range("logprobs", opt->logprobs, -1, INGLE_MAX_TOP, err))) return st;
+    if ((st = check_range("prompt_logprobs", opt->prompt_logprobs, -1, INGLE_MAX_TOP, err)))
+        return st;
+    if ((st = check_range("priority", (int32_t)opt->priority, 0, INGLE_CLASS_HIGH, err))) return st;
+    if ((st = check_seconds("queue_s", opt->queue_s, err))) return st;
+    if ((st = check_seconds("deadline_s", opt->deadline_s, err))) return st;
+    if (opt->n_stop_tokens && !opt->stop_tokens)
+        return ingle_fail(err, INGLE_EINVAL, "option 'stop_tokens' is NULL, n_stop_tokens is %zu",
+                          opt->n_stop_tokens);
+    if (opt->sampling && (st = ingle_sampler_options_check(opt->sampling, err))) return st;
+    return ingle_stopper_check(opt->stops, opt->n_stops, err);
+}
+
+static ingle_status take_options(ingle_generate_options *o, const ingle_generate_options *opt,
+                                 ingle_error *err)
+{
+    *o = default_options;
+    ingle_status st = ingle_options_take(o, sizeof *o, opt, "generate", err);
+    return st ? st : check_options(o, err);
+}
+
+ingle_status ingle_generate_options_check(const ingle_generate_options *opt, ingle_error *err)
+{
+    ingle_generate_options o;
+    return take_options(&o, opt, err);
+}
+
+static ingle_status check(const ingle_session *s, const int32_t *prompt, size_t n,
+                          const ingle_generate_options *opt, const ingle_sampler *lent,
+                          ingle_error *err)
+{
+    int32_t n_vocab = s->engine->model->n_vocab;
+    for (size_t i = 0; i < opt->n_stop_tokens; i++)
+        if (opt->stop_tokens[i] < 0 || opt->stop_tokens[i] >= n_vocab)
+            return ingle_fail(err, INGLE_EINVAL,
+                              "option 'stop_tokens' entry %zu is %d, should be 0 to %d", i,
+                              opt->stop_tokens[i], n_vocab - 1);
+    if (lent && ingle_sampler_n_vocab(lent) != n_vocab)
+        return ingle_fail(err, INGLE_EINVAL, "the sampler is for %d tokens, the model has %d",
+                          ingle_sampler_n_vocab(lent), n_vocab);
+    if (n && !prompt) return ingle_fail(err, INGLE_EINVAL, "the prompt is NULL");
+    if (!n && !s->n)
+        return ingle_fail(err, INGLE_EINVAL, "an empty prompt needs a session that holds tokens");
+    ingle_status st = ingle_session_check_logits(s, err);
+    return st ? st : ingle_session_check(s, prompt, n, err);
+}
+
+/* ---- opening ---- */
+
+/* A copy of n elements; NULL without memory. */
+static void *copy_of(const void *from, size_t n, size_t size)
+{
+    void *to = ingle_new(n, size);
+    if (to && n) memcpy(to, from, n * size);
+    return to;
+}
+
+static ingle_status copy_lists(ingle_request *r, const ingle_generate_options *opt,
+                               ingle_error *err)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < opt->n_stops; i++) bytes += opt->stops[i].len;
+    ingle_stop *stops = ingle_new(opt->n_stops, sizeof *stops);
+    r->stop_text = ingle_new(bytes, 1);
+    r->opt.stops = stops;
+    r->opt.stop_tokens = copy_of(opt->stop_tokens, opt->n_stop_tokens, sizeof *opt->stop_tokens);
+    if (!stops || !r->stop_text || !r->opt.stop_tokens)
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a generation");
+    char *to = r->stop_text;
+    for (size_t i = 0; i < opt->n_stops; i++) {
+        stops[i] = (ingle_stop){to, opt->stops[i].len};
+        memcpy(to, opt->stops[i].text, opt->stops[i].len);
+        to += opt->stops[i].len;
+    }
+    return INGLE_OK;
+}
+
+/* Suppressed tokens are never drawn (the sampler may not know the model), nor are end tokens while
+ * they are ignored. */
+static ingle_status ban_tokens(ingle_request *r, ingle_error *err)
+{
+    ingle_vocab_info v;
+    ingle_token_info info;
+    size_t n = 0;
+    if (!r->vocab) return INGLE_OK;
+    ingle_vocab_info_get(r->vocab, &v);
+    r->n_texts = v.n_tokens;
+    if (!r->opt.ignore_eog) return ingle_sampler_ban(r->sampler, v.suppressed, v.n_suppressed, err);
+    int32_t *ids = ingle_new((size_t)v.n_tokens + v.n_suppressed, sizeof *ids);
+    if (!ids) return ingle_fail(err, INGLE_ENOMEM, "no memory for the end tokens");
+    for (; n < v.n_suppressed; n++) ids[n] = v.suppressed[n];
+    for (int32_t i = 0; i < v.n_tokens; i++)
+        if (!ingle_vocab_token(r->vocab, i, &info, NULL) && info.eog) ids[n++] = i;
+    ingle_status st = ingle_sampler_ban(r->sampler, ids, n, err);
+    free(ids);
+    return st;
+}
+
+static ingle_status open_sampler(ingle_request *r, const int32_t *prompt, size_t n,
+                                 ingle_error *err)
+{
+    const ingle_model *m = r->session->engine->model;
+    ingle_status st = INGLE_OK;
+    if (!r->sampler) {
+        r->own_sampler = true;
+        st = ingle_sampler_make(&r->sampler, r->opt.sampling, m->n_vocab, m, err);
+    }
+    r->opt.sampling = NULL;
+    if (!st) st = ban_tokens(r, err);
+    if (!st) st = ingle_sampler_reserve(r->sampler, n + r->n_max, err);
+    for (size_t i = 0; i < n && !st; i++) st = ingle_sampler_accept(r->sampler, prompt[i], err);
+    return st;
+}
+
+static ingle_status open_scores(ingle_request *r, ingle_error *err)
+{
+    size_t n_top = (size_t)r->opt.prompt_logprobs, n;
+    if (r->opt.prompt_logprobs < 0) return INGLE_OK;
+    r->scores = ingle_new(r->n_prompt, sizeof *r->scores);
+    if (ingle_mul_ok(r->n_prompt, n_top, &n)) r->score_tops = ingle_new(n, sizeof(ingle_top));
+    if (!r->scores || !r->score_tops)
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for the scores of %zu tokens", r->n_prompt);
+    if (r->n_prompt) r->scores[0] = (ingle_score){NAN, -1, 0};
+    return INGLE_OK;
+}
+
+static void free_request(ingle_request *r)
+{
+    if (!r) return;
+    ingle_session *s = r->session;
+    if (r->constraint) r->constraint->ops->free(r->constraint);
+    if (r->own_sampler) ingle_sampler_close(&r->sampler);
+    else if (r->sampler) ingle_sampler_ban(r->sampler, NULL, 0, NULL);
+    ingle_turn_close(r);
+    free((void *)r->opt.stops);
+    free((void *)r->opt.stop_tokens);
+    free(r->stop_text);
+    free(r->scores);
+    free(r->score_tops);
+    free(r);
+    ingle_session_drop(s);
+}
+
+static ingle_status open_request(ingle_request **out, ingle_session *s, const int32_t *prompt,
+                                 size_t n, const ingle_generate_options *opt, ingle_sampler *lent,
+                                 ingle_error *err)
+{
+    ingle_request *r = *out = ingle_new(1, sizeof *r);
+    if (!r) return ingle_fail(err, INGLE_ENOMEM, "no memory for a generation");
+    r->session = s;
+    ingle_session_retain(s);
+    r->opt = *opt;
+    r->opt.stops = NULL;
+    r->opt.stop_tokens = NULL;
+    r->sampler = lent;
+    r->vocab = s->engine->model->vocab;
+    r->first = s->n;
+    r->n_prompt = r->usage.n_prompt = n;
+    r->n_max = (size_t)s->engine->opt.n_ctx - s->n - n;
+    if (opt->max_tokens >= 0 && (size_t)opt->max_tokens < r->n_max)
+        r->n_max = (size_t)opt->max_tokens;
+    ingle_status st = copy_lists(r, opt, err);
+    if (!st) st = ingle_turn_open(r, err);
+    if (!st) st = open_scores(r, err);
+    if (!st) st = open_sampler(r, prompt, n, err);
+    return st;
+}
+
+/* ---- starting ---- */
+
+static ingle_status check_queue(const ingle_engine *e, ingle_error *err)
+{
+    ingle_status st = ingle_engine_usable(e, err);
+    if (st) return st;
+    if (e->draining) return ingle_fail(err, INGLE_ECLOSED, "the engine starts no more requests");
+    if (e->opt.n_queue && e->n_queued >= (size_t)e->opt.n_queue)
+        return ingle_fail(err, INGLE_EQUEUE, "%zu requests wait, option 'n_queue' allows no more",
+                          e->n_queued);
+    return INGLE_OK;
+}
+
+static double until(double now, double seconds)
+{
+    return seconds > 0 ? now + seconds : INFINITY;
+}
+
+/* The lock is held. */
+static void queue_request(ingle_request *r, const int32_t *prompt)
+{
+    ingle_session *s = r->session;
+    double now = ingle_now();
+    ingle_task_prepare(s, INGLE_TASK_GENERATE, prompt, r->n_prompt);
+    ingle_task *t = &s->task;
+    t->request = r;
+    t->class = r->opt.priority;
+    t->queue_until = until(now, r->opt.queue_s);
+    t->run_until = until(now, r->opt.deadline_s);
+    t->worst = t->n_end + r->n_max;
+    if (!r->n_prompt) ingle_session_lag(s);
+    s->engine->n_requests++;
+    s->engine->stats.n_requests++;
+    ingle_task_queue(s);
+}
+
+ingle_status ingle_request_begin(ingle_request **out, ingle_session *s, const int32_t *prompt,
+                                 size_t n, const ingle_generate_options *opt,
+                                 const ingle_request_inside *inside, ingle_error *err)
+{
+    ingle_generate_options o;
+    ingle_request *r = NULL;
+    ingle_status st = ingle_session_enter(s, err);
+    if (!st) {
+        st = take_options(&o, opt, err);
+        if (!st) st = check(s, prompt, n, &o, inside->sampler, err);
+        if (!st) st = open_request(&r, s, prompt, n, &o, inside->sampler, err);
+        if (!st) {
+            ingle_engine_lock(s->engine);
+            if (!(st = check_queue(s->engine, err))) {
+                r->constraint = inside->constraint;
+                r->drafter = inside->drafter;
+                queue_request(r, prompt);
+            }
+            ingle_engine_unlock(s->engine);
+        }
+        if (st) {
+            free_request(r);
+            r = NULL;
+            ingle_session_leave(s);
+        }
+    }
+    if (st && inside->constraint) inside->constraint->ops->free(inside->constraint);
+    *out = r;
+    return st;
+}
+
+ingle_status ingle_request_start(ingle_request **out, ingle_session *s, const int32_t *prompt,
+                                 size_t n, const ingle_generate_options *opt, ingle_error *err)
+{
+    const ingle_request_inside inside = {NULL};
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_request_start: out is NULL");
+    *out = NULL;
+    if (opt && opt->on_event)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "option 'on_event' is for ingle_generate(); events of a request are read "
+                          "by ingle_request_next()");
+    return ingle_request_begin(out, s, prompt, n, opt, &inside, err);
+}
+
+/* ---- reading ---- */
+
+static bool has_event(void *user)
+{
+    const ingle_request *r = user;
+    return r->progressed || r->n_scores_read < r->n_scored || r->ring.n_read < r->ring.n_shown ||
+           r->ended;
+}
+
+/* The event given out last is done with: there is room for another one. */
+static void take_back(ingle_request *r)
+{
+    if (!r->ring.lent) return;
+    r->ring.lent = false;
+    r->ring.n_read++;
+    if (!r->ended) ingle_queue_changed(r->session->engine);
+}
+
+/* The session is free from now on. */
+static void leave_session(ingle_request *r)
+{
+    if (!r->left_session) ingle_session_leave(r->session);
+    r->left_session = true;
+}
+
+static void give_score(ingle_request *r)
+{
+    size_t i = r->n_scores_read++, n_top = (size_t)r->opt.prompt_logprobs;
+    r->own = (ingle_event){.size = sizeof r->own,
+                           .kind = INGLE_EVENT_SCORE,
+                           .token = r->session->tokens[r->first + i],
+                           .text = "",
+                           .logprob = r->scores[i].logprob,
+                           .top = r->score_tops + i * n_top,
+                           .n_top = (size_t)r->scores[i].n_top,
+                           .n_done = i,
+                           .n_prompt = r->n_prompt};
+}
+
+/* Something is there: *event, or the status that the request ended with. */
+static ingle_status give(ingle_request *r, const ingle_event **event, ingle_error *err)
+{
+    *event = &r->own;
+    if (r->progressed) {
+        r->progressed = false;
+        r->own = (ingle_event){.size = sizeof r->own,
+                               .kind = INGLE_EVENT_PROMPT,
+                               .text = "",
+                               .n_done = r->n_done,
+                               .n_prompt = r->n_prompt};
+    } else if (r->n_scores_read < r->n_scored) {
+        give_score(r);
+    } else if (r->ring.n_read < r->ring.n_shown) {
+        *event = &r->ring.event[r->ring.n_read % INGLE_PLACES];
+        r->ring.lent = true;
+        r->end_read = (*event)->kind == INGLE_EVENT_END;
+    } else {
+        r->end_read = true;
+        if (err) *err = r->end_error;
+        return r->end_status;
+    }
+    return INGLE_OK;
+}
+
+ingle_status ingle_request_pull(ingle_request *r, double timeout_s, const ingle_event **event,
+                                ingle_error *err)
+{
+    ingle_session *s = r->session;
+    ingle_engine *e = s->engine;
+    ingle_status st;
+    ingle_engine_lock(e);
+    if (r->reading) st = ingle_fail(err, INGLE_EBUSY, "another caller reads this request");
+    else if (r->end_read) st = ingle_fail(err, INGLE_ENOTFOUND, "the request has ended");
+    else {
+        double at = timeout_s < 0 ? INFINITY : ingle_now() + timeout_s;
+        take_back(r);
+        r->reading = true;
+        bool there = timeout_s == 0 ? has_event(r) : ingle_wheel_part(e, s, has_event, r, at);
+        r->reading = false;
+        if (there) st = give(r, event, err);
+        else st = ingle_fail(err, INGLE_ETIMEOUT, "no event within %g s", timeout_s);
+        ingle_wheel_tell(&e->wheel, s); /* whoever closes it waits for this */
+    }
+    ingle_engine_unlock(e);
+    return st;
+}
+
+ingle_status ingle_request_next(ingle_request *r, double timeout_s, ingle_event *event,
+                                ingle_error *err)
+{
+    const ingle_event *own;
+    if (!r) return ingle_fail(err, INGLE_ECLOSED, "the request is closed");
+    ingle_status st = ingle_result_check(event, sizeof *event, "ingle_event", err);
+    if (st) return st;
+    if (isnan(timeout_s)) return ingle_fail(err, INGLE_EINVAL, "timeout_s is not a number");
+    st = ingle_request_pull(r, timeout_s, &own, err);
+    if (r->end_read) leave_session(r);
+    if (!st) ingle_result_give(event, own, sizeof *own);
+    return st;
+}
+
+/* ---- ending ---- */
+
+/* The lock is held. */
+static void cancel(ingle_request *r)
+{
+    ingle_session *s = r->session;
+    if (r->ended || s->task.cancelled) return;
+    s->task.cancelled = true;
+    s->engine->stats.n_cancelled++;
+    if (!s->task.frozen) ingle_queue_sweep(s->engine, ingle_now());
+}
+
+ingle_status ingle_request_cancel(ingle_request *r, ingle_error *err)
+{
+    if (!r) return ingle_fail(err, INGLE_ECLOSED, "the request is closed");
+    ingle_engine_lock(r->session->engine);
+    cancel(r);
+    ingle_queue_changed(r->session->engine);
+    ingle_engine_unlock(r->session->engine);
+    return INGLE_OK;
+}
+
+static bool is_alone(void *user)
+{
+    const ingle_request *r = user;
+    return r->ended && !r->reading && !r->calls_ready;
+}
+
+void ingle_request_close(ingle_request **request)
+{
+    if (!request || !*request) return;
+    ingle_request *r = *request;
+    ingle_engine *e = r->session->engine;
+    *request = NULL;
+    ingle_engine_lock(e);
+    cancel(r);
+    ingle_queue_announce(e);
+    ingle_wheel_part(e, r->session, is_alone, r, INFINITY);
+    ingle_engine_unlock(e);
+    leave_session(r);
+    free_request(r);
+}

@@ -1,0 +1,184 @@
+/* wheel.c - the waiting of blocking calls: they share the work of stepping. With one thread there
+ * is no change of context at all; a thread given to the engine steps for everybody. */
+#define _GNU_SOURCE /* pthread_condattr_setclock() */
+#include "engine/engine.h"
+
+#include <assert.h>
+#include <math.h>
+#include <time.h>
+
+static void join(ingle_engine *e, ingle_waiter *w, const void *about, bool steps)
+{
+    pthread_condattr_t attr;
+    ingle_wheel *wheel = &e->wheel;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    *w = (ingle_waiter){.before = wheel->last, .about = about, .steps = steps};
+    pthread_cond_init(&w->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    *(wheel->last ? &wheel->last->next : &wheel->first) = w;
+    wheel->last = w;
+}
+
+static void leave(ingle_engine *e, ingle_waiter *w)
+{
+    ingle_wheel *wheel = &e->wheel;
+    *(w->before ? &w->before->next : &wheel->first) = w->next;
+    *(w->next ? &w->next->before : &wheel->last) = w->before;
+    pthread_cond_destroy(&w->cond);
+}
+
+/* Passes on what may have been meant for somebody who leaves: those who wait for a wheel at rest
+ * come first. */
+static void pass_on(ingle_engine *e)
+{
+    if (e->wheel.taken) return;
+    for (ingle_waiter *w = e->wheel.first; w; w = w->next)
+        if (!w->steps) {
+            ingle_waiter_signal(w);
+            return;
+        }
+    if (ingle_engine_has_work(e)) ingle_wheel_call(&e->wheel);
+}
+
+static void sleep_until(ingle_engine *e, ingle_waiter *w, double until)
+{
+    struct timespec at = {0, 0};
+    w->signalled = false;
+    assert(e->wheel.taken || !ingle_engine_has_work(e) || ingle_wheel_is_promised(&e->wheel));
+    if (until > 1e15) {
+        pthread_cond_wait(&w->cond, &e->lock);
+        w->signalled = false;
+        return;
+    }
+    at.tv_sec = (time_t)until;
+    at.tv_nsec = (long)((until - floor(until)) * 1e9);
+    pthread_cond_timedwait(&w->cond, &e->lock, &at);
+    w->signalled = false;
+}
+
+static bool may_step(const ingle_engine *e, const ingle_waiter *w)
+{
+    const ingle_wheel *wheel = &e->wheel;
+    return !wheel->taken && !wheel->n_resting && (!wheel->server || wheel->server == w) &&
+           ingle_engine_has_work(e);
+}
+
+static void step(ingle_engine *e)
+{
+    e->wheel.taken = true;
+    ingle_engine_step_once(e);
+    e->wheel.taken = false;
+    for (ingle_waiter *w = e->wheel.n_resting ? e->wheel.first : NULL; w; w = w->next)
+        if (!w->steps) {
+            ingle_waiter_signal(w);
+            return;
+        }
+}
+
+/* When the task of a waiter ends by itself. */
+static double alarm_of(const ingle_session *s)
+{
+    if (!s || s->task.state == INGLE_TASK_NONE || s->task.state == INGLE_TASK_DONE) return INFINITY;
+    double queue = s->task.state == INGLE_TASK_QUEUED ? s->task.queue_until : INFINITY;
+    return fmin(queue, s->task.run_until);
+}
+
+bool ingle_wheel_part(ingle_engine *e, ingle_session *s, bool (*done)(void *user), void *user,
+                      double until)
+{
+    ingle_waiter w;
+    bool in_time = true;
+    if (done(user)) return true;
+    join(e, &w, s, true);
+    while (!done(user)) {
+        if (may_step(e, &w)) {
+            step(e);
+            ingle_waiter_signal(e->wheel.server); /* one that came meanwhile: it sees to alarms */
+            continue;
+        }
+        double now = ingle_now(), alarm = alarm_of(s);
+        if (now >= alarm && !s->task.frozen) { /* frozen: it ends with its step, which says so */
+            ingle_queue_sweep(e, now);
+            ingle_queue_announce(e);
+            continue;
+        }
+        if (now >= until) {
+            in_time = false;
+            break;
+        }
+        pass_on(e);
+        sleep_until(e, &w, fmin(until, now >= alarm ? INFINITY : alarm));
+    }
+    leave(e, &w);
+    pass_on(e);
+    return in_time;
+}
+
+/* ---- the lock ---- */
+
+void ingle_engine_lock(ingle_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+}
+
+void ingle_engine_unlock(ingle_engine *e)
+{
+    ingle_queue_announce(e);
+    assert(e->wheel.taken || !ingle_engine_has_work(e) || ingle_wheel_is_promised(&e->wheel));
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* ---- a thread of the engine's own ---- */
+
+ingle_status ingle_engine_serve(ingle_engine *e, ingle_error *err)
+{
+    ingle_waiter w;
+    if (!e) return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
+    ingle_engine_hold(e);
+    ingle_engine_lock(e);
+    ingle_status st = ingle_engine_usable(e, err);
+    if (!st && e->wheel.server)
+        st = ingle_fail(err, INGLE_EBUSY, "another thread serves this engine");
+    if (!st) {
+        join(e, &w, NULL, true);
+        e->wheel.server = &w;
+        while (!e->closed) {
+            if (may_step(e, &w)) step(e);
+            else {
+                double now = ingle_now(), alarm = ingle_queue_alarm(e);
+                bool due = now >= alarm && !e->wheel.taken;
+                if (due) e->stuck = false; /* the next step ends what is due */
+                else sleep_until(e, &w, e->wheel.taken ? INFINITY : alarm);
+            }
+        }
+        e->wheel.server = NULL;
+        leave(e, &w);
+        pass_on(e);
+    }
+    ingle_engine_unlock(e);
+    ingle_engine_drop(e);
+    return st;
+}
+
+/* ---- the wheel at rest ---- */
+
+void ingle_wheel_take(ingle_engine *e)
+{
+    ingle_waiter w;
+    if (e->wheel.taken) {
+        join(e, &w, NULL, false);
+        e->wheel.n_resting++;
+        while (e->wheel.taken) sleep_until(e, &w, INFINITY);
+        e->wheel.n_resting--;
+        leave(e, &w);
+    }
+    e->wheel.taken = true;
+}
+
+void ingle_wheel_put(ingle_engine *e)
+{
+    e->wheel.taken = false;
+    ingle_waiter_signal(e->wheel.server);
+    pass_on(e);
+}
