@@ -1,13 +1,14 @@
 /* sampler.c - nanoseconds per sampled token (load, chain, draw, accept) over a vocabulary of 128k
- * tokens. build/bench/sampler [N_VOCAB [REPEATS]] Logits are normal with standard deviation 2.5 and
- * 30 tokens raised, about what a language model gives; a fresh row per token out of 16. Prints the
- * median and the best of the repeats. */
+ * tokens, and per row of log-probabilities. build/bench/sampler [N_VOCAB [REPEATS]]
+ * Logits are normal with standard deviation 2.5 and 30 tokens raised, about what a language model
+ * gives; a fresh row per token out of 16. Prints the median and the best of the repeats. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "sample/logprob.h"
 #include "sample/sample.h"
 
 #define N_ROWS 16
@@ -74,6 +75,42 @@ fail:
     return 1;
 }
 
+typedef double row_call(const float *row, size_t n);
+
+static double logprob_sum(const float *row, size_t n)
+{
+    return ingle_logprob_sum(row, n);
+}
+
+static double logprob_top(const float *row, size_t n)
+{
+    ingle_top top[20];
+    ingle_logprob_top(row, n, 0, top, 20);
+    return (double)top[19].logprob;
+}
+
+static double logprob_rank(const float *row, size_t n)
+{
+    return (double)ingle_logprob_rank(row, n, (int32_t)(n / 2));
+}
+
+static int run_row(const char *name, row_call *call, const float *rows, size_t n, int repeats)
+{
+    static volatile double result; /* or the calls might be left out */
+    double *ns = malloc((size_t)repeats * sizeof *ns);
+    if (!ns) return 1;
+    for (int i = 0; i < repeats; i++) {
+        double start = now();
+        result = call(rows + (size_t)(i % N_ROWS) * n, n);
+        ns[i] = now() - start;
+    }
+    (void)result;
+    qsort(ns, (size_t)repeats, sizeof *ns, ascending);
+    printf("%-34s %10.0f %10.0f\n", name, ns[repeats / 2], ns[0]);
+    free(ns);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     size_t n = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 128256;
@@ -107,6 +144,9 @@ int main(int argc, char **argv)
     o.top_n_sigma = -1;
     o.mirostat = 2;
     failed |= run("mirostat 2", &o, rows, n, repeats);
+    failed |= run_row("log-probability: sum", logprob_sum, rows, n, repeats);
+    failed |= run_row("log-probability: 20 best", logprob_top, rows, n, repeats);
+    failed |= run_row("log-probability: rank", logprob_rank, rows, n, repeats);
     free(rows);
     return failed;
 }

@@ -34,19 +34,20 @@ static inline float ingle_key_score(uint64_t key)
     return score;
 }
 
-/* e^x for x <= 0, 0 from -87 down (-inf included). Ours and not libm's, so that a draw depends on
- * no libm and no instruction set: only +, - and * in a fixed order. Cephes' expf polynomial; error
- * below 2^-22 relative. The cut is made on the bits, without a branch, so that the loops around
- * this become vectors. */
+/* e^x for x <= 0, 0 from -87 down (-inf included) and for NaN. Ours and not libm's, so that a draw
+ * depends on no libm and no instruction set: only +, - and * in a fixed order. Cephes' expf
+ * polynomial; error below 2^-22 relative. The cut is made by a mask, without a branch, so that
+ * the loops around this become vectors. */
 static inline float ingle_weight(float x)
 {
     uint32_t u, bits;
     memcpy(&u, &x, sizeof u);
-    uint32_t alive = 0u - (uint32_t)(u < 0xc2ae0000u); /* the bits of -87 */
+    uint32_t alive = 0u - (uint32_t)(x > -87.0f);
     u &= alive;
     float c, scale;
     memcpy(&c, &u, sizeof c);
     float t = c * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the low bits are the nearest integer */
+    memcpy(&u, &t, sizeof u);
     float n = t - 12582912.0f;
     float r = c - n * 0.693359375f;
     r = r - n * -2.12194440e-4f;
@@ -57,7 +58,7 @@ static inline float ingle_weight(float x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     float y = p * (r * r) + r + 1.0f;
-    bits = (uint32_t)((int32_t)n + 127) << 23;
+    bits = (u + 127) << 23; /* what 1.5 * 2^23 sets falls off */
     memcpy(&scale, &bits, sizeof scale);
     y *= scale;
     memcpy(&bits, &y, sizeof bits);
