@@ -69,6 +69,9 @@ static void run_older(const char *path)
     GUARDED(ingle_cost, cost);
     GUARDED(ingle_profile, profile);
     GUARDED(ingle_profile_row, row);
+    GUARDED(ingle_stats, stats);
+    GUARDED(ingle_event, event);
+    ingle_request *request;
     ingle_model_options_init(&mo.it);
     ingle_engine_options_init(&eo.it);
     ingle_sampler_options_init(&so.it);
@@ -102,13 +105,19 @@ static void run_older(const char *path)
           !ingle_engine_profile_total(engine, &profile.it, &err) && profile.it.n_steps > 0);
     check("row", !ingle_engine_profile_row(engine, 1, &row.it, &err) && row.it.op);
     check("an event carries the library's size", event_size > sizeof(ingle_event));
+    check("stats", !ingle_engine_stats_get(engine, &stats.it, &err) && stats.it.n_generated == 4);
+    go.it.on_event = NULL;
+    check("request", !ingle_request_start(&request, session, prompt, 3, &go.it, &err));
+    check("event", !ingle_request_next(request, -1, &event.it, &err) &&
+                       event.it.kind == INGLE_EVENT_PROMPT && event.it.n_done == 3);
+    ingle_request_close(&request);
     check("truncate", !ingle_session_truncate(session, 0, &err));
     check("embed", !ingle_session_embed(session, prompt, 3, &bo.it, &err));
     if (failures) printf("the last error: %s\n", err.text);
     UNHARMED(mo), UNHARMED(eo), UNHARMED(so), UNHARMED(go), UNHARMED(bo), UNHARMED(info);
     UNHARMED(tensor), UNHARMED(token), UNHARMED(chosen), UNHARMED(memory), UNHARMED(home);
     UNHARMED(result), UNHARMED(family), UNHARMED(limits), UNHARMED(cost), UNHARMED(profile),
-        UNHARMED(row);
+        UNHARMED(row), UNHARMED(stats), UNHARMED(event);
     ingle_sampler_close(&sampler);
     ingle_session_close(&session);
     ingle_engine_close(&engine);
