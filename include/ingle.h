@@ -21,8 +21,8 @@
  *     ingle_x_options_check() says without a model what opening would refuse.
  *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
  *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
- *     none: ingle_eval, ingle_text, ingle_logit_bias, ingle_stop, ingle_candidate, ingle_top,
- *     ingle_score; so are ingle_error, and ingle_usage and ingle_histogram, which lie in others.
+ *     none: ingle_eval, ingle_text, ingle_hit, ingle_logit_bias, ingle_stop, ingle_candidate,
+ *     ingle_top, ingle_score; so are ingle_error, and ingle_usage and ingle_histogram, which lie in others.
  *   - Any call may come from any thread; those that compute share their steps. A blocking call
  *     steps while nobody else does, so one thread needs no other, and many threads are batched.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
@@ -512,6 +512,34 @@ INGLE_API ingle_status ingle_session_embed(ingle_session *session, const int32_t
  * to token i; otherwise 0 is the only row. */
 INGLE_API ingle_status ingle_session_embedding(const ingle_session *session, size_t i_row,
                                                const float **vector, size_t *n, ingle_error *err);
+
+/* ---- vectors --------------------------------------------------------------------------------- */
+
+typedef enum ingle_metric {
+    INGLE_METRIC_COSINE = 0, /* -1 to 1; 0 if a vector is 0 */
+    INGLE_METRIC_DOT,        /* of vectors of length 1 the same as the cosine, and faster */
+    INGLE_METRIC_EUCLIDEAN   /* the distance: the smaller the nearer */
+} ingle_metric;
+
+INGLE_API const char *ingle_metric_name(ingle_metric metric); /* "cosine"; NULL if unknown */
+
+/* Compares two vectors of the same length, 1 or more (INGLE_EINVAL). INGLE_EFORMAT names the first
+ * value that is NaN or infinite. */
+INGLE_API ingle_status ingle_vector_compare(ingle_metric metric, const float *a, size_t n_a,
+                                            const float *b, size_t n_b, double *value,
+                                            ingle_error *err);
+
+typedef struct ingle_hit {
+    size_t i_row;
+    float score; /* as ingle_vector_compare() has it, rounded; of sizes that float holds */
+} ingle_hit;
+
+/* The k nearest of the rows [n_rows][n] to query [n], best first, of equal scores the lower row
+ * first. *n_hits is how many were written: k, or n_rows if there are fewer. Reads every row once, on
+ * the calling thread. INGLE_EFORMAT as above, with the row. */
+INGLE_API ingle_status ingle_vector_search(ingle_metric metric, const float *query,
+                                           const float *rows, size_t n_rows, size_t n, size_t k,
+                                           ingle_hit *hits, size_t *n_hits, ingle_error *err);
 
 /* ---- sampler --------------------------------------------------------------------------------- */
 

@@ -28,6 +28,16 @@ LD_LIBRARY_PATH=$lib "$WORK/hello" "$MODEL" >"$WORK/out" 2>"$WORK/err"
 code=$?
 code_is "hello" 0
 check "hello writes text" test -s "$WORK/out"
+# shellcheck disable=SC2046
+PKG_CONFIG_PATH=$(dirname "$pc") "$cc" "$INGLE_SOURCE/examples/search.c" -o "$WORK/search" \
+    $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs ingle) 2>"$WORK/err"
+code=$?
+code_is "examples/search.c with pkg-config" 0
+LD_LIBRARY_PATH=$lib "$WORK/search" "$MODEL" "a dog" "the sea" "a dog" "numbers" >"$WORK/out" 2>"$WORK/err"
+code=$?
+code_is "search" 0
+check "search puts the same text first" test "$(head -1 "$WORK/out")" = "1.000  a dog"
+check "search lists all three" test "$(wc -l <"$WORK/out")" -eq 3
 check "only ingle_ names leave the shared library" \
     test "$(nm -D --defined-only "$lib/libingle.so" | awk '$2 ~ /[TDBR]/ && $3 !~ /^ingle_/' | wc -l)" -eq 0
 
