@@ -111,15 +111,6 @@ ingle_status ingle_sampler_reserve(ingle_sampler *s, size_t n_tokens, ingle_erro
     return ingle_sample_history_reserve(s, n_tokens, err);
 }
 
-ingle_status ingle_sampler_own_scratch(ingle_sampler *s, ingle_error *err)
-{
-    if (!s) return closed(err);
-    if (!s->own) s->own = ingle_sample_scratch_new(s->n_vocab);
-    return s->own ? INGLE_OK
-                  : ingle_fail(err, INGLE_ENOMEM, "no memory for a sampler over %d tokens",
-                               (int)s->n_vocab);
-}
-
 int32_t ingle_sampler_n_vocab(const ingle_sampler *s)
 {
     return s->n_vocab;
