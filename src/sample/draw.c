@@ -17,6 +17,12 @@ static ingle_status check_row(const float *logits, size_t n, ingle_error *err)
     return INGLE_OK;
 }
 
+static bool admitted(const uint32_t *mask, size_t token)
+{
+    return mask[token / 32] >> token % 32 & 1;
+}
+
+/* Without a branch, as masks of grammars are anything. */
 static void copy_masked(float *to, const float *from, const uint32_t *mask, size_t n)
 {
     static const uint32_t bit[32] = {
@@ -24,10 +30,18 @@ static void copy_masked(float *to, const float *from, const uint32_t *mask, size
         1u << 8,  1u << 9,  1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15,
         1u << 16, 1u << 17, 1u << 18, 1u << 19, 1u << 20, 1u << 21, 1u << 22, 1u << 23,
         1u << 24, 1u << 25, 1u << 26, 1u << 27, 1u << 28, 1u << 29, 1u << 30, 1u << 31};
+    const uint32_t minus_infinity = 0xff800000u;
     size_t i = 0;
-    for (; i + 32 <= n; i += 32)
-        for (size_t j = 0; j < 32; j++) to[i + j] = mask[i / 32] & bit[j] ? from[i + j] : -INFINITY;
-    for (; i < n; i++) to[i] = mask[i / 32] & bit[i % 32] ? from[i] : -INFINITY;
+    for (; i + 32 <= n; i += 32) {
+        uint32_t u[32], word = mask[i / 32];
+        memcpy(u, from + i, sizeof u);
+        for (size_t j = 0; j < 32; j++) {
+            uint32_t keep = 0u - (uint32_t)((word & bit[j]) == bit[j]);
+            u[j] = (u[j] & keep) | (minus_infinity & ~keep);
+        }
+        memcpy(to + i, u, sizeof u);
+    }
+    for (; i < n; i++) to[i] = admitted(mask, i) ? from[i] : -INFINITY;
 }
 
 static ingle_status nothing_left(const ingle_sampler *s, const uint32_t *mask, ingle_error *err)

@@ -213,37 +213,62 @@ static recent_span last_tokens(const sample_history *h, size_t n)
                          {whole, n - whole}};
 }
 
-static void penalise_row(const ingle_sampler *s, ingle_sample_scratch *x, const int32_t *tokens,
-                         size_t n)
+static void count(int32_t *mark, const recent_span *last)
 {
-    for (size_t i = 0; i < n; i++) { /* once each: a token's count is gone the second time */
-        int32_t token = tokens[i], count = x->mark[token];
-        if (!count) continue;
-        x->mark[token] = 0;
-        if (x->logits[token] > -INFINITY) x->logits[token] = penalised(s, x->logits[token], count);
-    }
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < last->n[p]; i++) mark[last->from[p][i]]++;
 }
 
-static void penalise_keys(const ingle_sampler *s, ingle_sample_scratch *x)
+static void penalise_row(const ingle_sampler *s, ingle_sample_scratch *x, const recent_span *last)
 {
+    count(x->mark, last);
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < last->n[p]; i++) { /* a token's count is gone the second time */
+            int32_t token = last->from[p][i], n = x->mark[token];
+            if (!n) continue;
+            x->mark[token] = 0;
+            if (x->logits[token] > -INFINITY) x->logits[token] = penalised(s, x->logits[token], n);
+        }
+}
+
+static void penalise_keys(const ingle_sampler *s, ingle_sample_scratch *x, const recent_span *last)
+{
+    count(x->mark, last);
     for (size_t i = 0; i < x->n; i++) {
         uint32_t token = ingle_key_index(x->cur[i]);
         if (x->mark[token])
             x->cur[i] = ingle_key(penalised(s, logit_at(x, i), x->mark[token]), token);
+    }
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < last->n[p]; i++) x->mark[last->from[p][i]] = 0;
+}
+
+/* The same if the candidates are fewer than the tokens: these are only looked up. */
+static void penalise_few(const ingle_sampler *s, ingle_sample_scratch *x, const recent_span *last)
+{
+    for (size_t i = 0; i < x->n; i++) x->mark[ingle_key_index(x->cur[i])] = (int32_t)i + 1;
+    memset(x->tmp, 0, x->n * sizeof *x->tmp);
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < last->n[p]; i++) {
+            int32_t candidate = x->mark[last->from[p][i]];
+            if (candidate) x->tmp[candidate - 1]++;
+        }
+    for (size_t i = 0; i < x->n; i++) {
+        uint32_t token = ingle_key_index(x->cur[i]);
+        x->mark[token] = 0;
+        if (x->tmp[i])
+            x->cur[i] = ingle_key(penalised(s, logit_at(x, i), (int32_t)x->tmp[i]), token);
     }
 }
 
 void ingle_sample_penalties(const ingle_sampler *s, ingle_sample_scratch *x)
 {
     if (!s->penalty_window) return;
-    recent_span last = last_tokens(&s->hist, held(&s->hist, s->penalty_window));
-    for (size_t p = 0; p < 2; p++)
-        for (size_t i = 0; i < last.n[p]; i++) x->mark[last.from[p][i]]++;
-    if (!x->dense) penalise_keys(s, x);
-    for (size_t p = 0; p < 2; p++) {
-        if (x->dense) penalise_row(s, x, last.from[p], last.n[p]);
-        for (size_t i = 0; !x->dense && i < last.n[p]; i++) x->mark[last.from[p][i]] = 0;
-    }
+    size_t n = held(&s->hist, s->penalty_window);
+    recent_span last = last_tokens(&s->hist, n);
+    if (x->dense) penalise_row(s, x, &last);
+    else if (x->n < n) penalise_few(s, x, &last);
+    else penalise_keys(s, x, &last);
 }
 
 /* ---- DRY ------------------------------------------------------------------------------------- */
