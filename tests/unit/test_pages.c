@@ -1,4 +1,4 @@
-/* KV pages between sessions: what one left behind, the next never finds. */
+/* KV pages between sessions: what one left behind, the next never finds; and who owns a page. */
 #define _GNU_SOURCE
 #include "backend/cpu/cpu.h"
 #include "engine/engine.h"
@@ -127,11 +127,61 @@ static void rewinding(void **state)
     ingle_model_close(&m);
 }
 
+static void check_pool(const ingle_pages *p, size_t n_free, size_t n_idle)
+{
+    assert_true(ingle_pages_is_sound(p));
+    assert_int_equal(p->n_free, n_free);
+    assert_int_equal(p->n_idle, n_idle);
+}
+
+static uint32_t oldest(const ingle_pages *p)
+{
+    return p->idle[p->n].younger;
+}
+
+/* A page is free when its last owner goes, and idle while only the prefix tree owns it. */
+static void owners(void **state)
+{
+    ingle_pages p;
+    uint32_t ids[4];
+    size_t n_used;
+    (void)state;
+    assert_true(ingle_pages_open(&p, 5));
+    assert_true(ingle_pages_take(&p, 4, ids, &n_used));
+    assert_int_equal(n_used, 0);
+    assert_false(ingle_pages_take(&p, 2, ids, &n_used));
+    ingle_pages_hold(&p, ids, 2);
+    ingle_pages_drop(&p, ids, 4);
+    check_pool(&p, 3, 0);
+    for (int i = 0; i < 2; i++) ingle_pages_keep(&p, ids[i]);
+    ingle_pages_keep(&p, ids[0]);
+    check_pool(&p, 3, 0);
+    ingle_pages_drop(&p, ids, 2); /* the last is the first to be idle */
+    check_pool(&p, 3, 2);
+    assert_int_equal(oldest(&p), ids[1]);
+    ingle_pages_refresh(&p, ids[1]);
+    assert_int_equal(oldest(&p), ids[0]);
+    ingle_pages_hold(&p, ids, 1);
+    ingle_pages_refresh(&p, ids[0]); /* is not idle */
+    check_pool(&p, 3, 1);
+    ingle_pages_release(&p, ids[0]);
+    ingle_pages_drop(&p, ids, 1);
+    check_pool(&p, 3, 2); /* it was kept twice */
+    ingle_pages_release(&p, ids[0]);
+    ingle_pages_release(&p, ids[1]);
+    check_pool(&p, 5, 0);
+    assert_true(ingle_pages_take(&p, 3, ids, &n_used));
+    assert_int_equal(n_used, 3); /* of the five one was never taken */
+    ingle_pages_drop(&p, ids, 3);
+    ingle_pages_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_left_of_others),
         cmocka_unit_test(rewinding),
+        cmocka_unit_test(owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
