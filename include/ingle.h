@@ -396,7 +396,9 @@ typedef struct ingle_stats {
     ingle_histogram queue, first_token, gap, step; /* seconds of requests, and of steps */
     /* Now: */
     size_t n_running, n_queued;   /* tasks */
-    size_t n_pages, n_pages_free; /* of 32 positions, of layers that see everything */
+    /* KV pages of 32 positions, of layers that see everything: all, those that nobody has, and those
+     * that are kept for prompts to come */
+    size_t n_pages, n_pages_free, n_pages_idle;
 } ingle_stats;
 INGLE_API ingle_status ingle_engine_stats_get(ingle_engine *engine, ingle_stats *stats,
                                               ingle_error *err);
@@ -468,6 +470,11 @@ INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t
 /* The timeline: *n tokens, position of tokens[i] is i; good as long as logits are. */
 INGLE_API ingle_status ingle_session_tokens(const ingle_session *session, const int32_t **tokens,
                                             size_t *n, ingle_error *err);
+
+/* A session of the same engine that holds the first n tokens of another, and shares what is computed
+ * of them. INGLE_EINVAL if there are fewer. */
+INGLE_API ingle_status ingle_session_fork(ingle_session **out, ingle_session *session, size_t n,
+                                          ingle_error *err);
 
 /* Keeps the first n tokens; INGLE_EINVAL if there are fewer. Of recurrent layers and of those with a
  * sliding window a session holds only what its last tokens need, that of the two ends of its last
@@ -662,11 +669,12 @@ typedef struct ingle_top {
 /* What a request took, with its last event. */
 typedef struct ingle_usage {
     size_t n_prompt;              /* prompt tokens given */
-    size_t n_computed;            /* tokens computed for it */
+    /* Of the timeline, prompt included, when it ran: tokens that session or prefix tree knew (so the
+     * first one that differed), those that did not have to be computed; and tokens computed. */
+    size_t n_known, n_reused, n_computed;
     size_t n_generated;           /* tokens returned */
     size_t n_drafted, n_accepted; /* tokens proposed for its steps, and those that were drawn so */
-    double queue_s, prompt_s,
-        decode_s; /* seconds until it ran, until its first token, until its end */
+    double queue_s, prompt_s, decode_s; /* seconds until it ran, its first token, its end */
 } ingle_usage;
 
 typedef struct ingle_event {
@@ -707,6 +715,14 @@ typedef struct ingle_generate_options {
     ingle_class priority; /* INGLE_CLASS_NORMAL */
     double queue_s;    /* seconds it waits to be run at most, then INGLE_ETIMEOUT; 0 = no limit */
     double deadline_s; /* seconds from its start until INGLE_FINISH_TIMEOUT; 0 = no limit */
+    bool no_reuse; /* true: what others computed is not used, nor is this for others */
+    /* Requests share what they have in common with those of the same salt only. A session that holds
+     * tokens keeps its own: INGLE_EINVAL. */
+    uint64_t cache_salt;
+    /* n_marks offsets into the prompt, ascending, at which others may leave it, such as ends of
+     * messages: models with sliding windows or recurrent layers keep there what going on needs. */
+    const size_t *marks;
+    size_t n_marks;
     int32_t prompt_logprobs; /* -1 = none; n >= 0: an INGLE_EVENT_SCORE for every prompt token */
     const ingle_sampler_options *sampling; /* of a request, copied; NULL = defaults */
     /* Of a request: events wait that its owner has not been told of. Any thread, no lock is held; it

@@ -6,7 +6,7 @@
  * Invariant  one caller at a time. begin() .. part() .. end() are one step; everything else is
  *            called between steps, and takes effect in the order of the calls.
  *
- * A step that fails leaves pages and states of its sequences undefined, and all others as they
+ * A step that fails leaves the pages and states that it writes undefined, and all others as they
  * were. Layout "r32.1": pages hold 32 positions; of a group, one cache after the other, of a
  * cache one head after the other, of a head the slot that kern/page.h describes. Every home
  * keeps these bytes. */

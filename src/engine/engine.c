@@ -1,6 +1,7 @@
 /* engine.c - options, memory, opening and closing, and questions about an engine. */
 #include "engine/engine.h"
 
+#include "base/entropy.h"
 #include "engine/turns.h"
 
 #include "base/cpu.h"
@@ -185,6 +186,7 @@ static void engine_free(ingle_engine *e)
 {
     if (e->backend) e->ops->close(e->backend);
     assert(!e->task_first && !e->idle_first && !e->wheel.taken && !e->wheel.first);
+    ingle_prefix_close(&e->tree);
     assert(e->states.n_free == e->states.n);
     for (int g = 0; g < INGLE_GROUPS; g++) {
         assert(e->pool[g].n_free == e->pool[g].n); /* no session is left */
@@ -200,7 +202,13 @@ static void engine_free(ingle_engine *e)
     free(e->rows);
     free(e->owner);
     ingle_slots_close(&e->slots);
-    for (int g = 0; g < INGLE_GROUPS; g++) free(e->clear[g]);
+    for (int g = 0; g < INGLE_GROUPS; g++) {
+        free(e->clear[g]);
+        free(e->copies[g].to);
+        free(e->copies[g].from);
+    }
+    for (int r = 0; r < INGLE_RESOURCES; r++) free(e->holders[r]);
+    free(e->late);
     free(e->texts);
     free(e->wants);
     free(e->wanting);
@@ -230,6 +238,21 @@ static bool take_scratch(ingle_engine *e)
     return ok;
 }
 
+/* A checkpoint for each slot of state, or as many as there may be sequences. */
+static ingle_prefix_options tree_options(ingle_engine *e, const ingle_backend_options *b)
+{
+    const ingle_plan *plan = &e->model->program.plan;
+    ingle_prefix_options o = {.n_nodes = b->n_pages[INGLE_GROUP_ALL] + b->n_seqs,
+                              .n_checkpoints = e->recurrent ? b->n_states : 4 * b->n_seqs,
+                              .n_window = ingle_window_most(plan->window, 1, b->n_ctx),
+                              .n_leaders = b->n_seqs,
+                              .seed = ingle_entropy()};
+    o.pool[INGLE_GROUP_ALL] = &e->pool[INGLE_GROUP_ALL];
+    if (plan->window) o.pool[INGLE_GROUP_WINDOW] = &e->pool[INGLE_GROUP_WINDOW];
+    if (e->recurrent) o.pool[INGLE_POOL_STATES] = &e->states;
+    return o;
+}
+
 static bool take_arrays(ingle_engine *e, const ingle_backend_options *b)
 {
     size_t n_batch = (size_t)e->opt.n_batch, n_seqs = b->n_seqs;
@@ -247,9 +270,29 @@ static bool take_arrays(ingle_engine *e, const ingle_backend_options *b)
     bool ok = e->tokens && e->seqs && e->members && e->rows && e->owner && e->texts && e->wants &&
               e->wanting && e->order && e->claims && e->claiming && take_scratch(e) &&
               ingle_slots_open(&e->slots, n_seqs, b->n_ctx / INGLE_PAGE);
-    for (int g = 0; ok && g < INGLE_GROUPS; g++)
-        ok = (e->clear[g] = ingle_new(b->n_pages[g], sizeof *e->clear[g])) != NULL;
-    return ok;
+    for (int g = 0; ok && g < INGLE_GROUPS; g++) {
+        e->clear[g] = ingle_new(b->n_pages[g], sizeof *e->clear[g]);
+        e->copies[g].to = ingle_new(n_seqs, sizeof *e->copies[g].to);
+        e->copies[g].from = ingle_new(n_seqs, sizeof *e->copies[g].from);
+        ok = e->clear[g] && e->copies[g].to && e->copies[g].from;
+    }
+    return ok && (e->late = ingle_new(n_seqs, sizeof *e->late)) != NULL;
+}
+
+/* The pools, and the tree over them. */
+static bool take_pools(ingle_engine *e, const ingle_backend_options *b)
+{
+    const ingle_plan *plan = &e->model->program.plan;
+    e->recurrent = plan->n_state > 0;
+    e->shares = e->model->hp.causal && ingle_model_has_logits(e->model);
+    bool ok = ingle_pages_open(&e->states, e->recurrent ? b->n_states : 0);
+    for (int g = 0; ok && g < INGLE_GROUPS; g++) ok = ingle_pages_open(&e->pool[g], b->n_pages[g]);
+    const size_t n[INGLE_RESOURCES] = {b->n_pages[INGLE_GROUP_ALL], b->n_pages[INGLE_GROUP_WINDOW],
+                                       b->n_states};
+    for (int r = 0; ok && r < INGLE_RESOURCES; r++)
+        ok = (e->holders[r] = ingle_new(n[r], sizeof *e->holders[r])) != NULL;
+    const ingle_prefix_options tree = tree_options(e, b);
+    return ok && ingle_prefix_open(&e->tree, &tree);
 }
 
 /* What steps may take before any was measured: reading the weights at 10 GB/s, and so many products
@@ -295,11 +338,7 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
     e->n_ctx_defaulted = defaulted && (uint32_t)o.n_ctx < model->hp.n_ctx;
     st = e->ops->open(&e->backend, &model->placement, 0, &b,
                       err); /* first: it refuses what is far too much */
-    e->recurrent = model->program.plan.n_state > 0;
-    bool taken = !st && take_arrays(e, &b) &&
-                 ingle_pages_open(&e->states, e->recurrent ? (size_t)o.n_sessions : 0);
-    for (int g = 0; g < INGLE_GROUPS; g++)
-        taken = taken && ingle_pages_open(&e->pool[g], b.n_pages[g]);
+    bool taken = !st && take_arrays(e, &b) && take_pools(e, &b);
     if (!st && !taken) st = ingle_fail(err, INGLE_ENOMEM, "no memory for the engine");
     if (st) {
         engine_free(e);

@@ -9,7 +9,7 @@
  * Everything below is guarded by engine->lock, which is never held while computing, calling back
  * or taking another lock. The backend runs without it: while the wheel is taken, tasks that are
  * frozen are left alone. Each file calls only those before it: pages.c, slots.c, states.c,
- * window.c, cost.c, schedule.c, admit.c, turns.c, sound.c, sequence.c (what a session holds),
+ * window.c, prefix.c, cost.c, schedule.c, admit.c, turns.c, sound.c, sequence.c (what a session holds),
  * turn.c (a row of logits to an event), queue.c (tasks: who runs, who waits, ends), step.c (one
  * batch), wheel.c (who steps), engine.c (opens, closes, answers questions), session.c, embed.c,
  * score.c, request.c, generate.c, warm_up.c, profile.c, stats.c, breakers.c. */
@@ -22,6 +22,7 @@
 #include "engine/admit.h"
 #include "engine/cost.h"
 #include "engine/pages.h"
+#include "engine/prefix.h"
 #include "engine/schedule.h"
 #include "engine/slots.h"
 #include "engine/states.h"
@@ -53,15 +54,22 @@ struct ingle_session {
     uint32_t *pages; /* [n_ctx / 32] */
     size_t n_pages;
     ingle_window window; /* of windowed layers */
-    bool has_states;
-    uint32_t states_id; /* from the engine's pool */
-    ingle_states states;
+    ingle_states states; /* of recurrent layers */
+    uint32_t node;       /* of the prefix tree: that of its first whole pages, as far as it knows */
+    uint64_t salt;       /* who may share its pages */
+    bool shares;         /* its pages are published */
 
     float *logits; /* [rows_cap][n_vocab], taken by the first eval that wants some */
     size_t n_rows, rows_cap;
     float *vectors; /* [n_vectors][n_vector] of the last text embedded */
     size_t n_vectors, n_vector;
 };
+
+/* Pages that are copied before a step. */
+typedef struct ingle_copies {
+    uint32_t *to, *from; /* [n_parallel] */
+    size_t n;
+} ingle_copies;
 
 /* Whose turn a row of logits is. */
 typedef struct ingle_row_owner {
@@ -84,6 +92,8 @@ struct ingle_engine {
     atomic_bool leaving; /* closed, for whoever does not hold the lock */
     bool lost;           /* the backend failed for good */
     ingle_error failure; /* how */
+    uint64_t round;      /* of admission */
+    bool again;          /* a task gave up what it had so that it can take part */
     bool stuck;          /* nothing could be computed, and nothing has changed since */
 
     ingle_session *idle_first, *idle_last; /* every session, the longest idle first */
@@ -92,7 +102,10 @@ struct ingle_engine {
 
     ingle_pages pool[INGLE_GROUPS];
     bool recurrent;
-    ingle_pages states; /* as many as n_sessions, each INGLE_STATE_SLOTS slots */
+    ingle_pages states;  /* slots of state */
+    ingle_prefix tree;
+    bool shares;         /* sessions share prefixes: the model goes on from what it has read */
+    uint16_t *holders[INGLE_RESOURCES]; /* [n of a pool] for counting; zero between */
 
     ingle_cost_model cost;
     uint64_t n_steps;
@@ -110,6 +123,9 @@ struct ingle_engine {
     ingle_slots slots;
     uint32_t *clear[INGLE_GROUPS]; /* [n_pages of the pool] */
     size_t n_clear[INGLE_GROUPS];
+    ingle_copies copies[INGLE_GROUPS];
+    uint32_t *late; /* [n_parallel] slots of state that are dropped after the step */
+    size_t n_late;
     ingle_batch_text *texts;        /* [n_parallel] */
     ingle_sample_scratch **scratch; /* [n_threads] */
     ingle_want *wants;              /* [n_parallel], and whose they are */
@@ -131,14 +147,27 @@ void ingle_engine_go_on(ingle_engine *e, ingle_status st, const ingle_error *err
 
 /* ---- sequence.c: what a session holds; with the lock held ---- */
 
-/* Takes what positions below `end` need beyond what the session has; false: the pools have not so
- * much, and nothing was taken. Pages that were somebody's before are listed to be cleared by the
- * step that is being formed. */
+/* What is to be taken now for positions below `end`; what at worst until then, where claim->has is
+ * what the session alone has. */
+void ingle_sequence_need(const ingle_session *s, size_t end, size_t need[INGLE_RESOURCES]);
+void ingle_sequence_worst(const ingle_session *s, size_t end, ingle_claim *claim);
+/* Whether the last page is full only in part, and others have it too: the next step copies it. */
+bool ingle_sequence_shares_last(const ingle_session *s);
+/* Takes the pages for the step that is being formed, which clears those that were somebody's
+ * before, and copies those that are shared. False: the pools have not so much free. */
 bool ingle_sequence_reserve(ingle_session *s, size_t end);
 /* Cuts back to n tokens, of which at most n_live stay computed, and gives back what is not needed. */
 void ingle_sequence_cut(ingle_session *s, size_t n, size_t n_live);
-/* What the session has, and what it needs at most beyond that for positions below `end`. */
-void ingle_sequence_claim(const ingle_session *s, size_t end, ingle_claim *claim);
+/* What the tree knows of the first n tokens; the session goes on from that instead of what it has.
+ */
+void ingle_sequence_match(ingle_session *s, size_t n, ingle_prefix_path *path);
+void ingle_sequence_adopt(ingle_session *s, const ingle_prefix_path *path);
+/* The tree learns of whole pages that are computed; of all that is, with a checkpoint if the model
+ * needs one. */
+void ingle_sequence_publish(ingle_session *s);
+void ingle_sequence_mark(ingle_session *s);
+/* An empty session gets the first n tokens of another, and shares what is computed of them. */
+void ingle_sequence_share(ingle_session *to, const ingle_session *from, size_t n);
 
 /* ---- queue.c: tasks; with the lock held ---- */
 
@@ -156,6 +185,10 @@ double ingle_queue_alarm(const ingle_engine *e);
 /* Takes what positions below `end` need, from idle sessions if need be; false: the task has to wait
  * for others. */
 bool ingle_queue_take(ingle_session *s, size_t end);
+/* A slot of state, from what the tree keeps if need be; INGLE_NO_STATE: there is none. */
+uint32_t ingle_queue_state(ingle_engine *e);
+/* Nobody need wait for the task any more: its prompt is computed, or never will be. */
+void ingle_queue_led(ingle_session *s);
 /* Something has changed: whoever steps may find work. */
 void ingle_queue_changed(ingle_engine *e);
 /* The request's events are to be announced; all that are, with the lock let go meanwhile. */

@@ -106,10 +106,13 @@ static void end_request(ingle_session *s, ingle_status st, const ingle_error *er
     size_t n = st ? s->task.before : tokens_left(s);
     if (n != s->task.before) s->n_rows = 0; /* they are of a token that is the last no more */
     ingle_sequence_cut(s, n, least(n, s->n_live));
+    if (!st) ingle_sequence_mark(s); /* whoever goes on from here, in this session or another */
     r->ended = true;
     r->end_status = st;
     if (st) r->end_error = *error;
     else r->usage.n_generated = r->flow.n_returned;
+    r->usage.n_known = s->task.n_known;
+    r->usage.n_reused = s->task.n_reused;
     double now = ingle_now();
     if (!s->task.started) r->usage.queue_s = now - s->task.arrived;
     if (r->first_at) r->usage.decode_s = now - r->first_at;
@@ -129,6 +132,7 @@ void ingle_task_end(ingle_session *s, ingle_status st, const ingle_error *error)
     else e->n_running--;
     unlink_task(s);
     touch(s);
+    ingle_queue_led(s);
     t->status = st;
     if (st) t->error = *error;
     t->state = INGLE_TASK_DONE;
@@ -203,25 +207,60 @@ static bool gives_way(const ingle_session *s)
     return s->task.state != INGLE_TASK_RUNS && s->n_live;
 }
 
-/* What is free, or can be had from sessions at rest; and what those that run have and may want. */
+/* Calls fn for every page and the state that the session goes on with: what it shares and leaves in
+ * its next step does not count. */
+typedef void count_fn(ingle_engine *e, ingle_claim *claim, ingle_resource r, uint32_t id);
+
+static void each_named(ingle_session *s, ingle_claim *claim, count_fn *fn)
+{
+    ingle_engine *e = s->engine;
+    size_t n_pages = ingle_sequence_shares_last(s) ? s->n_live / INGLE_PAGE : s->n_pages;
+    for (size_t p = 0; p < n_pages; p++) fn(e, claim, INGLE_RESOURCE_PAGES, s->pages[p]);
+    for (size_t p = 0; p < s->window.n_table; p++)
+        if (s->window.ids[p] != INGLE_NO_PAGE)
+            fn(e, claim, INGLE_RESOURCE_WINDOWS, s->window.ids[p]);
+    if (s->states.slot[0] != INGLE_NO_STATE && e->states.refs[s->states.slot[0]] == 1)
+        fn(e, claim, INGLE_RESOURCE_STATES, s->states.slot[0]);
+}
+
+/* claim: of all that run together, how many they name. */
+static void note_holder(ingle_engine *e, ingle_claim *claim, ingle_resource r, uint32_t id)
+{
+    claim->has[r] += !e->holders[r][id]++;
+}
+
+static void count_own(ingle_engine *e, ingle_claim *claim, ingle_resource r, uint32_t id)
+{
+    claim->has[r] += e->holders[r][id] == 1;
+}
+
+static void forget_holder(ingle_engine *e, ingle_claim *claim, ingle_resource r, uint32_t id)
+{
+    (void)claim;
+    e->holders[r][id] = 0;
+}
+
+/* What those that run have and may want; free is all else, as sessions at rest and the prefix tree
+ * give way. A page that several have comes back with none of them: nobody may count on it. */
 static void survey(ingle_engine *e, size_t free[INGLE_RESOURCES], size_t *n)
 {
-    free[0] = e->pool[INGLE_GROUP_ALL].n_free;
-    free[1] = e->pool[INGLE_GROUP_WINDOW].n_free;
-    free[2] = e->states.n_free;
-    free[3] = 0;
-    for (const ingle_session *s = e->idle_first; s; s = s->next) {
-        if (!gives_way(s)) continue;
-        free[0] += s->n_pages;
-        free[1] += s->window.n_own;
-        free[2] += s->has_states;
-    }
+    ingle_claim all = {{0}, {0}};
     *n = 0;
     for (ingle_session *s = e->task_first; s; s = s->task_next) {
         if (s->task.state != INGLE_TASK_RUNS) continue;
-        ingle_sequence_claim(s, s->task.worst, &e->claims[*n]);
+        e->claims[*n] = (ingle_claim){{0}, {0}};
+        each_named(s, &all, note_holder);
         e->claiming[(*n)++] = s;
     }
+    for (size_t i = 0; i < *n; i++) {
+        each_named(e->claiming[i], &e->claims[i], count_own);
+        ingle_sequence_worst(e->claiming[i], e->claiming[i]->task.worst, &e->claims[i]);
+    }
+    for (size_t i = 0; i < *n; i++) each_named(e->claiming[i], NULL, forget_holder);
+    free[INGLE_RESOURCE_PAGES] = e->pool[INGLE_GROUP_ALL].n - all.has[INGLE_RESOURCE_PAGES];
+    free[INGLE_RESOURCE_WINDOWS] = e->pool[INGLE_GROUP_WINDOW].n - all.has[INGLE_RESOURCE_WINDOWS];
+    free[INGLE_RESOURCE_STATES] = e->states.n - all.has[INGLE_RESOURCE_STATES];
+    free[INGLE_RESOURCE_DRAFTS] = 0;
 }
 
 /* The longest idle session loses what the backend holds of it. */
@@ -235,30 +274,109 @@ static bool relax(ingle_engine *e)
     return true;
 }
 
+/* A checkpoint of some session, which is no more than a convenience. */
+static bool give_state(ingle_engine *e)
+{
+    for (ingle_session *s = e->idle_first; s; s = s->next)
+        if (!s->task.frozen && ingle_states_give(&s->states, &e->states)) return true;
+    return false;
+}
+
+/* Makes n free in each pool: from what the tree keeps, then from sessions at rest. */
+static bool make_room(ingle_engine *e, const size_t n[INGLE_RESOURCES])
+{
+    for (;;) {
+        bool pages = ingle_prefix_evict(&e->tree, INGLE_GROUP_ALL, n[INGLE_RESOURCE_PAGES]);
+        bool windows = !n[INGLE_RESOURCE_WINDOWS] ||
+                       ingle_prefix_evict(&e->tree, INGLE_GROUP_WINDOW, n[INGLE_RESOURCE_WINDOWS]);
+        bool states = !n[INGLE_RESOURCE_STATES] || e->states.n_free >= n[INGLE_RESOURCE_STATES];
+        while (!states && (give_state(e) ||
+                           ingle_prefix_evict(&e->tree, INGLE_POOL_STATES, e->states.n_free + 1)))
+            states = e->states.n_free >= n[INGLE_RESOURCE_STATES];
+        if (pages && windows && states) return true;
+        if (!relax(e)) return false;
+    }
+}
+
 bool ingle_queue_take(ingle_session *s, size_t end)
 {
     ingle_engine *e = s->engine;
-    ingle_claim want;
-    size_t free[INGLE_RESOURCES], n, i = 0;
-    ingle_sequence_claim(s, end, &want);
-    if (!want.may[0] && !want.may[1] && !want.may[2]) return true;
-    survey(e, free, &n);
-    while (e->claiming[i] != s) i++;
-    if (!ingle_may_take(e->claims, n, i, free, want.may)) return false;
-    while (!ingle_sequence_reserve(s, end))
-        if (!relax(e)) return false; /* never: a safe state has it */
-    return true;
+    size_t free[INGLE_RESOURCES], need[INGLE_RESOURCES], n, i = 0;
+    ingle_sequence_need(s, end, need);
+    if (need[0] || need[1] || need[2]) {
+        survey(e, free, &n);
+        while (e->claiming[i] != s) i++;
+        if (!ingle_may_take(e->claims, n, i, free, need)) return false;
+        if (!make_room(e, need)) { /* what it shares and has to copy takes too much room */
+            size_t part = s->n_live % INGLE_PAGE;
+            ingle_sequence_cut(s, s->n, part ? s->n_live - part : 0);
+            e->again = true;
+            return false;
+        }
+    }
+    return ingle_sequence_reserve(s, end);
+}
+
+uint32_t ingle_queue_state(ingle_engine *e)
+{
+    uint32_t id = INGLE_NO_STATE;
+    size_t any;
+    if (!e->states.n_free) ingle_prefix_evict(&e->tree, INGLE_POOL_STATES, 1);
+    ingle_pages_take(&e->states, 1, &id, &any);
+    return id;
 }
 
 /* ---- admission ---- */
 
-/* Who comes next: of the highest class, those that waited longest. */
+/* Tokens of the timeline that need no row of logits: all before them may come from the tree. */
+static size_t matchable(const ingle_session *s)
+{
+    const ingle_task *t = &s->task;
+    bool from_first = t->kind == INGLE_TASK_GENERATE ? t->request->opt.prompt_logprobs >= 0
+                                                     : t->rows == INGLE_ROWS_ALL;
+    if (t->kind == INGLE_TASK_EMBED || !s->shares) return 0;
+    if (t->kind == INGLE_TASK_SCORE) return t->first;
+    if (from_first) return t->first < t->n_end ? t->first + 1 : t->n_end;
+    return t->n_end;
+}
+
+/* What the tree knows takes the place of what the session has, if it is more. */
+static void adopt(ingle_session *s)
+{
+    ingle_task *t = &s->task;
+    ingle_prefix_path path;
+    size_t n = matchable(s);
+    t->n_known = s->n_live;
+    if (n <= s->n_live) return;
+    ingle_sequence_match(s, n, &path);
+    if (path.n_known > t->n_known) t->n_known = path.n_known;
+    if (path.n_reused > s->n_live) ingle_sequence_adopt(s, &path);
+    t->branch = path.n_known > s->n_live ? path.n_known : 0;
+}
+
+/* Whether somebody computes what this task would: then it is better to wait for it. */
+static bool waits_for_leader(ingle_session *s)
+{
+    size_t n = matchable(s), n_common;
+    if (n < s->n_live + INGLE_PREFIX_WAIT) return false;
+    const ingle_prefix_key key = {.salt = s->salt};
+    const void *owner = ingle_prefix_blocked(&s->engine->tree, key, s->tokens, n, &n_common);
+    if (!owner) return false;
+    ingle_session *leader = s->engine->task_first; /* it has a task */
+    while (leader != owner) leader = leader->task_next;
+    if (leader->task.class < s->task.class) leader->task.class = s->task.class;
+    if (n_common > leader->n_live) leader->task.branch = n_common;
+    return true;
+}
+
+/* Who comes next: of the highest class, those that waited longest; not those that were passed over
+ * in this round. */
 static ingle_session *next_in_line(const ingle_engine *e, double now)
 {
     ingle_session *best = NULL;
     int best_class = 0;
     for (ingle_session *s = e->task_first; s; s = s->task_next) {
-        if (s->task.state != INGLE_TASK_QUEUED) continue;
+        if (s->task.state != INGLE_TASK_QUEUED || s->task.passed_over == e->round) continue;
         int class = ingle_class_at((int)s->task.class, s->task.arrived, now);
         if (best && class <= best_class) continue;
         best = s;
@@ -267,23 +385,44 @@ static ingle_session *next_in_line(const ingle_engine *e, double now)
     return best;
 }
 
-/* It runs from now on. Where its own pages stand in the way of others it gives them up: then it
- * can always run. */
-static void admit(ingle_session *s, double now)
+/* It runs from now on, if the state is safe with it. */
+static bool admit(ingle_session *s, double now)
 {
     ingle_engine *e = s->engine;
     size_t free[INGLE_RESOURCES], n;
+    adopt(s);
     s->task.state = INGLE_TASK_RUNS;
+    survey(e, free, &n);
+    if (!ingle_is_safe(e->claims, n, free)) {
+        s->task.state = INGLE_TASK_QUEUED;
+        return false;
+    }
     e->n_queued--;
     e->n_running++;
     s->task.started = now;
-    survey(e, free, &n);
-    if (!ingle_is_safe(e->claims, n, free)) ingle_sequence_cut(s, s->n, 0);
+    s->task.n_reused = s->n_live;
     if (s->task.n_end - s->n_live > 1) ingle_window_begin(&s->window, s->task.first);
+    if (s->shares && matchable(s) >= s->n_live + INGLE_PREFIX_WAIT) {
+        const ingle_prefix_key key = {.salt = s->salt};
+        ingle_prefix_expect(&e->tree, key, s->tokens, s->task.n_end, s);
+        s->task.leads = true;
+    }
+    return true;
 }
 
 void ingle_queue_admit(ingle_engine *e, double now)
 {
     ingle_session *s;
-    while (e->n_running < (size_t)e->opt.n_parallel && (s = next_in_line(e, now))) admit(s, now);
+    e->round++;
+    while (e->n_running < (size_t)e->opt.n_parallel && (s = next_in_line(e, now))) {
+        if (waits_for_leader(s)) s->task.passed_over = e->round;
+        else if (!admit(s, now)) return;
+    }
+}
+
+/* Nobody need wait for it any more: its prompt is computed, or never will be. */
+void ingle_queue_led(ingle_session *s)
+{
+    if (s->task.leads) ingle_prefix_done(&s->engine->tree, s);
+    s->task.leads = false;
 }

@@ -54,6 +54,8 @@ static ingle_status check_options(const ingle_generate_options *opt, ingle_error
     if (opt->n_stop_tokens && !opt->stop_tokens)
         return ingle_fail(err, INGLE_EINVAL, "option 'stop_tokens' is NULL, n_stop_tokens is %zu",
                           opt->n_stop_tokens);
+    if (opt->n_marks && !opt->marks)
+        return ingle_fail(err, INGLE_EINVAL, "option 'marks' is NULL, n_marks is %zu", opt->n_marks);
     if (opt->sampling && (st = ingle_sampler_options_check(opt->sampling, err))) return st;
     return ingle_stopper_check(opt->stops, opt->n_stops, err);
 }
@@ -88,6 +90,15 @@ static ingle_status check(const ingle_session *s, const int32_t *prompt, size_t 
     if (n && !prompt) return ingle_fail(err, INGLE_EINVAL, "the prompt is NULL");
     if (!n && !s->n)
         return ingle_fail(err, INGLE_EINVAL, "an empty prompt needs a session that holds tokens");
+    for (size_t i = 0; i < opt->n_marks; i++)
+        if (opt->marks[i] > n || (i && opt->marks[i] < opt->marks[i - 1]))
+            return ingle_fail(err, INGLE_EINVAL,
+                              "option 'marks' entry %zu is %zu, should ascend to %zu at most", i,
+                              opt->marks[i], n);
+    if (s->n && s->salt != opt->cache_salt)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "option 'cache_salt' is another than that of the tokens that the session "
+                          "holds");
     ingle_status st = ingle_session_check_logits(s, err);
     return st ? st : ingle_session_check(s, prompt, n, err);
 }
@@ -111,7 +122,8 @@ static ingle_status copy_lists(ingle_request *r, const ingle_generate_options *o
     r->stop_text = ingle_new(bytes, 1);
     r->opt.stops = stops;
     r->opt.stop_tokens = copy_of(opt->stop_tokens, opt->n_stop_tokens, sizeof *opt->stop_tokens);
-    if (!stops || !r->stop_text || !r->opt.stop_tokens)
+    r->opt.marks = copy_of(opt->marks, opt->n_marks, sizeof *opt->marks);
+    if (!stops || !r->stop_text || !r->opt.stop_tokens || !r->opt.marks)
         return ingle_fail(err, INGLE_ENOMEM, "no memory for a generation");
     char *to = r->stop_text;
     for (size_t i = 0; i < opt->n_stops; i++) {
@@ -181,6 +193,7 @@ static void free_request(ingle_request *r)
     ingle_turn_close(r);
     free((void *)r->opt.stops);
     free((void *)r->opt.stop_tokens);
+    free((void *)r->opt.marks);
     free(r->stop_text);
     free(r->scores);
     free(r->score_tops);
@@ -199,6 +212,7 @@ static ingle_status open_request(ingle_request **out, ingle_session *s, const in
     r->opt = *opt;
     r->opt.stops = NULL;
     r->opt.stop_tokens = NULL;
+    r->opt.marks = NULL;
     r->sampler = lent;
     r->vocab = s->engine->model->vocab;
     r->first = s->n;
@@ -244,6 +258,9 @@ static void queue_request(ingle_request *r, const int32_t *prompt)
     t->run_until = until(now, r->opt.deadline_s);
     t->worst = t->n_end + r->n_max;
     if (!r->n_prompt) ingle_session_lag(s);
+    if (!s->n) s->salt = r->opt.cache_salt;
+    if (!s->n) s->shares = s->engine->shares;
+    if (r->opt.no_reuse) s->shares = false;
     s->engine->n_requests++;
     s->engine->stats.n_requests++;
     ingle_task_queue(s);

@@ -35,6 +35,9 @@ ingle_status ingle_session_open(ingle_session **out, ingle_engine *e, ingle_erro
         free_session(s);
         goto no_memory;
     }
+    ingle_states_init(&s->states);
+    s->node = INGLE_NO_NODE;
+    s->shares = e->shares;
     atomic_init(&s->refs, 1);
     atomic_flag_clear(&s->busy);
     atomic_fetch_add(&e->refs, 1);
@@ -83,6 +86,25 @@ void ingle_session_close(ingle_session **session)
     ingle_queue_changed(e);
     ingle_engine_unlock(e);
     ingle_session_drop(s);
+}
+
+ingle_status ingle_session_fork(ingle_session **out, ingle_session *s, size_t n, ingle_error *err)
+{
+    ingle_session *fork = NULL;
+    if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_session_fork: out is NULL");
+    *out = NULL;
+    ingle_status st = ingle_session_enter(s, err);
+    if (st) return st;
+    if (n > s->n) st = ingle_fail(err, INGLE_EINVAL, "cannot fork %zu tokens of %zu", n, s->n);
+    if (!st) st = ingle_session_open(&fork, s->engine, err);
+    if (!st) {
+        ingle_engine_lock(s->engine);
+        ingle_sequence_share(fork, s, n);
+        ingle_engine_unlock(s->engine);
+    }
+    ingle_session_leave(s);
+    *out = fork;
+    return st;
 }
 
 /* ---- whose it is ---- */
@@ -356,6 +378,7 @@ ingle_status ingle_session_truncate(ingle_session *s, size_t n, ingle_error *err
     if (n > s->n) st = ingle_fail(err, INGLE_EINVAL, "cannot keep %zu tokens of %zu", n, s->n);
     else {
         if (n != s->n) s->n_rows = 0; /* the logits are of positions that are gone */
+        if (!n) s->salt = 0, s->shares = s->engine->shares;
         ingle_sequence_cut(s, n, n < s->n_live ? n : s->n_live);
     }
     ingle_engine_unlock(s->engine);

@@ -23,36 +23,40 @@ static bool is_task_sound(const ingle_session *s)
            t->worst <= (size_t)s->engine->opt.n_ctx;
 }
 
-/* Pages of what is computed, and of what was reserved beyond that. */
 static bool is_window_sound(const ingle_session *s)
 {
     const ingle_window *w = &s->window;
-    const ingle_pages *pool = &s->engine->pool[INGLE_GROUP_WINDOW];
-    if (!w->width) return !w->n_own;
-    if (!ingle_window_is_sound(w) || !ingle_window_holds(w, s->n_live, s->n_live)) return false;
-    if (w->n_own < ingle_window_want(w, s->n_live) || w->n_own > w->most) return false;
-    if (w->begin > s->n || w->end > s->n) return false;
-    for (size_t p = 0; p < w->n_table; p++)
-        if (w->ids[p] != INGLE_NO_PAGE && !are_taken(pool, &w->ids[p], 1)) return false;
-    return are_taken(pool, w->spare, w->n_spare);
+    if (!w->width) return !w->n;
+    if (!ingle_window_is_sound(w, &s->engine->pool[INGLE_GROUP_WINDOW])) return false;
+    return ingle_window_holds(w, s->n_live, s->n_live) && w->begin <= s->n && w->end <= s->n;
 }
 
 static bool is_state_sound(const ingle_session *s)
 {
     const ingle_engine *e = s->engine;
-    if (e->recurrent && s->n_live && !s->has_states) return false;
-    return !s->has_states ||
-           (are_taken(&e->states, &s->states_id, 1) &&
-            ingle_states_is_sound(&s->states, s->states_id * INGLE_STATE_SLOTS, s->n_live));
+    return !e->recurrent || ingle_states_is_sound(&s->states, &e->states, s->n_live);
 }
 
+/* Pages of what is computed, and perhaps of what was reserved beyond that. */
 bool ingle_session_is_sound(const ingle_session *s)
 {
     const ingle_engine *e = s->engine;
     return s->n_live <= s->n && s->n <= (size_t)e->opt.n_ctx && s->n_pages >= pages_of(s->n_live) &&
            s->n_pages <= pages_of((size_t)e->opt.n_ctx) && s->n_rows <= s->rows_cap &&
            are_taken(&e->pool[INGLE_GROUP_ALL], s->pages, s->n_pages) && is_task_sound(s) &&
-           is_window_sound(s) && is_state_sound(s);
+           ingle_prefix_depth(&e->tree, s->node) * INGLE_PAGE <= s->n_live && is_window_sound(s) &&
+           is_state_sound(s);
+}
+
+/* What the step writes has no other owner. */
+static bool is_alone(const ingle_session *s, const ingle_batch_seq *seq)
+{
+    const ingle_engine *e = s->engine;
+    for (size_t p = seq->pos0 / INGLE_PAGE; p * INGLE_PAGE < seq->pos0 + seq->n; p++) {
+        if (e->pool[INGLE_GROUP_ALL].refs[s->pages[p]] != 1) return false;
+        if (s->window.width && e->pool[INGLE_GROUP_WINDOW].refs[s->window.ids[p]] != 1) return false;
+    }
+    return !e->recurrent || e->states.refs[seq->state] == 1;
 }
 
 static bool is_member_sound(const ingle_engine *e, const ingle_batch *batch, size_t i)
@@ -67,7 +71,8 @@ static bool is_member_sound(const ingle_engine *e, const ingle_batch *batch, siz
     if (slot->owner != s || slot->used != e->slots.step) return false;
     if (!t->frozen || t->state != INGLE_TASK_RUNS || !is_task_sound(s)) return false;
     if (t->kind == INGLE_TASK_EMBED && t->embed.pooling != batch->pooling) return false;
-    if (s->has_states && seq->state != s->states.slot[0]) return false;
+    if (e->recurrent && seq->state != s->states.slot[0]) return false;
+    if (!is_alone(s, seq)) return false;
     return seq->pos0 == s->n_live && seq->n && seq->n == t->chunk && end <= t->n_end + t->n_draft &&
            end <= s->n_pages * INGLE_PAGE &&
            (!s->window.width || ingle_window_holds(&s->window, seq->pos0, end));

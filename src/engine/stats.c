@@ -14,6 +14,7 @@ ingle_status ingle_engine_stats_get(ingle_engine *e, ingle_stats *stats, ingle_e
     own.n_queued = e->n_queued;
     own.n_pages = e->pool[INGLE_GROUP_ALL].n;
     own.n_pages_free = e->pool[INGLE_GROUP_ALL].n_free;
+    own.n_pages_idle = e->pool[INGLE_GROUP_ALL].n_idle;
     ingle_engine_unlock(e);
     ingle_result_give(stats, &own, sizeof own);
     return INGLE_OK;

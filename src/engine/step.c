@@ -51,12 +51,29 @@ static ingle_rows rows_of_task(const ingle_task *t)
     return t->rows == INGLE_ROWS_ALL ? INGLE_ROWS_ALL : INGLE_ROWS_LAST;
 }
 
+/* Where a piece ends so that a checkpoint can be left: where others may go on, at marks, and one
+ * token before the end, as whoever has the same prompt computes that token. 0: nowhere. */
+static size_t next_cut(const ingle_session *s)
+{
+    const ingle_task *t = &s->task;
+    size_t cut = SIZE_MAX, last = t->n_end - 1;
+    if (!s->engine->tree.needs_checkpoints || !s->shares || t->kind == INGLE_TASK_EMBED) return 0;
+    if (t->branch > s->n_live && t->branch < t->n_end) cut = t->branch;
+    if (t->n_end >= INGLE_PREFIX_WAIT && last > s->n_live) cut = least(cut, last);
+    for (size_t i = 0; t->kind == INGLE_TASK_GENERATE && i < t->request->opt.n_marks; i++) {
+        size_t mark = t->first + t->request->opt.marks[i];
+        if (mark > s->n_live && mark < t->n_end) cut = least(cut, mark);
+    }
+    return cut == SIZE_MAX ? 0 : cut;
+}
+
 /* What the session's task wants of the next step; false: nothing, until its reader has made room. */
 static bool want(ingle_session *s, double now, ingle_want *w)
 {
     ingle_task *t = &s->task;
     size_t left = t->n_end - s->n_live;
     t->n_draft = 0;
+    t->cut = next_cut(s);
     if (t->kind == INGLE_TASK_GENERATE && !has_prompt_left(s)) {
         if (!ingle_turn_has_room(t->request, 1)) return false;
         t->n_draft = propose(s);
@@ -66,7 +83,7 @@ static bool want(ingle_session *s, double now, ingle_want *w)
                       .n = left + t->n_draft,
                       .pos = s->n_live,
                       .rows = rows_of_task(t),
-                      .cut = SIZE_MAX,
+                      .cut = t->cut > s->n_live ? t->cut - s->n_live : SIZE_MAX,
                       .whole = !s->engine->model->hp.causal,
                       .arrived = t->arrived,
                       .served = t->served,
@@ -162,29 +179,30 @@ static void want_rows(ingle_engine *e, ingle_batch *batch)
 
 /* ---- the batch ---- */
 
-/* Pages of windowed layers for what the batch computes, out of those the session owns. */
-static void place_window(ingle_engine *e, ingle_session *s, const ingle_batch_seq *seq)
+/* The step leaves the next state elsewhere where the live one stays: if it is due for a checkpoint,
+ * if others have it too, and if a proposed chain may have to come back to it. That one is not
+ * proposed if there is no slot. */
+static void place_state(ingle_engine *e, ingle_session *s, ingle_batch_seq *seq, size_t *n)
 {
-    uint32_t id;
-    if (!s->window.width) return;
-    for (size_t p = seq->pos0 / INGLE_PAGE; p * INGLE_PAGE < seq->pos0 + seq->n; p++)
-        if (ingle_window_place(&s->window, p, &id))
-            e->clear[INGLE_GROUP_WINDOW][e->n_clear[INGLE_GROUP_WINDOW]++] = id;
-}
-
-/* A state that is due for a checkpoint stays where it is, and the step leaves the next one
- * elsewhere; so does one that a proposed chain may have to come back to. */
-static void place_state(ingle_session *s, ingle_batch_seq *seq)
-{
-    if (!s->has_states) return;
-    seq->state_from = seq->state = s->states.slot[0];
-    size_t to = ingle_states_save(&s->states, s->n_live);
-    if (!to && s->task.n_draft) to = ingle_states_hold(&s->states, s->n_live);
-    if (!to) return;
-    uint32_t live = s->states.slot[0];
-    s->states.slot[0] = s->states.slot[to];
-    s->states.slot[to] = live;
-    seq->state = s->states.slot[0];
+    ingle_task *t = &s->task;
+    uint32_t live = s->states.slot[0], fresh = live;
+    if (!e->recurrent) return;
+    bool must = live == INGLE_NO_STATE || e->states.refs[live] > 1;
+    bool keep = live != INGLE_NO_STATE && (t->n_draft || ingle_states_due(&s->states, s->n_live));
+    if (must || keep) {
+        fresh = ingle_queue_state(e);
+        if (fresh == INGLE_NO_STATE && ingle_states_give(&s->states, &e->states))
+            fresh = ingle_queue_state(e);
+    }
+    seq->state_from = live == INGLE_NO_STATE ? fresh : live;
+    seq->state = fresh == INGLE_NO_STATE ? live : fresh;
+    if (fresh == INGLE_NO_STATE) {
+        *n -= t->n_draft;
+        t->n_draft = 0;
+    } else if (fresh != live) {
+        uint32_t late = ingle_states_move(&s->states, &e->states, s->n_live, fresh, keep);
+        if (late != INGLE_NO_STATE) e->late[e->n_late++] = late;
+    }
 }
 
 /* What the backend does not know yet of the member's page tables. */
@@ -200,19 +218,17 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
 {
     ingle_task *t = &s->task;
     size_t known = t->n_end - s->n_live;
-    if (n <= known) t->n_draft = 0;
-    else t->n_draft = n - known;
+    t->n_draft = n <= known ? 0 : n - known;
     int32_t *tokens = e->tokens + batch->n_tokens;
-    memcpy(tokens, s->tokens + s->n_live, (n - t->n_draft) * sizeof *tokens);
-    if (t->n_draft) memcpy(tokens + known, t->request->draft, t->n_draft * sizeof *tokens);
     ingle_batch_seq *seq = &e->seqs[batch->n_seqs];
     *seq = (ingle_batch_seq){.slot = ingle_slots_take(&e->slots, s),
                              .pos0 = s->n_live,
                              .first = batch->n_tokens,
-                             .n = n,
                              .n_first = t->kind == INGLE_TASK_EMBED ? t->embed.n_first : 0};
-    place_window(e, s, seq);
-    place_state(s, seq);
+    place_state(e, s, seq, &n);
+    seq->n = n;
+    memcpy(tokens, s->tokens + s->n_live, (n - t->n_draft) * sizeof *tokens);
+    if (t->n_draft) memcpy(tokens + known, t->request->draft, t->n_draft * sizeof *tokens);
     tell_tables(e, s, seq);
     t->chunk = n;
     t->frozen = true;
@@ -281,13 +297,26 @@ static void turn(void *user, size_t i_row, const float *logits, int i_thread)
 
 static ingle_status run(ingle_engine *e, const ingle_batch *batch, ingle_error *err)
 {
-    ingle_status st = e->ops->begin(e->backend, batch, err);
+    ingle_status st = INGLE_OK;
+    for (int g = 0; !st && g < INGLE_GROUPS; g++)
+        st = e->ops->copy_pages(e->backend, (ingle_group)g, e->copies[g].to, e->copies[g].from,
+                                e->copies[g].n, err);
+    if (!st) st = e->ops->begin(e->backend, batch, err);
     for (size_t i = 0; !st && i < e->model->placement.n_stretches; i++)
         st = e->ops->part(e->backend, i, err);
     return st ? st : e->ops->end(e->backend, err);
 }
 
 /* ---- what it leaves ---- */
+
+/* Others may have what was computed; where they are likely to go on, models with windows or states
+ * leave a checkpoint. */
+static void learn_prefix(ingle_session *s)
+{
+    if (s->engine->tree.needs_checkpoints && s->n_live == s->task.cut) ingle_sequence_mark(s);
+    else ingle_sequence_publish(s);
+    if (s->n_live >= s->task.n_end) ingle_queue_led(s);
+}
 
 /* Events become visible; whoever waits for them hears of it. */
 static void show_events(ingle_session *s)
@@ -321,12 +350,11 @@ static void commit_request(ingle_engine *e, ingle_session *s, double now)
     size_t known = t->n_end, agreed = r->n_made > t->n_draft ? t->n_draft : r->n_made - !!r->n_made;
     size_t live = s->n_live + t->chunk - t->n_draft + agreed;
     bool prompt = has_prompt_left(s);
-    if (agreed < t->n_draft && s->has_states) {
-        ingle_states_back(&s->states, s->n_live);
+    if (agreed < t->n_draft && e->recurrent) {
+        ingle_states_back(&s->states, &e->states, s->n_live);
         live = s->n_live;
     }
     memcpy(s->tokens + known, r->made, r->n_made * sizeof *r->made);
-    t->n_end += r->n_made;
     s->n_live = live;
     if (live > s->n) s->n = live;
     if (prompt) {
@@ -335,6 +363,8 @@ static void commit_request(ingle_engine *e, ingle_session *s, double now)
         r->progressed = true;
         if (live >= end) ingle_window_end(&s->window, end);
     }
+    learn_prefix(s);
+    t->n_end += r->n_made;
     r->usage.n_drafted += t->n_draft;
     r->usage.n_accepted += agreed;
     r->usage.n_computed += t->chunk;
@@ -354,6 +384,7 @@ static void commit_tokens(ingle_session *s)
     ingle_task *t = &s->task;
     s->n_live += t->chunk;
     if (s->n_live > s->n) s->n = s->n_live;
+    if (t->kind != INGLE_TASK_EMBED) learn_prefix(s);
     if (s->n_live < t->n_end) return;
     if (t->n_end - t->first > 1) ingle_window_end(&s->window, s->n);
     ingle_task_end(s, INGLE_OK, NULL);
@@ -380,7 +411,8 @@ void ingle_engine_note_loss(ingle_engine *e, ingle_status st, const ingle_error 
 }
 
 /* The step's tasks have failed. Nothing that its sequences had on the backend counts any more: they
- * keep their tokens, which are computed again when they go on. */
+ * keep their tokens, which are computed again when they go on, but for pages that the prefix tree
+ * has too: no step writes those. */
 static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_error *error)
 {
     for (size_t i = 0; i < n_seqs; i++) {
@@ -419,9 +451,14 @@ static void form(ingle_engine *e, ingle_batch *batch, double now)
 {
     ingle_slots_begin(&e->slots);
     memset(e->n_clear, 0, sizeof e->n_clear);
+    for (int g = 0; g < INGLE_GROUPS; g++) e->copies[g].n = 0;
+    e->n_late = 0;
     ingle_queue_sweep(e, now);
     ingle_queue_admit(e, now);
-    fill_batch(e, batch, now);
+    do {
+        e->again = false;
+        fill_batch(e, batch, now);
+    } while (!batch->n_tokens && e->again);
     e->stuck = !batch->n_tokens;
 }
 
@@ -458,6 +495,7 @@ size_t ingle_engine_step_once(ingle_engine *e)
         e->n_steps++;
         e->last_step_s = ended - begun;
         ingle_stats_note(&e->stats.step, e->last_step_s);
+        if (e->n_late) ingle_pages_drop(&e->states, e->late, e->n_late);
         if (!st) learn(e, &batch);
         if (st) fail(e, batch.n_seqs, st, &error);
         else commit(e, batch.n_seqs, ended);

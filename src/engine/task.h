@@ -52,6 +52,11 @@ typedef struct ingle_task {
     ingle_class class;
     double arrived, started;       /* seconds of the monotonic clock; started: admitted */
     double queue_until, run_until; /* INFINITY: no limit */
+    uint64_t passed_over;          /* round of admission in which it waited for a leader */
+    bool leads;                    /* others wait for what it computes */
+    size_t n_known, n_reused;      /* tokens that were known when it was admitted, and taken over */
+    size_t cut;                    /* where its next piece ends at the latest; 0: anywhere */
+    size_t branch;                 /* a position after which others go on; 0: none is known */
     uint64_t served;               /* number of the step that had it last */
     ingle_rows rows;               /* of an eval */
     size_t n_rows;                 /* rows of logits it will leave */

@@ -169,18 +169,18 @@ static void pool_is_shared(void **state)
     ingle_session *other;
     const float *row;
     float *before = malloc(2048 * sizeof *before);
-    int32_t tokens[128] = {0};
+    int32_t tokens[128] = {0}, others[128] = {1};
     ingle_stats stats = {.size = sizeof stats};
     (void)state;
     must(ingle_session_open(&other, r.engine, &err), &err);
     must(ingle_session_eval(r.session, tokens, 65, INGLE_ROWS_LAST, &err), &err); /* 3 of 4 pages */
     must(ingle_session_logits(r.session, 0, &row, &err), &err);
     memcpy(before, row, 2048 * sizeof *before);
-    must(ingle_session_eval(other, tokens, 32, INGLE_ROWS_NONE, &err), &err);
+    must(ingle_session_eval(other, others, 32, INGLE_ROWS_NONE, &err), &err);
     must(ingle_engine_stats_get(r.engine, &stats, &err), &err);
     assert_int_equal(stats.n_relaxed, 0);
     assert_int_equal(stats.n_pages_free, 0);
-    must(ingle_session_eval(other, tokens, 65, INGLE_ROWS_NONE, &err), &err);
+    must(ingle_session_eval(other, others, 65, INGLE_ROWS_NONE, &err), &err);
     must(ingle_engine_stats_get(r.engine, &stats, &err), &err);
     assert_int_equal(stats.n_relaxed, 1);
     assert_int_equal(length(&r), 65);

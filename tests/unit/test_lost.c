@@ -36,15 +36,15 @@ static void arm(where at, size_t n, ingle_status status)
     fault.n_failed = 0;
 }
 
-/* Visits the pages that hold the step's sequences. */
-static void each_page(const ingle_backend *b, const ingle_batch *batch,
+/* Visits the pages that hold the step's sequences, or only those that it writes. */
+static void each_page(const ingle_backend *b, const ingle_batch *batch, bool written,
                       void (*visit)(ingle_backend *b, ingle_group group, uint32_t page))
 {
     int n_groups = b->program->plan.window ? INGLE_GROUPS : 1;
     for (size_t i = 0; i < batch->n_seqs; i++) {
         const ingle_batch_seq *s = &batch->seqs[i];
         size_t n = (s->pos0 + s->n + INGLE_PAGE - 1) / INGLE_PAGE;
-        for (size_t p = 0; p < n; p++)
+        for (size_t p = written ? s->pos0 / INGLE_PAGE : 0; p < n; p++)
             for (int g = 0; g < n_groups; g++)
                 if (fault.table[s->slot][g][p] != INGLE_NO_PAGE)
                     visit((ingle_backend *)b, (ingle_group)g, fault.table[s->slot][g][p]);
@@ -82,17 +82,16 @@ static void spoil_page(ingle_backend *b, ingle_group group, uint32_t page)
     fault.spoilt[group][page] = true;
 }
 
-/* What a failed step may leave of its sequences. */
+/* What a failed step may leave of what it writes. */
 static void spoil(ingle_backend *b)
 {
     ingle_error err;
     memset(rubbish, 0xff, sizeof rubbish);
     assert_true(b->state_bytes <= sizeof rubbish);
-    each_page(b, fault.batch, spoil_page);
+    each_page(b, fault.batch, true, spoil_page);
     for (size_t i = 0; i < fault.batch->n_seqs; i++) {
         const ingle_batch_seq *s = &fault.batch->seqs[i];
         must(ingle_backend_cpu.write_state(b, s->state, rubbish, &err), &err);
-        must(ingle_backend_cpu.write_state(b, s->state_from, rubbish, &err), &err);
     }
 }
 
@@ -121,7 +120,7 @@ static ingle_status fail_at(ingle_backend *b, where at, ingle_status st, ingle_e
 static ingle_status begin(ingle_backend *b, const ingle_batch *batch, ingle_error *err)
 {
     note_tables(batch);
-    each_page(b, batch, expect_clean);
+    each_page(b, batch, false, expect_clean);
     ingle_status st = fail_at(b, BEGIN, INGLE_OK, err);
     return st ? st : ingle_backend_cpu.begin(b, batch, err);
 }
@@ -134,6 +133,13 @@ static ingle_status part(ingle_backend *b, size_t i_stretch, ingle_error *err)
 static ingle_status end(ingle_backend *b, ingle_error *err)
 {
     return fail_at(b, END, ingle_backend_cpu.end(b, err), err);
+}
+
+static ingle_status copy_pages(ingle_backend *b, ingle_group group, const uint32_t *to,
+                               const uint32_t *from, size_t n, ingle_error *err)
+{
+    for (size_t i = 0; i < n; i++) fault.spoilt[group][to[i]] = fault.spoilt[group][from[i]];
+    return ingle_backend_cpu.copy_pages(b, group, to, from, n, err);
 }
 
 static ingle_backend_ops faulty;
@@ -156,6 +162,7 @@ static void open_engine(world *w)
     ingle_engine_options_init(&eo);
     eo.n_ctx = N_CTX, eo.n_batch = N_BATCH, eo.n_sessions = N_SESSIONS, eo.n_threads = 2;
     must(ingle_engine_open(&w->e, w->m, &eo, &err), &err);
+    w->e->shares = false; /* every session computes all of its own: steps are counted */
     for (int i = 0; i < N_SESSIONS; i++) must(ingle_session_open(&w->s[i], w->e, &err), &err);
 }
 
@@ -177,6 +184,7 @@ static bool open_world(world *w, const char *name)
     w->n_vocab = (size_t)w->m->n_vocab;
     faulty = ingle_backend_cpu;
     faulty.begin = begin, faulty.part = part, faulty.end = end;
+    faulty.copy_pages = copy_pages;
     w->m->placement.home[0].backend = &faulty;
     memset(&fault, 0, sizeof fault);
     open_engine(w);

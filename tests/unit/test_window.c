@@ -17,7 +17,7 @@ typedef struct world {
     ingle_window w;
     uint32_t page[N_PAGES][INGLE_PAGE]; /* what a page's positions hold: a token's name */
     uint32_t line[N_CTX];               /* the token at each position */
-    bool taken[N_PAGES];
+    ingle_pages pool;
     size_t n, live, most;
     uint32_t name, seed;
 } world;
@@ -34,36 +34,37 @@ static void world_open(world *w, size_t width, size_t n_batch)
     assert_true(ingle_window_open(&w->w, width, n_batch, N_CTX));
     w->most = ingle_window_most(width, n_batch, N_CTX);
     assert_true(w->most <= N_PAGES);
+    assert_true(ingle_pages_open(&w->pool, w->most));
 }
 
-/* As session.c does. */
-static void own(world *w, size_t n)
+static void world_close(world *w)
 {
-    size_t want = ingle_window_want(&w->w, n);
-    assert_true(want <= w->most);
-    while (w->w.n_own < want) {
-        uint32_t id = 0;
-        while (w->taken[id]) id++;
-        w->taken[id] = true;
-        w->w.spare[w->w.n_spare++] = id;
-        w->w.n_own++;
+    assert_int_equal(w->pool.n_free, w->pool.n);
+    ingle_pages_close(&w->pool);
+    ingle_window_close(&w->w);
+}
+
+/* As sequence.c does. */
+static void reserve(world *w, size_t pos, size_t end)
+{
+    size_t need = ingle_window_need(&w->w, &w->pool, pos, end), any;
+    while (w->w.n + need > w->most || w->pool.n_free < need)
+        if (!ingle_window_give(&w->w, &w->pool, pos)) break;
+    for (size_t p = pos / INGLE_PAGE; p * INGLE_PAGE < end; p++) {
+        uint32_t id = w->w.ids[p];
+        if (id != INGLE_NO_PAGE) continue;
+        assert_true(ingle_pages_take(&w->pool, 1, &id, &any));
+        memset(w->page[id], 0, sizeof w->page[id]);
+        ingle_window_place(&w->w, p, id);
     }
-    while (w->w.n_own > want) {
-        assert_true(w->w.n_spare > 0);
-        w->taken[w->w.spare[--w->w.n_spare]] = false;
-        w->w.n_own--;
-    }
+    assert_true(w->w.n <= ingle_window_want(&w->w, end > w->n ? end : w->n));
 }
 
 /* One batch, from what is live on. */
 static void batch(world *w, size_t n)
 {
     size_t pos0 = w->live;
-    for (size_t p = pos0 / INGLE_PAGE; p * INGLE_PAGE < pos0 + n; p++) {
-        uint32_t id;
-        if (ingle_window_place(&w->w, p, &id)) memset(w->page[id], 0, sizeof w->page[id]);
-        assert_true(w->w.ids[p] < N_PAGES && w->taken[w->w.ids[p]]);
-    }
+    reserve(w, pos0, pos0 + n);
     for (size_t t = pos0; t < pos0 + n; t++) {
         size_t from = t + 1 > w->w.width ? t + 1 - w->w.width : 0;
         w->page[w->w.ids[t / INGLE_PAGE]][t % INGLE_PAGE] = w->line[t];
@@ -77,7 +78,6 @@ static void batch(world *w, size_t n)
 
 static void job(world *w, size_t n, size_t n_batch)
 {
-    own(w, w->n + n);
     if (n > 1) ingle_window_begin(&w->w, w->n);
     for (size_t i = 0; i < n; i++) w->line[w->n + i] = ++w->name;
     w->n += n;
@@ -87,10 +87,9 @@ static void job(world *w, size_t n, size_t n_batch)
 
 static void cut(world *w, size_t n)
 {
-    w->live = ingle_window_rewind(&w->w, n, n < w->live ? n : w->live);
+    w->live = ingle_window_rewind(&w->w, &w->pool, n, n < w->live ? n : w->live);
     assert_true(w->live <= n);
     w->n = n;
-    own(w, n);
 }
 
 static void any_order(void **state)
@@ -110,8 +109,7 @@ static void any_order(void **state)
             else job(&w, n, n_batch);
         }
         cut(&w, 0);
-        assert_int_equal(w.w.n_own, 0);
-        ingle_window_close(&w.w);
+        world_close(&w);
     }
 }
 
@@ -132,7 +130,7 @@ static void comes_back(void **state)
         assert_int_equal(w.live, to[cut_to]);
         cut(&w, 300); /* there is nothing of it left */
         assert_int_equal(w.live, 0);
-        ingle_window_close(&w.w);
+        world_close(&w);
     }
 }
 
