@@ -85,9 +85,11 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
                                  .n_states = INGLE_STATE_SLOTS * n_sessions,
                                  .n_threads = o->n_threads,
                                  .kv_type = o->kv_type};
-    size_t window = ingle_window_most(model->program.plan.window, b->n_batch, n_ctx);
+    size_t width = model->program.plan.window;
+    size_t window = ingle_window_most(width, b->n_batch, n_ctx);
+    size_t checkpoint = width ? ingle_window_most(width, 1, n_ctx) / 3 : 0; /* what one token sees */
     b->n_pages[INGLE_GROUP_ALL] = n_ctx / INGLE_PAGE * n_sessions;
-    b->n_pages[INGLE_GROUP_WINDOW] = window * n_sessions;
+    b->n_pages[INGLE_GROUP_WINDOW] = (window + checkpoint) * n_sessions;
     if (b->n_pages[INGLE_GROUP_ALL] >= INGLE_NO_PAGE) /* pages are named by 32 bits */
         return ingle_fail(
             err, INGLE_EINVAL,

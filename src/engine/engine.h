@@ -156,6 +156,9 @@ bool ingle_sequence_shares_last(const ingle_session *s);
 /* Takes the pages for the step that is being formed, which clears those that were somebody's
  * before, and copies those that are shared. False: the pools have not so much free. */
 bool ingle_sequence_reserve(ingle_session *s, size_t end);
+/* Where there is no room for copies, the tree forgets what the session wants to write; false: it
+ * has nothing of that. */
+bool ingle_sequence_claim_own(ingle_session *s, size_t end);
 /* Cuts back to n tokens, of which at most n_live stay computed, and gives back what is not needed. */
 void ingle_sequence_cut(ingle_session *s, size_t n, size_t n_live);
 /* What the tree knows of the first n tokens; the session goes on from that instead of what it has.

@@ -555,6 +555,36 @@ bool ingle_prefix_evict(ingle_prefix *t, size_t pool, size_t n)
     return p->n_free >= n;
 }
 
+static bool names(const ingle_prefix *t, uint32_t c, size_t pool, uint32_t id)
+{
+    const checkpoint *it = &t->checkpoint[c];
+    if (pool == INGLE_POOL_STATES) return it->state == id;
+    for (size_t i = 0; i < it->n; i++)
+        if (window_of(t, c)[i] == id) return true;
+    return false;
+}
+
+bool ingle_prefix_forget(ingle_prefix *t, size_t pool, uint32_t id)
+{
+    const ingle_pages *p = t->opt.pool[pool];
+    bool forgot = false;
+    if (!p->kept[id] || p->refs[id] - p->kept[id] != 1) return false;
+    if (pool == INGLE_GROUP_ALL) {
+        uint32_t leaf = t->node_of[id];
+        if (t->node[leaf].child != NONE) return false;
+        remove_leaf(t, leaf);
+        return true;
+    }
+    for (uint32_t c = oldest_checkpoint(t), younger; c != t->opt.n_checkpoints; c = younger) {
+        younger = t->checkpoint[c].younger;
+        if (!names(t, c, pool, id)) continue;
+        free_checkpoint(t, c);
+        forgot = true;
+    }
+    assert(ingle_prefix_is_sound(t));
+    return forgot;
+}
+
 void ingle_prefix_close(ingle_prefix *t)
 {
     for (size_t i = 0; t->node && i < t->opt.n_nodes; i++) {

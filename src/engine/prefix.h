@@ -106,6 +106,10 @@ void ingle_prefix_checkpoint_put(ingle_prefix *t, uint32_t node, const uint32_t 
  * group ALL, else checkpoints. False: there are not as many, although everything idle is gone. */
 bool ingle_prefix_evict(ingle_prefix *t, size_t pool, size_t n);
 
+/* A sequence that is the only one to have a page or a state wants to write it, and there is no room
+ * for a copy: the tree forgets what names it. False: it did not name it, or others hang on it. */
+bool ingle_prefix_forget(ingle_prefix *t, size_t pool, uint32_t id);
+
 /* Leaders. `owner` is about to compute a prompt: its tokens stay where they are until done().
  * More than n_leaders are not noted. */
 void ingle_prefix_expect(ingle_prefix *t, ingle_prefix_key key, const int32_t *tokens, size_t n,

@@ -216,9 +216,12 @@ static void each_named(ingle_session *s, ingle_claim *claim, count_fn *fn)
     ingle_engine *e = s->engine;
     size_t n_pages = ingle_sequence_shares_last(s) ? s->n_live / INGLE_PAGE : s->n_pages;
     for (size_t p = 0; p < n_pages; p++) fn(e, claim, INGLE_RESOURCE_PAGES, s->pages[p]);
-    for (size_t p = 0; p < s->window.n_table; p++)
-        if (s->window.ids[p] != INGLE_NO_PAGE)
-            fn(e, claim, INGLE_RESOURCE_WINDOWS, s->window.ids[p]);
+    for (size_t p = 0; p < s->window.n_table; p++) {
+        uint32_t id = s->window.ids[p];
+        if (id == INGLE_NO_PAGE) continue;
+        bool copied = (p + 1) * INGLE_PAGE > s->n_live && e->pool[INGLE_GROUP_WINDOW].refs[id] > 1;
+        if (!copied) fn(e, claim, INGLE_RESOURCE_WINDOWS, id);
+    }
     if (s->states.slot[0] != INGLE_NO_STATE && e->states.refs[s->states.slot[0]] == 1)
         fn(e, claim, INGLE_RESOURCE_STATES, s->states.slot[0]);
 }
@@ -307,7 +310,12 @@ bool ingle_queue_take(ingle_session *s, size_t end)
         survey(e, free, &n);
         while (e->claiming[i] != s) i++;
         if (!ingle_may_take(e->claims, n, i, free, need)) return false;
-        if (!make_room(e, need)) { /* what it shares and has to copy takes too much room */
+        bool room = make_room(e, need);
+        if (!room && ingle_sequence_claim_own(s, end)) {
+            ingle_sequence_need(s, end, need);
+            room = make_room(e, need);
+        }
+        if (!room) { /* what it shares with other sessions takes too much room */
             size_t part = s->n_live % INGLE_PAGE;
             ingle_sequence_cut(s, s->n, part ? s->n_live - part : 0);
             e->again = true;

@@ -116,6 +116,22 @@ bool ingle_sequence_reserve(ingle_session *s, size_t end)
     return true;
 }
 
+bool ingle_sequence_claim_own(ingle_session *s, size_t end)
+{
+    ingle_engine *e = s->engine;
+    const ingle_window *w = &s->window;
+    bool some = false;
+    if (ingle_sequence_shares_last(s))
+        some = ingle_prefix_forget(&e->tree, INGLE_GROUP_ALL, s->pages[s->n_live / INGLE_PAGE]);
+    for (size_t p = s->n_live / INGLE_PAGE; w->width && p * INGLE_PAGE < end; p++)
+        if (w->ids[p] != INGLE_NO_PAGE && ingle_prefix_forget(&e->tree, INGLE_GROUP_WINDOW, w->ids[p]))
+            some = true;
+    if (e->recurrent && s->states.slot[0] != INGLE_NO_STATE &&
+        ingle_prefix_forget(&e->tree, INGLE_POOL_STATES, s->states.slot[0]))
+        some = true;
+    return some;
+}
+
 /* ---- cutting ---- */
 
 /* Positions, n_live at most, after which windows and recurrent states can go on; n are held. */
