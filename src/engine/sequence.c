@@ -42,7 +42,7 @@ void ingle_sequence_need(const ingle_session *s, size_t end, size_t need[INGLE_R
     const ingle_pages *windows = &s->engine->pool[INGLE_GROUP_WINDOW];
     size_t window = ingle_window_need(&s->window, windows, s->n_live, end);
     need[INGLE_RESOURCE_PAGES] = beyond(pages_of(end), s->n_pages) + ingle_sequence_shares_last(s);
-    need[INGLE_RESOURCE_WINDOWS] = beyond(window, ingle_window_spare(&s->window, s->n_live));
+    need[INGLE_RESOURCE_WINDOWS] = beyond(window, ingle_window_spare(&s->window, windows, s->n_live));
     need[INGLE_RESOURCE_STATES] = needs_state(s);
     need[INGLE_RESOURCE_DRAFTS] = 0;
 }

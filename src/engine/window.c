@@ -75,10 +75,10 @@ static bool can_go(const ingle_window *w, size_t p)
     return w->ids[p] != INGLE_NO_PAGE && !seen_from(w, w->begin, p) && !seen_from(w, w->end, p);
 }
 
-size_t ingle_window_spare(const ingle_window *w, size_t pos)
+size_t ingle_window_spare(const ingle_window *w, const ingle_pages *pool, size_t pos)
 {
     size_t n = 0, first = w->width ? ingle_window_first(w, pos) : 0;
-    for (size_t p = 0; p < first; p++) n += can_go(w, p);
+    for (size_t p = 0; p < first; p++) n += can_go(w, p) && pool->refs[w->ids[p]] == 1;
     return n;
 }
 

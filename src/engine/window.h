@@ -29,9 +29,9 @@ size_t ingle_window_want(const ingle_window *w, size_t n);
 /* The first page that positions from pos on see. */
 size_t ingle_window_first(const ingle_window *w, size_t pos);
 /* Pages that are to be taken for positions pos .. end - 1, the copy of one that others have among
- * them; and how many of the table can go for that. */
+ * them; and how many of the table can go for that and are free then. */
 size_t ingle_window_need(const ingle_window *w, const ingle_pages *pool, size_t pos, size_t end);
-size_t ingle_window_spare(const ingle_window *w, size_t pos);
+size_t ingle_window_spare(const ingle_window *w, const ingle_pages *pool, size_t pos);
 /* Gives up the lowest page that positions from pos on do not see; false: there is none. */
 bool ingle_window_give(ingle_window *w, ingle_pages *pool, size_t pos);
 /* Page p of the table is this one from now on. */

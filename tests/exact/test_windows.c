@@ -89,6 +89,7 @@ static void neighbours(fixture *f)
     open_with(&r, &f->g, &few_kept, N_CTX, 2);
     must(ingle_session_open(&b, r.engine, &err), &err);
     must(ingle_session_open(&c, r.engine, &err), &err);
+    r.session->shares = b->shares = c->shares = false; /* each has pages of its own */
     for (size_t n = 0; n < 600; n += 50) {
         ingle_eval both[] = {{r.session, f->tokens + n, 50, INGLE_ROWS_LAST},
                              {b, f->tokens + n, 50, INGLE_ROWS_LAST}};
