@@ -198,6 +198,13 @@ void out_progress_count(out_progress *p, const char *what, size_t n)
     fflush(stderr);
 }
 
+void out_progress_rate(out_progress *p, const char *what, size_t n, double rate, const char *unit)
+{
+    if (!is_due(p)) return;
+    fprintf(stderr, "\r\033[K%s: %zu, %.1f %s", what, n, rate, unit);
+    fflush(stderr);
+}
+
 void out_progress_clear(out_progress *p)
 {
     if (!p->shown) return;

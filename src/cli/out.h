@@ -59,6 +59,8 @@ typedef struct out_progress {
 void out_progress_start(out_progress *p);
 void out_progress_show(out_progress *p, const char *what, double share);
 void out_progress_count(out_progress *p, const char *what, size_t n); /* "WHAT: N" */
+/* "WHAT: N, RATE UNIT" */
+void out_progress_rate(out_progress *p, const char *what, size_t n, double rate, const char *unit);
 void out_progress_clear(out_progress *p);
 
 #endif

@@ -177,6 +177,18 @@ bool platform_read_all(const char *path, char **data, size_t *len)
     return ok;
 }
 
+bool platform_input_from(const char *path)
+{
+    if (!path || strcmp(path, "-") == 0) return true;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1) return false;
+    bool ok = dup2(fd, STDIN_FILENO) != -1;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return ok;
+}
+
 bool platform_read_input(char *data, size_t cap, size_t *len)
 {
     struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};

@@ -43,6 +43,8 @@ bool platform_each_entry(const char *folder, bool (*each)(void *user, const char
  * False with errno set. More than 1 GiB is refused with EFBIG. */
 bool platform_read_all(const char *path, char **data, size_t *len);
 
+/* The file becomes standard input; NULL and "-" leave that as it is. False with errno set. */
+bool platform_input_from(const char *path);
 /* Waits for standard input and reads what is there, 0 bytes at its end. False with errno set, EINTR
  * after Ctrl+C. */
 bool platform_read_input(char *data, size_t cap, size_t *len);

@@ -1,10 +1,8 @@
 /* run.c - `ingle run`: a prompt goes in, its continuation comes out.
- * Depends on open.h, sampling.h, ids.h, out.h. */
+ * Depends on run.h, ids.h. */
 #include "ids.h"
-#include "open.h"
-#include "out.h"
 #include "platform.h"
-#include "sampling.h"
+#include "run.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -14,17 +12,7 @@
 
 /* What the bundled model continues when nothing else was asked of it. */
 static const char STORY[] = "Once upon a time there was a little";
-enum { STORY_TOKENS = 256 };
-
-typedef struct run_options {
-    open_options open;
-    sampling_options sampling;
-    const char *prompt, *file;
-    arg_list stops;
-    int32_t n_predict, logprobs;
-    bool ignore_eos, no_parse_special, echo, json, verbose;
-    bool begun, ended; /* the command line is right; the last event was printed */
-} run_options;
+enum { STORY_TOKENS = 256, MOST_PARALLEL = 1024 };
 
 #define AT(field) offsetof(run_options, field)
 
@@ -34,6 +22,11 @@ static const arg_option INPUT_ROWS[] = {
      "read the prompt from FILE ('-': standard input); the end of its last line is dropped"},
     {"--no-parse-special", NULL, ARG_FLAG, AT(no_parse_special), 0, 0, NULL,
      "text such as <|im_end|> in the prompt stays plain text"},
+    {"-np --parallel", "N", ARG_INT, AT(n_parallel), 1, MOST_PARALLEL, NULL,
+     "many prompts, N at a time: every line of FILE or standard input is one, as JSON; so is every "
+     "line of the output"},
+    {"--unordered", NULL, ARG_FLAG, AT(unordered), 0, 0, NULL,
+     "with --parallel: answers come as they are ready, not in the order of the prompts"},
 };
 
 static const arg_option LENGTH_ROWS[] = {
@@ -49,23 +42,20 @@ static const arg_option OUTPUT_ROWS[] = {
     {"--json", NULL, ARG_FLAG, AT(json), 0, 0, NULL,
      "one JSON object a line: start, prompt, token, end, error"},
     {"--logprobs", "N", ARG_INT, AT(logprobs), 0, ARG_MAX, NULL,
-     "log-probability of every token and of the N most likely ones; needs --json"},
+     "log-probability of every token and of the N most likely ones; needs --json or --parallel"},
     {"-v --verbose", NULL, ARG_FLAG, AT(verbose), 0, 0, NULL,
      "model, seed and timings on standard error"},
 };
 
 #define ROWS(rows) rows, sizeof rows / sizeof *rows
 
-enum { MOST_STOPS = 64 }; /* the library allows fewer */
-
-/* The library's options, but for the callback; stops has room for MOST_STOPS. */
-static void generate_options(const run_options *opt, ingle_generate_options *gen, ingle_stop *stops)
+void run_generate_options(const run_options *opt, ingle_generate_options *gen, ingle_stop *stops)
 {
     ingle_generate_options_init(gen);
     if (opt->n_predict != INT32_MIN) gen->max_tokens = opt->n_predict;
     gen->logprobs = opt->logprobs;
     gen->ignore_eog = opt->ignore_eos;
-    gen->n_stops = opt->stops.n < MOST_STOPS ? opt->stops.n : MOST_STOPS;
+    gen->n_stops = opt->stops.n < RUN_MOST_STOPS ? opt->stops.n : RUN_MOST_STOPS;
     gen->stops = stops;
     for (size_t i = 0; i < gen->n_stops; i++)
         stops[i] = (ingle_stop){opt->stops.items[i], strlen(opt->stops.items[i])};
@@ -74,9 +64,9 @@ static void generate_options(const run_options *opt, ingle_generate_options *gen
 static ingle_status check_generation(const void *options, const arg_option *row, ingle_error *err)
 {
     ingle_generate_options gen;
-    ingle_stop stops[MOST_STOPS];
+    ingle_stop stops[RUN_MOST_STOPS];
     (void)row;
-    generate_options(options, &gen, stops);
+    run_generate_options(options, &gen, stops);
     return ingle_generate_options_check(&gen, err);
 }
 
@@ -170,12 +160,11 @@ static void end_event(ingle_json_writer *w)
     out_json_line(w);
 }
 
-static void put_candidate(run_state *s, const ingle_top *c)
+static void put_candidate(ingle_json_writer *w, const ingle_model *model, const ingle_top *c)
 {
-    ingle_json_writer *w = &s->json;
     char text[256];
     size_t len = 0;
-    if (ingle_detokenize(s->model, &c->token, 1, INGLE_UNPARSE_SPECIAL, text, sizeof text, &len,
+    if (ingle_detokenize(model, &c->token, 1, INGLE_UNPARSE_SPECIAL, text, sizeof text, &len,
                          NULL) != INGLE_OK) {
         len = 0; /* a piece longer than any word: the id says it */
     }
@@ -186,20 +175,17 @@ static void put_candidate(run_state *s, const ingle_top *c)
     ingle_json_end_object(w);
 }
 
-static void print_token(run_state *s, const ingle_event *e)
+void run_put_token(ingle_json_writer *w, const ingle_model *model, const ingle_event *e,
+                   bool with_logprob)
 {
-    ingle_json_writer *w = &s->json;
-    begin_event(w, "token");
     ingle_json_put_i64(ingle_json_name(w, "id"), e->token);
     out_json_text(w, "text", e->text, e->text_len);
-    if (s->opt->logprobs >= 0) {
-        out_json_number(ingle_json_name(w, "logprob"), (double)e->logprob);
-        out_json_number(ingle_json_name(w, "logit"), (double)e->logit);
-        ingle_json_begin_array(ingle_json_name(w, "top"));
-        for (size_t i = 0; i < e->n_top; i++) put_candidate(s, &e->top[i]);
-        ingle_json_end_array(w);
-    }
-    end_event(w);
+    if (!with_logprob) return;
+    out_json_number(ingle_json_name(w, "logprob"), (double)e->logprob);
+    out_json_number(ingle_json_name(w, "logit"), (double)e->logit);
+    ingle_json_begin_array(ingle_json_name(w, "top"));
+    for (size_t i = 0; i < e->n_top; i++) put_candidate(w, model, &e->top[i]);
+    ingle_json_end_array(w);
 }
 
 static void print_json_event(run_state *s, const ingle_event *e)
@@ -211,7 +197,9 @@ static void print_json_event(run_state *s, const ingle_event *e)
         ingle_json_put_u64(ingle_json_name(w, "total"), e->n_prompt);
         end_event(w);
     } else if (e->kind == INGLE_EVENT_TOKEN) {
-        print_token(s, e);
+        begin_event(w, "token");
+        run_put_token(w, s->model, e, s->opt->logprobs >= 0);
+        end_event(w);
     } else { /* text that was held back; print_end() goes on with this object */
         begin_event(w, "end");
         out_json_text(w, "text", e->text ? e->text : "", e->text_len);
@@ -245,7 +233,7 @@ static bool on_event(void *user, const ingle_event *e)
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
-static const char *finish_name(ingle_finish finish)
+const char *run_finish_name(ingle_finish finish)
 {
     switch (finish) {
     case INGLE_FINISH_STOP: return "stop";
@@ -257,8 +245,7 @@ static const char *finish_name(ingle_finish finish)
     return "none";
 }
 
-/* As text where readers with 53-bit numbers would round it. */
-static void put_seed(ingle_json_writer *w, uint64_t seed)
+void run_put_seed(ingle_json_writer *w, uint64_t seed)
 {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)seed);
@@ -275,7 +262,7 @@ static void print_json_start(ingle_json_writer *w, const run_options *opt, const
     ingle_json_put_u64(ingle_json_name(w, "prompt_tokens"), n_prompt);
     ingle_json_put_i64(ingle_json_name(w, "n_ctx"), h->engine_info.n_ctx);
     ingle_json_put_i64(ingle_json_name(w, "threads"), h->engine_info.n_threads);
-    put_seed(ingle_json_name(w, "seed"), opt->sampling.lib.seed);
+    run_put_seed(ingle_json_name(w, "seed"), opt->sampling.lib.seed);
     end_event(w);
 }
 
@@ -299,7 +286,7 @@ static double per_second(size_t n, double seconds)
 static void print_json_end(ingle_json_writer *w, const run_options *opt, const open_handles *h,
                            const ingle_generate_result *r)
 {
-    ingle_json_put_text(ingle_json_name(w, "finish"), finish_name(r->finish));
+    ingle_json_put_text(ingle_json_name(w, "finish"), run_finish_name(r->finish));
     if (r->finish == INGLE_FINISH_STOP && r->i_stop < opt->stops.n)
         ingle_json_put_text(ingle_json_name(w, "stop"), opt->stops.items[r->i_stop]);
     ingle_json_put_u64(ingle_json_name(w, "prompt_tokens"), r->n_prompt);
@@ -321,7 +308,7 @@ static void print_end(run_state *s, run_options *opt, const open_handles *h,
         out_note("prompt: %zu tokens in %.3f s (%.1f/s); generated: %zu tokens in %.3f s "
                  "(%.1f/s); ended by %s",
                  r->n_prompt, r->prompt_s, per_second(r->n_prompt, r->prompt_s), r->n_generated,
-                 r->decode_s, per_second(r->n_generated, r->decode_s), finish_name(r->finish));
+                 r->decode_s, per_second(r->n_generated, r->decode_s), run_finish_name(r->finish));
     }
 }
 
@@ -353,9 +340,9 @@ static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
     ingle_generate_options gen;
     ingle_generate_result result = {.size = sizeof result};
     ingle_error err = {{0}};
-    ingle_stop stops[MOST_STOPS];
+    ingle_stop stops[RUN_MOST_STOPS];
 
-    generate_options(opt, &gen, stops);
+    run_generate_options(opt, &gen, stops);
     gen.on_event = on_event;
     gen.user = &state;
 
@@ -418,7 +405,7 @@ end:
 
 static int check(const cli_verb *verb, run_options *opt)
 {
-    if (opt->logprobs >= 0 && !opt->json) {
+    if (opt->logprobs >= 0 && !opt->json && !opt->n_parallel) {
         out_error("%s: option '--logprobs' needs --json: standard output carries text only",
                   verb->name);
         return EXIT_USAGE;
@@ -427,8 +414,60 @@ static int check(const cli_verb *verb, run_options *opt)
         out_error("%s: options '--json' and '--echo' exclude each other", verb->name);
         return EXIT_USAGE;
     }
+    if (opt->unordered && !opt->n_parallel) {
+        out_error("%s: option '--unordered' needs --parallel", verb->name);
+        return EXIT_USAGE;
+    }
     if (!sampling_settle(&opt->sampling)) return EXIT_USAGE;
     return open_check(verb, &opt->open, NULL);
+}
+
+/* What is for one prompt alone. */
+static int check_parallel(const cli_verb *verb, const run_options *opt, const char *positional)
+{
+    const char *other = opt->prompt ? "--prompt"
+                        : opt->json ? "--json"
+                        : opt->echo ? "--echo"
+                                    : NULL;
+    if (!other && !positional) return EXIT_DONE;
+    if (positional) {
+        out_error("%s: option '--parallel' takes its prompts from -f FILE or standard input, not "
+                  "from PROMPT",
+                  verb->name);
+    } else {
+        out_error("%s: options '--parallel' and '%s' exclude each other", verb->name, other);
+    }
+    return EXIT_USAGE;
+}
+
+static void note_model(const open_handles *h)
+{
+    if (h->info.chat_template) {
+        out_note("this model has a chat template; 'run' continues plain text and does not use it");
+    }
+    if (h->info.pooling != INGLE_POOLING_MEAN) { /* the file says so */
+        out_note("this model was made to embed texts ('ingle embed', pooling '%s')",
+                 ingle_pooling_name(h->info.pooling));
+    }
+}
+
+/* From the prompt on, one or many. */
+static int find_input(run_prompt *prompt, const cli_verb *verb, run_options *opt,
+                      const char *positional)
+{
+    int code;
+    if (!opt->n_parallel) {
+        code = find_prompt(prompt, verb, opt, positional);
+    } else {
+        code = check_parallel(verb, opt, positional);
+        opt->open.n_sessions = opt->n_parallel;
+        if (code == EXIT_DONE && !platform_input_from(opt->file)) {
+            out_error("cannot read the prompts from %s: %s", opt->file, strerror(errno));
+            code = EXIT_USAGE;
+        }
+    }
+    if (opt->n_predict == INT32_MIN) opt->n_predict = prompt->story ? STORY_TOKENS : -1;
+    return code;
 }
 
 static int run_main(const cli_verb *verb, int argc, char **argv)
@@ -442,22 +481,19 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
     if (parsed != ARGS_OK) goto end;
     if ((code = check(verb, &opt)) != EXIT_DONE) goto end;
-    if ((code = find_prompt(&prompt, verb, &opt, positional)) != EXIT_DONE) goto end;
-    if (opt.n_predict == INT32_MIN) opt.n_predict = prompt.story ? STORY_TOKENS : -1;
+    if ((code = find_input(&prompt, verb, &opt, positional)) != EXIT_DONE) goto end;
     opt.begun = true;
 
     platform_catch_interrupt();
     if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
     if ((code = sampling_from_model(&opt.sampling, h.model, h.path)) != EXIT_DONE) goto end;
-    if (h.info.chat_template) {
-        out_note("this model has a chat template; 'run' continues plain text and does not use it");
+    note_model(&h);
+    if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) {
+        if (h.status == INGLE_ENOMEM && opt.n_parallel > 1)
+            out_note("every prompt of --parallel takes a context; -c makes it smaller");
+        goto end;
     }
-    if (h.info.pooling != INGLE_POOLING_MEAN) { /* the file says so */
-        out_note("this model was made to embed texts ('ingle embed', pooling '%s')",
-                 ingle_pooling_name(h.info.pooling));
-    }
-    if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) goto end;
-    code = tokenize_and_generate(&opt, &h, &prompt);
+    code = opt.n_parallel ? run_batch(&opt, &h) : tokenize_and_generate(&opt, &h, &prompt);
 end:
     if (opt.json && opt.begun && code != EXIT_DONE && !opt.ended) print_failure(&h, code);
     code = out_finish(code);
@@ -477,7 +513,18 @@ const cli_verb cli_verb_run = {
         "Continues a text. The prompt is PROMPT, -f FILE or standard input when that is no "
         "terminal. Without a prompt the bundled model tells a story, which begins with words of "
         "the program's own.\n\nStandard output carries the model's text and nothing else. Ctrl+C "
-        "ends the generation, what was generated stays; a second Ctrl+C kills the program.",
+        "ends the generation, what was generated stays; a second Ctrl+C kills the program.\n\n"
+        "With --parallel N many prompts share the steps of the engine, N at a time, each with a "
+        "context of its own. A line of input is a JSON string, the prompt, or an object with the "
+        "members prompt (a text or an array of token ids), id (any value, comes back as it is), "
+        "max_tokens, temperature, top_k, top_p, min_p, seed, repeat_penalty, presence_penalty, "
+        "frequency_penalty, stop (a text or an array of them) and logprobs, which replace the "
+        "options of the command line; blank lines are passed over. A line of output is an object "
+        "with index (from 0), id, text, finish, prompt_tokens, generated_tokens, seed, queue_s, "
+        "prompt_s, decode_s and, where they were asked for, logprobs; or index, id and error for "
+        "a prompt that failed: the others go on, and the exit code is 1. Prompt i without a seed "
+        "of its own has that of the command line plus i, so that with --seed every answer is the "
+        "one that the prompt gets alone.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,
     .max_positional = 1,

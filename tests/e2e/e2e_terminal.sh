@@ -35,17 +35,20 @@ PY
 }
 escapes() { LC_ALL=C grep -c "$(printf '\033')" "$WORK/out"; }
 
-# A line counts texts once a second has passed, and goes at the end.
-TERM=xterm python3 - "${RUN[@]}" embed "$INGLE_SOURCE/tests/golden/data/bert-cls.gguf" <<'PY' || fail "embed: no progress"
+# A line counts what is done once a second has passed, and goes at the end.
+counts() { # SHOWN NOT-SHOWN LINE ARGUMENTS...: the line goes in three times, the second time after a pause
+    checks=$((checks + 1))
+    TERM=xterm python3 - "$1" "$2" "$3" "${RUN[@]}" "${@:4}" <<'PY' || fail "$4: no progress"
 import os, pty, subprocess, sys, time
+right, wrong, line = (a.encode() for a in sys.argv[1:4])
 ours, theirs = pty.openpty()
-p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs)
+p = subprocess.Popen(sys.argv[4:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs)
 os.close(theirs)
 for pause in (0, 1.1, 0):
     time.sleep(pause)
-    p.stdin.write(b"Hello world\n")
+    p.stdin.write(line + b"\n")
     p.stdin.flush()
-    if not p.stdout.readline().startswith(b"["):
+    if not p.stdout.readline().startswith((b"[", b"{")):
         sys.exit(1)
 p.stdin.close()
 p.wait()
@@ -58,9 +61,11 @@ while True:
     if not data:
         break
     shown += data
-sys.exit(0 if b"texts: 2" in shown and b"texts: 1\r" not in shown and shown.endswith(b"\r\033[K") else 1)
+sys.exit(0 if right in shown and wrong not in shown and shown.endswith(b"\r\033[K") else 1)
 PY
-checks=$((checks + 1))
+}
+counts "texts: 2" "texts: 1" "Hello world" embed "$INGLE_SOURCE/tests/golden/data/bert-cls.gguf"
+counts "prompts: 1, " "prompts: 0" '"Once upon a time"' run -np 2 -n 2
 
 export TERM=xterm
 unset NO_COLOR

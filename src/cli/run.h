@@ -1,0 +1,38 @@
+/* run.h - what `ingle run` does alike for one prompt (run.c) and for many (batch.c).
+ * Depends on open.h, sampling.h, out.h. */
+#ifndef INGLE_CLI_RUN_H
+#define INGLE_CLI_RUN_H
+
+#include "open.h"
+#include "out.h"
+#include "sampling.h"
+
+typedef struct run_options {
+    open_options open;
+    sampling_options sampling;
+    const char *prompt, *file;
+    arg_list stops;
+    int32_t n_predict, logprobs;
+    int32_t n_parallel; /* 0: one prompt */
+    bool ignore_eos, no_parse_special, echo, json, verbose, unordered;
+    bool begun, ended; /* the command line is right; the last event was printed */
+} run_options;
+
+enum { RUN_MOST_STOPS = 64 }; /* the library allows fewer */
+
+/* The library's options, but for the callback; stops has room for RUN_MOST_STOPS. */
+void run_generate_options(const run_options *opt, ingle_generate_options *gen, ingle_stop *stops);
+
+const char *run_finish_name(ingle_finish finish); /* "stop" */
+
+/* Members of an object that was begun: id, text, and with with_logprob logprob, logit and top. */
+void run_put_token(ingle_json_writer *w, const ingle_model *model, const ingle_event *e,
+                   bool with_logprob);
+/* As text where readers with 53-bit numbers would round it. */
+void run_put_seed(ingle_json_writer *w, uint64_t seed);
+
+/* batch.c: answers the prompts of standard input, a JSON line each, n_parallel at a time. The
+ * engine is open. Returns the exit code; failures were reported. */
+int run_batch(const run_options *opt, open_handles *h);
+
+#endif
