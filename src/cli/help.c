@@ -174,6 +174,7 @@ void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
           "ingle inspect model.gguf \\-\\-memory \\-c 32768\n"
           "echo Hello | ingle tokenize model.gguf\n"
           "ingle embed model.gguf < lines.txt\n"
+          "ingle score model.gguf \\-f text.txt\n"
           "ingle bench \\-m model.gguf \\-p 512 \\-n 64 \\-o md\n.fi\n",
           f);
 }

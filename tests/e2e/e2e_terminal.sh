@@ -66,6 +66,7 @@ PY
 }
 counts "texts: 2" "texts: 1" "Hello world" embed "$INGLE_SOURCE/tests/golden/data/bert-cls.gguf"
 counts "prompts: 1, " "prompts: 0" '"Once upon a time"' run -np 2 -n 2
+counts "lines: 2" "lines: 1" '{"context": "Once", "continuation": " upon"}' score --jsonl
 
 export TERM=xterm
 unset NO_COLOR
