@@ -29,10 +29,11 @@ static const arg_choice FORMATS[] = {
     {"md", FORMAT_MD}, {"json", FORMAT_JSON}, {"csv", FORMAT_CSV}, {NULL, 0}};
 
 static const arg_option ROWS[] = {
-    {"-p --n-prompt", "N", ARG_INT, AT(n_prompt), 0, ARG_MAX, NULL,
-     "prompt tokens of row ppN; 0 leaves it out (default 512)"},
-    {"-n --n-gen", "N", ARG_INT, AT(n_gen), 0, ARG_MAX, NULL,
-     "generated tokens of row tgN; 0 leaves it out (default 64)"},
+    {"-p --n-prompt", "N", ARG_STRING, AT(prompt_text), 0, 0, NULL,
+     "prompt tokens of row ppN; 0 leaves it out; with --requests also A:B, drawn for every request "
+     "(default 512)"},
+    {"-n --n-gen", "N", ARG_STRING, AT(gen_text), 0, 0, NULL,
+     "generated tokens of row tgN; 0 leaves it out; with --requests also A:B (default 64)"},
     {"-d --n-depth", "N", ARG_INT, AT(depth), 0, ARG_MAX, NULL,
      "tokens that are in the context before (default 0)"},
     {"-r --repetitions", "N", ARG_INT, AT(repeats), 1, MAX_RUNS, NULL, "repetitions (default 5)"},
@@ -48,9 +49,22 @@ static const arg_option ROWS[] = {
      "md, json or csv (default md)"},
 };
 
+/* Rows that a load test has no use for: depth to profile-svg. */
+enum { FIRST_ALONE = 2, LAST_ALONE = 6 };
+
+static ingle_status check_row(const void *options, const arg_option *row, ingle_error *err)
+{
+    const bench_options *opt = options;
+    load_range unused;
+    if (row->offset == AT(prompt_text)) return load_parse_range(opt->prompt_text, &unused, err);
+    if (row->offset == AT(gen_text)) return load_parse_range(opt->gen_text, &unused, err);
+    return INGLE_OK;
+}
+
 static const arg_group GROUPS[] = {
     {"Model", open_rows_model, OPEN_N_MODEL, AT(open), open_check_model, 0},
-    {"Bench", ROWS, sizeof ROWS / sizeof *ROWS, 0, NULL, 0},
+    {"Bench", ROWS, sizeof ROWS / sizeof *ROWS, 0, check_row, AT(given)},
+    {"Load", load_rows, LOAD_N_ROWS, AT(load), load_check, offsetof(load_options, given)},
     {"Computing", open_rows_compute, sizeof open_rows_compute / sizeof *open_rows_compute, AT(open),
      open_check_compute, 0},
 };
@@ -354,52 +368,127 @@ static int measure(bench *b, outfile *svg)
     return write_svg(b, svg);
 }
 
+static void refuse_alone(const cli_verb *verb, const arg_option *row, bool with_requests)
+{
+    char name[64];
+    const char *names = row->names;
+    help_next_name(&names, name, sizeof name);
+    if (with_requests)
+        out_error("%s: options '--requests' and '%s' exclude each other", verb->name, name);
+    else out_error("%s: option '%s' needs --requests", verb->name, name);
+}
+
+/* What is for a load test alone, and what is not for it. */
+static bool check_load(const cli_verb *verb, const bench_options *opt)
+{
+    const load_options *load = &opt->load;
+    for (size_t i = 0; !load->requests && i < LOAD_N_ROWS; i++) {
+        if (!(load->given >> i & 1)) continue;
+        refuse_alone(verb, &load_rows[i], false);
+        return false;
+    }
+    for (size_t i = FIRST_ALONE; load->requests && i <= LAST_ALONE; i++) {
+        if (!(opt->given >> i & 1)) continue;
+        refuse_alone(verb, &ROWS[i], true);
+        return false;
+    }
+    bool ranges = opt->prompt.least != opt->prompt.most || opt->gen.least != opt->gen.most;
+    const char *why = NULL;
+    if (!load->requests && ranges) why = "ranges of -p and -n need --requests";
+    else if (load->requests && (!opt->prompt.least || !opt->gen.least))
+        why = "--requests needs at least one token of prompt (-p) and of answer (-n)";
+    else if (load->shared > opt->prompt.least)
+        why = "option '--shared': more tokens than the shortest prompt (-p) has";
+    if (why) out_error("%s: %s", verb->name, why);
+    return !why;
+}
+
+static bool check(const cli_verb *verb, bench_options *opt)
+{
+    ingle_error err;
+    if (opt->prompt_text) load_parse_range(opt->prompt_text, &opt->prompt, &err);
+    if (opt->gen_text) load_parse_range(opt->gen_text, &opt->gen, &err);
+    opt->n_prompt = opt->prompt.most;
+    opt->n_gen = opt->gen.most;
+    if (!check_load(verb, opt)) return false;
+    const char *why = NULL;
+    if (!opt->n_prompt && !opt->n_gen) why = "-p 0 and -n 0 together leave nothing to measure";
+    else if (opt->n_seqs > 1 && !opt->n_gen) why = "--sequences needs tokens to generate (-n)";
+    if (why) out_error("%s: %s", verb->name, why);
+    return !why;
+}
+
+static int run_load(const bench_options *opt, outfile *svg)
+{
+    load_bench b = {.opt = &opt->load, .prompt = opt->prompt, .gen = opt->gen};
+    load_options load = opt->load;
+    if (!(load.seconds > 0) && !load.count) load.seconds = LOAD_DEFAULT_S;
+    b.opt = &load;
+    int code = load_measure(&b, &opt->open);
+    if (code == EXIT_DONE) {
+        switch ((bench_format)opt->format) {
+        case FORMAT_MD: load_print_md(&b); break;
+        case FORMAT_JSON: load_print_json(&b); break;
+        case FORMAT_CSV: load_print_csv(&b); break;
+        }
+        if (load.svg) load_print_svg(svg->f, &b);
+        if (load.svg && !outfile_written(svg)) code = EXIT_WORK;
+    }
+    load_free(&b);
+    return code;
+}
+
+static int run_rows(bench *b, outfile *svg)
+{
+    int code = prepare(b);
+    return code == EXIT_DONE ? measure(b, svg) : code;
+}
+
+static void free_bench(bench *b)
+{
+    ingle_sampler_close(&b->sampler);
+    for (int32_t i = 1; b->evals && i < b->opt->n_seqs; i++)
+        ingle_session_close(&b->evals[i].session);
+    free(b->evals);
+    open_close(&b->h);
+    for (size_t i = 0; i < b->n_rows; i++) {
+        free(b->rows[i].tps);
+        free(b->rows[i].limit);
+        free(b->rows[i].ratio);
+        profile_free(&b->profiles[i]);
+    }
+    free(b->tokens);
+}
+
 static int bench_main(const cli_verb *verb, int argc, char **argv)
 {
     bench_options opt = {.open = OPEN_OPTIONS_DEFAULT,
-                         .n_prompt = 512,
-                         .n_gen = 64,
+                         .prompt = {512, 512},
+                         .gen = {64, 64},
                          .repeats = 5,
                          .n_seqs = 1,
                          .format = FORMAT_MD};
     bench b = {.opt = &opt};
     outfile svg = {0};
-    const char *positional = NULL;
+    const char *positional = NULL, *picture;
     args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
     if (parsed != ARGS_OK) goto end;
-    if (opt.n_prompt == 0 && opt.n_gen == 0) {
-        out_error("bench: -p 0 and -n 0 together leave nothing to measure");
-        goto end;
-    }
+    if (!check(verb, &opt)) goto end;
     if ((code = open_check(verb, &opt.open, positional)) != EXIT_DONE) goto end;
-    if (opt.n_seqs > 1 && opt.n_gen == 0) {
-        out_error("bench: --sequences needs tokens to generate (-n)");
-        code = EXIT_USAGE;
-        goto end;
-    }
+    picture = opt.load.requests ? opt.load.svg : opt.svg;
     opt.open.n_sessions = opt.n_seqs;
-    opt.open.output = opt.svg;
-    opt.open.output_option = "--profile-svg";
+    opt.open.output = picture;
+    opt.open.output_option = opt.load.requests ? "--svg" : "--profile-svg";
     platform_catch_interrupt();
     if ((code = open_path(&b.h, &opt.open)) != EXIT_DONE) goto end;
     code = EXIT_WORK;
-    if (opt.svg && !outfile_open(&svg, opt.svg)) goto end;
-    if ((code = prepare(&b)) == EXIT_DONE) code = measure(&b, &svg);
+    if (picture && !outfile_open(&svg, picture)) goto end;
+    code = opt.load.requests ? run_load(&opt, &svg) : run_rows(&b, &svg);
 end:
     code = out_finish(outfile_close(&svg, code));
-    ingle_sampler_close(&b.sampler);
-    for (int32_t i = 1; b.evals && i < opt.n_seqs; i++) ingle_session_close(&b.evals[i].session);
-    free(b.evals);
-    open_close(&b.h);
+    free_bench(&b);
     open_options_free(&opt.open);
-    for (size_t i = 0; i < b.n_rows; i++) {
-        free(b.rows[i].tps);
-        free(b.rows[i].limit);
-        free(b.rows[i].ratio);
-        profile_free(&b.profiles[i]);
-    }
-    free(b.tokens);
     return code;
 }
 
@@ -411,7 +500,11 @@ const cli_verb cli_verb_bench = {
              "and what share of the machine's own limits they reach: of its int8 "
              "multiply-accumulate peak (prompt) and of its read bandwidth (generation). The limits "
              "are probed in the same run, before and after every repetition.\n\nThe tokens are "
-             "made up; nothing is sampled. Without MODEL the bundled model is measured.",
+             "made up; nothing is sampled. Without MODEL the bundled model is measured.\n\nWith "
+             "--requests N the engine has N requests in flight, with made-up prompts of -p and "
+             "answers of -n tokens, and what they would see of it is measured: tokens per second, "
+             "the time from a request's arrival to its first token, the gaps between tokens, the "
+             "time in queues, and how many tokens a step computes.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,
     .max_positional = 1,

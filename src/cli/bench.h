@@ -1,9 +1,10 @@
-/* bench.h - `ingle bench` from inside: what is measured (bench.c) and how it is told
- * (bench_report.c). */
+/* bench.h - `ingle bench` from inside: what is measured (bench.c; load.c with --requests) and how it
+ * is reported (bench_report.c). */
 #ifndef INGLE_CLI_BENCH_H
 #define INGLE_CLI_BENCH_H
 
 #include <ingle_tools.h>
+#include "load.h"
 #include "open.h"
 #include "out.h"
 #include "profile.h"
@@ -12,10 +13,14 @@ typedef enum bench_format { FORMAT_MD, FORMAT_JSON, FORMAT_CSV } bench_format;
 
 typedef struct bench_options {
     open_options open;
-    int32_t n_prompt, n_gen, depth, repeats, n_seqs;
+    const char *prompt_text, *gen_text; /* as given */
+    load_range prompt, gen;
+    int32_t n_prompt, n_gen, depth, repeats, n_seqs; /* the first two: without --requests */
     int format;
     bool profile;
     const char *svg;
+    load_options load;
+    uint64_t given; /* rows that were, of those that are not for --requests alone */
 } bench_options;
 
 typedef struct bench_row {

@@ -175,7 +175,8 @@ void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
           "echo Hello | ingle tokenize model.gguf\n"
           "ingle embed model.gguf < lines.txt\n"
           "ingle score model.gguf \\-f text.txt\n"
-          "ingle bench \\-m model.gguf \\-p 512 \\-n 64 \\-o md\n.fi\n",
+          "ingle bench \\-m model.gguf \\-p 512 \\-n 64 \\-o md\n"
+          "ingle bench \\-m model.gguf \\-\\-requests 1,4,16 \\-\\-svg load.svg\n.fi\n",
           f);
 }
 

@@ -51,6 +51,9 @@ bool platform_read_input(char *data, size_t cap, size_t *len);
 /* Whether that would not wait. */
 bool platform_input_ready(void);
 
+/* Ctrl+C may end it early; no time below 0. */
+void platform_sleep(double seconds);
+
 /* Whether both paths lead to one file that is there. */
 bool platform_same_file(const char *a, const char *b);
 /* Whether path leads to the plain file that descriptor fd is open on. */

@@ -47,6 +47,14 @@ code=$?
 code_is "Ctrl+C, bench" 130
 out_is "Ctrl+C, bench: no half report" ""
 
+start bench --requests 2 --seconds 100
+sleep 1
+kill -INT "$pid"
+wait "$pid"
+code=$?
+code_is "Ctrl+C, bench --requests" 130
+out_is "Ctrl+C, bench --requests: no half report" ""
+
 # While the reader of a full pipe pauses: nothing is lost, the last line is whole.
 python3 - "${RUN[@]}" run --json --ignore-eos -c 16384 -n 15000 -s 1 -t 1 Once >"$WORK/out" 2>"$WORK/err" <<'PY'
 import fcntl, signal, subprocess, sys, time
