@@ -19,25 +19,40 @@ pc=$(find "$root" -name ingle.pc)
 lib=$(dirname "$(dirname "$pc")")
 cc=${CC:-cc}
 command -v "$cc" >/dev/null || cc=gcc
-# shellcheck disable=SC2046
-PKG_CONFIG_PATH=$(dirname "$pc") "$cc" "$INGLE_SOURCE/examples/hello.c" -o "$WORK/hello" \
-    $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs ingle) 2>"$WORK/err"
-code=$?
-code_is "examples/hello.c with pkg-config" 0
-LD_LIBRARY_PATH=$lib "$WORK/hello" "$MODEL" >"$WORK/out" 2>"$WORK/err"
-code=$?
-code_is "hello" 0
+for example in hello search parallel events score chat; do
+    # shellcheck disable=SC2046
+    PKG_CONFIG_PATH=$(dirname "$pc") "$cc" -Wall -Wextra -Werror "$INGLE_SOURCE/examples/$example.c" -o "$WORK/$example" \
+        $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs ingle) -lm -pthread 2>"$WORK/err"
+    code=$?
+    code_is "examples/$example.c with pkg-config" 0
+    LD_LIBRARY_PATH=$lib "$WORK/$example" 2>"$WORK/err" >"$WORK/out"
+    code=$?
+    code_is "$example without arguments" 1
+    err_has "$example without arguments" "usage: $example MODEL"
+done
+example() { # NAME ARGUMENTS...
+    LD_LIBRARY_PATH=$lib "$WORK/$1" "$MODEL" "${@:2}" >"$WORK/out" 2>"$WORK/err"
+    code=$?
+    code_is "$1" 0
+}
+example hello
 check "hello writes text" test -s "$WORK/out"
-# shellcheck disable=SC2046
-PKG_CONFIG_PATH=$(dirname "$pc") "$cc" "$INGLE_SOURCE/examples/search.c" -o "$WORK/search" \
-    $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs ingle) 2>"$WORK/err"
-code=$?
-code_is "examples/search.c with pkg-config" 0
-LD_LIBRARY_PATH=$lib "$WORK/search" "$MODEL" "a dog" "the sea" "a dog" "numbers" >"$WORK/out" 2>"$WORK/err"
-code=$?
-code_is "search" 0
+example search "a dog" "the sea" "a dog" "numbers"
 check "search puts the same text first" test "$(head -1 "$WORK/out")" = "1.000  a dog"
 check "search lists all three" test "$(wc -l <"$WORK/out")" -eq 3
+example parallel "Once upon a time" "The cat" "One day a dog"
+check "parallel: an answer for each" test "$(wc -l <"$WORK/out")" -ge 3
+out_has "parallel" "Once upon a time there was"
+example events "Once upon a time" "The cat"
+check "events: of both requests" test "$(cut -c 1-2 "$WORK/out" | sort -u | grep -c '^[01]:')" -eq 2
+example score "Once upon a time there was a little goat"
+out_has "score" "8 tokens, perplexity 2.03"
+printf 'What day comes before Sunday?\nWhat day comes before Monday?\n' |
+    LD_LIBRARY_PATH=$lib "$WORK/chat" "$MODEL" >"$WORK/out" 2>"$WORK/err"
+code=$?
+code_is "chat" 0
+check "chat: an answer a line" test "$(wc -l <"$WORK/out")" -ge 2
+out_has "chat" "Saturday"
 check "only ingle_ names leave the shared library" \
     test "$(nm -D --defined-only "$lib/libingle.so" | awk '$2 ~ /[TDBR]/ && $3 !~ /^ingle_/' | wc -l)" -eq 0
 
