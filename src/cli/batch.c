@@ -45,7 +45,8 @@ typedef struct batch {
     out_progress progress;
     bool ended;     /* no more prompts are read */
     bool cancelled; /* those that run were */
-    bool broken;    /* input cannot be read, output cannot be written, or the engine failed */
+    bool unread;    /* prompts are left that cannot be read */
+    bool broken;    /* output cannot be written, or the engine failed */
 } batch;
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -189,7 +190,8 @@ static void end_slot(batch *b, slot *s)
 {
     s->answer = NULL;
     b->n_running--;
-    ingle_session_truncate(s->session, 0, NULL);
+    if (ingle_session_truncate(s->session, 0, NULL) != INGLE_OK)
+        ingle_session_close(&s->session); /* the next prompt opens another one */
 }
 
 /* Adds an event to the answer. */
@@ -264,17 +266,11 @@ static void cancel_all(batch *b)
 
 /* ---- in and out ------------------------------------------------------------------------------ */
 
-static bool is_blank(const char *line, size_t len)
-{
-    while (len && strchr(" \t\r", line[len - 1]) && line[len - 1]) len--;
-    return len == 0;
-}
-
 static void input_failed(batch *b, const char *why)
 {
     b->ended = true;
     if (platform_interrupted()) return;
-    b->broken = true;
+    b->unread = true;
     out_progress_clear(&b->progress);
     out_error("cannot read the prompts: %s", why);
 }
@@ -291,7 +287,8 @@ static void refill(batch *b)
         if (got == LINES_LATER) return;
         if (got == LINES_END) b->ended = true;
         else if (got == LINES_FAILED) input_failed(b, strerror(errno));
-        else if (!is_blank(line, len) && !start_line(b, line, len)) input_failed(b, "no memory");
+        else if (!lines_is_blank(line, len) && !start_line(b, line, len))
+            input_failed(b, "no memory");
     }
 }
 
@@ -356,7 +353,7 @@ static int report(const batch *b)
         out_error("%zu of %zu prompts failed; the first: %s", b->n_failed, b->n_done,
                   b->first_failure);
     if (platform_interrupted()) return EXIT_INTERRUPTED;
-    return b->n_failed || b->broken ? EXIT_WORK : EXIT_DONE;
+    return b->n_failed || b->unread || b->broken ? EXIT_WORK : EXIT_DONE;
 }
 
 /* What is the same for all prompts is refused once: a bias of a token that is none. */

@@ -62,6 +62,12 @@ lines_status lines_next(lines *l, bool wait, const char **line, size_t *len)
     }
 }
 
+bool lines_is_blank(const char *line, size_t len)
+{
+    while (len && (line[len - 1] == ' ' || line[len - 1] == '\t')) len--;
+    return len == 0;
+}
+
 bool lines_more(const lines *l)
 {
     return !l->ended || l->from < l->n;

@@ -23,6 +23,8 @@ typedef struct lines {
 /* The next line without its end, "\n" or "\r\n", which the last one may lack; it stays valid until the next call.
  * More than 1 GiB is refused with EFBIG. */
 lines_status lines_next(lines *l, bool wait, const char **line, size_t *len);
+/* Whether there is nothing but blanks and tabs. */
+bool lines_is_blank(const char *line, size_t len);
 /* Whether there may be another one. */
 bool lines_more(const lines *l);
 void lines_free(lines *l);

@@ -224,12 +224,6 @@ static ingle_status answer_line(scorer *s, line_counts *c, const char *line, siz
     return stops ? status : INGLE_OK;
 }
 
-static bool is_blank(const char *line, size_t len)
-{
-    while (len && line[len - 1] && strchr(" \t\r", line[len - 1])) len--;
-    return len == 0;
-}
-
 int score_lines(scorer *s)
 {
     lines in = {0};
@@ -246,7 +240,7 @@ int score_lines(scorer *s)
         broken = got == LINES_FAILED;
         if (broken && !platform_interrupted())
             out_error("cannot read the lines: %s", strerror(errno));
-        if (broken || is_blank(line, len)) continue;
+        if (broken || lines_is_blank(line, len)) continue;
         broken = answer_line(s, &c, line, len, in.number) != INGLE_OK || !out_flush();
         out_progress_count(&s->progress, "lines", c.n);
     }
