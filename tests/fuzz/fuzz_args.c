@@ -31,16 +31,20 @@ static size_t size_of(arg_kind kind)
     abort();
 }
 
-/* The verb's struct ends after the last of its targets. */
+/* The verb's struct ends after the last target, or after the last word that says what was given. */
 static size_t size_of_struct(const cli_verb *verb)
 {
     size_t size = 0;
-    for (size_t g = 0; g < verb->n_groups; g++)
+    for (size_t g = 0; g < verb->n_groups; g++) {
+        size_t given = verb->groups[g].given;
+        if (given) given += verb->groups[g].offset + sizeof(uint64_t);
+        if (given > size) size = given;
         for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
             const arg_option *row = &verb->groups[g].rows[r];
             size_t end = verb->groups[g].offset + row->offset + size_of(row->kind);
             if (end > size) size = end;
         }
+    }
     return size;
 }
 
