@@ -1,4 +1,4 @@
-/* parallel.c - several prompts at once, on one thread: the engine is stepped, events are read in turn.
+/* parallel.c - several prompts at once on one thread, which steps the engine and reads events.
  * Build: cc parallel.c -o parallel $(pkg-config --cflags --libs ingle) */
 #include <ingle.h>
 #include <stdio.h>

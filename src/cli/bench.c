@@ -504,7 +504,8 @@ const cli_verb cli_verb_bench = {
              "--requests N the engine has N requests in flight, with made-up prompts of -p and "
              "answers of -n tokens, and what they would see of it is measured: tokens per second, "
              "the time from a request's arrival to its first token, the gaps between tokens, the "
-             "time in queues, and how many tokens a step computes.",
+             "time in queues, and how many tokens a step computes. Prompt tokens that the engine "
+             "had computed before, as those of --shared, count as well.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,
     .max_positional = 1,

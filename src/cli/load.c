@@ -121,7 +121,8 @@ double load_quantile(const load_times *t, double q)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* A generator of its own for every request, so that request i is the same in every run. */
+/* Every request has generators of its own: that of its lengths is the same in every run, that of
+ * its tokens is not, as an engine may know prompts that it has seen before. */
 static uint64_t next_random(uint64_t *state)
 {
     uint64_t x = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
@@ -149,23 +150,15 @@ typedef struct load_state {
     load_run *run;
     load_slot *slots; /* [run->n_requests] */
     int32_t *tokens;  /* [prompt.most] of the request that starts next; the shared ones stay */
-    uint64_t seed, arrivals;
+    uint64_t seed, words, arrivals; /* of lengths, of tokens, of arrivals */
     size_t n_started, n_running;
     double begin, arrival; /* arrival: of the request that starts next */
     ingle_error err;
 } load_state;
 
-static void make_prompt(load_state *s, uint64_t *random, size_t n)
+static void draw_tokens(load_state *s, uint64_t random, size_t from, size_t n)
 {
-    size_t n_shared = (size_t)s->b->opt->shared;
-    for (size_t i = n_shared; i < n; i++)
-        s->tokens[i] = (int32_t)(next_random(random) % (uint64_t)s->b->h.info.n_vocab);
-}
-
-static void make_shared(load_state *s)
-{
-    uint64_t random = s->seed;
-    for (size_t i = 0; i < (size_t)s->b->opt->shared; i++)
+    for (size_t i = from; i < n; i++)
         s->tokens[i] = (int32_t)(next_random(&random) % (uint64_t)s->b->h.info.n_vocab);
 }
 
@@ -178,7 +171,7 @@ static void draw_arrival(load_state *s)
 
 static ingle_status start(load_state *s, load_slot *slot, double now)
 {
-    uint64_t random = s->seed + 0x5851f42d4c957f2du * (s->n_started + 1);
+    uint64_t apart = 0x5851f42d4c957f2du * (s->n_started + 1), random = s->seed + apart;
     ingle_generate_options gen;
     ingle_sampler_options sampling;
     size_t n = (size_t)draw(&random, s->b->prompt);
@@ -188,7 +181,7 @@ static ingle_status start(load_state *s, load_slot *slot, double now)
     gen.ignore_eog = true;
     gen.sampling = &sampling;
     sampling.seed = next_random(&random);
-    make_prompt(s, &random, n);
+    draw_tokens(s, s->words + apart, (size_t)s->b->opt->shared, n);
     ingle_status status = INGLE_OK;
     if (!slot->session) status = ingle_session_open(&slot->session, s->b->h.engine, &s->err);
     else status = ingle_session_truncate(slot->session, 0, &s->err);
@@ -316,12 +309,13 @@ static ingle_status run_one(load_bench *b, load_run *run, out_progress *progress
 {
     char name[64];
     load_state s = {.b = b, .run = run, .seed = b->seed, .arrivals = ~b->seed};
+    s.words = b->seed + 0xd1342543de82ef95u * (uint64_t)(run - b->runs + 1);
     ingle_status status = INGLE_ENOMEM;
     snprintf(name, sizeof name, "%d in flight, requests", run->n_requests);
     s.slots = calloc((size_t)run->n_requests, sizeof *s.slots);
     s.tokens = calloc((size_t)b->prompt.most, sizeof *s.tokens);
     if (s.slots && s.tokens) {
-        make_shared(&s);
+        draw_tokens(&s, s.words, 0, (size_t)b->opt->shared);
         status = ingle_engine_stats_reset(b->h.engine, &s.err);
         s.begin = s.arrival = ingle_now();
         if (b->opt->rate > 0) draw_arrival(&s);
