@@ -27,6 +27,7 @@ static ingle_engine *open_engine(ingle_model *m, ingle_type kv_type)
     eo.n_threads = 2;
     eo.kv_type = kv_type;
     must(ingle_engine_open(&e, m, &eo, &err), &err);
+    e->shares = false; /* every session computes all of its own */
     return e;
 }
 
