@@ -95,7 +95,10 @@ bool ingle_wheel_part(ingle_engine *e, ingle_session *s, bool (*done)(void *user
         if (may_step(e, &w)) {
             step(e);
             ingle_waiter_signal(e->wheel.server); /* one that came meanwhile: it sees to alarms */
-            continue;
+            if (done(user)) break;
+            if (ingle_now() < until) continue;
+            in_time = false; /* however much work others have */
+            break;
         }
         double now = ingle_now(), alarm = alarm_of(s);
         if (now >= alarm && !s->task.frozen) { /* frozen: it ends with its step, which says so */
@@ -147,9 +150,9 @@ ingle_status ingle_engine_serve(ingle_engine *e, ingle_error *err)
             if (may_step(e, &w)) step(e);
             else {
                 double now = ingle_now(), alarm = ingle_queue_alarm(e);
-                bool due = now >= alarm && !e->wheel.taken;
-                if (due) e->stuck = false; /* the next step ends what is due */
-                else sleep_until(e, &w, e->wheel.taken ? INFINITY : alarm);
+                bool free = !e->wheel.taken && !e->wheel.n_resting; /* else it will be called */
+                if (free && now >= alarm) e->stuck = false; /* the next step ends what is due */
+                else sleep_until(e, &w, free ? alarm : INFINITY);
             }
         }
         e->wheel.server = NULL;
