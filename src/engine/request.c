@@ -447,6 +447,7 @@ void ingle_request_close(ingle_request **request)
     *request = NULL;
     ingle_engine_lock(e);
     cancel(r);
+    ingle_queue_changed(e);
     ingle_queue_announce(e);
     ingle_wheel_part(e, r->session, is_alone, r, INFINITY);
     ingle_engine_unlock(e);
