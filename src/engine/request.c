@@ -328,7 +328,7 @@ static void take_back(ingle_request *r)
     if (!r->ended) ingle_queue_changed(r->session->engine);
 }
 
-/* The session is free from now on. */
+/* The session is free from now on. The request has a reference to it, so this is never the last. */
 static void leave_session(ingle_request *r)
 {
     if (!r->left_session) ingle_session_leave(r->session);
@@ -374,12 +374,15 @@ static ingle_status give(ingle_request *r, const ingle_event **event, ingle_erro
     return INGLE_OK;
 }
 
-ingle_status ingle_request_pull(ingle_request *r, double timeout_s, const ingle_event **event,
-                                ingle_error *err)
+/* With a copy for the reader, if it wants one: who closes the request meanwhile waits till it is
+ * made, and for the session to be free. */
+static ingle_status pull(ingle_request *r, double timeout_s, const ingle_event **event,
+                         ingle_event *copy, ingle_error *err)
 {
     ingle_session *s = r->session;
     ingle_engine *e = s->engine;
     ingle_status st;
+    ingle_engine_hold(e);
     ingle_engine_lock(e);
     if (r->reading) st = ingle_fail(err, INGLE_EBUSY, "another caller reads this request");
     else if (r->end_read) st = ingle_fail(err, INGLE_ENOTFOUND, "the request has ended");
@@ -391,10 +394,19 @@ ingle_status ingle_request_pull(ingle_request *r, double timeout_s, const ingle_
         r->reading = false;
         if (there) st = give(r, event, err);
         else st = ingle_fail(err, INGLE_ETIMEOUT, "no event within %g s", timeout_s);
+        if (copy && !st) ingle_result_give(copy, *event, sizeof **event);
+        if (copy && r->end_read) leave_session(r);
         ingle_wheel_tell(&e->wheel, s); /* whoever closes it waits for this */
     }
     ingle_engine_unlock(e);
+    ingle_engine_drop(e);
     return st;
+}
+
+ingle_status ingle_request_pull(ingle_request *r, double timeout_s, const ingle_event **event,
+                                ingle_error *err)
+{
+    return pull(r, timeout_s, event, NULL, err);
 }
 
 ingle_status ingle_request_next(ingle_request *r, double timeout_s, ingle_event *event,
@@ -405,10 +417,7 @@ ingle_status ingle_request_next(ingle_request *r, double timeout_s, ingle_event 
     ingle_status st = ingle_result_check(event, sizeof *event, "ingle_event", err);
     if (st) return st;
     if (isnan(timeout_s)) return ingle_fail(err, INGLE_EINVAL, "timeout_s is not a number");
-    st = ingle_request_pull(r, timeout_s, &own, err);
-    if (r->end_read) leave_session(r);
-    if (!st) ingle_result_give(event, own, sizeof *own);
-    return st;
+    return pull(r, timeout_s, &own, event, err);
 }
 
 /* ---- ending ---- */
