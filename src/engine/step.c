@@ -76,7 +76,8 @@ static bool want(ingle_session *s, double now, ingle_want *w)
     t->cut = next_cut(s);
     if (t->kind == INGLE_TASK_GENERATE && !has_prompt_left(s)) {
         if (!ingle_turn_has_room(t->request, 1)) return false;
-        t->n_draft = propose(s);
+        /* After tokens that lag, a chain that breaks would keep them from being computed. */
+        if (left == 1) t->n_draft = propose(s);
     }
     *w = (ingle_want){.class = ingle_class_at((int)t->class, t->arrived, now),
                       .decoding = left == 1 && t->kind != INGLE_TASK_EMBED,
@@ -142,8 +143,10 @@ static bool has_logits(const ingle_session *s, size_t pos)
     case INGLE_ROWS_ALL: break;
     }
     if (t->kind == INGLE_TASK_SCORE) return pos + 1 >= t->first && pos + 1 < t->n_end;
-    if (t->kind == INGLE_TASK_GENERATE && !t->request->n_max && pos + 1 >= t->n_end) return false;
-    return pos >= t->first;
+    if (pos < t->first) return false;
+    if (t->kind != INGLE_TASK_GENERATE) return true;
+    if (pos + 1 >= t->n_end) return t->request->n_max > 0;
+    return pos + 1 < t->first + t->request->n_prompt; /* it scores the next token of the prompt */
 }
 
 /* The rows of logits of a member. Those of an eval stay; of others they are seen to in turn. */
@@ -361,6 +364,7 @@ static void commit_request(ingle_engine *e, ingle_session *s, double now)
         size_t end = t->first + r->n_prompt;
         r->n_done = live < t->first ? 0 : least(live, end) - t->first;
         r->progressed = true;
+        if (r->scores) r->n_scored = least(r->n_done + 1, r->n_prompt);
         if (live >= end) ingle_window_end(&s->window, end);
     }
     learn_prefix(s);
