@@ -61,13 +61,19 @@ void ingle_task_queue(ingle_session *s)
 
 /* ---- announcing events ---- */
 
-void ingle_queue_note_ready(ingle_request *r)
+static void link_ready(ingle_request *r)
 {
     ingle_engine *e = r->session->engine;
-    if (!r->opt.on_ready || r->calls_ready) return;
     r->calls_ready = true;
     r->next_ready = e->ready;
     e->ready = r;
+}
+
+void ingle_queue_note_ready(ingle_request *r)
+{
+    if (!r->opt.on_ready) return;
+    r->untold = true;
+    if (!r->calls_ready) link_ready(r);
 }
 
 void ingle_queue_announce(ingle_engine *e)
@@ -75,11 +81,13 @@ void ingle_queue_announce(ingle_engine *e)
     while (e->ready) {
         ingle_request *r = e->ready;
         e->ready = r->next_ready;
+        r->untold = false;
         pthread_mutex_unlock(&e->lock);
         r->opt.on_ready(r->opt.user);
         pthread_mutex_lock(&e->lock);
         r->calls_ready = false;
-        ingle_wheel_tell(&e->wheel, r->session);
+        if (r->untold) link_ready(r); /* events that came while it ran */
+        else ingle_wheel_tell(&e->wheel, r->session);
     }
 }
 

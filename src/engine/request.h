@@ -97,6 +97,7 @@ struct ingle_request {
     ingle_usage usage;
     double first_at, shown_at; /* when the first token was there, the last one */
     bool calls_ready;          /* on_ready is to run, or runs */
+    bool untold;               /* of events that have come since it began to run */
     bool reading;              /* somebody is in next() */
     bool left_session;
     ingle_request *next_ready; /* of those whose owners are to hear */
