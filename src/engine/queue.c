@@ -7,6 +7,7 @@
  * again. So a task that runs is never thrown out: it takes a page when that is safe, and waits for
  * one otherwise. */
 #include "engine/request.h"
+#include "engine/stats.h"
 
 #include <assert.h>
 #include <math.h>
@@ -117,6 +118,8 @@ static void end_request(ingle_session *s, ingle_status st, const ingle_error *er
     if (!st) ingle_sequence_mark(s); /* whoever goes on from here, in this session or another */
     r->ended = true;
     r->end_status = st;
+    e->stats.n_failed += st != INGLE_OK;
+    e->stats.n_cancelled += !st && r->finish == INGLE_FINISH_CANCELLED;
     if (st) r->end_error = *error;
     else r->usage.n_generated = r->flow.n_returned;
     r->usage.n_known = s->task.n_known;
@@ -417,6 +420,10 @@ static bool admit(ingle_session *s, double now)
     e->n_running++;
     s->task.started = now;
     s->task.n_reused = s->n_live;
+    if (s->task.kind == INGLE_TASK_GENERATE) {
+        s->task.request->usage.queue_s = now - s->task.arrived;
+        ingle_stats_note(&e->stats.queue, now - s->task.arrived);
+    }
     if (s->task.n_end - s->n_live > 1) ingle_window_begin(&s->window, s->task.first);
     if (s->shares && matchable(s) >= s->n_live + INGLE_PREFIX_WAIT) {
         const ingle_prefix_key key = {.salt = s->salt};

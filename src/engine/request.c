@@ -428,7 +428,6 @@ static void cancel(ingle_request *r)
     ingle_session *s = r->session;
     if (r->ended || s->task.cancelled) return;
     s->task.cancelled = true;
-    s->engine->stats.n_cancelled++;
     if (!s->task.frozen) ingle_queue_sweep(s->engine, ingle_now());
 }
 
