@@ -229,14 +229,21 @@ static ingle_status open_request(ingle_request **out, ingle_session *s, const in
 
 /* ---- starting ---- */
 
+/* Tasks that wait, beyond those for which a seat is free: the next step lets these run. */
+static size_t n_waiting(const ingle_engine *e)
+{
+    size_t n = e->n_queued + e->n_running, n_seats = (size_t)e->opt.n_parallel;
+    return n > n_seats ? n - n_seats : 0;
+}
+
 static ingle_status check_queue(const ingle_engine *e, ingle_error *err)
 {
     ingle_status st = ingle_engine_usable(e, err);
     if (st) return st;
     if (e->draining) return ingle_fail(err, INGLE_ECLOSED, "the engine starts no more requests");
-    if (e->opt.n_queue && e->n_queued >= (size_t)e->opt.n_queue)
+    if (e->opt.n_queue && n_waiting(e) >= (size_t)e->opt.n_queue)
         return ingle_fail(err, INGLE_EQUEUE, "%zu requests wait, option 'n_queue' allows no more",
-                          e->n_queued);
+                          n_waiting(e));
     return INGLE_OK;
 }
 
