@@ -41,7 +41,7 @@ ingle_status ingle_sampler_own_scratch(ingle_sampler *s, ingle_error *err);
  * stands. */
 ingle_status ingle_sampler_clone(ingle_sampler **out, const ingle_sampler *s, uint64_t seed_plus,
                                  ingle_error *err);
-/* After this ingle_sampler_accept() takes no memory until it has been given n_tokens in all. */
+/* After this ingle_sampler_accept() takes no memory for n_tokens more than it has been given. */
 ingle_status ingle_sampler_reserve(ingle_sampler *s, size_t n_tokens, ingle_error *err);
 /* ingle_sampler_sample() with a scratch for at least the sampler's vocabulary, and a mask: token t
  * is admitted if bit t % 32 of mask[t / 32] is set; NULL admits all. The mask comes first, then

@@ -108,7 +108,9 @@ ingle_status ingle_sampler_clone(ingle_sampler **out, const ingle_sampler *s, ui
 ingle_status ingle_sampler_reserve(ingle_sampler *s, size_t n_tokens, ingle_error *err)
 {
     if (!s) return closed(err);
-    return ingle_sample_history_reserve(s, n_tokens, err);
+    size_t n;
+    if (!ingle_add_ok(s->hist.n, n_tokens, &n)) n = SIZE_MAX;
+    return ingle_sample_history_reserve(s, n, err);
 }
 
 int32_t ingle_sampler_n_vocab(const ingle_sampler *s)
