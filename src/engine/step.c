@@ -327,6 +327,7 @@ static void show_events(ingle_session *s)
     ingle_request *r = s->task.request;
     bool some = r->ring.n_shown != r->ring.n_made || r->progressed;
     r->ring.n_shown = r->ring.n_made;
+    assert(r->ring.n_shown - r->ring.n_read < INGLE_PLACES);
     if (!some) return;
     ingle_wheel_tell(&s->engine->wheel, s);
     ingle_queue_note_ready(r);

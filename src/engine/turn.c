@@ -67,7 +67,6 @@ bool ingle_turn_has_room(const ingle_request *r, size_t n)
 static ingle_event *new_event(ingle_request *r, ingle_event_kind kind)
 {
     size_t at = r->ring.n_made % INGLE_PLACES;
-    assert(r->ring.n_made - r->ring.n_read < INGLE_PLACES);
     ingle_event *event = &r->ring.event[at];
     *event = (ingle_event){.size = sizeof *event,
                            .kind = kind,
