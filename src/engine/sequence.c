@@ -154,7 +154,7 @@ void ingle_sequence_cut(ingle_session *s, size_t n, size_t n_live)
 {
     ingle_engine *e = s->engine;
     assert(!s->task.frozen && n_live <= n);
-    s->n = n;
+    if (n != s->n) s->n = n; /* a caller that has entered reads it without the lock */
     s->n_live = rewind_live(s, n, n_live);
     size_t keep = pages_of(s->n_live);
     if (keep < s->n_pages) {
