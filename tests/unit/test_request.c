@@ -60,8 +60,7 @@ static void older_event_structs(void **state)
     assert_int_equal(event.kind, INGLE_EVENT_PROMPT);
     assert_int_equal(event.text_len, 0x5555555555555555);
     event.size = sizeof event + 8;
-    assert_int_equal(ingle_request_next(r, -1, &event, &err),
-
+    assert_int_equal(ingle_request_next(r, -1, &event, &err), INGLE_EINVAL);
     event.size = 0;
     assert_int_equal(ingle_request_next(r, -1, &event, &err), INGLE_EINVAL);
     assert_int_equal(ingle_request_next(r, -1, NULL, &err), INGLE_EINVAL);
