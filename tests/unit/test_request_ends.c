@@ -529,40 +529,55 @@ static void told_again(void **state)
 
 /* ---- draining ---- */
 
-/* B179: graceful; then with force. */
+/* B179: nothing more is started, and what runs comes to its end. */
 static void drained(void **state)
 {
     house h = open_house();
-    trail t = {.len = 0}, u = {.len = 0};
+    trail t = {.len = 0};
     ingle_error err;
     const prompt p = noise(5, 1);
     ingle_request *none;
     ingle_session *other = another_session(&h);
-    (void)state;
     ingle_generate_options go = options_of(20);
+    (void)state;
     go.ignore_eog = true;
-    ingle_request *r = start(h.session, &p, &go);
-    go.max_tokens = 100; /* parks: nobody reads it */
-    ingle_request *parked = start(other, &p, &go);
     assert_int_equal(ingle_engine_drain(NULL, 0, &err), INGLE_ECLOSED);
     assert_int_equal(ingle_engine_drain(h.engine, NAN, &err), INGLE_EINVAL);
-    must(ingle_engine_drain(h.engine, 0.5, &err), &err);
-    ingle_session *third = another_session(&h);
-    assert_int_equal(ingle_request_start(&none, third, p.tokens, p.n, &go, &err), INGLE_ECLOSED);
+    ingle_request *r = start(h.session, &p, &go);
+    must(ingle_engine_drain(h.engine, -1, &err), &err);
+    assert_int_equal(ingle_request_start(&none, other, p.tokens, p.n, &go, &err), INGLE_ECLOSED);
     assert_null(none);
     uint64_t n_steps = stats_of(&h).n_steps;
     read_all(r, &t);
     assert_int_equal(t.finish, INGLE_FINISH_LENGTH);
     assert_int_equal(t.n_tokens, 20);
-    read_all(parked, &u);
-    assert_int_equal(u.finish, INGLE_FINISH_CANCELLED);
-    assert_int_equal(u.n_tokens, INGLE_RING);
+    must(ingle_engine_drain(h.engine, 0, &err), &err);
     assert_int_equal(stats_of(&h).n_steps, n_steps);
-    must(ingle_engine_drain(h.engine, -1, &err), &err);
-    must(ingle_session_eval(third, p.tokens, 2, INGLE_ROWS_LAST, &err), &err); /* evals go on */
-    ingle_request_close(&r), ingle_request_close(&parked);
-    ingle_session_close(&other), ingle_session_close(&third);
+    must(ingle_session_eval(other, p.tokens, 2, INGLE_ROWS_LAST, &err), &err); /* evals go on */
+    ingle_request_close(&r);
+    ingle_session_close(&other);
     house_close(&h);
+}
+
+/* B179: with force, where a request waits for a reader who does not come. */
+static void drained_with_force(void **state)
+{
+    (void)state;
+    for (stage at = BEFORE; at <= PARKED; at++) {
+        house h = open_house();
+        trail t;
+        ingle_error err;
+        ingle_request *r = start_to(&h, at, &t);
+        uint64_t n_steps = stats_of(&h).n_steps;
+        must(ingle_engine_drain(h.engine, 0, &err), &err);
+        assert_true(stats_of(&h).n_steps <= n_steps + 1);
+        read_all(r, &t);
+        assert_int_equal(t.finish, INGLE_FINISH_CANCELLED);
+        if (at == PARKED) assert_int_equal(t.n_tokens, INGLE_RING);
+        goes_on(&h, stage_name[at]);
+        ingle_request_close(&r);
+        house_close(&h);
+    }
 }
 
 /* The drain keeps its time also while it is the one that steps. */
@@ -840,6 +855,7 @@ int main(void)
         cmocka_unit_test(owners_are_told),
         cmocka_unit_test(told_again),
         cmocka_unit_test(drained),
+        cmocka_unit_test(drained_with_force),
         cmocka_unit_test(drained_by_its_own_steps),
         cmocka_unit_test(engine_closed_at_every_stage),
         cmocka_unit_test(session_closed_at_every_stage),
