@@ -37,9 +37,9 @@ const char *ingle_version(void)
 const char *ingle_status_name(ingle_status status)
 {
     static const char *const names[] = {
-        "INGLE_OK",      "INGLE_EINVAL",       "INGLE_ENOMEM",  "INGLE_EIO",   "INGLE_ENOTFOUND",
-        "INGLE_EFORMAT", "INGLE_EUNSUPPORTED", "INGLE_ERANGE",  "INGLE_EFULL", "INGLE_EBUSY",
-        "INGLE_ECLOSED", "INGLE_ECANCELLED",   "INGLE_EDEVICE",
+        "INGLE_OK",      "INGLE_EINVAL",       "INGLE_ENOMEM",  "INGLE_EIO",      "INGLE_ENOTFOUND",
+        "INGLE_EFORMAT", "INGLE_EUNSUPPORTED", "INGLE_ERANGE",  "INGLE_EFULL",    "INGLE_EBUSY",
+        "INGLE_ECLOSED", "INGLE_ECANCELLED",   "INGLE_EDEVICE", "INGLE_ETIMEOUT", "INGLE_EQUEUE",
     };
     size_t i = (size_t)status;
     return i < sizeof names / sizeof names[0] ? names[i] : "unknown status";
