@@ -440,7 +440,8 @@ typedef enum ingle_rows { INGLE_ROWS_LAST = 0, INGLE_ROWS_ALL, INGLE_ROWS_NONE }
 
 /* Appends tokens to the timeline and computes logits. n may be 0, with INGLE_ROWS_LAST, if the
  * session holds tokens: then the row is that of its last one. All or nothing: on any failure the
- * session is as it was before the call. INGLE_EFULL when the context cannot hold them. Sessions at
+ * session is as it was before the call, but for logits that were written over: if the failure came
+ * while it computed, there are none. INGLE_EFULL when the context cannot hold them. Sessions at
  * rest keep their tokens, but what was computed of them gives way when others need the KV pool, and
  * is computed again when they go on.
  * INGLE_EUNSUPPORTED when the model makes no logits (ingle_model_info.logits).

@@ -252,6 +252,7 @@ static void submit(ingle_session *s)
         s->rows_cap = t->n_rows;
         t->fresh = NULL;
     }
+    if (t->n_rows) s->n_rows = 0; /* they are written over */
     if (t->n_end == t->before) ingle_session_lag(s);
     ingle_task_queue(s);
 }

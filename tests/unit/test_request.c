@@ -313,6 +313,14 @@ static void options_are_checked(void **state)
     house_close(&h);
 }
 
+static void statuses_have_names(void **state)
+{
+    static const char *const last[] = {"INGLE_EDEVICE", "INGLE_ETIMEOUT", "INGLE_EQUEUE"};
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(ingle_status_name((ingle_status)(INGLE_EDEVICE + i)), last[i]);
+}
+
 static void refuses(const house *h, const prompt *p, const ingle_generate_options *go,
                     ingle_status want, const char *text)
 {
@@ -481,6 +489,58 @@ static void eval_of_none(void **state)
         assert_memory_equal(row, want, N_VOCAB * sizeof *row);
     }
     ingle_session_close(&other);
+    house_close(&h);
+}
+
+/* All or nothing for all sessions of a call: one is closed while the call is under way. What the other
+ * says of its logits then is not made of those that the call had begun to write. */
+static void *eval_both(void *arg)
+{
+    ingle_session **s = arg;
+    const prompt p = noise(100, 3);
+    const ingle_eval evals[] = {{s[0], p.tokens, 20, INGLE_ROWS_ALL},
+                                {s[1], p.tokens, p.n, INGLE_ROWS_LAST}};
+    return ingle_sessions_eval(evals, 2, NULL) == INGLE_ECLOSED ? arg : NULL;
+}
+
+static void eval_that_fails_half_way(void **state)
+{
+    ingle_engine_options eo = small_engine(128, 2);
+    eo.n_batch = 32;
+    house h = house_open(&eo);
+    ingle_session *s[2] = {h.session, another_session(&h)}, *other = s[1];
+    const prompt p = noise(10, 1);
+    const float *row;
+    float before[N_VOCAB];
+    pthread_t thread;
+    void *closed;
+    ingle_error err;
+    (void)state;
+    must(ingle_session_eval(h.session, p.tokens, p.n, INGLE_ROWS_LAST, &err), &err);
+    must(ingle_session_logits(h.session, 0, &row, &err), &err);
+    memcpy(before, row, sizeof before);
+    ingle_engine_lock(h.engine);
+    ingle_wheel_take(h.engine);
+    assert_int_equal(pthread_create(&thread, NULL, eval_both, s), 0);
+    while (other->task.state != INGLE_TASK_QUEUED) {
+        ingle_engine_unlock(h.engine);
+        ingle_engine_lock(h.engine);
+    }
+    while (h.session->task.state != INGLE_TASK_DONE) ingle_engine_step_once(h.engine);
+    ingle_engine_unlock(h.engine);
+    ingle_session_close(&other);
+    ingle_engine_lock(h.engine);
+    ingle_wheel_put(h.engine);
+    ingle_engine_unlock(h.engine);
+    assert_int_equal(pthread_join(thread, &closed), 0);
+    assert_non_null(closed);
+    assert_holds(h.session, p.tokens, p.n);
+    ingle_status st = ingle_session_logits(h.session, 0, &row, &err);
+    if (st) assert_int_equal(st, INGLE_ENOTFOUND);
+    else assert_memory_equal(row, before, sizeof before);
+    must(ingle_session_eval(h.session, NULL, 0, INGLE_ROWS_LAST, &err), &err);
+    must(ingle_session_logits(h.session, 0, &row, &err), &err);
+    assert_memory_equal(row, before, sizeof before);
     house_close(&h);
 }
 
@@ -845,11 +905,13 @@ int main(void)
         cmocka_unit_test(stop_tokens_of_requests),
         cmocka_unit_test(log_probabilities),
         cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(statuses_have_names),
         cmocka_unit_test(prompts_are_checked),
         cmocka_unit_test(lengths),
         cmocka_unit_test(failures_reach_the_reader),
         cmocka_unit_test(timelines),
         cmocka_unit_test(eval_of_none),
+        cmocka_unit_test(eval_that_fails_half_way),
         cmocka_unit_test(sessions_at_rest),
         cmocka_unit_test(slow_reader),
         cmocka_unit_test(lock_step),
