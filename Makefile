@@ -1,11 +1,12 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
 .PHONY: help build deps run test check bench lint models install test-debug test-asan test-tsan test-cross \
-        fuzz fuzz-merge clean
+        soak fuzz fuzz-merge clean
 
 BUILD  ?= build
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
+PRESET ?= debug
 CONFIGURE = cmake -S . -G Ninja
 
 help:
@@ -21,6 +22,7 @@ help:
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'
 	@echo 'make test-cross  other processors under qemu'
+	@echo 'make soak        10 minutes of threads that do all at once, or INGLE_SOAK=SECONDS; PRESET=tsan, asan'
 	@echo 'make fuzz        fuzz TARGET=gguf, or another of tests/fuzz, for SECONDS=N or until Ctrl+C'
 	@echo 'make fuzz-merge  take what was found for TARGET=gguf, minimised, into tests/fuzz/corpus'
 	@echo 'make clean       remove the build folders'
@@ -71,6 +73,12 @@ test-debug test-asan test-tsan: test-%:
 	@cmake --preset $*
 	@cmake --build --preset $* -j $(JOBS)
 	@ctest --preset $* -j $(JOBS)
+
+soak:
+	@scripts/deps.sh build test
+	@cmake --preset $(PRESET)
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target test_soak
+	@INGLE_SOAK=$${INGLE_SOAK:-600} build-$(PRESET)/test_soak
 
 test-cross:
 	@scripts/deps.sh build test cross
