@@ -172,57 +172,13 @@ static void every_end(void **state)
     house_close(&h);
 }
 
-/* Several with chains, several without, read at different times, in a pool of few pages. */
-static void beside_others(void **state)
-{
-    enum { N = 6 };
-    ingle_engine_options eo = small_engine(256, 3);
-    eo.n_batch = 24;
-    house h = house_open(&eo);
-    ingle_session *s[N];
-    ingle_request *r[N];
-    trail want[N], got[N];
-    liar a[N];
-    (void)state;
-    for (int round = 0; round < 3; round++) {
-        for (uint32_t i = 0; i < N; i++) {
-            const prompt p = noise(10 + 13 * i, i);
-            const ingle_sampler_options so = sampling_of(i + 3 * (size_t)round, i);
-            ingle_generate_options go = options_of(50);
-            go.sampling = &so, go.ignore_eog = true;
-            want[i] = trail_open(), got[i] = trail_open();
-            run_request(h.session, &p, &go, &want[i]);
-        }
-        for (uint32_t i = 0; i < N; i++) {
-            const prompt p = noise(10 + 13 * i, i);
-            const ingle_sampler_options so = sampling_of(i + 3 * (size_t)round, i);
-            ingle_generate_options go = options_of(50);
-            go.sampling = &so, go.ignore_eog = true;
-            a[i] = (liar){&want[i], p.n, i, 25, SIZE_MAX, 0, N_VOCAB};
-            r[i] = begin(s[i] = another_session(&h), &p, &go, i % 3 ? &a[i] : NULL, NULL);
-        }
-        for (size_t k = 0; step(&h); k++)
-            for (size_t i = 0; i < N; i++)
-                if (i < 3 || k % 16 == 0) read_there(r[i], &got[i]);
-        for (size_t i = 0; i < N; i++) {
-            if (!got[i].n_ends) read_all(r[i], &got[i]);
-            same_trail("beside others", &want[i], &got[i]);
-            ingle_request_close(&r[i]);
-            goes_on(&h, s[i], "beside others");
-            ingle_session_close(&s[i]);
-            trail_close(&want[i]), trail_close(&got[i]);
-        }
-    }
-    house_close(&h);
-}
-
 /* ---- recurrent and windowed layers ---- */
 
-static bool open_golden(house *h, const char *name)
+static bool open_golden(house *h, const char *name, int32_t n_sessions)
 {
     golden g;
     ingle_error err;
-    ingle_engine_options eo = small_engine(704, 3);
+    ingle_engine_options eo = small_engine(704, n_sessions);
     eo.n_batch = 32;
     if (!golden_open(&g, "models", name)) return false;
     must(ingle_model_open(&h->model, g.model, NULL, &err), &err);
@@ -231,6 +187,84 @@ static bool open_golden(house *h, const char *name)
     golden_close(&g);
     return true;
 }
+
+/* ---- beside others ---- */
+
+enum { N_BESIDE = 6 };
+
+static prompt made_up(const house *h, size_t n, uint32_t seed)
+{
+    prompt p = {.n = n};
+    for (size_t i = 0; i < n; i++)
+        p.tokens[i] = (int32_t)(next_random(&seed) % h->model->program.plan.n_tokens);
+    return p;
+}
+
+typedef struct side {
+    ingle_session *s;
+    ingle_request *r;
+    trail want, got;
+    liar a;
+    prompt p;
+    ingle_sampler_options so;
+    ingle_generate_options go;
+} side;
+
+static void open_side(const house *h, side *b, uint32_t i, size_t sampling)
+{
+    b->p = made_up(h, 10 + 13 * i, i);
+    b->so = sampling_of(sampling, i);
+    if (sampling % N_SAMPLINGS == 4 || sampling % N_SAMPLINGS == 12) b->so = sampling_of(1, i);
+    b->go = options_of(50);
+    b->go.sampling = &b->so, b->go.ignore_eog = true;
+    b->want = trail_open(), b->got = trail_open();
+    run_request(h->session, &b->p, &b->go, &b->want);
+    b->a = (liar){&b->want, b->p.n, i, 25, SIZE_MAX, 0, h->model->n_vocab};
+}
+
+/* Several with chains, several without, read at different times, in pools that they do not all fit. */
+static void run_beside(const house *h, size_t sampling)
+{
+    side *b = calloc(N_BESIDE, sizeof *b);
+    assert_non_null(b);
+    for (uint32_t i = 0; i < N_BESIDE; i++) open_side(h, &b[i], i, sampling + i);
+    for (uint32_t i = 0; i < N_BESIDE; i++) {
+        b[i].s = another_session(h);
+        b[i].r = begin(b[i].s, &b[i].p, &b[i].go, i % 3 ? &b[i].a : NULL, NULL);
+    }
+    for (size_t k = 0; step(h); k++)
+        for (size_t i = 0; i < N_BESIDE; i++)
+            if (i < 3 || k % 16 == 0) read_there(b[i].r, &b[i].got);
+    for (size_t i = 0; i < N_BESIDE; i++) {
+        if (!b[i].got.n_ends) read_all(b[i].r, &b[i].got);
+        same_trail("beside others", &b[i].want, &b[i].got);
+        ingle_request_close(&b[i].r);
+        goes_on(h, b[i].s, "beside others");
+    }
+    for (size_t i = 0; i < N_BESIDE; i++) {
+        ingle_session_close(&b[i].s);
+        trail_close(&b[i].want), trail_close(&b[i].got);
+    }
+    free(b);
+}
+
+static void beside_others(void **state)
+{
+    static const char *const models[] = {"qwen35", "gpt-oss", "mamba2", "gemma4-e"};
+    ingle_engine_options eo = small_engine(256, 3);
+    eo.n_batch = 24;
+    house h = house_open(&eo);
+    (void)state;
+    for (size_t round = 0; round < 3; round++) run_beside(&h, 3 * round);
+    house_close(&h);
+    for (size_t m = 0; m < 4; m++) {
+        if (!open_golden(&h, models[m], 2)) continue;
+        run_beside(&h, m);
+        house_close(&h);
+    }
+}
+
+/* ---- every kind of layer ---- */
 
 /* States come back where a chain broke; pages of windows are there. */
 static void other_layers(void **state)
@@ -241,16 +275,13 @@ static void other_layers(void **state)
     (void)state;
     for (size_t m = 0; m < sizeof models / sizeof *models; m += m < 4 ? 1 : GOLDEN_STEP) {
         house h;
-        if (!open_golden(&h, models[m])) continue;
+        if (!open_golden(&h, models[m], 3)) continue;
         for (size_t i = 0; i < 4; i++) {
-            prompt p = {.n = i % 2 ? 90 : 9};
-            uint32_t seed = (uint32_t)i;
+            const prompt p = made_up(&h, i % 2 ? 90 : 9, (uint32_t)i);
             const ingle_sampler_options so = sampling_of(i, 3);
             ingle_generate_options go = options_of(i == 1 ? 300 : 80);
             go.sampling = &so, go.ignore_eog = true;
             go.prompt_logprobs = i == 1 ? 1 : -1;
-            for (size_t k = 0; k < p.n; k++)
-                p.tokens[k] = (int32_t)(next_random(&seed) % h.model->program.plan.n_tokens);
             compare(&h, &p, &go, models[m]);
         }
         house_close(&h);
