@@ -307,7 +307,7 @@ ingle_status ingle_request_begin(ingle_request **out, ingle_session *s, const in
 ingle_status ingle_request_start(ingle_request **out, ingle_session *s, const int32_t *prompt,
                                  size_t n, const ingle_generate_options *opt, ingle_error *err)
 {
-    const ingle_request_inside inside = {NULL};
+    const ingle_request_inside inside = {.sampler = NULL};
     if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_request_start: out is NULL");
     *out = NULL;
     if (opt && opt->on_event)
