@@ -1,5 +1,6 @@
-/* requests.h - for tests of requests: the bundled model, sampler settings that between them use every
- * stage, and what a request's events say, written down so that two of them can be compared. */
+/* requests.h - for tests of requests: the bundled model, sampler settings that between them use
+ * every stage, and what a request's events say, written down so that two of them can be compared.
+ * */
 #ifndef INGLE_TESTS_REQUESTS_H
 #define INGLE_TESTS_REQUESTS_H
 
@@ -44,7 +45,7 @@ static inline ingle_engine_options small_engine(int32_t n_ctx, int32_t n_session
 
 static inline house house_open(const ingle_engine_options *eo)
 {
-    house h = {NULL};
+    house h = {.model = NULL};
     ingle_error err;
     must(ingle_model_open(&h.model, TINY, NULL, &err), &err);
     must(ingle_engine_open(&h.engine, h.model, eo, &err), &err);

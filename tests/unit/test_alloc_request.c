@@ -1,6 +1,6 @@
-/* test_alloc_request.c - every allocation of starting a request fails once: nothing has changed then and
- * nothing is left behind. Once a request runs there are none, whatever it was asked for: not for its
- * tokens, nor for scores. */
+/* test_alloc_request.c - every allocation of starting a request fails once: nothing has changed
+ * then and nothing is left behind. Once a request runs there are none, whatever it was asked for:
+ * not for its tokens, nor for scores. */
 #include "requests.h"
 
 #include "wrap_alloc.h"

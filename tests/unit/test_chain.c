@@ -1,7 +1,8 @@
-/* test_chain.c - chains of proposed tokens change nothing but the number of steps: with a drafter that
- * lies at random places the events are byte for byte those without one, for every stage of the sampler,
- * alone and beside others, where layers are recurrent or windowed as well. And constraints: what a mask
- * admits, what it forces, how it ends a request, and the chains that it proposes. */
+/* test_chain.c - chains of proposed tokens change nothing but the number of steps: with a drafter
+ * that lies at random places the events are byte for byte those without one, for every stage of the
+ * sampler, alone and beside others, where layers are recurrent or windowed as well. And
+ * constraints: what a mask admits, what it forces, how it ends a request, and the chains that it
+ * proposes. */
 #define _GNU_SOURCE
 #include "requests.h"
 
@@ -154,18 +155,18 @@ static void every_end(void **state)
     run_request(h.session, &p, &go, &plain);
     assert_int_equal(n_held(h.session), 64);
     compare(&h, &p, &go, "the context's end");
-    for (int32_t n = 0; n < 12; n++) {
+    for (int32_t n = 0; n < 12; n += SAMPLING_STEP) {
         go.max_tokens = n;
         compare(&h, &p, &go, "few tokens");
     }
     go.max_tokens = -1;
-    for (size_t at = 1; at + 6 < plain.len; at += 13) {
+    for (size_t at = 1; at + 6 < plain.len; at += 13 * SAMPLING_STEP) {
         const ingle_stop stops[] = {{"~~~~", 4}, {plain.text + at, 6}};
         go.stops = stops, go.n_stops = 2;
         compare(&h, &p, &go, "stops");
     }
     go.n_stops = 0;
-    for (size_t i = 0; i < plain.n_tokens; i += 7) {
+    for (size_t i = 0; i < plain.n_tokens; i += 7 * SAMPLING_STEP) {
         go.stop_tokens = &plain.tokens[i], go.n_stop_tokens = 1;
         compare(&h, &p, &go, "stop tokens");
     }
@@ -222,7 +223,8 @@ static void open_side(const house *h, side *b, uint32_t i, size_t sampling)
     b->a = (liar){&b->want, b->p.n, i, 25, SIZE_MAX, 0, h->model->n_vocab};
 }
 
-/* Several with chains, several without, read at different times, in pools that they do not all fit. */
+/* Several with chains, several without, read at different times, in pools that they do not all fit.
+ * */
 static void run_beside(const house *h, size_t sampling)
 {
     side *b = calloc(N_BESIDE, sizeof *b);
@@ -255,9 +257,9 @@ static void beside_others(void **state)
     eo.n_batch = 24;
     house h = house_open(&eo);
     (void)state;
-    for (size_t round = 0; round < 3; round++) run_beside(&h, 3 * round);
+    for (size_t round = 0; round<3; round += GOLDEN_STEP> 3 ? 3 : 1) run_beside(&h, 3 * round);
     house_close(&h);
-    for (size_t m = 0; m < 4; m++) {
+    for (size_t m = 0; m<4; m += GOLDEN_STEP> 3 ? 3 : 1) {
         if (!open_golden(&h, models[m], 2)) continue;
         run_beside(&h, m);
         house_close(&h);
@@ -273,10 +275,12 @@ static void other_layers(void **state)
                                          "lfm2",   "qwen3next", "granitehybrid", "lfm2moe",
                                          "gemma2", "gemma3",    "gemma3n",       "cohere2"};
     (void)state;
-    for (size_t m = 0; m < sizeof models / sizeof *models; m += m < 4 ? 1 : GOLDEN_STEP) {
+    for (size_t m = 0; m<sizeof models / sizeof *models; m += GOLDEN_STEP> 3 ? 3
+                       : m < 4                                               ? 1
+                                                                             : GOLDEN_STEP) {
         house h;
         if (!open_golden(&h, models[m], 3)) continue;
-        for (size_t i = 0; i < 4; i++) {
+        for (size_t i = 0; i<4; i += SAMPLING_STEP> 3 ? 3 : 1) {
             const prompt p = made_up(&h, i % 2 ? 90 : 9, (uint32_t)i);
             const ingle_sampler_options so = sampling_of(i, 3);
             ingle_generate_options go = options_of(i == 1 ? 300 : 80);
@@ -509,8 +513,8 @@ static void mixed_rules(void **state)
     house_close(&h);
 }
 
-/* Where nothing is admitted, or what was admitted is refused, the request fails and the session is as
- * it was; where the text has to end, it ends. */
+/* Where nothing is admitted, or what was admitted is refused, the request fails and the session is
+ * as it was; where the text has to end, it ends. */
 static void ends_of_constraints(void **state)
 {
     static const struct {
@@ -558,7 +562,8 @@ static void ends_of_constraints(void **state)
     house_close(&h);
 }
 
-/* An end token is drawn only where it is admitted, and ends the text before anything is accepted. */
+/* An end token is drawn only where it is admitted, and ends the text before anything is accepted.
+ * */
 static void end_tokens(void **state)
 {
     house h = house_of(128, 1);

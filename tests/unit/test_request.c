@@ -1,6 +1,6 @@
 /* test_request.c - requests on the bundled model: what their events say, that they say the same as
- * ingle_generate() and a caller's own loop, that requests share steps, wait in line, and make room for
- * one another. How requests end is in test_request_ends.c. */
+ * ingle_generate() and a caller's own loop, that requests share steps, wait in line, and make room
+ * for one another. How requests end is in test_request_ends.c. */
 #define _GNU_SOURCE
 #include "requests.h"
 
@@ -492,8 +492,8 @@ static void eval_of_none(void **state)
     house_close(&h);
 }
 
-/* All or nothing for all sessions of a call: one is closed while the call is under way. What the other
- * says of its logits then is not made of those that the call had begun to write. */
+/* All or nothing for all sessions of a call: one is closed while the call is under way. What the
+ * other says of its logits then is not made of those that the call had begun to write. */
 static void *eval_both(void *arg)
 {
     ingle_session **s = arg;
@@ -743,8 +743,8 @@ static size_t first_to_run(const house *h, ingle_request **r, size_t n)
     }
 }
 
-/* Requests of a higher class come first, whoever came first; within a class the one that came first;
- * and 10 s of waiting lift one by a class. */
+/* Requests of a higher class come first, whoever came first; within a class the one that came
+ * first; and 10 s of waiting lift one by a class. */
 static void classes(void **state)
 {
     ingle_engine_options eo = small_engine(128, 5);

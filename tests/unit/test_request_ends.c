@@ -1,5 +1,5 @@
-/* test_request_ends.c - how requests end: cancelled, closed, out of time, drained, with their session or
- * their engine, at every stage; and who may read them, who hears of their events. */
+/* test_request_ends.c - how requests end: cancelled, closed, out of time, drained, with their
+ * session or their engine, at every stage; and who may read them, who hears of their events. */
 #define _GNU_SOURCE
 #include "requests.h"
 
@@ -232,7 +232,8 @@ static void let_go(const house *h)
     ingle_engine_unlock(h->engine);
 }
 
-/* B178: option queue_s is for the wait until it runs; a request that runs in time is not ended by it. */
+/* B178: option queue_s is for the wait until it runs; a request that runs in time is not ended by
+ * it. */
 static void waiting_too_long(void **state)
 {
     ingle_engine_options eo = small_engine(256, 2);
@@ -601,7 +602,8 @@ static void drained_by_its_own_steps(void **state)
 
 /* ---- the engine's end, the session's end ---- */
 
-/* B179 B180: the engine closed at every stage: events that were there can be read, then it fails. */
+/* B179 B180: the engine closed at every stage: events that were there can be read, then it fails.
+ * */
 static void engine_closed_at_every_stage(void **state)
 {
     (void)state;

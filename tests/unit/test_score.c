@@ -1,5 +1,5 @@
-/* test_score.c - log-probabilities of given tokens: of ingle_session_score() and of a request's prompt,
- * against the logits of an eval and libm's own sums. */
+/* test_score.c - log-probabilities of given tokens: of ingle_session_score() and of a request's
+ * prompt, against the logits of an eval and libm's own sums. */
 #define _GNU_SOURCE
 #include "requests.h"
 

@@ -1,6 +1,7 @@
-/* test_soak.c - eight threads do this and that in one engine, for INGLE_SOAK seconds (2): whatever their
- * neighbours do, texts, scores and vectors are those of a sequential run. Beside them a second engine
- * comes and goes, with a thread of its own, behind the same turnstile. `make soak` takes 10 minutes. */
+/* test_soak.c - eight threads do this and that in one engine, for INGLE_SOAK seconds (2): whatever
+ * their neighbours do, texts, scores and vectors are those of a sequential run. Beside them a
+ * second engine comes and goes, with a thread of its own, behind the same turnstile. `make soak`
+ * takes 10 minutes. */
 #define _GNU_SOURCE
 #include "requests.h"
 
