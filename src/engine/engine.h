@@ -98,7 +98,7 @@ struct ingle_engine {
 
     ingle_session *idle_first, *idle_last; /* every session, the longest idle first */
     ingle_session *task_first, *task_last; /* those whose task is queued or runs */
-    size_t n_queued, n_running, n_requests;
+    size_t n_queued, n_running, n_parked, n_requests; /* parked: in the queue again */
 
     ingle_pages pool[INGLE_GROUPS];
     bool recurrent;
@@ -181,6 +181,8 @@ void ingle_task_queue(ingle_session *s);
 void ingle_task_end(ingle_session *s, ingle_status st, const ingle_error *error);
 /* Ends what is cancelled, past its time, or waits in an engine that is closed or lost. */
 void ingle_queue_sweep(ingle_engine *e, double now);
+/* Tasks whose readers are slow give up their seats until there is room for an event. */
+void ingle_queue_park(ingle_engine *e);
 /* Lets tasks run, as many as there are seats. */
 void ingle_queue_admit(ingle_engine *e, double now);
 /* The earliest time at which a task ends by itself; INFINITY: none does. */

@@ -139,8 +139,9 @@ void ingle_task_end(ingle_session *s, ingle_status st, const ingle_error *error)
     ingle_engine *e = s->engine;
     ingle_task *t = &s->task;
     assert(!t->frozen && (t->state == INGLE_TASK_QUEUED || t->state == INGLE_TASK_RUNS));
-    if (t->state == INGLE_TASK_QUEUED) e->n_queued--;
-    else e->n_running--;
+    if (t->state == INGLE_TASK_RUNS) e->n_running--;
+    else if (t->started) e->n_parked--;
+    else e->n_queued--;
     unlink_task(s);
     touch(s);
     ingle_queue_led(s);
@@ -185,7 +186,7 @@ static void sweep_one(ingle_session *s, double now)
     else if (t->cancelled && !generates)
         end_with(s, INGLE_ECLOSED, "the session was closed during the call");
     else if (t->cancelled) finish_early(s, INGLE_FINISH_CANCELLED);
-    else if (t->state == INGLE_TASK_QUEUED && now >= t->queue_until)
+    else if (t->state == INGLE_TASK_QUEUED && !t->started && now >= t->queue_until)
         end_with(s, INGLE_ETIMEOUT,
                  "the request waited longer in the queue than option 'queue_s' "
                  "allows");
@@ -204,7 +205,7 @@ double ingle_queue_alarm(const ingle_engine *e)
 {
     double at = INFINITY;
     for (const ingle_session *s = e->task_first; s; s = s->task_next) {
-        if (s->task.state == INGLE_TASK_QUEUED) at = fmin(at, s->task.queue_until);
+        if (!s->task.started) at = fmin(at, s->task.queue_until);
         at = fmin(at, s->task.run_until);
     }
     return at;
@@ -365,10 +366,10 @@ static void adopt(ingle_session *s)
     ingle_task *t = &s->task;
     ingle_prefix_path path;
     size_t n = matchable(s);
-    t->n_known = s->n_live;
+    if (!t->started) t->n_known = s->n_live;
     if (n <= s->n_live) return;
     ingle_sequence_match(s, n, &path);
-    if (path.n_known > t->n_known) t->n_known = path.n_known;
+    if (!t->started && path.n_known > t->n_known) t->n_known = path.n_known;
     if (path.n_reused > s->n_live) ingle_sequence_adopt(s, &path);
     t->branch = path.n_known > s->n_live ? path.n_known : 0;
 }
@@ -388,6 +389,24 @@ static bool waits_for_leader(ingle_session *s)
     return true;
 }
 
+/* Whether the task cannot go on until its reader has made room. */
+static bool is_parked(const ingle_session *s)
+{
+    const ingle_task *t = &s->task;
+    return t->kind == INGLE_TASK_GENERATE && s->n_live >= t->first + t->request->n_prompt &&
+           !ingle_turn_has_room(t->request, 1);
+}
+
+void ingle_queue_park(ingle_engine *e)
+{
+    for (ingle_session *s = e->task_first; s; s = s->task_next) {
+        if (s->task.state != INGLE_TASK_RUNS || !is_parked(s)) continue;
+        s->task.state = INGLE_TASK_QUEUED;
+        e->n_running--;
+        e->n_parked++;
+    }
+}
+
 /* Who comes next: of the highest class, those that waited longest; not those that were passed over
  * in this round. */
 static ingle_session *next_in_line(const ingle_engine *e, double now)
@@ -396,12 +415,24 @@ static ingle_session *next_in_line(const ingle_engine *e, double now)
     int best_class = 0;
     for (ingle_session *s = e->task_first; s; s = s->task_next) {
         if (s->task.state != INGLE_TASK_QUEUED || s->task.passed_over == e->round) continue;
+        if (is_parked(s)) continue;
         int class = ingle_class_at((int)s->task.class, s->task.arrived, now);
         if (best && class <= best_class) continue;
         best = s;
         best_class = class;
     }
     return best;
+}
+
+/* It runs for the first time. */
+static void begin(ingle_session *s, double now)
+{
+    ingle_task *t = &s->task;
+    t->started = now;
+    t->n_reused = s->n_live;
+    if (t->kind != INGLE_TASK_GENERATE) return;
+    t->request->usage.queue_s = now - t->arrived;
+    ingle_stats_note(&s->engine->stats.queue, now - t->arrived);
 }
 
 /* It runs from now on, if the state is safe with it. */
@@ -416,14 +447,10 @@ static bool admit(ingle_session *s, double now)
         s->task.state = INGLE_TASK_QUEUED;
         return false;
     }
-    e->n_queued--;
+    if (s->task.started) e->n_parked--;
+    else e->n_queued--;
     e->n_running++;
-    s->task.started = now;
-    s->task.n_reused = s->n_live;
-    if (s->task.kind == INGLE_TASK_GENERATE) {
-        s->task.request->usage.queue_s = now - s->task.arrived;
-        ingle_stats_note(&e->stats.queue, now - s->task.arrived);
-    }
+    if (!s->task.started) begin(s, now);
     if (s->task.n_end - s->n_live > 1) ingle_window_begin(&s->window, s->task.first);
     if (s->shares && matchable(s) >= s->n_live + INGLE_PREFIX_WAIT) {
         const ingle_prefix_key key = {.salt = s->salt};

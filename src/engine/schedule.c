@@ -104,7 +104,7 @@ static size_t n_rows(const ingle_want *w, size_t take)
 {
     if (w->hidden || w->rows == INGLE_ROWS_NONE) return 0;
     if (w->rows == INGLE_ROWS_ALL) return take;
-    return w->decoding || take == w->n;
+    return w->decoding ? take : take == w->n; /* of a chain each token has a row */
 }
 
 static double cost(const plan *p, const ingle_shape *shape)

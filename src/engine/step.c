@@ -459,6 +459,7 @@ static void form(ingle_engine *e, ingle_batch *batch, double now)
     for (int g = 0; g < INGLE_GROUPS; g++) e->copies[g].n = 0;
     e->n_late = 0;
     ingle_queue_sweep(e, now);
+    ingle_queue_park(e);
     ingle_queue_admit(e, now);
     do {
         e->again = false;

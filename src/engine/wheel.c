@@ -80,7 +80,7 @@ static void step(ingle_engine *e)
 static double alarm_of(const ingle_session *s)
 {
     if (!s || s->task.state == INGLE_TASK_NONE || s->task.state == INGLE_TASK_DONE) return INFINITY;
-    double queue = s->task.state == INGLE_TASK_QUEUED ? s->task.queue_until : INFINITY;
+    double queue = s->task.started ? INFINITY : s->task.queue_until;
     return fmin(queue, s->task.run_until);
 }
 

@@ -39,7 +39,7 @@ static size_t rows_of(const ingle_want *w)
 {
     if (!w->take || w->hidden || w->rows == INGLE_ROWS_NONE) return 0;
     if (w->rows == INGLE_ROWS_ALL) return w->take;
-    return w->decoding || w->take == w->n ? 1 : 0;
+    return w->decoding ? w->take : w->take == w->n;
 }
 
 static ingle_shape shape_of(const ingle_want *wants, size_t n)
