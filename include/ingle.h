@@ -395,7 +395,7 @@ typedef struct ingle_stats {
     uint64_t n_paused;  /* times that a task waited for a page */
     ingle_histogram queue, first_token, gap, step; /* seconds of requests, and of steps */
     /* Now: */
-    size_t n_running, n_queued;   /* tasks */
+    size_t n_running, n_queued; /* tasks */
     /* KV pages of 32 positions, of layers that see everything: all, those that nobody has, and those
      * that are kept for prompts to come */
     size_t n_pages, n_pages_free, n_pages_idle;
@@ -669,7 +669,7 @@ typedef struct ingle_top {
 
 /* What a request took, with its last event. */
 typedef struct ingle_usage {
-    size_t n_prompt;              /* prompt tokens given */
+    size_t n_prompt; /* prompt tokens given */
     /* Of the timeline, prompt included, when it ran: tokens that session or prefix tree knew (so the
      * first one that differed), those that did not have to be computed; and tokens computed. */
     size_t n_known, n_reused, n_computed;
@@ -716,7 +716,7 @@ typedef struct ingle_generate_options {
     ingle_class priority; /* INGLE_CLASS_NORMAL */
     double queue_s;    /* seconds it waits to be run at most, then INGLE_ETIMEOUT; 0 = no limit */
     double deadline_s; /* seconds from its start until INGLE_FINISH_TIMEOUT; 0 = no limit */
-    bool no_reuse; /* true: what others computed is not used, nor is this for others */
+    bool no_reuse;     /* true: what others computed is not used, nor is this for others */
     /* Requests share what they have in common with those of the same salt only. A session that holds
      * tokens keeps its own: INGLE_EINVAL. */
     uint64_t cache_salt;

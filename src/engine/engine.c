@@ -87,7 +87,8 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
                                  .kv_type = o->kv_type};
     size_t width = model->program.plan.window;
     size_t window = ingle_window_most(width, b->n_batch, n_ctx);
-    size_t checkpoint = width ? ingle_window_most(width, 1, n_ctx) / 3 : 0; /* what one token sees */
+    size_t checkpoint =
+        width ? ingle_window_most(width, 1, n_ctx) / 3 : 0; /* what one token sees */
     b->n_pages[INGLE_GROUP_ALL] = n_ctx / INGLE_PAGE * n_sessions;
     b->n_pages[INGLE_GROUP_WINDOW] = (window + checkpoint) * n_sessions;
     if (b->n_pages[INGLE_GROUP_ALL] >= INGLE_NO_PAGE) /* pages are named by 32 bits */
@@ -138,6 +139,17 @@ ingle_status ingle_model_home_memory(const ingle_model *model, const ingle_engin
     return st;
 }
 
+/* The tree of an engine, but for its pools and the seed. A checkpoint for each slot of state, or four
+ * for each sequence. */
+static ingle_prefix_options tree_options(const ingle_model *model, const ingle_backend_options *b)
+{
+    const ingle_plan *plan = &model->program.plan;
+    return (ingle_prefix_options){.n_nodes = b->n_pages[INGLE_GROUP_ALL] + b->n_seqs,
+                                  .n_checkpoints = plan->n_state ? b->n_states : 4 * b->n_seqs,
+                                  .n_window = ingle_window_most(plan->window, 1, b->n_ctx),
+                                  .n_leaders = b->n_seqs};
+}
+
 /* Bytes of the engine's own, and of n_sessions sessions. */
 static size_t own_bytes(const ingle_model *model, const ingle_engine_options *o,
                         const ingle_backend_options *b)
@@ -147,7 +159,9 @@ static size_t own_bytes(const ingle_model *model, const ingle_engine_options *o,
     if (ingle_model_has_logits(model)) session += (size_t)model->n_vocab * sizeof(float);
     if (model->program.plan.window) session += n_table * sizeof(uint32_t);
     bytes = n_sessions * session + ingle_slots_bytes(b->n_seqs, n_table);
-    if (model->program.plan.window) bytes += b->n_pages[INGLE_GROUP_WINDOW] * sizeof(uint32_t);
+    const ingle_prefix_options tree = tree_options(model, b);
+    bytes += ingle_prefix_bytes(&tree, b->n_pages[INGLE_GROUP_ALL]);
+    for (int g = 0; g < INGLE_GROUPS; g++) bytes += ingle_pages_own_bytes(b->n_pages[g]);
     return bytes + (size_t)b->n_threads * ingle_sample_scratch_bytes(model->n_vocab);
 }
 
@@ -240,21 +254,6 @@ static bool take_scratch(ingle_engine *e)
     return ok;
 }
 
-/* A checkpoint for each slot of state, or as many as there may be sequences. */
-static ingle_prefix_options tree_options(ingle_engine *e, const ingle_backend_options *b)
-{
-    const ingle_plan *plan = &e->model->program.plan;
-    ingle_prefix_options o = {.n_nodes = b->n_pages[INGLE_GROUP_ALL] + b->n_seqs,
-                              .n_checkpoints = e->recurrent ? b->n_states : 4 * b->n_seqs,
-                              .n_window = ingle_window_most(plan->window, 1, b->n_ctx),
-                              .n_leaders = b->n_seqs,
-                              .seed = ingle_entropy()};
-    o.pool[INGLE_GROUP_ALL] = &e->pool[INGLE_GROUP_ALL];
-    if (plan->window) o.pool[INGLE_GROUP_WINDOW] = &e->pool[INGLE_GROUP_WINDOW];
-    if (e->recurrent) o.pool[INGLE_POOL_STATES] = &e->states;
-    return o;
-}
-
 static bool take_arrays(ingle_engine *e, const ingle_backend_options *b)
 {
     size_t n_batch = (size_t)e->opt.n_batch, n_seqs = b->n_seqs;
@@ -293,7 +292,11 @@ static bool take_pools(ingle_engine *e, const ingle_backend_options *b)
                                        b->n_states};
     for (int r = 0; ok && r < INGLE_RESOURCES; r++)
         ok = (e->holders[r] = ingle_new(n[r], sizeof *e->holders[r])) != NULL;
-    const ingle_prefix_options tree = tree_options(e, b);
+    ingle_prefix_options tree = tree_options(e->model, b);
+    tree.seed = ingle_entropy();
+    tree.pool[INGLE_GROUP_ALL] = &e->pool[INGLE_GROUP_ALL];
+    if (plan->window) tree.pool[INGLE_GROUP_WINDOW] = &e->pool[INGLE_GROUP_WINDOW];
+    if (e->recurrent) tree.pool[INGLE_POOL_STATES] = &e->states;
     return ok && ingle_prefix_open(&e->tree, &tree);
 }
 

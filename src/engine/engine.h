@@ -96,15 +96,15 @@ struct ingle_engine {
     bool again;          /* a task gave up what it had so that it can take part */
     bool stuck;          /* nothing could be computed, and nothing has changed since */
 
-    ingle_session *idle_first, *idle_last; /* every session, the longest idle first */
-    ingle_session *task_first, *task_last; /* those whose task is queued or runs */
+    ingle_session *idle_first, *idle_last;            /* every session, the longest idle first */
+    ingle_session *task_first, *task_last;            /* those whose task is queued or runs */
     size_t n_queued, n_running, n_parked, n_requests; /* parked: in the queue again */
 
     ingle_pages pool[INGLE_GROUPS];
     bool recurrent;
-    ingle_pages states;  /* slots of state */
+    ingle_pages states; /* slots of state */
     ingle_prefix tree;
-    bool shares;         /* sessions share prefixes: the model goes on from what it has read */
+    bool shares; /* sessions share prefixes: the model goes on from what it has read */
     uint16_t *holders[INGLE_RESOURCES]; /* [n of a pool] for counting; zero between */
 
     ingle_cost_model cost;

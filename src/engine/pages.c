@@ -22,6 +22,11 @@ bool ingle_pages_open(ingle_pages *p, size_t n)
     return true;
 }
 
+size_t ingle_pages_own_bytes(size_t n)
+{
+    return n * 3 * sizeof(uint32_t) + (n + 1) * sizeof(ingle_idle_page);
+}
+
 void ingle_pages_close(ingle_pages *p)
 {
     free(p->refs);

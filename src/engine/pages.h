@@ -31,6 +31,7 @@ typedef struct ingle_pages {
 
 bool ingle_pages_open(ingle_pages *p, size_t n); /* false: no memory */
 void ingle_pages_close(ingle_pages *p);
+size_t ingle_pages_own_bytes(size_t n); /* what open() takes for its lists */
 /* Takes n pages, all or none. The first *n_used of them were somebody's before. */
 bool ingle_pages_take(ingle_pages *p, size_t n, uint32_t *ids, size_t *n_used);
 /* One more owner of pages that have one. */

@@ -55,7 +55,8 @@ static ingle_status check_options(const ingle_generate_options *opt, ingle_error
         return ingle_fail(err, INGLE_EINVAL, "option 'stop_tokens' is NULL, n_stop_tokens is %zu",
                           opt->n_stop_tokens);
     if (opt->n_marks && !opt->marks)
-        return ingle_fail(err, INGLE_EINVAL, "option 'marks' is NULL, n_marks is %zu", opt->n_marks);
+        return ingle_fail(err, INGLE_EINVAL, "option 'marks' is NULL, n_marks is %zu",
+                          opt->n_marks);
     if (opt->sampling && (st = ingle_sampler_options_check(opt->sampling, err))) return st;
     return ingle_stopper_check(opt->stops, opt->n_stops, err);
 }
@@ -419,7 +420,7 @@ ingle_status ingle_request_pull(ingle_request *r, double timeout_s, const ingle_
 ingle_status ingle_request_next(ingle_request *r, double timeout_s, ingle_event *event,
                                 ingle_error *err)
 {
-    const ingle_event *own;
+    const ingle_event *own = NULL;
     if (!r) return ingle_fail(err, INGLE_ECLOSED, "the request is closed");
     ingle_status st = ingle_result_check(event, sizeof *event, "ingle_event", err);
     if (st) return st;

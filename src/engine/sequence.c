@@ -42,7 +42,8 @@ void ingle_sequence_need(const ingle_session *s, size_t end, size_t need[INGLE_R
     const ingle_pages *windows = &s->engine->pool[INGLE_GROUP_WINDOW];
     size_t window = ingle_window_need(&s->window, windows, s->n_live, end);
     need[INGLE_RESOURCE_PAGES] = beyond(pages_of(end), s->n_pages) + ingle_sequence_shares_last(s);
-    need[INGLE_RESOURCE_WINDOWS] = beyond(window, ingle_window_spare(&s->window, windows, s->n_live));
+    need[INGLE_RESOURCE_WINDOWS] =
+        beyond(window, ingle_window_spare(&s->window, windows, s->n_live));
     need[INGLE_RESOURCE_STATES] = needs_state(s);
     need[INGLE_RESOURCE_DRAFTS] = 0;
 }
@@ -107,7 +108,8 @@ bool ingle_sequence_reserve(ingle_session *s, size_t end)
     size_t n_window = ingle_window_need(&s->window, windows, s->n_live, end);
     while (windows->n_free < n_window) /* those that have no other owner are free then */
         if (!ingle_window_give(&s->window, windows, s->n_live)) return false;
-    if (ingle_sequence_shares_last(s)) replace(e, INGLE_GROUP_ALL, &s->pages[s->n_live / INGLE_PAGE]);
+    if (ingle_sequence_shares_last(s))
+        replace(e, INGLE_GROUP_ALL, &s->pages[s->n_live / INGLE_PAGE]);
     if (pages_of(end) > s->n_pages) {
         take(e, INGLE_GROUP_ALL, s->pages + s->n_pages, pages_of(end) - s->n_pages);
         s->n_pages = pages_of(end);
@@ -124,7 +126,8 @@ bool ingle_sequence_claim_own(ingle_session *s, size_t end)
     if (ingle_sequence_shares_last(s))
         some = ingle_prefix_forget(&e->tree, INGLE_GROUP_ALL, s->pages[s->n_live / INGLE_PAGE]);
     for (size_t p = s->n_live / INGLE_PAGE; w->width && p * INGLE_PAGE < end; p++)
-        if (w->ids[p] != INGLE_NO_PAGE && ingle_prefix_forget(&e->tree, INGLE_GROUP_WINDOW, w->ids[p]))
+        if (w->ids[p] != INGLE_NO_PAGE &&
+            ingle_prefix_forget(&e->tree, INGLE_GROUP_WINDOW, w->ids[p]))
             some = true;
     if (e->recurrent && s->states.slot[0] != INGLE_NO_STATE &&
         ingle_prefix_forget(&e->tree, INGLE_POOL_STATES, s->states.slot[0]))
@@ -197,9 +200,9 @@ void ingle_sequence_publish(ingle_session *s)
     ingle_engine *e = s->engine;
     size_t depth = ingle_prefix_depth(&e->tree, s->node);
     for (; s->shares && (depth + 1) * INGLE_PAGE <= s->n_live; depth++) {
-        uint32_t node = ingle_prefix_publish(&e->tree, key_of(s), s->node,
-                                             s->tokens + depth * INGLE_PAGE, INGLE_PAGE,
-                                             &s->pages[depth]);
+        uint32_t node =
+            ingle_prefix_publish(&e->tree, key_of(s), s->node, s->tokens + depth * INGLE_PAGE,
+                                 INGLE_PAGE, &s->pages[depth]);
         if (node == INGLE_NO_NODE) return; /* no room, or a fork has the page as well: later */
         s->node = node;
     }

@@ -54,7 +54,8 @@ static bool is_alone(const ingle_session *s, const ingle_batch_seq *seq)
     const ingle_engine *e = s->engine;
     for (size_t p = seq->pos0 / INGLE_PAGE; p * INGLE_PAGE < seq->pos0 + seq->n; p++) {
         if (e->pool[INGLE_GROUP_ALL].refs[s->pages[p]] != 1) return false;
-        if (s->window.width && e->pool[INGLE_GROUP_WINDOW].refs[s->window.ids[p]] != 1) return false;
+        if (s->window.width && e->pool[INGLE_GROUP_WINDOW].refs[s->window.ids[p]] != 1)
+            return false;
     }
     return !e->recurrent || e->states.refs[seq->state] == 1;
 }
