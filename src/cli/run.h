@@ -1,4 +1,4 @@
-/* run.h - what `ingle run` does alike for one prompt (run.c) and for many (batch.c).
+/* run.h - what `ingle run` does alike (run_parts.c) for one prompt (run.c) and for many (batch.c).
  * Depends on open.h, sampling.h, out.h. */
 #ifndef INGLE_CLI_RUN_H
 #define INGLE_CLI_RUN_H

@@ -1,4 +1,4 @@
-/* score.h - `ingle score` from inside: tokens and how well they were foretold (score.c), and lines
+/* score.h - `ingle score` from inside: tokens and how well they were foretold (scorer.c), and lines
  * of pairs (score_lines.c).
  * Depends on open.h, ids.h, out.h. */
 #ifndef INGLE_CLI_SCORE_H
@@ -45,6 +45,9 @@ ingle_status score_text(scorer *s, const ids_list *ids, score_totals *totals, si
  * context. */
 ingle_status score_pair(scorer *s, const int32_t *tokens, size_t n_context, size_t n,
                         score_totals *totals, ingle_error *err);
+
+/* The same for people, or as the line that ends the output of a whole text. */
+void score_print_totals(scorer *s, const score_totals *t, size_t n_tokens, size_t n_windows);
 
 /* Members logprob, nll and perplexity, the latter two with their standard errors. */
 void score_put_totals(ingle_json_writer *w, const score_totals *t);

@@ -398,6 +398,20 @@ ingle_status ingle_engine_step(ingle_engine *e, size_t *n_run, ingle_error *err)
     return st;
 }
 
+ingle_status ingle_engine_serve(ingle_engine *e, ingle_error *err)
+{
+    if (!e) return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
+    ingle_engine_hold(e);
+    ingle_engine_lock(e);
+    ingle_status st = ingle_engine_usable(e, err);
+    if (!st && e->wheel.server)
+        st = ingle_fail(err, INGLE_EBUSY, "another thread serves this engine");
+    if (!st) ingle_wheel_serve(e);
+    ingle_engine_unlock(e);
+    ingle_engine_drop(e);
+    return st;
+}
+
 static bool has_no_request(void *user)
 {
     const ingle_engine *e = user;

@@ -219,6 +219,8 @@ void ingle_engine_unlock(ingle_engine *e);
  * given, is the session whose task is waited for. */
 bool ingle_wheel_part(ingle_engine *e, ingle_session *s, bool (*done)(void *user), void *user,
                       double until);
+/* Steps for everybody until the engine is closed; nobody else does meanwhile. */
+void ingle_wheel_serve(ingle_engine *e);
 /* Waits until nobody steps, and keeps others from it. */
 void ingle_wheel_take(ingle_engine *e);
 void ingle_wheel_put(ingle_engine *e);

@@ -14,8 +14,8 @@ struct ingle_turns {
     atomic_size_t refs;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    const void *holder;  /* who has the turn; NULL: nobody */
-    place *first, **end; /* of those who wait; where the next one goes */
+    const void *holder; /* who has the turn; NULL: nobody */
+    place *first;       /* of those who wait */
 };
 
 ingle_status ingle_turns_open(ingle_turns **out, ingle_error *err)
@@ -26,7 +26,6 @@ ingle_status ingle_turns_open(ingle_turns **out, ingle_error *err)
     atomic_init(&t->refs, 1);
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
-    t->end = &t->first;
     return INGLE_OK;
 }
 
@@ -50,12 +49,18 @@ void ingle_turns_close(ingle_turns **turns)
     *turns = NULL;
 }
 
+static void join_queue(ingle_turns *t, place *p)
+{
+    place **at = &t->first;
+    while (*at) at = &(*at)->next;
+    *at = p;
+}
+
 static void leave_queue(ingle_turns *t, const place *p)
 {
     place **at = &t->first;
     while (*at != p) at = &(*at)->next;
     *at = p->next;
-    if (!*at) t->end = at;
 }
 
 void ingle_turns_take(ingle_turns *t, const void *who, const atomic_bool *off)
@@ -63,8 +68,7 @@ void ingle_turns_take(ingle_turns *t, const void *who, const atomic_bool *off)
     place p = {NULL};
     if (!t) return;
     pthread_mutex_lock(&t->lock);
-    *t->end = &p;
-    t->end = &p.next;
+    join_queue(t, &p);
     while (!atomic_load(off) && (t->holder || t->first != &p))
         pthread_cond_wait(&t->changed, &t->lock);
     leave_queue(t, &p);

@@ -134,34 +134,24 @@ void ingle_engine_unlock(ingle_engine *e)
 
 /* ---- a thread of the engine's own ---- */
 
-ingle_status ingle_engine_serve(ingle_engine *e, ingle_error *err)
+void ingle_wheel_serve(ingle_engine *e)
 {
     ingle_waiter w;
-    if (!e) return ingle_fail(err, INGLE_ECLOSED, "the engine is closed");
-    ingle_engine_hold(e);
-    ingle_engine_lock(e);
-    ingle_status st = ingle_engine_usable(e, err);
-    if (!st && e->wheel.server)
-        st = ingle_fail(err, INGLE_EBUSY, "another thread serves this engine");
-    if (!st) {
-        join(e, &w, NULL, true);
-        e->wheel.server = &w;
-        while (!e->closed) {
-            if (may_step(e, &w)) step(e);
-            else {
-                double now = ingle_now(), alarm = ingle_queue_alarm(e);
-                bool free = !e->wheel.taken && !e->wheel.n_resting; /* else it will be called */
-                if (free && now >= alarm) e->stuck = false; /* the next step ends what is due */
-                else sleep_until(e, &w, free ? alarm : INFINITY);
-            }
+    join(e, &w, NULL, true);
+    e->wheel.server = &w;
+    while (!e->closed) {
+        if (may_step(e, &w)) {
+            step(e);
+            continue;
         }
-        e->wheel.server = NULL;
-        leave(e, &w);
-        pass_on(e);
+        double now = ingle_now(), alarm = ingle_queue_alarm(e);
+        bool free = !e->wheel.taken && !e->wheel.n_resting; /* else it will be called */
+        if (free && now >= alarm) e->stuck = false;         /* the next step ends what is due */
+        else sleep_until(e, &w, free ? alarm : INFINITY);
     }
-    ingle_engine_unlock(e);
-    ingle_engine_drop(e);
-    return st;
+    e->wheel.server = NULL;
+    leave(e, &w);
+    pass_on(e);
 }
 
 /* ---- the wheel at rest ---- */

@@ -565,7 +565,7 @@ static void test_many_names(void **state)
             ingle_json_doc doc;
             ingle_json_begin_object(&w);
             for (size_t i = 0; i < n; i++) {
-                char name[24];
+                char name[32];
                 snprintf(name, sizeof name, "name %zu", twice && i == n - 1 ? n / 2 : i);
                 ingle_json_name(&w, name);
                 ingle_json_put_null(&w);
