@@ -256,24 +256,42 @@ static size_t collect(ingle_engine *e, double now)
     return n;
 }
 
+/* Those who find their pages take part. Returns how many found them or asked for nothing; these come
+ * first from now on. */
+static size_t take_in(ingle_engine *e, ingle_batch *batch, size_t n)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        ingle_session *s = e->wanting[i];
+        size_t take = e->wants[i].take;
+        bool found = !take || ingle_queue_take(s, s->n_live + take);
+        if (take && found) enter_batch(e, batch, s, take);
+        if (!found) {
+            e->stats.n_paused++;
+            continue;
+        }
+        e->wanting[n_kept] = s;
+        e->wants[n_kept++] = e->wants[i];
+    }
+    return n_kept;
+}
+
 /* Who takes part, with how many tokens. Whoever finds no page has to wait; the order is that of the
- * schedule, so decoding sessions come first. */
+ * schedule, so decoding sessions come first. If all wait that it had chosen, it chooses among the
+ * others, who may have what they need. */
 static void fill_batch(ingle_engine *e, ingle_batch *batch, double now)
 {
-    size_t n = collect(e, now);
+    size_t n = collect(e, now), n_before;
     const ingle_schedule_limits limits = {
         .n_batch = (size_t)e->opt.n_batch,
         .n_seqs = (size_t)e->opt.n_parallel,
         .step_s = (double)e->opt.step_s,
         .most_s = ingle_turns_others_wait(e->opt.turns) ? (double)e->opt.step_s : INFINITY};
-    ingle_schedule(&e->cost, e->wants, n, &limits, e->order);
-    for (size_t i = 0; i < n; i++) {
-        ingle_session *s = e->wanting[i];
-        size_t take = e->wants[i].take;
-        if (!take) continue;
-        if (ingle_queue_take(s, s->n_live + take)) enter_batch(e, batch, s, take);
-        else e->stats.n_paused++;
-    }
+    do {
+        n_before = n;
+        ingle_schedule(&e->cost, e->wants, n, &limits, e->order);
+        n = take_in(e, batch, n);
+    } while (!batch->n_seqs && n < n_before);
     want_rows(e, batch);
     batch->changes = e->slots.change;
     batch->n_changes = e->slots.n_changes;
