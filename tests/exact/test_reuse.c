@@ -1,0 +1,383 @@
+/* test_reuse.c - sessions that take over what others computed: prompts that begin alike, forks, prompts
+ * that are started together. The bits are those of an engine in which nobody shares anything, whatever
+ * became of the pages meanwhile. */
+#include "exact/exact.h"
+
+#include <stdlib.h>
+
+/* ---- an engine that shares nothing ---- */
+
+typedef struct known {
+    int32_t token;
+    uint32_t child, next; /* 0: none */
+    float *row;           /* logits after the tokens up to this one */
+} known;
+
+/* Logits by the tokens before them, as far as somebody has asked. */
+typedef struct oracle {
+    golden g;
+    runner r;
+    known *node; /* [cap], the first: no tokens */
+    size_t n, cap, n_ctx;
+} oracle;
+
+/* n tokens of a prompt in one batch, and no page is anybody else's. */
+static bool oracle_open(oracle *o, const char *model, size_t n_ctx)
+{
+    const setup s = {.n_batch = (int32_t)n_ctx, .n_threads = 1, .kv = INGLE_TYPE_F16};
+    ingle_error err;
+    *o = (oracle){.n = 1, .cap = 1024, .n_ctx = n_ctx};
+    if (!golden_open(&o->g, "models", model)) return false;
+    open_with(&o->r, &o->g, &s, (int32_t)n_ctx, 1);
+    ingle_session_close(&o->r.session);
+    o->r.engine->shares = false;
+    must(ingle_session_open(&o->r.session, o->r.engine, &err), &err);
+    o->node = calloc(o->cap, sizeof *o->node);
+    assert_non_null(o->node);
+    return true;
+}
+
+static void oracle_close(oracle *o)
+{
+    for (size_t i = 0; i < o->n; i++) free(o->node[i].row);
+    free(o->node);
+    runner_close(&o->r);
+    golden_close(&o->g);
+}
+
+static uint32_t child_of(oracle *o, uint32_t at, int32_t token)
+{
+    uint32_t i = o->node[at].child;
+    while (i && o->node[i].token != token) i = o->node[i].next;
+    if (i) return i;
+    if (o->n == o->cap) {
+        o->node = realloc(o->node, 2 * o->cap * sizeof *o->node);
+        assert_non_null(o->node);
+        o->cap *= 2;
+    }
+    o->node[o->n] = (known){.token = token, .next = o->node[at].child};
+    return o->node[at].child = (uint32_t)o->n++;
+}
+
+static void note_rows(oracle *o, const int32_t *tokens, size_t n)
+{
+    ingle_error err;
+    uint32_t at = 0;
+    must(ingle_session_truncate(o->r.session, 0, &err), &err);
+    must(ingle_session_eval(o->r.session, tokens, n, INGLE_ROWS_ALL, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        const float *row;
+        at = child_of(o, at, tokens[i]);
+        if (o->node[at].row) continue;
+        must(ingle_session_logits(o->r.session, i, &row, &err), &err);
+        all_finite(row, o->g.n_vocab);
+        o->node[at].row = malloc(o->g.n_vocab * sizeof *row);
+        assert_non_null(o->node[at].row);
+        memcpy(o->node[at].row, row, o->g.n_vocab * sizeof *row);
+    }
+}
+
+/* The logits after n tokens. */
+static const float *right_row(oracle *o, const int32_t *tokens, size_t n)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; i < n; i++) at = child_of(o, at, tokens[i]);
+    if (!o->node[at].row) note_rows(o, tokens, n);
+    return o->node[at].row;
+}
+
+static const int32_t *held(const ingle_session *s, size_t *n)
+{
+    const int32_t *tokens;
+    ingle_error err;
+    must(ingle_session_tokens(s, &tokens, n, &err), &err);
+    return tokens;
+}
+
+/* Row i of the session is that of its first n tokens. */
+static void is_right(oracle *o, const ingle_session *s, size_t i, size_t n, const char *what)
+{
+    size_t n_held;
+    const int32_t *tokens = held(s, &n_held);
+    const float *row;
+    ingle_error err;
+    assert_true(n && n <= n_held);
+    must(ingle_session_logits(s, i, &row, &err), &err);
+    if (memcmp(row, right_row(o, tokens, n), o->g.n_vocab * sizeof *row))
+        fail_msg("%s: %s: logits after %zu tokens differ", o->g.name, what, n);
+}
+
+static void eval_right(oracle *o, ingle_session *s, const int32_t *tokens, size_t n,
+                       const char *what)
+{
+    size_t n_held;
+    ingle_error err;
+    must(ingle_session_eval(s, tokens, n, INGLE_ROWS_LAST, &err), &err);
+    held(s, &n_held);
+    is_right(o, s, 0, n_held, what);
+}
+
+/* ---- engines that share ---- */
+
+static void open_sharing(runner *r, const oracle *o, size_t n_sessions)
+{
+    const setup s = {.n_batch = 16, .n_threads = 1, .kv = INGLE_TYPE_F16};
+    open_with(r, &o->g, &s, (int32_t)o->n_ctx, (int32_t)n_sessions);
+}
+
+static ingle_session *one_more(const runner *r)
+{
+    ingle_session *s;
+    ingle_error err;
+    must(ingle_session_open(&s, r->engine, &err), &err);
+    return s;
+}
+
+/* When nobody is left all is free or kept for prompts to come; then it closes. */
+static void close_empty(runner *r)
+{
+    ingle_engine *e = r->engine;
+    ingle_stats stats = {.size = sizeof stats};
+    ingle_error err;
+    if (r->session) ingle_session_close(&r->session);
+    must(ingle_engine_stats_get(e, &stats, &err), &err);
+    assert_int_equal(stats.n_pages_free + stats.n_pages_idle, stats.n_pages);
+    const ingle_pages *windows = &e->pool[INGLE_GROUP_WINDOW];
+    assert_int_equal(windows->n_free + windows->n_idle, windows->n);
+    assert_int_equal(e->states.n_free + e->states.n_idle, e->states.n);
+    runner_close(r);
+}
+
+/* ---- everything at once ---- */
+
+#if defined(__SANITIZE_THREAD__)
+enum { N_DEEDS = 150 };
+#elif defined(__SANITIZE_ADDRESS__)
+enum { N_DEEDS = 300 };
+#elif defined(NDEBUG)
+enum { N_DEEDS = 1500 };
+#else
+enum { N_DEEDS = 1000 };
+#endif
+enum { N_PLAYERS = 5, N_LINES = 4, MOST = 512 };
+
+typedef struct game {
+    oracle o;
+    runner r;
+    ingle_session *player[N_PLAYERS];
+    uint64_t seed;
+    size_t line[N_PLAYERS];
+    size_t n_reused; /* tokens, by all */
+} game;
+
+static size_t draw(game *w, size_t below)
+{
+    w->seed = w->seed * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)((w->seed >> 33) % below);
+}
+
+/* Lines that leave the first one at some position; now and then a token of no line. */
+static int32_t token_at(game *w, size_t line, size_t pos)
+{
+    static const size_t leaves[N_LINES] = {0, 40, 64, 101};
+    if (draw(w, 100) == 0) return (int32_t)(20 + draw(w, 3));
+    if (pos < leaves[line]) line = 0;
+    return (int32_t)(20 + (pos * pos * 7 + pos / 3 + line * pos * 5) % 3);
+}
+
+static size_t tokens_of(const game *w, size_t i)
+{
+    size_t n;
+    held(w->player[i], &n);
+    return n;
+}
+
+/* How many tokens come next, as many as there is room for. */
+static size_t some_tokens(game *w, size_t i, int32_t *tokens)
+{
+    static const size_t sizes[] = {1, 1, 2, 5, 15, 16, 31, 32, 33, 64, 65, 100};
+    size_t n_held = tokens_of(w, i), room = w->o.n_ctx - n_held;
+    size_t n = sizes[draw(w, sizeof sizes / sizeof *sizes)];
+    if (!n_held) w->line[i] = draw(w, N_LINES);
+    if (n > room) n = room;
+    for (size_t k = 0; k < n; k++) tokens[k] = token_at(w, w->line[i], n_held + k);
+    return n;
+}
+
+static void cut_some(game *w)
+{
+    size_t i = draw(w, N_PLAYERS), n = tokens_of(w, i);
+    ingle_error err;
+    must(ingle_session_truncate(w->player[i], draw(w, 4) ? draw(w, n + 1) : 0, &err), &err);
+    if (draw(w, 2)) w->line[i] = draw(w, N_LINES);
+}
+
+/* Some of them compute in the same steps, others rest. */
+static void eval_some(game *w)
+{
+    static int32_t tokens[N_PLAYERS][MOST];
+    ingle_eval evals[N_PLAYERS] = {{NULL}};
+    size_t who[N_PLAYERS], n = 0, most = 1 + draw(w, N_PLAYERS);
+    ingle_error err;
+    for (size_t i = draw(w, N_PLAYERS), k = 0; k < most; k++, i = (i + 1) % N_PLAYERS) {
+        size_t n_tokens = some_tokens(w, i, tokens[i]);
+        ingle_rows rows = draw(w, 8) || !n_tokens ? INGLE_ROWS_LAST : INGLE_ROWS_ALL;
+        if (!n_tokens && !tokens_of(w, i)) continue;
+        evals[n] = (ingle_eval){w->player[i], tokens[i], n_tokens, rows};
+        who[n++] = i;
+    }
+    if (!n) return;
+    must(ingle_sessions_eval(evals, n, &err), &err);
+    for (size_t k = 0; k < n; k++) {
+        size_t end = tokens_of(w, who[k]), n_rows = evals[k].rows ? evals[k].n : 1;
+        for (size_t row = 0; row < n_rows; row++)
+            is_right(&w->o, evals[k].session, row, end - n_rows + row + 1, "an eval");
+        w->n_reused += evals[k].session->task.n_reused;
+    }
+}
+
+static void fork_some(game *w)
+{
+    size_t from = draw(w, N_PLAYERS), to = draw(w, N_PLAYERS), n = tokens_of(w, from);
+    ingle_session *fork;
+    ingle_error err;
+    if (draw(w, 3)) n = draw(w, n + 1);
+    must(ingle_session_fork(&fork, w->player[from], n, &err), &err);
+    ingle_session_close(&w->player[to]);
+    w->player[to] = fork;
+    w->line[to] = draw(w, 2) ? w->line[from] : draw(w, N_LINES);
+}
+
+static void open_anew(game *w)
+{
+    size_t i = draw(w, N_PLAYERS);
+    if (draw(w, 2)) ingle_session_close(&w->player[i]);
+    ingle_session *s = one_more(&w->r);
+    if (w->player[i]) ingle_session_close(&w->player[i]);
+    w->player[i] = s;
+}
+
+static ingle_request *ask(game *w, size_t i)
+{
+    static int32_t tokens[MOST];
+    ingle_session *s = w->player[i];
+    ingle_request *r;
+    ingle_error err;
+    ingle_sampler_options so;
+    ingle_generate_options go;
+    ingle_sampler_options_init(&so);
+    ingle_generate_options_init(&go);
+    so.temperature = 0;
+    size_t n = some_tokens(w, i, tokens), marks[2] = {draw(w, n + 1), n};
+    if (!n) return NULL;
+    go.max_tokens = (int32_t)draw(w, 12);
+    go.sampling = &so;
+    go.ignore_eog = true;
+    go.logprobs = 0;
+    go.marks = marks;
+    go.n_marks = draw(w, 3);
+    go.no_reuse = draw(w, 10) == 0;
+    go.cache_salt = tokens_of(w, i) ? s->salt : draw(w, 6) == 0;
+    go.priority = (ingle_class)draw(w, 3);
+    must(ingle_request_start(&r, s, tokens, n, &go, &err), &err);
+    return r;
+}
+
+/* Reads to the end, or cancels after `most` events; logits of drawn tokens, whose places are known when
+ * it has ended, go to `drawn`. */
+static size_t read_some(game *w, ingle_request *r, size_t most, float *drawn)
+{
+    ingle_error err;
+    size_t n = 0;
+    for (size_t i = 0;; i++) {
+        ingle_event event = {.size = sizeof event};
+        if (i == most) must(ingle_request_cancel(r, &err), &err);
+        must(ingle_request_next(r, -1, &event, &err), &err);
+        if (event.kind == INGLE_EVENT_TOKEN) drawn[n++] = event.logit;
+        if (event.kind != INGLE_EVENT_END) continue;
+        w->n_reused += event.usage.n_reused;
+        assert_true(event.usage.n_reused <= event.usage.n_known);
+        return n;
+    }
+}
+
+static void answers_are_right(game *w, size_t i, const float *drawn, size_t n_drawn)
+{
+    size_t n;
+    const int32_t *tokens = held(w->player[i], &n);
+    assert_true(n_drawn <= n);
+    for (size_t k = 0; k < n_drawn; k++) {
+        size_t at = n - n_drawn + k;
+        const float *row = right_row(&w->o, tokens, at);
+        if (memcmp(&row[tokens[at]], &drawn[k], sizeof *row))
+            fail_msg("%s: the logit of drawn token %zu differs", w->o.g.name, at);
+    }
+}
+
+/* Several are started together, read one after the other, and some are cancelled. */
+static void ask_some(game *w)
+{
+    static float drawn[N_PLAYERS][MOST];
+    ingle_request *r[N_PLAYERS] = {NULL};
+    size_t first = draw(w, N_PLAYERS), n = 1 + draw(w, N_PLAYERS);
+    for (size_t k = 0; k < n; k++) r[k] = ask(w, (first + k) % N_PLAYERS);
+    for (size_t k = 0; k < n; k++) {
+        size_t i = (first + k) % N_PLAYERS;
+        if (!r[k]) continue;
+        size_t n_drawn = read_some(w, r[k], draw(w, 4) ? SIZE_MAX : draw(w, 6), drawn[k]);
+        ingle_request_close(&r[k]);
+        answers_are_right(w, i, drawn[k], n_drawn);
+        if (tokens_of(w, i) && draw(w, 2))
+            eval_right(&w->o, w->player[i], NULL, 0, "after an answer");
+    }
+}
+
+static void play(const char *model, size_t n_ctx, size_t n_sessions, uint64_t seed)
+{
+    static game w;
+    w = (game){.seed = seed};
+    if (!oracle_open(&w.o, model, n_ctx)) return;
+    open_sharing(&w.r, &w.o, n_sessions);
+    ingle_session_close(&w.r.session);
+    for (size_t i = 0; i < N_PLAYERS; i++) w.player[i] = one_more(&w.r);
+    for (size_t i = 0; i < N_DEEDS; i++) {
+        size_t deed = draw(&w, 20);
+        if (deed < 8) eval_some(&w);
+        else if (deed < 13) cut_some(&w);
+        else if (deed < 15) fork_some(&w);
+        else if (deed < 16) open_anew(&w);
+        else ask_some(&w);
+    }
+    print_message("%-14s %zu sessions: %zu tokens reused, %llu computed\n", model, n_sessions,
+                  w.n_reused, (unsigned long long)w.r.engine->stats.n_tokens);
+    assert_true(w.n_reused > N_DEEDS);
+    for (size_t i = 0; i < N_PLAYERS; i++) ingle_session_close(&w.player[i]);
+    close_empty(&w.r);
+    oracle_close(&w.o);
+}
+
+static void mixed(const char *model, size_t n_ctx)
+{
+    const char *seed = getenv("INGLE_TEST_SEED");
+    play(model, n_ctx, 3, seed ? strtoull(seed, NULL, 10) : 3);
+}
+
+static void mixed_plain(void **state)
+{
+    (void)state, mixed("llama-Q4_K", 160);
+}
+
+static void mixed_states(void **state)
+{
+    (void)state, mixed("mamba2", 160), mixed("qwen35", 128);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mixed_plain),
+
+        cmocka_unit_test(mixed_states),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
