@@ -316,6 +316,12 @@ typedef struct ingle_turns ingle_turns;
 INGLE_API ingle_status ingle_turns_open(ingle_turns **out, ingle_error *err);
 INGLE_API void ingle_turns_close(ingle_turns **turns);
 
+typedef enum ingle_log_level {
+    INGLE_LOG_ERROR, /* the engine cannot go on */
+    INGLE_LOG_INFO,  /* what it was opened with; how requests ended */
+    INGLE_LOG_DEBUG  /* what it does for room */
+} ingle_log_level;
+
 typedef struct ingle_engine_options {
     size_t size;   /* sizeof this struct */
     int32_t n_ctx; /* positions a session may hold; 0 = the smaller of the model's and 8192 */
@@ -334,6 +340,10 @@ typedef struct ingle_engine_options {
      * that a prompt causes, or twice a step without one if that takes longer. 0.2 */
     float step_s;
     ingle_turns *turns; /* NULL = none */
+    /* What the engine has to say, a line each, without its end: on any thread that uses the engine,
+     * while no lock is held; several at a time if threads are. It must not call in. NULL = nothing. */
+    void (*log)(void *user, ingle_log_level level, const char *text);
+    void *log_user;
 } ingle_engine_options;
 
 #define ingle_engine_options_init(opt) ingle_engine_options_init_sized((opt), sizeof *(opt))

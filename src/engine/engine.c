@@ -350,6 +350,15 @@ ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
         return st;
     }
     guess_cost(e);
+    e->log.fn = o.log;
+    e->log.user = o.log_user;
+    ingle_log_note(
+        &e->log, INGLE_LOG_INFO,
+        "an engine of %d positions a session, KV pages for %d sessions, steps of %d tokens "
+        "and %d sequences, %d threads",
+        o.n_ctx, o.n_sessions, o.n_batch, o.n_parallel, o.n_threads);
+    ingle_engine_lock(e);
+    ingle_engine_unlock(e); /* hands the message over */
     *out = e;
     return INGLE_OK;
 }

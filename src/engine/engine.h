@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "engine/admit.h"
 #include "engine/cost.h"
+#include "engine/log.h"
 #include "engine/pages.h"
 #include "engine/prefix.h"
 #include "engine/schedule.h"
@@ -112,6 +113,7 @@ struct ingle_engine {
     double last_step_s;
     size_t n_single, n_single_before; /* evals of one token in this step, in the one before */
     ingle_stats stats;
+    ingle_log log;
 
     /* the batch */
     int32_t *tokens;

@@ -77,8 +77,19 @@ void ingle_queue_note_ready(ingle_request *r)
     if (!r->calls_ready) link_ready(r);
 }
 
+static void tell_log(ingle_engine *e)
+{
+    ingle_log_line line;
+    while (ingle_log_take(&e->log, &line)) {
+        pthread_mutex_unlock(&e->lock);
+        e->log.fn(e->log.user, line.level, line.text);
+        pthread_mutex_lock(&e->lock);
+    }
+}
+
 void ingle_queue_announce(ingle_engine *e)
 {
+    tell_log(e);
     while (e->ready) {
         ingle_request *r = e->ready;
         e->ready = r->next_ready;
@@ -108,6 +119,20 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static void log_end(ingle_engine *e, const ingle_request *r)
+{
+    static const char *const how[] = {"", "a stop", "its length", "cancelling", "its deadline"};
+    const ingle_usage *u = &r->usage;
+    if (r->end_status)
+        ingle_log_note(&e->log, INGLE_LOG_INFO, "a request failed: %s", r->end_error.text);
+    else
+        ingle_log_note(&e->log, INGLE_LOG_INFO,
+                       "a request ended by %s: prompt of %zu tokens, %zu of the timeline reused, "
+                       "%zu generated; queue %.3f s, prompt %.3f s, answer %.3f s",
+                       how[r->finish], u->n_prompt, u->n_reused, u->n_generated, u->queue_s,
+                       u->prompt_s, u->decode_s);
+}
+
 static void end_request(ingle_session *s, ingle_status st, const ingle_error *error)
 {
     ingle_request *r = s->task.request;
@@ -130,6 +155,7 @@ static void end_request(ingle_session *s, ingle_status st, const ingle_error *er
     else if (s->task.started) r->usage.prompt_s = now - s->task.started;
     if (!st) ingle_ring_last(r)->usage = r->usage;
     r->ring.n_shown = r->ring.n_made;
+    log_end(e, r);
     e->n_requests--;
     s->task.state = INGLE_TASK_NONE;
 }
@@ -284,6 +310,8 @@ static bool relax(ingle_engine *e)
     ingle_session *s = e->idle_first;
     while (s && !gives_way(s)) s = s->next;
     if (!s) return false;
+    ingle_log_note(&e->log, INGLE_LOG_DEBUG, "a session at rest gives up %zu pages of %zu tokens",
+                   s->n_pages, s->n_live);
     ingle_sequence_cut(s, s->n, 0);
     e->stats.n_relaxed++;
     return true;

@@ -430,6 +430,7 @@ void ingle_engine_note_loss(ingle_engine *e, ingle_status st, const ingle_error 
     if (st != INGLE_EDEVICE || e->lost) return;
     e->lost = true;
     e->failure = *error;
+    ingle_log_note(&e->log, INGLE_LOG_ERROR, "the backend failed: %s", error->text);
     e->stuck = false;
 }
 

@@ -836,6 +836,57 @@ static void retained(void **state)
     house_close(&h);
 }
 
+/* ---- the log ---- */
+
+typedef struct heard {
+    house *h;
+    char text[4][256];
+    int n_of[3], n_locked;
+} heard;
+
+static void hear(void *user, ingle_log_level level, const char *text)
+{
+    heard *w = user;
+    snprintf(w->text[level], sizeof w->text[level], "%s", text);
+    w->n_of[level]++;
+    if (!w->h->engine) return; /* it is being opened */
+    if (pthread_mutex_trylock(&w->h->engine->lock)) w->n_locked++;
+    else pthread_mutex_unlock(&w->h->engine->lock);
+}
+
+/* An engine says how it was opened, how requests ended and whose pages went, and to its owner only. */
+static void engines_say(void **state)
+{
+    house h = {.engine = NULL};
+    heard w = {.h = &h};
+    ingle_engine_options eo = small_engine(256, 1);
+    trail t = {.len = 0};
+    (void)state;
+    eo.log = hear;
+    eo.log_user = &w;
+    h = house_open(&eo);
+    assert_int_equal(w.n_of[INGLE_LOG_INFO], 1);
+    assert_non_null(strstr(w.text[INGLE_LOG_INFO], "256 positions"));
+    const prompt p = noise(200, 1), q = noise(200, 2);
+    ingle_generate_options go = options(BEFORE);
+    go.max_tokens = 2;
+    ingle_request *r = start(h.session, &p, &go);
+    read_all(r, &t);
+    ingle_request_close(&r);
+    assert_int_equal(w.n_of[INGLE_LOG_INFO], 2);
+    assert_non_null(strstr(w.text[INGLE_LOG_INFO], "prompt of 200 tokens"));
+    ingle_session *other = another_session(&h);
+    r = start(other, &q, &go);
+    t = (trail){.len = 0};
+    read_all(r, &t);
+    ingle_request_close(&r);
+    assert_true(w.n_of[INGLE_LOG_DEBUG] > 0);
+    assert_int_equal(w.n_of[INGLE_LOG_ERROR], 0);
+    assert_int_equal(w.n_locked, 0);
+    ingle_session_close(&other);
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -862,6 +913,7 @@ int main(void)
         cmocka_unit_test(served),
         cmocka_unit_test(served_beside_others),
         cmocka_unit_test(retained),
+        cmocka_unit_test(engines_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
