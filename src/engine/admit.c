@@ -66,15 +66,32 @@ bool ingle_is_safe(const ingle_claim *claims, size_t n, const size_t free[INGLE_
     return finish_all(claims, n, &left, have);
 }
 
+static bool is_left(const rest *left, size_t i)
+{
+    return left->bits[i / 64] >> i % 64 & 1;
+}
+
+/* Whether all that are left were left before. */
+static bool is_no_worse(const rest *left, const rest *before)
+{
+    for (size_t w = 0; w < INGLE_MOST_CLAIMS / 64; w++)
+        if (left->bits[w] & ~before->bits[w]) return false;
+    return true;
+}
+
 /* Those who can finish while claim i has taken it and waits; then i; then the others. */
 bool ingle_may_take(const ingle_claim *claims, size_t n, size_t i,
                     const size_t free[INGLE_RESOURCES], const size_t want[INGLE_RESOURCES])
 {
     ingle_claim own;
     size_t have[INGLE_RESOURCES];
-    rest left;
+    rest left, before;
     assert(i < n);
     if (n > INGLE_MOST_CLAIMS || !fits(want, free) || !fits(want, claims[i].may)) return false;
+    memcpy(have, free, sizeof have);
+    begin(&before, n);
+    finish_all(claims, n, &before, have);
+    if (is_left(&before, i)) return false;
     for (int r = 0; r < INGLE_RESOURCES; r++) {
         own.has[r] = claims[i].has[r] + want[r];
         own.may[r] = claims[i].may[r] - want[r];
@@ -82,8 +99,9 @@ bool ingle_may_take(const ingle_claim *claims, size_t n, size_t i,
     }
     begin(&left, n);
     left.bits[i / 64] &= ~((uint64_t)1 << i % 64);
-    bool all = finish_all(claims, n, &left, have);
+    finish_all(claims, n, &left, have);
     if (!fits(own.may, have)) return false;
     give(have, own.has);
-    return all || finish_all(claims, n, &left, have);
+    finish_all(claims, n, &left, have);
+    return is_no_worse(&left, &before);
 }

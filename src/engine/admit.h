@@ -26,8 +26,9 @@ typedef struct ingle_claim {
 /* Whether such an order exists; a task is let in when it does with the task's claim among the
  * others. False of more than INGLE_MOST_CLAIMS. */
 bool ingle_is_safe(const ingle_claim *claims, size_t n, const size_t free[INGLE_RESOURCES]);
-/* Whether claim i may take `want` now: it is free, was announced, and an order exists after that.
- * Changes nothing. */
+/* Whether claim i may take `want` now: it is free, was announced, and i and all who could finish can
+ * still do so after that. Others are waited for by nobody: what several have is in no claim, and
+ * counts again when all of these have ended. Changes nothing. */
 bool ingle_may_take(const ingle_claim *claims, size_t n, size_t i,
                     const size_t free[INGLE_RESOURCES], const size_t want[INGLE_RESOURCES]);
 

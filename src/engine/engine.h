@@ -149,17 +149,16 @@ void ingle_engine_go_on(ingle_engine *e, ingle_status st, const ingle_error *err
 
 /* ---- sequence.c: what a session holds; with the lock held ---- */
 
-/* What is to be taken now for positions below `end`; what at worst until then, where claim->has is
- * what the session alone has. */
+/* What is to be taken now for positions below `end`, if nobody else lets go of what it shares; what
+ * at worst until then, while holders are counted, where claim->has is what the session alone has of
+ * those that run. */
 void ingle_sequence_need(const ingle_session *s, size_t end, size_t need[INGLE_RESOURCES]);
 void ingle_sequence_worst(const ingle_session *s, size_t end, ingle_claim *claim);
-/* Whether the last page is full only in part, and others have it too: the next step copies it. */
-bool ingle_sequence_shares_last(const ingle_session *s);
 /* Takes the pages for the step that is being formed, which clears those that were somebody's
  * before, and copies those that are shared. False: the pools have not so much free. */
 bool ingle_sequence_reserve(ingle_session *s, size_t end);
 /* Where there is no room for copies, the tree forgets what the session wants to write; false: it
- * has nothing of that. */
+ * has nothing of that that no other session has. */
 bool ingle_sequence_claim_own(ingle_session *s, size_t end);
 /* Cuts back to n tokens, of which at most n_live stay computed, and gives back what is not needed. */
 void ingle_sequence_cut(ingle_session *s, size_t n, size_t n_live);

@@ -245,23 +245,17 @@ static bool gives_way(const ingle_session *s)
     return s->task.state != INGLE_TASK_RUNS && s->n_live;
 }
 
-/* Calls fn for every page and the state that the session goes on with: what it shares and leaves in
- * its next step does not count. */
+/* Calls fn for every page of the session and for its live state. */
 typedef void count_fn(ingle_engine *e, ingle_claim *claim, ingle_resource r, uint32_t id);
 
 static void each_named(ingle_session *s, ingle_claim *claim, count_fn *fn)
 {
     ingle_engine *e = s->engine;
-    size_t n_pages = ingle_sequence_shares_last(s) ? s->n_live / INGLE_PAGE : s->n_pages;
-    for (size_t p = 0; p < n_pages; p++) fn(e, claim, INGLE_RESOURCE_PAGES, s->pages[p]);
-    for (size_t p = 0; p < s->window.n_table; p++) {
-        uint32_t id = s->window.ids[p];
-        if (id == INGLE_NO_PAGE) continue;
-        bool copied = (p + 1) * INGLE_PAGE > s->n_live && e->pool[INGLE_GROUP_WINDOW].refs[id] > 1;
-        if (!copied) fn(e, claim, INGLE_RESOURCE_WINDOWS, id);
-    }
-    if (s->states.slot[0] != INGLE_NO_STATE && e->states.refs[s->states.slot[0]] == 1)
-        fn(e, claim, INGLE_RESOURCE_STATES, s->states.slot[0]);
+    for (size_t p = 0; p < s->n_pages; p++) fn(e, claim, INGLE_RESOURCE_PAGES, s->pages[p]);
+    for (size_t p = 0; p < s->window.n_table; p++)
+        if (s->window.ids[p] != INGLE_NO_PAGE)
+            fn(e, claim, INGLE_RESOURCE_WINDOWS, s->window.ids[p]);
+    if (s->states.slot[0] != INGLE_NO_STATE) fn(e, claim, INGLE_RESOURCE_STATES, s->states.slot[0]);
 }
 
 /* claim: of all that run together, how many they name. */
@@ -282,7 +276,8 @@ static void forget_holder(ingle_engine *e, ingle_claim *claim, ingle_resource r,
 }
 
 /* What those that run have and may want; free is all else, as sessions at rest and the prefix tree
- * give way. A page that several have comes back with none of them: nobody may count on it. */
+ * give way. A page that several have comes back with none of them: nobody may count on it. Holders
+ * stay counted until forget_survey(). */
 static void survey(ingle_engine *e, size_t free[INGLE_RESOURCES], size_t *n)
 {
     ingle_claim all = {{0}, {0}};
@@ -297,11 +292,31 @@ static void survey(ingle_engine *e, size_t free[INGLE_RESOURCES], size_t *n)
         each_named(e->claiming[i], &e->claims[i], count_own);
         ingle_sequence_worst(e->claiming[i], e->claiming[i]->task.worst, &e->claims[i]);
     }
-    for (size_t i = 0; i < *n; i++) each_named(e->claiming[i], NULL, forget_holder);
     free[INGLE_RESOURCE_PAGES] = e->pool[INGLE_GROUP_ALL].n - all.has[INGLE_RESOURCE_PAGES];
     free[INGLE_RESOURCE_WINDOWS] = e->pool[INGLE_GROUP_WINDOW].n - all.has[INGLE_RESOURCE_WINDOWS];
     free[INGLE_RESOURCE_STATES] = e->states.n - all.has[INGLE_RESOURCE_STATES];
     free[INGLE_RESOURCE_DRAFTS] = 0;
+}
+
+static void forget_survey(ingle_engine *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) each_named(e->claiming[i], NULL, forget_holder);
+}
+
+/* Whether a session that runs may take what it needs. What it copies although no other that runs has
+ * it is no loss: that is had back. */
+static bool may_take(ingle_session *s, size_t end, const size_t need[INGLE_RESOURCES])
+{
+    ingle_engine *e = s->engine;
+    size_t free[INGLE_RESOURCES], want[INGLE_RESOURCES], n, i = 0;
+    survey(e, free, &n);
+    while (e->claiming[i] != s) i++;
+    ingle_claim claim = e->claims[i];
+    ingle_sequence_worst(s, end, &claim);
+    for (int r = 0; r < INGLE_RESOURCES; r++)
+        want[r] = need[r] < claim.may[r] ? need[r] : claim.may[r];
+    forget_survey(e, n);
+    return ingle_may_take(e->claims, n, i, free, want);
 }
 
 /* The longest idle session loses what the backend holds of it. */
@@ -344,22 +359,14 @@ static bool make_room(ingle_engine *e, const size_t n[INGLE_RESOURCES])
 bool ingle_queue_take(ingle_session *s, size_t end)
 {
     ingle_engine *e = s->engine;
-    size_t free[INGLE_RESOURCES], need[INGLE_RESOURCES], n, i = 0;
+    size_t need[INGLE_RESOURCES];
     ingle_sequence_need(s, end, need);
     if (need[0] || need[1] || need[2]) {
-        survey(e, free, &n);
-        while (e->claiming[i] != s) i++;
-        if (!ingle_may_take(e->claims, n, i, free, need)) return false;
-        bool room = make_room(e, need);
-        if (!room && ingle_sequence_claim_own(s, end)) {
+        if (!may_take(s, end, need)) return false;
+        if (!make_room(e, need)) { /* for no copies, that is: nobody at rest has anything now */
+            ingle_sequence_claim_own(s, end);
             ingle_sequence_need(s, end, need);
-            room = make_room(e, need);
-        }
-        if (!room) { /* what it shares with other sessions takes too much room */
-            size_t part = s->n_live % INGLE_PAGE;
-            ingle_sequence_cut(s, s->n, part ? s->n_live - part : 0);
-            e->again = true;
-            return false;
+            if (!make_room(e, need)) return false;
         }
     }
     return ingle_sequence_reserve(s, end);
@@ -471,6 +478,7 @@ static bool admit(ingle_session *s, double now)
     adopt(s);
     s->task.state = INGLE_TASK_RUNS;
     survey(e, free, &n);
+    forget_survey(e, n);
     if (!ingle_is_safe(e->claims, n, free)) {
         s->task.state = INGLE_TASK_QUEUED;
         return false;

@@ -18,7 +18,7 @@ static bool has_others(const ingle_pages *pool, uint32_t id)
     return pool->refs[id] > 1;
 }
 
-bool ingle_sequence_shares_last(const ingle_session *s)
+static bool shares_last(const ingle_session *s)
 {
     const ingle_pages *pool = &s->engine->pool[INGLE_GROUP_ALL];
     return s->n_live % INGLE_PAGE && has_others(pool, s->pages[s->n_live / INGLE_PAGE]);
@@ -41,21 +41,32 @@ void ingle_sequence_need(const ingle_session *s, size_t end, size_t need[INGLE_R
 {
     const ingle_pages *windows = &s->engine->pool[INGLE_GROUP_WINDOW];
     size_t window = ingle_window_need(&s->window, windows, s->n_live, end);
-    need[INGLE_RESOURCE_PAGES] = beyond(pages_of(end), s->n_pages) + ingle_sequence_shares_last(s);
+    need[INGLE_RESOURCE_PAGES] = beyond(pages_of(end), s->n_pages) + shares_last(s);
     need[INGLE_RESOURCE_WINDOWS] =
         beyond(window, ingle_window_spare(&s->window, windows, s->n_live));
     need[INGLE_RESOURCE_STATES] = needs_state(s);
     need[INGLE_RESOURCE_DRAFTS] = 0;
 }
 
+/* Others that rest and the tree can be made to let go; who runs cannot. */
+static bool shares_with_running(const ingle_engine *e, ingle_resource r, uint32_t id)
+{
+    return e->holders[r][id] > 1;
+}
+
 void ingle_sequence_worst(const ingle_session *s, size_t end, ingle_claim *claim)
 {
+    const ingle_engine *e = s->engine;
     const ingle_window *w = &s->window;
-    size_t windows = w->width ? ingle_window_want(w, end) : 0;
-    claim->may[INGLE_RESOURCE_PAGES] =
-        beyond(pages_of(end), s->n_pages) + ingle_sequence_shares_last(s);
+    size_t windows = w->width ? ingle_window_want(w, end) : 0, whole = s->n_live / INGLE_PAGE;
+    uint32_t live = s->states.slot[0];
+    bool copies =
+        s->n_live % INGLE_PAGE && shares_with_running(e, INGLE_RESOURCE_PAGES, s->pages[whole]);
+    bool moves = e->recurrent &&
+                 (live == INGLE_NO_STATE || shares_with_running(e, INGLE_RESOURCE_STATES, live));
+    claim->may[INGLE_RESOURCE_PAGES] = beyond(pages_of(end), s->n_pages) + copies;
     claim->may[INGLE_RESOURCE_WINDOWS] = beyond(windows, claim->has[INGLE_RESOURCE_WINDOWS]);
-    claim->may[INGLE_RESOURCE_STATES] = needs_state(s);
+    claim->may[INGLE_RESOURCE_STATES] = moves;
     claim->may[INGLE_RESOURCE_DRAFTS] = 0;
 }
 
@@ -108,8 +119,7 @@ bool ingle_sequence_reserve(ingle_session *s, size_t end)
     size_t n_window = ingle_window_need(&s->window, windows, s->n_live, end);
     while (windows->n_free < n_window) /* those that have no other owner are free then */
         if (!ingle_window_give(&s->window, windows, s->n_live)) return false;
-    if (ingle_sequence_shares_last(s))
-        replace(e, INGLE_GROUP_ALL, &s->pages[s->n_live / INGLE_PAGE]);
+    if (shares_last(s)) replace(e, INGLE_GROUP_ALL, &s->pages[s->n_live / INGLE_PAGE]);
     if (pages_of(end) > s->n_pages) {
         take(e, INGLE_GROUP_ALL, s->pages + s->n_pages, pages_of(end) - s->n_pages);
         s->n_pages = pages_of(end);
@@ -123,7 +133,7 @@ bool ingle_sequence_claim_own(ingle_session *s, size_t end)
     ingle_engine *e = s->engine;
     const ingle_window *w = &s->window;
     bool some = false;
-    if (ingle_sequence_shares_last(s))
+    if (shares_last(s))
         some = ingle_prefix_forget(&e->tree, INGLE_GROUP_ALL, s->pages[s->n_live / INGLE_PAGE]);
     for (size_t p = s->n_live / INGLE_PAGE; w->width && p * INGLE_PAGE < end; p++)
         if (w->ids[p] != INGLE_NO_PAGE &&
