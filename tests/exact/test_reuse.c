@@ -148,6 +148,285 @@ static void close_empty(runner *r)
     runner_close(r);
 }
 
+/* ---- prompts that begin alike ---- */
+
+static const char *const plain[] = {"llama-Q4_K"};
+static const char *const special[] = {"gemma3n", "gpt-oss",   "gemma4-e",     "gemma2",
+                                      "gemma3",  "cohere2",   "mamba2",       "qwen35",
+                                      "lfm2",    "qwen3next", "granitehybrid"};
+enum { N_PLAIN = 1, N_SPECIAL = sizeof special / sizeof *special, N_CTX = 256 };
+
+typedef struct pair {
+    oracle o;
+    runner r;
+    ingle_session *other;
+    int32_t tokens[N_CTX], else_[N_CTX];
+} pair;
+
+static bool pair_open(pair *p, const char *model, size_t n_sessions)
+{
+    if (!oracle_open(&p->o, model, N_CTX)) return false;
+    open_sharing(&p->r, &p->o, n_sessions);
+    p->other = one_more(&p->r);
+    fill(p->tokens, N_CTX, p->o.g.n_vocab, 1);
+    fill(p->else_, N_CTX, p->o.g.n_vocab, 2);
+    return true;
+}
+
+static void pair_close(pair *p)
+{
+    if (p->other) ingle_session_close(&p->other);
+    close_empty(&p->r);
+    oracle_close(&p->o);
+}
+
+static void each(const char *const *models, size_t n, size_t n_sessions, void (*test)(pair *))
+{
+    static pair p;
+    for (size_t m = 0; m < n; m += GOLDEN_STEP)
+        if (pair_open(&p, models[m], n_sessions)) test(&p), pair_close(&p);
+}
+
+/* The first n tokens are `tokens`, the others not. */
+static void leave_at(pair *p, size_t n, int32_t *to, size_t n_to)
+{
+    for (size_t i = 0; i < n_to; i++) to[i] = i < n ? p->tokens[i] : p->else_[i];
+    if (n < n_to && to[n] == p->tokens[n]) to[n] = (to[n] + 1) % (int32_t)p->o.g.n_vocab;
+}
+
+/* A prompt in an empty session; returns tokens that others had computed. */
+static size_t prompt(pair *p, ingle_session *s, const int32_t *tokens, size_t n)
+{
+    ingle_error err;
+    must(ingle_session_truncate(s, 0, &err), &err);
+    uint64_t before = p->r.engine->stats.n_tokens;
+    eval_right(&p->o, s, tokens, n, "a prompt");
+    assert_int_equal(p->r.engine->stats.n_tokens - before, n - s->task.n_reused);
+    return s->task.n_reused;
+}
+
+/* Attention alone: to the token, also within a page. */
+static void reuse_plain(pair *p)
+{
+    int32_t tokens[N_CTX];
+    assert_int_equal(prompt(p, p->r.session, p->tokens, 64), 0);
+    leave_at(p, 37, tokens, 64);
+    assert_int_equal(prompt(p, p->other, tokens, 64), 37); /* B96 */
+    assert_int_equal(prompt(p, p->other, tokens, 64), 63);
+    assert_int_equal(prompt(p, p->other, p->tokens, 64), 63);
+    for (size_t n = 0; n < 64; n += 5) {
+        leave_at(p, n, tokens, 64);
+        assert_true(prompt(p, p->other, tokens, 64) >= n);
+    }
+    eval_right(&p->o, p->r.session, p->else_, 100, "whose prompt others took over");
+}
+
+/* Windows and states: one token before the end of a prompt, and where two others part. */
+static void reuse_special(pair *p)
+{
+    int32_t tokens[N_CTX];
+    assert_int_equal(prompt(p, p->r.session, p->tokens, 100), 0);
+    assert_int_equal(prompt(p, p->other, p->tokens, 100), 99);
+    assert_int_equal(prompt(p, p->other, p->tokens, 150), 99);
+    assert_int_equal(prompt(p, p->other, p->tokens, 150), 149);
+    leave_at(p, 70, tokens, 120);
+    assert_int_equal(prompt(p, p->other, tokens, 120), 0); /* leaves a checkpoint where it parts */
+    leave_at(p, 70, tokens, 90);
+    tokens[70] = (tokens[70] + 2) % (int32_t)p->o.g.n_vocab;
+    assert_int_equal(prompt(p, p->other, tokens, 90), 70);
+    assert_int_equal(prompt(p, p->other, p->tokens, 99), 70);
+    eval_right(&p->o, p->r.session, p->else_, 60, "whose prompt others took over");
+    eval_right(&p->o, p->other, p->else_, 60, "after the beginning of another");
+}
+
+static void reusing(void **state)
+{
+    (void)state, each(plain, N_PLAIN, 2, reuse_plain), each(special, N_SPECIAL, 2, reuse_special);
+}
+
+/* ---- requests ---- */
+
+static ingle_generate_options asked(const ingle_sampler_options *so, int32_t max_tokens)
+{
+    ingle_generate_options go;
+    ingle_generate_options_init(&go);
+    go.max_tokens = max_tokens;
+    go.sampling = so;
+    go.ignore_eog = true;
+    return go;
+}
+
+static ingle_usage run_request(ingle_session *s, const int32_t *tokens, size_t n,
+                               const ingle_generate_options *go)
+{
+    ingle_error err;
+    ingle_request *r;
+    ingle_event event = {.size = sizeof event};
+    must(ingle_session_truncate(s, 0, &err), &err);
+    must(ingle_request_start(&r, s, tokens, n, go, &err), &err);
+    do {
+        event.size = sizeof event;
+        must(ingle_request_next(r, -1, &event, &err), &err);
+    } while (event.kind != INGLE_EVENT_END);
+    ingle_usage usage = event.usage;
+    ingle_request_close(&r);
+    return usage;
+}
+
+static void marks_and_salts(pair *p)
+{
+    int32_t tokens[N_CTX];
+    const size_t marks[] = {33, 64, 80};
+    ingle_sampler_options so;
+    ingle_sampler_options_init(&so);
+    so.temperature = 0;
+    ingle_generate_options go = asked(&so, 3), salted = go, alone = go;
+    salted.cache_salt = 9;
+    alone.no_reuse = true;
+    assert_int_equal(run_request(p->r.session, p->tokens, 100, &alone).n_reused, 0);
+    assert_int_equal(run_request(p->other, p->tokens, 100, &alone).n_reused, 0);
+    go.marks = marks;
+    go.n_marks = 3;
+    assert_int_equal(run_request(p->other, p->tokens, 100, &go).n_reused, 0);
+    go.n_marks = 0;
+    for (size_t i = 0; i < 3; i++) {
+        leave_at(p, marks[i], tokens, 90);
+        assert_int_equal(run_request(p->r.session, tokens, 90, &go).n_reused, marks[i]);
+        eval_right(&p->o, p->r.session, p->else_, 5, "after an answer");
+    }
+    assert_int_equal(run_request(p->r.session, p->tokens, 100, &salted).n_reused, 0);
+    assert_int_equal(run_request(p->other, p->tokens, 100, &salted).n_reused, 99);
+    eval_right(&p->o, p->other, p->else_, 5, "after a salted prompt");
+    assert_int_equal(run_request(p->r.session, p->tokens, 100, &alone).n_reused, 0);
+    assert_int_equal(run_request(p->r.session, p->tokens, 100, &go).n_reused, 99);
+    eval_right(&p->o, p->r.session, p->else_, 5, "after a prompt that was there");
+}
+
+static void asking(void **state)
+{
+    (void)state;
+    each(plain, N_PLAIN, 4, marks_and_salts), each(special, N_SPECIAL, 4, marks_and_salts);
+}
+
+/* ---- leaders ---- */
+
+enum { N_FOLLOW = 16, N_SHARED = 200 };
+
+/* Whoever lacks less than is worth waiting for computes that itself. */
+static void lead(pair *p, bool cancels)
+{
+    ingle_session *s[N_FOLLOW];
+    ingle_request *r[N_FOLLOW];
+    ingle_error err;
+    size_t n_steps;
+    ingle_sampler_options so;
+    ingle_sampler_options_init(&so);
+    so.temperature = 0;
+    ingle_generate_options go = asked(&so, 4);
+    uint64_t before = p->r.engine->stats.n_tokens;
+    for (size_t i = 0; i < N_FOLLOW; i++) {
+        s[i] = one_more(&p->r);
+        must(ingle_request_start(&r[i], s[i], p->tokens, N_SHARED, &go, &err), &err);
+    }
+    for (size_t i = 0; cancels && i < 4; i++)
+        must(ingle_engine_step(p->r.engine, &n_steps, &err), &err);
+    if (cancels) must(ingle_request_cancel(r[0], &err), &err);
+    for (size_t i = 0; i < N_FOLLOW; i++) {
+        ingle_event event = {.kind = INGLE_EVENT_PROMPT};
+        while (event.kind != INGLE_EVENT_END) {
+            event.size = sizeof event;
+            must(ingle_request_next(r[i], -1, &event, &err), &err);
+        }
+        ingle_request_close(&r[i]);
+        if (!cancels || i) assert_int_equal(event.finish, INGLE_FINISH_LENGTH);
+        if (!cancels || i) eval_right(&p->o, s[i], p->else_, 1, "after a leader");
+    }
+    for (size_t i = 0; i < N_FOLLOW; i++) ingle_session_close(&s[i]);
+    uint64_t n = p->r.engine->stats.n_tokens - before;
+    bool recomputes = p->r.engine->tree.needs_checkpoints && cancels;
+    size_t most = N_SHARED * (recomputes ? 2u : 1u) + N_FOLLOW * (4 + 2 + INGLE_PREFIX_WAIT - 1);
+    if (n > most) fail_msg("%s: %zu tokens computed, should be %zu", p->o.g.name, (size_t)n, most);
+}
+
+static void lead_to_the_end(pair *p)
+{
+    lead(p, false);
+}
+
+static void lead_half_way(pair *p)
+{
+    lead(p, true);
+}
+
+static void leading(void **state)
+{
+    (void)state, each(plain, N_PLAIN, N_FOLLOW, lead_to_the_end);
+    each(special, N_SPECIAL, N_FOLLOW, lead_to_the_end);
+}
+
+static void leaving(void **state)
+{
+    (void)state, each(plain, N_PLAIN, N_FOLLOW, lead_half_way);
+    each(special, N_SPECIAL, N_FOLLOW, lead_half_way);
+}
+
+/* ---- forks ---- */
+
+static ingle_session *fork_of(ingle_session *s, size_t n)
+{
+    ingle_session *fork;
+    ingle_error err;
+    must(ingle_session_fork(&fork, s, n, &err), &err);
+    return fork;
+}
+
+/* Both go on in the same steps, with the same tokens and with others, then apart. */
+static void go_on(pair *p, ingle_session *a, ingle_session *b, size_t n)
+{
+    size_t n_held;
+    ingle_error err;
+    ingle_eval evals[] = {{a, p->tokens + n % 50, 3, INGLE_ROWS_LAST},
+                          {b, n % 2 ? p->else_ : p->tokens + n % 50, 3, INGLE_ROWS_LAST}};
+    must(ingle_sessions_eval(evals, 2, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        held(evals[i].session, &n_held);
+        is_right(&p->o, evals[i].session, 0, n_held, "a fork in the same steps");
+    }
+    eval_right(&p->o, b, p->else_ + 7, 2, "a fork apart");
+    eval_right(&p->o, a, p->else_ + 9, 2, "forked");
+}
+
+static void fork_everywhere(pair *p)
+{
+    enum { HELD = 110 };
+    ingle_error err;
+    for (size_t n = 0; n <= HELD; n += (n + 3) % 32 < 6 ? 1 : 13) {
+        must(ingle_session_truncate(p->other, 0, &err), &err);
+        eval_right(&p->o, p->other, p->tokens, HELD, "to be forked");
+        ingle_session *fork = fork_of(p->other, n), *second = fork_of(fork, n - n / 3);
+        go_on(p, p->other, fork, n);
+        go_on(p, fork, second, n);
+        if (n % 3 == 0) ingle_session_close(&fork);
+        if (n % 3 == 1) ingle_session_close(&p->other);
+        if (n % 3 == 2) ingle_session_close(&second);
+        if (second) eval_right(&p->o, second, p->tokens, 9, "the fork of a fork");
+        if (p->other) eval_right(&p->o, p->other, p->tokens, 9, "forked twice");
+        if (fork) eval_right(&p->o, fork, p->tokens, 9, "a fork");
+        if (second) ingle_session_close(&second);
+        if (fork) ingle_session_close(&fork);
+        if (!p->other) p->other = one_more(&p->r);
+    }
+}
+
+static void forking(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 3; n += 2) {
+        each(plain, N_PLAIN, n, fork_everywhere);
+        each(special, N_SPECIAL, n, fork_everywhere);
+    }
+}
+
 /* ---- everything at once ---- */
 
 #if defined(__SANITIZE_THREAD__)
@@ -155,9 +434,9 @@ enum { N_DEEDS = 150 };
 #elif defined(__SANITIZE_ADDRESS__)
 enum { N_DEEDS = 300 };
 #elif defined(NDEBUG)
-enum { N_DEEDS = 1500 };
+enum { N_DEEDS = 600 };
 #else
-enum { N_DEEDS = 1000 };
+enum { N_DEEDS = 400 };
 #endif
 enum { N_PLAYERS = 5, N_LINES = 4, MOST = 512 };
 
@@ -359,12 +638,17 @@ static void play(const char *model, size_t n_ctx, size_t n_sessions, uint64_t se
 static void mixed(const char *model, size_t n_ctx)
 {
     const char *seed = getenv("INGLE_TEST_SEED");
-    play(model, n_ctx, 3, seed ? strtoull(seed, NULL, 10) : 3);
+    for (size_t n = 1; n <= 3; n += 2) play(model, n_ctx, n, seed ? strtoull(seed, NULL, 10) : n);
 }
 
 static void mixed_plain(void **state)
 {
     (void)state, mixed("llama-Q4_K", 160);
+}
+
+static void mixed_windows(void **state)
+{
+    (void)state, mixed("gemma3", 160), mixed("gpt-oss", 224);
 }
 
 static void mixed_states(void **state)
@@ -375,9 +659,10 @@ static void mixed_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mixed_plain),
-
-        cmocka_unit_test(mixed_states),
+        cmocka_unit_test(reusing),       cmocka_unit_test(asking),
+        cmocka_unit_test(leading),       cmocka_unit_test(leaving),
+        cmocka_unit_test(forking),       cmocka_unit_test(mixed_plain),
+        cmocka_unit_test(mixed_windows), cmocka_unit_test(mixed_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
