@@ -94,7 +94,6 @@ struct ingle_engine {
     bool lost;           /* the backend failed for good */
     ingle_error failure; /* how */
     uint64_t round;      /* of admission */
-    bool again;          /* a task gave up what it had so that it can take part */
     bool stuck;          /* nothing could be computed, and nothing has changed since */
 
     ingle_session *idle_first, *idle_last;            /* every session, the longest idle first */
@@ -184,6 +183,9 @@ void ingle_task_end(ingle_session *s, ingle_status st, const ingle_error *error)
 void ingle_queue_sweep(ingle_engine *e, double now);
 /* Tasks whose readers are slow give up their seats until there is room for an event. */
 void ingle_queue_park(ingle_engine *e);
+/* All that run wait for pages: the youngest gives up its seat, and so what it has. False: there is no
+ * other. */
+bool ingle_queue_yield(ingle_engine *e);
 /* Lets tasks run, as many as there are seats. */
 void ingle_queue_admit(ingle_engine *e, double now);
 /* The earliest time at which a task ends by itself; INFINITY: none does. */

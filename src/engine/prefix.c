@@ -613,7 +613,7 @@ void ingle_prefix_expect(ingle_prefix *t, ingle_prefix_key key, const int32_t *t
 }
 
 const void *ingle_prefix_blocked(const ingle_prefix *t, ingle_prefix_key key, const int32_t *tokens,
-                                 size_t n, size_t *n_common)
+                                 size_t n, size_t least, size_t *n_common)
 {
     const void *owner = NULL;
     ingle_prefix_path path;
@@ -623,7 +623,7 @@ const void *ingle_prefix_blocked(const ingle_prefix *t, ingle_prefix_key key, co
         const leader *l = &t->leader[i];
         if (!n || l->key.salt != key.salt || l->key.set != key.set) continue;
         size_t same = common(l->tokens, tokens, l->n < n - 1 ? l->n : n - 1);
-        if (same < path.n_reused + INGLE_PREFIX_WAIT || same <= *n_common) continue;
+        if (same < path.n_reused + least || same <= *n_common) continue;
         *n_common = same;
         owner = l->owner;
     }

@@ -114,12 +114,12 @@ bool ingle_prefix_forget(ingle_prefix *t, size_t pool, uint32_t id);
  * More than n_leaders are not noted. */
 void ingle_prefix_expect(ingle_prefix *t, ingle_prefix_key key, const int32_t *tokens, size_t n,
                          const void *owner);
-/* The owner whose prompt has at least INGLE_PREFIX_WAIT tokens in common with this one that
+/* The owner whose prompt has at least `least` tokens in common with this one that
  * neither has been published nor could be reused; NULL: nobody. Then it is better to wait until
  * this changes. *n_common: tokens that both begin with, one less than n at most; a checkpoint after
  * them is what a model that needs checkpoints waits for. */
 const void *ingle_prefix_blocked(const ingle_prefix *t, ingle_prefix_key key, const int32_t *tokens,
-                                 size_t n, size_t *n_common);
+                                 size_t n, size_t least, size_t *n_common);
 /* The owner has computed its prompt, or never will; it need not be a leader. */
 void ingle_prefix_done(ingle_prefix *t, const void *owner);
 

@@ -412,11 +412,13 @@ static void adopt(ingle_session *s)
 /* Whether somebody computes what this task would: then it is better to wait for it. */
 static bool waits_for_leader(ingle_session *s)
 {
-    size_t n = matchable(s), n_common;
-    if (n < s->n_live + INGLE_PREFIX_WAIT) return false;
+    /* who has begun to wait does so for the last whole page */
+    size_t n = matchable(s), n_common, worth = s->task.waited ? INGLE_PAGE : INGLE_PREFIX_WAIT;
+    if (n < s->n_live + worth) return false;
     const ingle_prefix_key key = {.salt = s->salt};
-    const void *owner = ingle_prefix_blocked(&s->engine->tree, key, s->tokens, n, &n_common);
+    const void *owner = ingle_prefix_blocked(&s->engine->tree, key, s->tokens, n, worth, &n_common);
     if (!owner) return false;
+    s->task.waited = true;
     ingle_session *leader = s->engine->task_first; /* it has a task */
     while (leader != owner) leader = leader->task_next;
     if (leader->task.class < s->task.class) leader->task.class = s->task.class;
@@ -440,6 +442,17 @@ void ingle_queue_park(ingle_engine *e)
         e->n_running--;
         e->n_parked++;
     }
+}
+
+bool ingle_queue_yield(ingle_engine *e)
+{
+    ingle_session *s = e->task_last;
+    if (e->n_running < 2) return false;
+    while (s->task.state != INGLE_TASK_RUNS) s = s->task_previous;
+    s->task.state = INGLE_TASK_QUEUED;
+    e->n_running--;
+    e->n_parked++;
+    return true;
 }
 
 /* Who comes next: of the highest class, those that waited longest; not those that were passed over

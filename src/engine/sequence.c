@@ -32,6 +32,11 @@ static bool needs_state(const ingle_session *s)
     return e->recurrent && (live == INGLE_NO_STATE || has_others(&e->states, live));
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static size_t beyond(size_t want, size_t has)
 {
     return want > has ? want - has : 0;
@@ -65,7 +70,9 @@ void ingle_sequence_worst(const ingle_session *s, size_t end, ingle_claim *claim
     bool moves = e->recurrent &&
                  (live == INGLE_NO_STATE || shares_with_running(e, INGLE_RESOURCE_STATES, live));
     claim->may[INGLE_RESOURCE_PAGES] = beyond(pages_of(end), s->n_pages) + copies;
-    claim->may[INGLE_RESOURCE_WINDOWS] = beyond(windows, claim->has[INGLE_RESOURCE_WINDOWS]);
+    size_t to_come = w->width ? beyond(pages_of(end), whole) : 0;
+    claim->may[INGLE_RESOURCE_WINDOWS] =
+        least(to_come, beyond(windows, claim->has[INGLE_RESOURCE_WINDOWS]));
     claim->may[INGLE_RESOURCE_STATES] = moves;
     claim->may[INGLE_RESOURCE_DRAFTS] = 0;
 }

@@ -381,9 +381,12 @@ static void commit_request(ingle_engine *e, ingle_session *s, double now)
     if (live > s->n) s->n = live;
     if (prompt) {
         size_t end = t->first + r->n_prompt;
-        r->n_done = live < t->first ? 0 : least(live, end) - t->first;
-        r->progressed = true;
-        if (r->scores) r->n_scored = least(r->n_done + 1, r->n_prompt);
+        size_t n_done = live < t->first ? 0 : least(live, end) - t->first;
+        if (n_done >= r->n_done && !r->first_at) { /* else it is computed again */
+            r->n_done = n_done;
+            r->progressed = true;
+            if (r->scores) r->n_scored = least(n_done + 1, r->n_prompt);
+        }
         if (live >= end) ingle_window_end(&s->window, end);
     }
     learn_prefix(s);
@@ -480,10 +483,8 @@ static void form(ingle_engine *e, ingle_batch *batch, double now)
     ingle_queue_sweep(e, now);
     ingle_queue_park(e);
     ingle_queue_admit(e, now);
-    do {
-        e->again = false;
-        fill_batch(e, batch, now);
-    } while (!batch->n_tokens && e->again);
+    do fill_batch(e, batch, now);
+    while (!batch->n_tokens && ingle_queue_yield(e));
     e->stuck = !batch->n_tokens;
 }
 

@@ -53,7 +53,7 @@ typedef struct ingle_task {
     double arrived, started;       /* seconds of the monotonic clock; started: admitted */
     double queue_until, run_until; /* INFINITY: no limit */
     uint64_t passed_over;          /* round of admission in which it waited for a leader */
-    bool leads;                    /* others wait for what it computes */
+    bool leads, waited;            /* others wait for what it computes; it has waited for others */
     size_t n_known, n_reused;      /* tokens that were known when it was admitted, and taken over */
     size_t cut;                    /* where its next piece ends at the latest; 0: anywhere */
     size_t branch;                 /* a position after which others go on; 0: none is known */

@@ -1,6 +1,6 @@
-/* test_reuse.c - sessions that take over what others computed: prompts that begin alike, forks, prompts
- * that are started together. The bits are those of an engine in which nobody shares anything, whatever
- * became of the pages meanwhile. */
+/* test_reuse.c - sessions that take over what others computed: prompts that begin alike, forks,
+ * prompts that are started together. The bits are those of an engine in which nobody shares
+ * anything, whatever became of the pages meanwhile. */
 #include "exact/exact.h"
 
 #include <stdlib.h>
@@ -312,7 +312,7 @@ static void asking(void **state)
 
 enum { N_FOLLOW = 16, N_SHARED = 200 };
 
-/* Whoever lacks less than is worth waiting for computes that itself. */
+/* Whoever has waited lacks less than a page, and computes that itself. */
 static void lead(pair *p, bool cancels)
 {
     ingle_session *s[N_FOLLOW];
@@ -344,7 +344,7 @@ static void lead(pair *p, bool cancels)
     for (size_t i = 0; i < N_FOLLOW; i++) ingle_session_close(&s[i]);
     uint64_t n = p->r.engine->stats.n_tokens - before;
     bool recomputes = p->r.engine->tree.needs_checkpoints && cancels;
-    size_t most = N_SHARED * (recomputes ? 2u : 1u) + N_FOLLOW * (4 + 2 + INGLE_PREFIX_WAIT - 1);
+    size_t most = N_SHARED * (recomputes ? 2u : 1u) + N_FOLLOW * (4 + 2 + INGLE_PAGE - 1);
     if (n > most) fail_msg("%s: %zu tokens computed, should be %zu", p->o.g.name, (size_t)n, most);
 }
 
@@ -562,8 +562,8 @@ static ingle_request *ask(game *w, size_t i)
     return r;
 }
 
-/* Reads to the end, or cancels after `most` events; logits of drawn tokens, whose places are known when
- * it has ended, go to `drawn`. */
+/* Reads to the end, or cancels after `most` events; logits of drawn tokens, whose places are known
+ * when it has ended, go to `drawn`. */
 static size_t read_some(game *w, ingle_request *r, size_t most, float *drawn)
 {
     ingle_error err;

@@ -250,7 +250,7 @@ static void check_blocked(const world *w, ingle_prefix_key key, const int32_t *p
         size_t same = common(s->prompt, prompt, s->n_prompt < n - 1 ? s->n_prompt : n - 1);
         if (same >= n_reused + INGLE_PREFIX_WAIT && same > best) best = same;
     }
-    const seq *owner = ingle_prefix_blocked(&w->tree, key, prompt, n, &n_common);
+    const seq *owner = ingle_prefix_blocked(&w->tree, key, prompt, n, INGLE_PREFIX_WAIT, &n_common);
     must(n_common == best && (owner != NULL) == (best != 0));
     must(!owner || common(owner->prompt, prompt, best) == best);
 }

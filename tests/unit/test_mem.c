@@ -202,7 +202,8 @@ static void test_status_names(void **state)
     assert_string_equal(ingle_status_name(INGLE_ECANCELLED), "INGLE_ECANCELLED");
     assert_string_equal(ingle_status_name((ingle_status)-1), "unknown status");
     assert_string_equal(ingle_status_name(INGLE_EDEVICE), "INGLE_EDEVICE");
-    assert_string_equal(ingle_status_name((ingle_status)13), "unknown status");
+    assert_string_equal(ingle_status_name(INGLE_EQUEUE), "INGLE_EQUEUE");
+    assert_string_equal(ingle_status_name((ingle_status)15), "unknown status");
     assert_string_equal(ingle_version(), INGLE_VERSION);
 }
 

@@ -479,7 +479,7 @@ static void tails_keep_checkpoints(void **state)
 
 static const void *blocked(const rig *r, const int32_t *tokens, size_t n, size_t *n_common)
 {
-    return ingle_prefix_blocked(&r->t, KEY, tokens, n, n_common);
+    return ingle_prefix_blocked(&r->t, KEY, tokens, n, INGLE_PREFIX_WAIT, n_common);
 }
 
 static void sixteen_equal_prompts(void **state)
@@ -533,7 +533,7 @@ static void who_gives_up_frees_the_waiters(void **state)
     assert_ptr_equal(blocked(&r, text(64, 1), 200, &n_common), &a);
     assert_null(blocked(&r, first, 64, &n_common)); /* its last token is computed anyway */
     assert_null(blocked(&r, first, 0, &n_common));
-    assert_null(ingle_prefix_blocked(&r.t, other, first, 200, &n_common));
+    assert_null(ingle_prefix_blocked(&r.t, other, first, 200, INGLE_PREFIX_WAIT, &n_common));
     ingle_prefix_expect(&r.t, KEY, second, 300, &b);
     assert_ptr_equal(blocked(&r, text(100, 1), 400, &n_common), &b); /* who has more of it */
     assert_int_equal(n_common, 300);
