@@ -495,7 +495,7 @@ static void cut_some(game *w)
 static void eval_some(game *w)
 {
     static int32_t tokens[N_PLAYERS][MOST];
-    ingle_eval evals[N_PLAYERS] = {{NULL}};
+    ingle_eval evals[N_PLAYERS] = {{.session = NULL}};
     size_t who[N_PLAYERS], n = 0, most = 1 + draw(w, N_PLAYERS);
     ingle_error err;
     for (size_t i = draw(w, N_PLAYERS), k = 0; k < most; k++, i = (i + 1) % N_PLAYERS) {
