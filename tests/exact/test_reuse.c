@@ -430,9 +430,9 @@ static void forking(void **state)
 /* ---- everything at once ---- */
 
 #if defined(__SANITIZE_THREAD__)
-enum { N_DEEDS = 150 };
+enum { N_DEEDS = 40 };
 #elif defined(__SANITIZE_ADDRESS__)
-enum { N_DEEDS = 300 };
+enum { N_DEEDS = 60 };
 #elif defined(NDEBUG)
 enum { N_DEEDS = 600 };
 #else
