@@ -22,7 +22,8 @@
  *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
  *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
  *     none: ingle_eval, ingle_text, ingle_hit, ingle_logit_bias, ingle_stop, ingle_candidate,
- *     ingle_top, ingle_score; so are ingle_error, and ingle_usage and ingle_histogram, which lie in others.
+ *     ingle_top, ingle_score; so are ingle_error, and ingle_usage and ingle_histogram, which lie in
+ *     other structs.
  *   - Any call may come from any thread; those that compute share their steps. A blocking call
  *     steps while nobody else does, so one thread needs no other, and many threads are batched.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
@@ -736,7 +737,7 @@ typedef struct ingle_generate_options {
     size_t n_marks;
     int32_t prompt_logprobs; /* -1 = none; n >= 0: an INGLE_EVENT_SCORE for every prompt token */
     const ingle_sampler_options *sampling; /* of a request, copied; NULL = defaults */
-    /* Of a request: events wait that its owner has not been told of. Any thread, no lock is held; it
+    /* Of a request: new events wait to be read. Called on any thread, while no lock is held; it
      * must neither block nor call in. May be NULL. */
     void (*on_ready)(void *user);
 } ingle_generate_options;

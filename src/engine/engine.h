@@ -109,8 +109,6 @@ struct ingle_engine {
 
     ingle_cost_model cost;
     uint64_t n_steps;
-    double last_step_s;
-    size_t n_single, n_single_before; /* evals of one token in this step, in the one before */
     ingle_stats stats;
     ingle_log log;
 
@@ -118,7 +116,6 @@ struct ingle_engine {
     int32_t *tokens;
     ingle_batch_seq *seqs;
     ingle_session **members; /* [n_parallel] */
-    size_t n_members;
     ingle_batch_row *rows;
     ingle_row_owner *owner; /* [n_batch] of rows */
     ingle_slots slots;

@@ -519,8 +519,7 @@ size_t ingle_engine_step_once(ingle_engine *e)
         pthread_mutex_lock(&e->lock);
         double ended = ingle_now();
         e->n_steps++;
-        e->last_step_s = ended - begun;
-        ingle_stats_note(&e->stats.step, e->last_step_s);
+        ingle_stats_note(&e->stats.step, ended - begun);
         if (e->n_late) ingle_pages_drop(&e->states, e->late, e->n_late);
         if (!st) learn(e, &batch);
         if (st) fail(e, batch.n_seqs, st, &error);
