@@ -24,7 +24,7 @@ code_is "--seconds" 0
 json_is "--seconds" "0.3 <= lines[0]['runs'][0]['seconds'] < 5 and lines[0]['runs'][0]['requests'] > 0"
 # Far more than can be served: they wait, and the wait counts.
 ingle bench --requests 1 -p 16 -n 16 --seconds 0.5 --rate 100000 -o json
-json_is "--rate: too many" "lines[0]['rate'] == 100000 and lines[0]['runs'][0]['waiting'] > 1000 and lines[0]['runs'][0]['queue_s']['max'] > 0.1 and lines[0]['runs'][0]['first_token_s']['max'] > lines[0]['runs'][0]['queue_s']['p50']"
+json_is "--rate: too many" "lines[0]['rate'] == 100000 and lines[0]['runs'][0]['waiting'] > 10 and lines[0]['runs'][0]['queue_s']['max'] > 0 and lines[0]['runs'][0]['first_token_s']['max'] > lines[0]['runs'][0]['queue_s']['p50']"
 # Few of them: ten at 50 a second take a while, whatever the machine.
 ingle bench --requests 4 -p 4 -n 1 --count 30 --rate 50 -o json
 json_is "--rate: few" "lines[0]['runs'][0]['seconds'] > 0.2 and lines[0]['runs'][0]['requests'] == 30 and lines[0]['runs'][0]['waiting'] == 0"
