@@ -657,7 +657,7 @@ INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float 
 typedef enum ingle_event_kind {
     INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
-    INGLE_EVENT_END, /* the last event: finish reason, and in text the bytes that were held back till now */
+    INGLE_EVENT_END, /* the last event of a choice: finish reason, and in text the bytes that were held back till now */
     INGLE_EVENT_SCORE /* log-probabilities of prompt token number n_done, if option 'prompt_logprobs'
                        * asks for them; before the first INGLE_EVENT_TOKEN */
 } ingle_event_kind;
@@ -704,6 +704,7 @@ typedef struct ingle_event {
     float prob;              /* of the token among those that the sampler's chain left */
     size_t i_stop;           /* INGLE_EVENT_END: which stop string ended it; n_stops if none */
     ingle_usage usage;       /* INGLE_EVENT_END */
+    size_t i_choice;         /* whose event it is, from 0; see option 'n' */
 } ingle_event;
 
 typedef struct ingle_stop {
@@ -740,6 +741,10 @@ typedef struct ingle_generate_options {
     /* Of a request: new events wait to be read. Called on any thread, while no lock is held; it
      * must neither block nor call in. May be NULL. */
     void (*on_ready)(void *user);
+    /* 1 to 128 answers to the prompt, which is computed once. Each has its events, its
+     * INGLE_EVENT_END and its usage; choice i draws as a request of its own would with a seed that
+     * is i further. The session goes on from choice 0. If one fails, all do. */
+    int32_t n;
 } ingle_generate_options;
 
 #define ingle_generate_options_init(opt) ingle_generate_options_init_sized((opt), sizeof *(opt))
@@ -755,7 +760,7 @@ typedef struct ingle_generate_result {
     double prompt_s;    /* seconds of prompt processing */
     double decode_s;    /* seconds of generation */
     size_t i_stop;      /* which stop string ended it; n_stops if none */
-} ingle_generate_result;
+} ingle_generate_result; /* of choice 0 */
 
 /* Appends the prompt (n >= 1 tokens, or 0 to go on from the tokens that the session holds) and generates. Afterwards the
  * session holds the prompt and exactly the tokens whose text was returned: a token of which a stop string cut off a part is

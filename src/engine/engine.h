@@ -43,6 +43,7 @@ struct ingle_session {
     ingle_session *next, *previous; /* of the engine's sessions, the longest idle first */
     ingle_session *beside;          /* in the same call */
     ingle_task task;
+    ingle_request *request;                   /* that has taken it */
     ingle_session *task_next, *task_previous; /* of those with a task, as they came */
 
     int32_t *tokens; /* [n_ctx], after those held the ones a task wants */
@@ -171,13 +172,18 @@ void ingle_sequence_share(ingle_session *to, const ingle_session *from, size_t n
 
 /* ---- queue.c: tasks; with the lock held ---- */
 
+/* For a caller that has entered: a task that computes what lags and then the tokens given, which
+ * are copied. Nothing that the session holds has changed. */
+void ingle_task_prepare(ingle_session *s, ingle_task_kind kind, const int32_t *tokens, size_t n);
+
 /* A prepared task goes to the end of the queue. */
 void ingle_task_queue(ingle_session *s);
 /* The task has ended with a status: the session has what was there before, or what it made. A task
  * that is frozen is marked instead, and ends with its step. */
 void ingle_task_end(ingle_session *s, ingle_status st, const ingle_error *error);
-/* Ends what is cancelled, past its time, or waits in an engine that is closed or lost. */
-void ingle_queue_sweep(ingle_engine *e, double now);
+/* Ends what is cancelled, past its time, or waits in an engine that is closed or lost. False:
+ * nothing was. */
+bool ingle_queue_sweep(ingle_engine *e, double now);
 /* Tasks whose readers are slow give up their seats until there is room for an event. */
 void ingle_queue_park(ingle_engine *e);
 /* All that run wait for pages: the youngest gives up its seat, and so what it has. False: there is no
@@ -194,6 +200,9 @@ bool ingle_queue_take(ingle_session *s, size_t end);
 uint32_t ingle_queue_state(ingle_engine *e);
 /* Nobody need wait for the task any more: its prompt is computed, or never will be. */
 void ingle_queue_led(ingle_session *s);
+/* The further choices of a request whose prompt is computed, but perhaps for its last token, go on
+ * from there. */
+void ingle_queue_fork(ingle_session *s);
 /* Something has changed: whoever steps may find work. */
 void ingle_queue_changed(ingle_engine *e);
 /* The request's events are to be announced; all that are, with the lock let go meanwhile. */
@@ -245,9 +254,6 @@ ingle_status ingle_session_check(const ingle_session *s, const int32_t *tokens, 
                                  ingle_error *err);
 /* Whether the model can be asked for logits. */
 ingle_status ingle_session_check_logits(const ingle_session *s, ingle_error *err);
-/* For a caller that has entered: a task that computes what lags and then the tokens given, which
- * are copied. Nothing that the session holds has changed. */
-void ingle_task_prepare(ingle_session *s, ingle_task_kind kind, const int32_t *tokens, size_t n);
 /* Makes the last token lag, so that computing it gives its row. */
 void ingle_session_lag(ingle_session *s);
 

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 /* ---- lists ---- */
 
@@ -46,6 +47,21 @@ void ingle_queue_changed(ingle_engine *e)
     ingle_wheel_call(&e->wheel);
 }
 
+void ingle_task_prepare(ingle_session *s, ingle_task_kind kind, const int32_t *tokens, size_t n)
+{
+    assert(s->task.state == INGLE_TASK_NONE);
+    if (n) memcpy(s->tokens + s->n, tokens, n * sizeof *tokens);
+    s->task = (ingle_task){.kind = kind,
+                           .before = s->n,
+                           .first = s->n,
+                           .n_end = s->n + n,
+                           .worst = s->n + n,
+                           .class = INGLE_CLASS_NORMAL,
+                           .queue_until = INFINITY,
+                           .run_until = INFINITY,
+                           .cancelled = s->closed};
+}
+
 void ingle_task_queue(ingle_session *s)
 {
     ingle_engine *e = s->engine;
@@ -72,6 +88,7 @@ static void link_ready(ingle_request *r)
 
 void ingle_queue_note_ready(ingle_request *r)
 {
+    r = r->root;
     if (!r->opt.on_ready) return;
     r->untold = true;
     if (!r->calls_ready) link_ready(r);
@@ -133,6 +150,28 @@ static void log_end(ingle_engine *e, const ingle_request *r)
                        u->prompt_s, u->decode_s);
 }
 
+/* The root ended before its prompt was computed, or nothing was to be generated: so end the others. */
+static void end_choices(const ingle_request *root)
+{
+    for (ingle_request *r = root->next_choice; r; r = r->next_choice) {
+        if (!root->end_status) {
+            ingle_turn_finish(r, root->finish);
+            ingle_ring_last(r)->usage = r->usage;
+        }
+        r->ring.n_shown = r->ring.n_made;
+        r->end_status = root->end_status;
+        r->end_error = root->end_error;
+        r->ended = true;
+    }
+}
+
+/* One choice failed, so all do. */
+static void give_up_choices(const ingle_request *root)
+{
+    for (const ingle_request *r = root; r; r = r->next_choice)
+        if (!r->ended) r->session->task.cancelled = true;
+}
+
 static void end_request(ingle_session *s, ingle_status st, const ingle_error *error)
 {
     ingle_request *r = s->task.request;
@@ -143,8 +182,8 @@ static void end_request(ingle_session *s, ingle_status st, const ingle_error *er
     if (!st) ingle_sequence_mark(s); /* whoever goes on from here, in this session or another */
     r->ended = true;
     r->end_status = st;
-    e->stats.n_failed += st != INGLE_OK;
-    e->stats.n_cancelled += !st && r->finish == INGLE_FINISH_CANCELLED;
+    e->stats.n_failed += st && r == r->root;
+    e->stats.n_cancelled += !st && r == r->root && r->finish == INGLE_FINISH_CANCELLED;
     if (st) r->end_error = *error;
     else r->usage.n_generated = r->flow.n_returned;
     r->usage.n_known = s->task.n_known;
@@ -155,6 +194,8 @@ static void end_request(ingle_session *s, ingle_status st, const ingle_error *er
     else if (s->task.started) r->usage.prompt_s = now - s->task.started;
     if (!st) ingle_ring_last(r)->usage = r->usage;
     r->ring.n_shown = r->ring.n_made;
+    if (r == r->root && !r->forked) end_choices(r);
+    else if (st) give_up_choices(r->root);
     log_end(e, r);
     e->n_requests--;
     s->task.state = INGLE_TASK_NONE;
@@ -178,7 +219,7 @@ void ingle_task_end(ingle_session *s, ingle_status st, const ingle_error *error)
     else if (t->kind == INGLE_TASK_EMBED) ingle_sequence_cut(s, 0, 0);
     else if (st) ingle_sequence_cut(s, t->before, least(t->before, s->n_live));
     assert(ingle_session_is_sound(s));
-    ingle_wheel_tell(&e->wheel, s);
+    ingle_wheel_tell(&e->wheel, t->kind == INGLE_TASK_GENERATE ? t->request->root->session : s);
     e->stuck = false; /* what it held may be had */
 }
 
@@ -201,8 +242,8 @@ static void end_with(ingle_session *s, ingle_status st, const char *text)
     if (r) ingle_queue_note_ready(r);
 }
 
-/* Whether the task has ended for a reason of its own. */
-static void sweep_one(ingle_session *s, double now)
+/* Ends the task if it has a reason of its own; false: it has none. */
+static bool sweep_one(ingle_session *s, double now)
 {
     ingle_engine *e = s->engine;
     ingle_task *t = &s->task;
@@ -217,14 +258,18 @@ static void sweep_one(ingle_session *s, double now)
                  "the request waited longer in the queue than option 'queue_s' "
                  "allows");
     else if (now >= t->run_until) finish_early(s, INGLE_FINISH_TIMEOUT);
+    else return false;
+    return true;
 }
 
-void ingle_queue_sweep(ingle_engine *e, double now)
+bool ingle_queue_sweep(ingle_engine *e, double now)
 {
+    bool some = false;
     for (ingle_session *s = e->task_first, *next; s; s = next) {
         next = s->task_next;
-        if (!s->task.frozen) sweep_one(s, now);
+        if (!s->task.frozen && sweep_one(s, now)) some = true;
     }
+    return some;
 }
 
 double ingle_queue_alarm(const ingle_engine *e)
@@ -381,6 +426,32 @@ uint32_t ingle_queue_state(ingle_engine *e)
     return id;
 }
 
+/* ---- choices ---- */
+
+/* The last token of the prompt is theirs to compute: it gives each its first row. */
+void ingle_queue_fork(ingle_session *s)
+{
+    const ingle_task *t = &s->task;
+    ingle_request *root = t->request;
+    size_t n = t->first + root->n_prompt - 1;
+    if (root != root->root || !root->next_choice || root->forked) return;
+    if (s->n_live < n || !root->n_max) return;
+    root->forked = true;
+    for (ingle_request *r = root->next_choice; r; r = r->next_choice) {
+        ingle_session *to = r->session;
+        ingle_sequence_share(to, s, n);
+        ingle_task_prepare(to, INGLE_TASK_GENERATE, s->tokens + n, 1);
+        to->task.request = r;
+        to->task.class = t->class;
+        to->task.run_until = t->run_until;
+        to->task.worst = to->task.n_end + r->n_max;
+        to->task.cancelled = t->cancelled;
+        s->engine->n_requests++;
+        ingle_task_queue(to);
+        to->task.arrived = t->arrived;
+    }
+}
+
 /* ---- admission ---- */
 
 /* Tokens of the timeline that need no row of logits: all before them may come from the tree. */
@@ -479,8 +550,9 @@ static void begin(ingle_session *s, double now)
     t->started = now;
     t->n_reused = s->n_live;
     if (t->kind != INGLE_TASK_GENERATE) return;
-    t->request->usage.queue_s = now - t->arrived;
-    ingle_stats_note(&s->engine->stats.queue, now - t->arrived);
+    ingle_request *r = t->request;
+    r->usage.queue_s = now - t->arrived;
+    if (r == r->root) ingle_stats_note(&s->engine->stats.queue, now - t->arrived);
 }
 
 /* It runs from now on, if the state is safe with it. */
@@ -506,6 +578,7 @@ static bool admit(ingle_session *s, double now)
         ingle_prefix_expect(&e->tree, key, s->tokens, s->task.n_end, s);
         s->task.leads = true;
     }
+    if (s->task.kind == INGLE_TASK_GENERATE) ingle_queue_fork(s);
     return true;
 }
 

@@ -14,7 +14,8 @@ static const ingle_generate_options default_options = {.size = sizeof default_op
                                                        .max_tokens = -1,
                                                        .logprobs = -1,
                                                        .priority = INGLE_CLASS_NORMAL,
-                                                       .prompt_logprobs = -1};
+                                                       .prompt_logprobs = -1,
+                                                       .n = 1};
 
 void ingle_generate_options_init_sized(ingle_generate_options *opt, size_t size)
 {
@@ -49,6 +50,7 @@ static ingle_status check_options(const ingle_generate_options *opt, ingle_error
     if ((st = check_range("prompt_logprobs", opt->prompt_logprobs, -1, INGLE_MAX_TOP, err)))
         return st;
     if ((st = check_range("priority", (int32_t)opt->priority, 0, INGLE_CLASS_HIGH, err))) return st;
+    if ((st = check_range("n", opt->n, 1, INGLE_MAX_CHOICES, err))) return st;
     if ((st = check_seconds("queue_s", opt->queue_s, err))) return st;
     if ((st = check_seconds("deadline_s", opt->deadline_s, err))) return st;
     if (opt->n_stop_tokens && !opt->stop_tokens)
@@ -184,21 +186,32 @@ static ingle_status open_scores(ingle_request *r, ingle_error *err)
     return INGLE_OK;
 }
 
-static void free_request(ingle_request *r)
+/* What every choice has of its own. */
+static void free_choice(ingle_request *r)
 {
-    if (!r) return;
-    ingle_session *s = r->session;
     if (r->constraint) r->constraint->ops->free(r->constraint);
     if (r->own_sampler) ingle_sampler_close(&r->sampler);
-    else if (r->sampler) ingle_sampler_ban(r->sampler, NULL, 0, NULL);
     ingle_turn_close(r);
-    free((void *)r->opt.stops);
-    free((void *)r->opt.stop_tokens);
-    free((void *)r->opt.marks);
-    free(r->stop_text);
-    free(r->scores);
-    free(r->score_tops);
     free(r);
+}
+
+static void free_request(ingle_request *root)
+{
+    if (!root) return;
+    ingle_session *s = root->session;
+    for (ingle_request *r = root->next_choice, *next; r; r = next) {
+        next = r->next_choice;
+        ingle_session_close(&r->session);
+        free_choice(r);
+    }
+    if (!root->own_sampler && root->sampler) ingle_sampler_ban(root->sampler, NULL, 0, NULL);
+    free((void *)root->opt.stops);
+    free((void *)root->opt.stop_tokens);
+    free((void *)root->opt.marks);
+    free(root->stop_text);
+    free(root->scores);
+    free(root->score_tops);
+    free_choice(root);
     ingle_session_drop(s);
 }
 
@@ -210,6 +223,7 @@ static ingle_status open_request(ingle_request **out, ingle_session *s, const in
     if (!r) return ingle_fail(err, INGLE_ENOMEM, "no memory for a generation");
     r->session = s;
     ingle_session_retain(s);
+    r->root = r;
     r->opt = *opt;
     r->opt.stops = NULL;
     r->opt.stop_tokens = NULL;
@@ -225,6 +239,44 @@ static ingle_status open_request(ingle_request **out, ingle_session *s, const in
     if (!st) st = ingle_turn_open(r, err);
     if (!st) st = open_scores(r, err);
     if (!st) st = open_sampler(r, prompt, n, err);
+    return st;
+}
+
+/* One choice more, in a session that nobody else knows. */
+static ingle_status open_choice(ingle_request *root, ingle_request **last,
+                                const ingle_constraint *constraint, ingle_error *err)
+{
+    ingle_request *r = ingle_new(1, sizeof *r);
+    if (!r) return ingle_fail(err, INGLE_ENOMEM, "no memory for %d choices", root->opt.n);
+    r->root = root;
+    r->i_choice = (*last)->i_choice + 1;
+    *last = (*last)->next_choice = r;
+    r->opt = root->opt; /* the lists are the root's */
+    r->opt.prompt_logprobs = -1;
+    r->opt.n_marks = 0;
+    r->own_sampler = true;
+    r->vocab = root->vocab;
+    r->n_texts = root->n_texts;
+    r->n_prompt = 1; /* its last token; the rest is shared */
+    r->usage.n_prompt = root->n_prompt;
+    r->n_max = root->n_max;
+    ingle_status st = ingle_session_open(&r->session, root->session->engine, err);
+    if (!st) st = ingle_turn_open(r, err);
+    if (!st) st = ingle_sampler_clone(&r->sampler, root->sampler, r->i_choice, err);
+    if (!st && constraint && !(r->constraint = constraint->ops->clone(constraint)))
+        st = ingle_fail(err, INGLE_ENOMEM, "no memory for %d choices", root->opt.n);
+    return st;
+}
+
+static ingle_status open_choices(ingle_request *root, const ingle_request_inside *inside,
+                                 ingle_error *err)
+{
+    ingle_status st = INGLE_OK;
+    ingle_request *last = root;
+    for (int32_t i = 1; !st && i < root->opt.n; i++) {
+        st = open_choice(root, &last, inside->constraint, err);
+        last->drafter = inside->drafter;
+    }
     return st;
 }
 
@@ -260,7 +312,7 @@ static void queue_request(ingle_request *r, const int32_t *prompt)
     double now = ingle_now();
     ingle_task_prepare(s, INGLE_TASK_GENERATE, prompt, r->n_prompt);
     ingle_task *t = &s->task;
-    t->request = r;
+    t->request = s->request = r;
     t->class = r->opt.priority;
     t->queue_until = until(now, r->opt.queue_s);
     t->run_until = until(now, r->opt.deadline_s);
@@ -285,6 +337,7 @@ ingle_status ingle_request_begin(ingle_request **out, ingle_session *s, const in
         st = take_options(&o, opt, err);
         if (!st) st = check(s, prompt, n, &o, inside->sampler, err);
         if (!st) st = open_request(&r, s, prompt, n, &o, inside->sampler, err);
+        if (!st) st = open_choices(r, inside, err);
         if (!st) {
             ingle_engine_lock(s->engine);
             if (!(st = check_queue(s->engine, err))) {
@@ -320,27 +373,64 @@ ingle_status ingle_request_start(ingle_request **out, ingle_session *s, const in
 
 /* ---- reading ---- */
 
+static bool all_ended(const ingle_request *root)
+{
+    for (const ingle_request *r = root; r; r = r->next_choice)
+        if (!r->ended) return false;
+    return true;
+}
+
 static bool has_event(void *user)
 {
-    const ingle_request *r = user;
-    return r->progressed || r->n_scores_read < r->n_scored || r->ring.n_read < r->ring.n_shown ||
-           r->ended;
+    const ingle_request *root = user;
+    if (root->progressed || root->n_scores_read < root->n_scored) return true;
+    for (const ingle_request *r = root; r; r = r->next_choice)
+        if (r->ring.n_read < r->ring.n_shown) return true;
+    return all_ended(root);
 }
 
 /* The event given out last is done with: there is room for another one. */
-static void take_back(ingle_request *r)
+static void take_back(const ingle_request *root)
 {
-    if (!r->ring.lent) return;
+    ingle_request *r = root->given;
+    if (!r || !r->ring.lent) return;
     r->ring.lent = false;
     r->ring.n_read++;
     if (!r->ended) ingle_queue_changed(r->session->engine);
 }
 
-/* The session is free from now on. The request has a reference to it, so this is never the last. */
+/* The session is free from now on. The request has a reference to it, so this is never the last.
+ * The lock is held. */
 static void leave_session(ingle_request *r)
 {
-    if (!r->left_session) ingle_session_leave(r->session);
+    if (r->left_session) return;
+    r->session->request = NULL;
+    ingle_session_leave(r->session);
     r->left_session = true;
+}
+
+/* The choice after the one that was read last whose events wait; NULL: none do. */
+static ingle_request *next_with_event(ingle_request *root)
+{
+    ingle_request *r = root->given ? root->given : root;
+    for (int32_t i = 0; i < root->opt.n; i++) {
+        r = r->next_choice ? r->next_choice : root;
+        if (r->ring.n_read < r->ring.n_shown) return r;
+    }
+    return NULL;
+}
+
+/* A choice failed: why, and the session is as it was. */
+static ingle_status give_failure(ingle_request *root, ingle_error *err)
+{
+    ingle_request *r = root;
+    while (!r->end_status) r = r->next_choice;
+    if (err) *err = r->end_error;
+    ingle_session *s = root->session;
+    if (!root->end_status)
+        ingle_sequence_cut(s, root->first, s->n_live < root->first ? s->n_live : root->first);
+    root->end_read = true;
+    return r->end_status;
 }
 
 static void give_score(ingle_request *r)
@@ -357,9 +447,11 @@ static void give_score(ingle_request *r)
                            .n_prompt = r->n_prompt};
 }
 
-/* Something is there: *event, or the status that the request ended with. */
+/* Something is there: *event, or the status that the request ended with. Events of the prompt come
+ * first. */
 static ingle_status give(ingle_request *r, const ingle_event **event, ingle_error *err)
 {
+    ingle_request *choice;
     *event = &r->own;
     if (r->progressed) {
         r->progressed = false;
@@ -370,15 +462,13 @@ static ingle_status give(ingle_request *r, const ingle_event **event, ingle_erro
                                .n_prompt = r->n_prompt};
     } else if (r->n_scores_read < r->n_scored) {
         give_score(r);
-    } else if (r->ring.n_read < r->ring.n_shown) {
-        *event = &r->ring.event[r->ring.n_read % INGLE_PLACES];
-        r->ring.lent = true;
-        r->end_read = (*event)->kind == INGLE_EVENT_END;
-    } else {
-        r->end_read = true;
-        if (err) *err = r->end_error;
-        return r->end_status;
-    }
+    } else if ((choice = next_with_event(r))) {
+        r->given = choice;
+        *event = &choice->ring.event[choice->ring.n_read % INGLE_PLACES];
+        choice->ring.lent = true;
+        r->n_ends_read += (*event)->kind == INGLE_EVENT_END;
+        r->end_read = r->n_ends_read == (size_t)r->opt.n;
+    } else return give_failure(r, err);
     return INGLE_OK;
 }
 
@@ -433,10 +523,9 @@ ingle_status ingle_request_next(ingle_request *r, double timeout_s, ingle_event 
 /* The lock is held. */
 static void cancel(ingle_request *r)
 {
-    ingle_session *s = r->session;
-    if (r->ended || s->task.cancelled) return;
-    s->task.cancelled = true;
-    if (!s->task.frozen) ingle_queue_sweep(s->engine, ingle_now());
+    for (ingle_request *c = r; c; c = c->next_choice)
+        if (!c->ended) c->session->task.cancelled = true;
+    ingle_queue_sweep(r->session->engine, ingle_now());
 }
 
 ingle_status ingle_request_cancel(ingle_request *r, ingle_error *err)
@@ -452,7 +541,7 @@ ingle_status ingle_request_cancel(ingle_request *r, ingle_error *err)
 static bool is_alone(void *user)
 {
     const ingle_request *r = user;
-    return r->ended && !r->reading && !r->calls_ready;
+    return all_ended(r) && !r->reading && !r->calls_ready;
 }
 
 void ingle_request_close(ingle_request **request)
@@ -466,7 +555,7 @@ void ingle_request_close(ingle_request **request)
     ingle_queue_changed(e);
     ingle_queue_announce(e);
     ingle_wheel_part(e, r->session, is_alone, r, INFINITY);
-    ingle_engine_unlock(e);
     leave_session(r);
+    ingle_engine_unlock(e);
     free_request(r);
 }

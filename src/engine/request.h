@@ -1,7 +1,8 @@
 /* request.h - one generation from inside: what was asked, the text on its way, and the events that
  * wait for their reader.
  * Owns       copies of all that its options pointed to; the ring; the sampler, unless the caller
- *            lent one; a reference to its session.
+ *            lent one; a reference to its session; further choices, each a request too, with a
+ *            session of its own, that begins where the prompt has been computed.
  * Depends on engine/engine.h, engine/constraint.h, base/utf8.h.
  * Invariant  events n_read .. n_shown - 1 wait for their reader; up to n_made - 1 they were made by
  *            the step that runs. Only who steps makes events, or who ends the request with the lock
@@ -19,7 +20,8 @@ enum {
     INGLE_RING = 64,                                 /* events that wait at most, before a step */
     INGLE_MAX_DRAFT = 8,                             /* tokens proposed for a step at most */
     INGLE_PLACES = INGLE_RING + INGLE_MAX_DRAFT + 2, /* after it, with the last event */
-    INGLE_MAX_TOP = 100
+    INGLE_MAX_TOP = 100,
+    INGLE_MAX_CHOICES = 128
 };
 
 /* Bytes of the stream into the matcher that are not shown: from .. to - 1. */
@@ -62,6 +64,10 @@ typedef struct ingle_drafter {
 
 struct ingle_request {
     ingle_session *session;
+    ingle_request *root; /* the request that was started: itself, but for further choices */
+    ingle_request *next_choice;
+    size_t i_choice;
+    bool forked;                /* of the root: the further choices have tasks */
     ingle_generate_options opt; /* its lists are copies of the request's own */
     ingle_sampler *sampler;
     bool own_sampler;
@@ -90,8 +96,8 @@ struct ingle_request {
     ingle_error error;
 
     /* what next() sees, besides the ring */
-    size_t n_done; /* of the prompt */
-    bool progressed, ended, end_read;
+    size_t n_done;                    /* of the prompt */
+    bool progressed, ended, end_read; /* end_read: of the root, that of all choices */
     ingle_status end_status;
     ingle_error end_error;
     ingle_usage usage;
@@ -101,7 +107,9 @@ struct ingle_request {
     bool reading;              /* somebody is in next() */
     bool left_session;
     ingle_request *next_ready; /* of those whose owners are to hear */
-    ingle_event own;           /* of events that are not in the ring */
+    ingle_request *given;      /* the choice whose event was given last */
+    size_t n_ends_read;
+    ingle_event own; /* of events that are not in the ring */
 };
 
 /* request.c. What starts it beside the public options: */

@@ -1,5 +1,5 @@
 /* session.c - timelines as callers see them: opening, evaluating, asking, cutting back. */
-#include "engine/engine.h"
+#include "engine/request.h"
 
 #include <assert.h>
 #include <math.h>
@@ -82,6 +82,7 @@ void ingle_session_close(ingle_session **session)
     ingle_engine_lock(e);
     s->closed = true;
     s->task.cancelled = true;
+    for (ingle_request *r = s->request; r; r = r->next_choice) r->session->task.cancelled = true;
     ingle_queue_sweep(e, ingle_now());
     ingle_queue_changed(e);
     ingle_engine_unlock(e);
@@ -168,21 +169,6 @@ ingle_status ingle_session_check_logits(const ingle_session *s, ingle_error *err
         m->family->name,
         m->hp.causal ? "with a classifier in place of a head" : "that reads in both directions",
         m->program.plan.n_rank ? "ranks" : "embeds");
-}
-
-void ingle_task_prepare(ingle_session *s, ingle_task_kind kind, const int32_t *tokens, size_t n)
-{
-    assert(s->task.state == INGLE_TASK_NONE);
-    if (n) memcpy(s->tokens + s->n, tokens, n * sizeof *tokens);
-    s->task = (ingle_task){.kind = kind,
-                           .before = s->n,
-                           .first = s->n,
-                           .n_end = s->n + n,
-                           .worst = s->n + n,
-                           .class = INGLE_CLASS_NORMAL,
-                           .queue_until = INFINITY,
-                           .run_until = INFINITY,
-                           .cancelled = s->closed};
 }
 
 void ingle_session_lag(ingle_session *s)

@@ -51,13 +51,22 @@ static ingle_rows rows_of_task(const ingle_task *t)
     return t->rows == INGLE_ROWS_ALL ? INGLE_ROWS_ALL : INGLE_ROWS_LAST;
 }
 
+/* Whether further choices wait for the prompt. */
+static bool forks(const ingle_task *t)
+{
+    const ingle_request *r = t->kind == INGLE_TASK_GENERATE ? t->request : NULL;
+    return r && r == r->root && r->next_choice && !r->forked;
+}
+
 /* Where a piece ends so that a checkpoint can be left: where others may go on, at marks, and one
  * token before the end, as whoever has the same prompt computes that token. 0: nowhere. */
 static size_t next_cut(const ingle_session *s)
 {
     const ingle_task *t = &s->task;
     size_t cut = SIZE_MAX, last = t->n_end - 1;
-    if (!s->engine->tree.needs_checkpoints || !s->shares || t->kind == INGLE_TASK_EMBED) return 0;
+    if (!s->engine->tree.needs_checkpoints || t->kind == INGLE_TASK_EMBED) return 0;
+    if (forks(t) && last > s->n_live) cut = last;
+    if (!s->shares) return cut == SIZE_MAX ? 0 : cut;
     if (t->branch > s->n_live && t->branch < t->n_end) cut = t->branch;
     if (t->n_end >= INGLE_PREFIX_WAIT && last > s->n_live) cut = least(cut, last);
     for (size_t i = 0; t->kind == INGLE_TASK_GENERATE && i < t->request->opt.n_marks; i++) {
@@ -347,7 +356,7 @@ static void show_events(ingle_session *s)
     r->ring.n_shown = r->ring.n_made;
     assert(r->ring.n_shown - r->ring.n_read < INGLE_PLACES);
     if (!some) return;
-    ingle_wheel_tell(&s->engine->wheel, s);
+    ingle_wheel_tell(&s->engine->wheel, r->root->session);
     ingle_queue_note_ready(r);
 }
 
@@ -358,7 +367,7 @@ static void note_times(ingle_engine *e, ingle_session *s, double now)
     if (!r->first_at) {
         r->first_at = now;
         r->usage.prompt_s = now - s->task.started;
-        ingle_stats_note(&e->stats.first_token, now - s->task.arrived);
+        if (r == r->root) ingle_stats_note(&e->stats.first_token, now - s->task.arrived);
     } else ingle_stats_note(&e->stats.gap, now - r->shown_at);
     r->shown_at = now;
 }
@@ -384,12 +393,13 @@ static void commit_request(ingle_engine *e, ingle_session *s, double now)
         size_t n_done = live < t->first ? 0 : least(live, end) - t->first;
         if (n_done >= r->n_done && !r->first_at) { /* else it is computed again */
             r->n_done = n_done;
-            r->progressed = true;
+            r->progressed = r == r->root;
             if (r->scores) r->n_scored = least(n_done + 1, r->n_prompt);
         }
         if (live >= end) ingle_window_end(&s->window, end);
     }
     learn_prefix(s);
+    ingle_queue_fork(s);
     t->n_end += r->n_made;
     r->usage.n_drafted += t->n_draft;
     r->usage.n_accepted += agreed;

@@ -71,7 +71,8 @@ static ingle_event *new_event(ingle_request *r, ingle_event_kind kind)
     *event = (ingle_event){.size = sizeof *event,
                            .kind = kind,
                            .text = r->ring.text + at * r->flow.text_cap,
-                           .n_prompt = r->n_prompt};
+                           .n_prompt = r->root->n_prompt,
+                           .i_choice = r->i_choice};
     return event;
 }
 

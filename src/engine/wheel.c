@@ -1,7 +1,7 @@
 /* wheel.c - the waiting of blocking calls: they share the work of stepping. With one thread there
  * is no change of context at all; a thread given to the engine steps for everybody. */
 #define _GNU_SOURCE /* pthread_condattr_setclock() */
-#include "engine/engine.h"
+#include "engine/request.h"
 
 #include <assert.h>
 #include <math.h>
@@ -76,12 +76,20 @@ static void step(ingle_engine *e)
         }
 }
 
-/* When the task of a waiter ends by itself. */
+static double alarm_of_task(const ingle_task *t)
+{
+    if (t->state == INGLE_TASK_NONE || t->state == INGLE_TASK_DONE) return INFINITY;
+    return t->started ? t->run_until : fmin(t->queue_until, t->run_until);
+}
+
+/* When the task of a waiter ends by itself, or that of a choice. */
 static double alarm_of(const ingle_session *s)
 {
-    if (!s || s->task.state == INGLE_TASK_NONE || s->task.state == INGLE_TASK_DONE) return INFINITY;
-    double queue = s->task.started ? INFINITY : s->task.queue_until;
-    return fmin(queue, s->task.run_until);
+    if (!s) return INFINITY;
+    double at = alarm_of_task(&s->task);
+    const ingle_request *r = s->request ? s->request->next_choice : NULL;
+    for (; r; r = r->next_choice) at = fmin(at, alarm_of_task(&r->session->task));
+    return at;
 }
 
 bool ingle_wheel_part(ingle_engine *e, ingle_session *s, bool (*done)(void *user), void *user,
@@ -101,8 +109,8 @@ bool ingle_wheel_part(ingle_engine *e, ingle_session *s, bool (*done)(void *user
             break;
         }
         double now = ingle_now(), alarm = alarm_of(s);
-        if (now >= alarm && !s->task.frozen) { /* frozen: it ends with its step, which says so */
-            ingle_queue_sweep(e, now);
+        /* what is frozen ends with its step, which says so */
+        if (now >= alarm && ingle_queue_sweep(e, now)) {
             ingle_queue_announce(e);
             continue;
         }

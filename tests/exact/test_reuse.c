@@ -308,6 +308,77 @@ static void asking(void **state)
     each(plain, N_PLAIN, 4, marks_and_salts), each(special, N_SPECIAL, 4, marks_and_salts);
 }
 
+/* ---- choices ---- */
+
+enum { N_CHOICES = 3, N_ANSWER = 9, N_ASKED = 100 };
+
+static void read_choices(ingle_request *r, int32_t got[N_CHOICES][N_ANSWER], ingle_usage *usage)
+{
+    ingle_error err;
+    size_t n[N_CHOICES] = {0}, n_ends = 0;
+    while (n_ends < N_CHOICES) {
+        ingle_event event = {.size = sizeof event};
+        must(ingle_request_next(r, -1, &event, &err), &err);
+        size_t i = event.i_choice;
+        assert_true(i < N_CHOICES);
+        if (event.kind == INGLE_EVENT_PROMPT) assert_int_equal(event.n_prompt, N_ASKED);
+        if (event.kind == INGLE_EVENT_TOKEN) got[i][n[i]++] = event.token;
+        if (event.kind != INGLE_EVENT_END) continue;
+        assert_int_equal(n[i], N_ANSWER);
+        usage[i] = event.usage;
+        n_ends++;
+    }
+    ingle_event more = {.size = sizeof more};
+    assert_int_equal(ingle_request_next(r, 0, &more, &err), INGLE_ENOTFOUND);
+}
+
+/* The prompt is computed once, but for its last token; each answers as a request with its seed. */
+static void choose(pair *p)
+{
+    int32_t got[N_CHOICES][N_ANSWER];
+    ingle_usage usage[N_CHOICES];
+    ingle_sampler_options so;
+    ingle_error err;
+    ingle_request *r;
+    ingle_sampler_options_init(&so);
+    so.temperature = 3;
+    so.top_k = 0;
+    so.top_p = 1;
+    so.min_p = 0;
+    for (size_t alone = 0; alone < 2; alone++) {
+        ingle_generate_options go = asked(&so, N_ANSWER);
+        go.no_reuse = alone;
+        go.cache_salt = 100 + alone;
+        go.n = N_CHOICES;
+        so.seed = 5;
+        must(ingle_session_truncate(p->r.session, 0, &err), &err);
+        uint64_t before = p->r.engine->stats.n_tokens;
+        must(ingle_request_start(&r, p->r.session, p->tokens, N_ASKED, &go, &err), &err);
+        read_choices(r, got, usage);
+        ingle_request_close(&r);
+        assert_int_equal(p->r.engine->stats.n_tokens - before,
+                         N_ASKED + (N_CHOICES - 1) + N_CHOICES * (N_ANSWER - 1));
+        eval_right(&p->o, p->r.session, p->else_, 3, "after choices");
+        go.n = 1;
+        for (size_t i = 0; i < N_CHOICES; i++) {
+            size_t n;
+            so.seed = 5 + i;
+            assert_int_equal(usage[i].n_prompt, N_ASKED);
+            assert_int_equal(usage[i].n_generated, N_ANSWER);
+            run_request(p->other, p->tokens, N_ASKED, &go);
+            const int32_t *tokens = held(p->other, &n);
+            assert_int_equal(n, N_ASKED + N_ANSWER);
+            assert_memory_equal(tokens + N_ASKED, got[i], sizeof got[i]);
+        }
+        assert_memory_not_equal(got[0], got[1], sizeof got[0]);
+    }
+}
+
+static void choosing(void **state)
+{
+    (void)state, each(plain, N_PLAIN, 5, choose), each(special, N_SPECIAL, 5, choose);
+}
+
 /* ---- leaders ---- */
 
 enum { N_FOLLOW = 16, N_SHARED = 200 };
@@ -546,7 +617,8 @@ static ingle_request *ask(game *w, size_t i)
     ingle_generate_options go;
     ingle_sampler_options_init(&so);
     ingle_generate_options_init(&go);
-    so.temperature = 0;
+    go.n = (int32_t)(draw(w, 3) ? 1 : 2 + draw(w, 2));
+    so.temperature = go.n > 1 ? 2 : 0;
     size_t n = some_tokens(w, i, tokens), marks[2] = {draw(w, n + 1), n};
     if (!n) return NULL;
     go.max_tokens = (int32_t)draw(w, 12);
@@ -562,50 +634,68 @@ static ingle_request *ask(game *w, size_t i)
     return r;
 }
 
-/* Reads to the end, or cancels after `most` events; logits of drawn tokens, whose places are known
- * when it has ended, go to `drawn`. */
-static size_t read_some(game *w, ingle_request *r, size_t most, float *drawn)
+/* What a choice said. */
+typedef struct answer {
+    int32_t tokens[MOST];
+    float logits[MOST];
+    size_t n;
+} answer;
+
+/* Reads to the end, or cancels after `most` events. */
+static void read_some(game *w, ingle_request *r, size_t most, answer *answers)
 {
     ingle_error err;
-    size_t n = 0;
+    for (size_t k = 0; k < N_CHOICES; k++) answers[k].n = 0;
     for (size_t i = 0;; i++) {
         ingle_event event = {.size = sizeof event};
         if (i == most) must(ingle_request_cancel(r, &err), &err);
-        must(ingle_request_next(r, -1, &event, &err), &err);
-        if (event.kind == INGLE_EVENT_TOKEN) drawn[n++] = event.logit;
+        ingle_status st = ingle_request_next(r, -1, &event, &err);
+        if (st == INGLE_ENOTFOUND) return;
+        must(st, &err);
+        answer *a = &answers[event.i_choice];
+        if (event.kind == INGLE_EVENT_TOKEN) {
+            a->tokens[a->n] = event.token;
+            a->logits[a->n++] = event.logit;
+        }
         if (event.kind != INGLE_EVENT_END) continue;
         w->n_reused += event.usage.n_reused;
         assert_true(event.usage.n_reused <= event.usage.n_known);
-        return n;
     }
 }
 
-static void answers_are_right(game *w, size_t i, const float *drawn, size_t n_drawn)
+/* Of all choices; the session goes on from the first. */
+static void answers_are_right(game *w, size_t i, const answer *answers)
 {
+    int32_t tokens[MOST];
     size_t n;
-    const int32_t *tokens = held(w->player[i], &n);
-    assert_true(n_drawn <= n);
-    for (size_t k = 0; k < n_drawn; k++) {
-        size_t at = n - n_drawn + k;
-        const float *row = right_row(&w->o, tokens, at);
-        if (memcmp(&row[tokens[at]], &drawn[k], sizeof *row))
-            fail_msg("%s: the logit of drawn token %zu differs", w->o.g.name, at);
+    const int32_t *own = held(w->player[i], &n);
+    assert_true(answers->n <= n);
+    n -= answers->n;
+    assert_memory_equal(own + n, answers->tokens, answers->n * sizeof *own);
+    memcpy(tokens, own, n * sizeof *own);
+    for (size_t k = 0; k < N_CHOICES; k++) {
+        memcpy(tokens + n, answers[k].tokens, answers[k].n * sizeof *tokens);
+        for (size_t at = n; at < n + answers[k].n; at++) {
+            const float *row = right_row(&w->o, tokens, at);
+            if (memcmp(&row[tokens[at]], &answers[k].logits[at - n], sizeof *row))
+                fail_msg("%s: the logit of drawn token %zu differs", w->o.g.name, at);
+        }
     }
 }
 
 /* Several are started together, read one after the other, and some are cancelled. */
 static void ask_some(game *w)
 {
-    static float drawn[N_PLAYERS][MOST];
+    static answer answers[N_CHOICES];
     ingle_request *r[N_PLAYERS] = {NULL};
     size_t first = draw(w, N_PLAYERS), n = 1 + draw(w, N_PLAYERS);
     for (size_t k = 0; k < n; k++) r[k] = ask(w, (first + k) % N_PLAYERS);
     for (size_t k = 0; k < n; k++) {
         size_t i = (first + k) % N_PLAYERS;
         if (!r[k]) continue;
-        size_t n_drawn = read_some(w, r[k], draw(w, 4) ? SIZE_MAX : draw(w, 6), drawn[k]);
+        read_some(w, r[k], draw(w, 4) ? SIZE_MAX : draw(w, 6), answers);
         ingle_request_close(&r[k]);
-        answers_are_right(w, i, drawn[k], n_drawn);
+        answers_are_right(w, i, answers);
         if (tokens_of(w, i) && draw(w, 2))
             eval_right(&w->o, w->player[i], NULL, 0, "after an answer");
     }
@@ -659,10 +749,11 @@ static void mixed_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reusing),       cmocka_unit_test(asking),
-        cmocka_unit_test(leading),       cmocka_unit_test(leaving),
-        cmocka_unit_test(forking),       cmocka_unit_test(mixed_plain),
-        cmocka_unit_test(mixed_windows), cmocka_unit_test(mixed_states),
+        cmocka_unit_test(reusing),      cmocka_unit_test(asking),
+        cmocka_unit_test(choosing),     cmocka_unit_test(leading),
+        cmocka_unit_test(leaving),      cmocka_unit_test(forking),
+        cmocka_unit_test(mixed_plain),  cmocka_unit_test(mixed_windows),
+        cmocka_unit_test(mixed_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
