@@ -1,6 +1,7 @@
 /* threads.c - how callers that generate at once share steps: N threads in ingle_generate(), and N
- * requests of one thread, beside one call that evaluates the same number of sessions in lock-step
- * and samples nothing. By turns, several rounds, medians.
+ * requests of one thread, and N threads with loops of their own that evaluate, sample and accept,
+ * beside one call that evaluates the same number of sessions in lock-step and samples nothing. By
+ * turns, several rounds, medians.
  *
  *   build/bench/threads MODEL [ROUNDS [TOKENS [THREADS]]] */
 #define _GNU_SOURCE /* clock_gettime() */
@@ -89,15 +90,41 @@ static void *generate(void *arg)
     return NULL;
 }
 
-static void threads(bench *b, int n)
+static void *loop(void *arg)
+{
+    const caller *c = arg;
+    const bench *b = c->b;
+    ingle_error error;
+    ingle_candidate next = {.token = token(b, c->i, 0)};
+    const float *logits;
+    for (int t = 0; t < b->n_tokens; t++) {
+        must(ingle_session_eval(b->session[c->i], &next.token, 1, INGLE_ROWS_LAST, &error));
+        must(ingle_session_logits(b->session[c->i], 0, &logits, &error));
+        must(ingle_sampler_sample(b->sampler[c->i], logits, &next, &error));
+        must(ingle_sampler_accept(b->sampler[c->i], next.token, &error));
+    }
+    return NULL;
+}
+
+static void run(bench *b, int n, void *(*fn)(void *))
 {
     pthread_t thread[MOST];
     caller c[MOST];
     for (int i = 0; i < n; i++) {
         c[i] = (caller){b, i};
-        pthread_create(&thread[i], NULL, generate, &c[i]);
+        pthread_create(&thread[i], NULL, fn, &c[i]);
     }
     for (int i = 0; i < n; i++) pthread_join(thread[i], NULL);
+}
+
+static void threads(bench *b, int n)
+{
+    run(b, n, generate);
+}
+
+static void loops(bench *b, int n)
+{
+    run(b, n, loop);
 }
 
 static void requests(bench *b, int n)
@@ -133,12 +160,13 @@ typedef void way(bench *b, int n);
 
 static void compare(bench *b, int n, int rounds)
 {
-    static way *const ways[] = {lock_step, threads, requests};
-    static const char *const names[] = {"lock-step", "threads", "requests"};
-    static double rate[3][ROUNDS], ratio[3][ROUNDS];
-    double per_step[3] = {0};
+    enum { WAYS = 4 };
+    static way *const ways[WAYS] = {lock_step, threads, requests, loops};
+    static const char *const names[WAYS] = {"lock-step", "threads", "requests", "own loops"};
+    static double rate[WAYS][ROUNDS], ratio[WAYS][ROUNDS];
+    double per_step[WAYS] = {0};
     for (int r = 0; r < rounds; r++)
-        for (int w = 0; w < 3; w++) {
+        for (int w = 0; w < WAYS; w++) {
             ingle_stats before = {.size = sizeof before}, after = {.size = sizeof after};
             start_over(b, n);
             must(ingle_engine_stats_get(b->engine, &before, &err));
@@ -150,7 +178,7 @@ static void compare(bench *b, int n, int rounds)
                            (double)(after.n_steps - before.n_steps) / rounds;
             ratio[w][r] = rate[w][r] / rate[0][r];
         }
-    for (int w = 0; w < 3; w++)
+    for (int w = 0; w < WAYS; w++)
         printf("%2d %-10s %8.1f t/s  %.3f of lock-step (%.3f .. %.3f)  %5.2f tokens a step\n", n,
                names[w], median(rate[w], rounds), median(ratio[w], rounds), ratio[w][0],
                ratio[w][rounds - 1], per_step[w]);

@@ -113,6 +113,11 @@ struct ingle_engine {
     ingle_stats stats;
     ingle_log log;
 
+    /* the last step: when it ended, how long it took, and calls in it that asked for one token of a
+     * session each: their callers are likely to be back soon */
+    double ended, took;
+    size_t n_loops;
+
     /* the batch */
     int32_t *tokens;
     ingle_batch_seq *seqs;
@@ -212,6 +217,8 @@ void ingle_queue_announce(ingle_engine *e);
 /* ---- step.c: with the lock held, which a step lets go while the backend runs ---- */
 
 bool ingle_engine_has_work(const ingle_engine *e);
+/* Whether the task is that of a caller's own loop: the next token. */
+bool ingle_task_loops(const ingle_session *s);
 /* Runs one batch if there is work; returns tokens computed. The caller has the wheel. */
 size_t ingle_engine_step_once(ingle_engine *e);
 /* The backend has answered so; with INGLE_EDEVICE it has failed for good. */

@@ -73,6 +73,7 @@ void ingle_task_queue(ingle_session *s)
     e->task_last = s;
     e->n_queued++;
     assert(ingle_session_is_sound(s));
+    ingle_waiter_signal(e->wheel.gathers);
     ingle_queue_changed(e);
 }
 

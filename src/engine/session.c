@@ -255,6 +255,7 @@ ingle_status ingle_call_run(ingle_call *call, ingle_error *err)
     ingle_engine *e = call->first->engine;
     ingle_status st = INGLE_OK;
     ingle_engine_lock(e);
+    call->first->task.heads = true;
     for (ingle_session *s = call->first; s; s = s->beside) submit(s);
     for (ingle_session *s = call->first; s; s = s->beside) {
         ingle_wheel_part(e, s, is_done, s, INFINITY);

@@ -462,6 +462,17 @@ static void fail(ingle_engine *e, size_t n_seqs, ingle_status st, const ingle_er
     ingle_engine_note_loss(e, st, error);
 }
 
+static void note_step(ingle_engine *e, const ingle_batch *batch, double begun)
+{
+    e->ended = ingle_now();
+    e->took = e->ended - begun;
+    e->n_loops = 0;
+    for (size_t i = 0; i < batch->n_seqs; i++) e->n_loops += ingle_task_loops(e->members[i]);
+    e->n_steps++;
+    e->stats.n_steps++;
+    ingle_stats_note(&e->stats.step, e->took);
+}
+
 static void learn(ingle_engine *e, const ingle_batch *batch)
 {
     ingle_shape shape = {0};
@@ -477,6 +488,12 @@ static void learn(ingle_engine *e, const ingle_batch *batch)
 }
 
 /* ---- the step ---- */
+
+bool ingle_task_loops(const ingle_session *s)
+{
+    const ingle_task *t = &s->task;
+    return t->kind == INGLE_TASK_EVAL && t->heads && t->n_end - s->n_live == 1;
+}
 
 bool ingle_engine_has_work(const ingle_engine *e)
 {
@@ -527,14 +544,11 @@ size_t ingle_engine_step_once(ingle_engine *e)
         pthread_mutex_unlock(&e->lock);
         st = run(e, &batch, &error);
         pthread_mutex_lock(&e->lock);
-        double ended = ingle_now();
-        e->n_steps++;
-        ingle_stats_note(&e->stats.step, ended - begun);
+        note_step(e, &batch, begun);
         if (e->n_late) ingle_pages_drop(&e->states, e->late, e->n_late);
         if (!st) learn(e, &batch);
         if (st) fail(e, batch.n_seqs, st, &error);
-        else commit(e, batch.n_seqs, ended);
-        e->stats.n_steps++;
+        else commit(e, batch.n_seqs, e->ended);
         if (!st) e->stats.n_tokens += batch.n_tokens;
     }
     ingle_turns_give(e->opt.turns, e);

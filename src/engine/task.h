@@ -43,6 +43,7 @@ typedef struct ingle_task {
     ingle_task_state state;
     bool prepared; /* by a call, which has not seen to its end yet */
     bool frozen, cancelled;
+    bool heads;    /* the first of its call */
     size_t before; /* tokens that the session held when it began */
     size_t first;  /* the position of the first given token; after `before` unless some come anew */
     size_t n_end;  /* tokens of the timeline when all known ones are computed */

@@ -64,9 +64,29 @@ static bool may_step(const ingle_engine *e, const ingle_waiter *w)
            ingle_engine_has_work(e);
 }
 
-static void step(ingle_engine *e)
+static size_t count_loops(const ingle_engine *e)
+{
+    size_t n = 0;
+    for (const ingle_session *s = e->task_first; s; s = s->task_next) n += ingle_task_loops(s);
+    return n;
+}
+
+/* Callers with loops of their own, which shared the last step, come back one by one. Whoever steps
+ * waits for those that are missing, at most 3 % of what the last step took. */
+static void gather(ingle_engine *e, ingle_waiter *w)
+{
+    double until = e->ended + 0.03 * e->took;
+    while (count_loops(e) < e->n_loops && !e->closed && ingle_now() < until) {
+        e->wheel.gathers = w;
+        sleep_until(e, w, until);
+        e->wheel.gathers = NULL;
+    }
+}
+
+static void step(ingle_engine *e, ingle_waiter *self)
 {
     e->wheel.taken = true;
+    if (e->n_loops) gather(e, self);
     ingle_engine_step_once(e);
     e->wheel.taken = false;
     for (ingle_waiter *w = e->wheel.n_resting ? e->wheel.first : NULL; w; w = w->next)
@@ -101,7 +121,7 @@ bool ingle_wheel_part(ingle_engine *e, ingle_session *s, bool (*done)(void *user
     join(e, &w, s, true);
     while (!done(user)) {
         if (may_step(e, &w)) {
-            step(e);
+            step(e, &w);
             ingle_waiter_signal(e->wheel.server); /* one that came meanwhile: it sees to alarms */
             if (done(user)) break;
             if (ingle_now() < until) continue;
@@ -149,7 +169,7 @@ void ingle_wheel_serve(ingle_engine *e)
     e->wheel.server = &w;
     while (!e->closed) {
         if (may_step(e, &w)) {
-            step(e);
+            step(e, &w);
             continue;
         }
         double now = ingle_now(), alarm = ingle_queue_alarm(e);

@@ -25,6 +25,7 @@ typedef struct ingle_wheel {
     bool taken;
     ingle_waiter *first, *last; /* in the order they came */
     ingle_waiter *server;       /* the thread that was given to the engine; NULL: none */
+    ingle_waiter *gathers;      /* who has taken it, and waits for more tasks; NULL: nobody */
     size_t n_resting;           /* waiters for a wheel at rest, who come before those that step */
 } ingle_wheel;
 

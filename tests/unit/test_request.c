@@ -895,9 +895,47 @@ static void counters(void **state)
     house_close(&h);
 }
 
+/* ---- callers with loops of their own ---- */
+
+static void *eval_later(void *arg)
+{
+    const struct timespec pause = {0, 50 * 1000 * 1000};
+    const int32_t token = 301;
+    ingle_error err;
+    nanosleep(&pause, NULL);
+    must(ingle_session_eval(arg, &token, 1, INGLE_ROWS_LAST, &err), &err);
+    return NULL;
+}
+
+/* Who steps first waits for those that shared the last step, for a share of what it took. */
+static void loops_share_steps(void **state)
+{
+    house h = house_of(64, 2);
+    const prompt p = noise(3, 1);
+    ingle_session *other = another_session(&h);
+    ingle_error err;
+    pthread_t thread;
+    (void)state;
+    must(ingle_session_eval(h.session, p.tokens, 1, INGLE_ROWS_LAST, &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t before = stats_of(&h).n_steps;
+        h.engine->n_loops = 2;
+        h.engine->ended = ingle_now();
+        h.engine->took = i ? 0 : 1000; /* as if the last step had taken that long */
+        assert_int_equal(pthread_create(&thread, NULL, eval_later, other), 0);
+        must(ingle_session_eval(h.session, p.tokens + 1, 1, INGLE_ROWS_LAST, &err), &err);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(stats_of(&h).n_steps - before, 1 + i);
+        assert_int_equal(h.engine->n_loops, i ? 1 : 2);
+    }
+    ingle_session_close(&other);
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loops_share_steps),
         cmocka_unit_test(events_in_order),
         cmocka_unit_test(older_event_structs),
         cmocka_unit_test(equals_generate_and_loop),
