@@ -673,6 +673,15 @@ typedef enum ingle_finish {
 /* Requests of a higher class come first; 10 s of waiting lift one by a class, so none starves. */
 typedef enum ingle_class { INGLE_CLASS_LOW, INGLE_CLASS_NORMAL, INGLE_CLASS_HIGH } ingle_class;
 
+/* What becomes of a prompt that does not fit the context with an answer after it. */
+typedef enum ingle_overflow {
+    INGLE_OVERFLOW_ERROR, /* INGLE_EFULL if it does not fit; the answer has the room that is left */
+    /* Whole messages are dropped, the oldest first, until half of the context is free or only the last
+     * is left. What follows them is computed again. An answer is to have room for max_tokens, or for
+     * a quarter of the context if that is less. INGLE_EFULL if even so it does not fit. */
+    INGLE_OVERFLOW_DROP
+} ingle_overflow;
+
 typedef struct ingle_top {
     int32_t token;
     float logprob; /* natural log of the model's own probability (temperature 1, no filters) */
@@ -686,6 +695,8 @@ typedef struct ingle_usage {
     size_t n_known, n_reused, n_computed;
     size_t n_generated;           /* tokens returned */
     size_t n_drafted, n_accepted; /* tokens proposed for its steps, and those that were drawn so */
+    size_t n_dropped,
+        i_dropped; /* by option 'overflow': how many tokens, the first one's position */
     double queue_s, prompt_s, decode_s; /* seconds until it ran, its first token, its end */
 } ingle_usage;
 
@@ -732,8 +743,8 @@ typedef struct ingle_generate_options {
     /* Requests share what they have in common with those of the same salt only. A session that holds
      * tokens keeps its own: INGLE_EINVAL. */
     uint64_t cache_salt;
-    /* n_marks offsets into the prompt, ascending, at which others may leave it, such as ends of
-     * messages: models with sliding windows or recurrent layers keep there what going on needs. */
+    /* n_marks offsets into the prompt, ascending, at which messages end: others may leave it there,
+     * so models with sliding windows or recurrent layers keep there what going on needs. */
     const size_t *marks;
     size_t n_marks;
     int32_t prompt_logprobs; /* -1 = none; n >= 0: an INGLE_EVENT_SCORE for every prompt token */
@@ -745,6 +756,11 @@ typedef struct ingle_generate_options {
      * INGLE_EVENT_END and its usage; choice i draws as a request of its own would with a seed that
      * is i further. The session goes on from choice 0. If one fails, all do. */
     int32_t n;
+    /* INGLE_OVERFLOW_ERROR. Messages end at `marks`, of this request and of the session's earlier
+     * ones; the first n_keep tokens stay, with the rest of the message in which they end (0: a BOS
+     * stays). Not with prompt_logprobs. */
+    ingle_overflow overflow;
+    size_t n_keep;
 } ingle_generate_options;
 
 #define ingle_generate_options_init(opt) ingle_generate_options_init_sized((opt), sizeof *(opt))
@@ -755,11 +771,11 @@ INGLE_API ingle_status ingle_generate_options_check(const ingle_generate_options
 typedef struct ingle_generate_result {
     size_t size;
     ingle_finish finish;
-    size_t n_prompt;    /* prompt tokens given */
-    size_t n_generated; /* tokens returned */
-    double prompt_s;    /* seconds of prompt processing */
-    double decode_s;    /* seconds of generation */
-    size_t i_stop;      /* which stop string ended it; n_stops if none */
+    size_t n_prompt;     /* prompt tokens given */
+    size_t n_generated;  /* tokens returned */
+    double prompt_s;     /* seconds of prompt processing */
+    double decode_s;     /* seconds of generation */
+    size_t i_stop;       /* which stop string ended it; n_stops if none */
 } ingle_generate_result; /* of choice 0 */
 
 /* Appends the prompt (n >= 1 tokens, or 0 to go on from the tokens that the session holds) and generates. Afterwards the

@@ -10,7 +10,7 @@
  * or taking another lock. The backend runs without it: while the wheel is taken, tasks that are
  * frozen are left alone. Each file calls only those before it: pages.c, slots.c, states.c,
  * window.c, prefix.c, cost.c, schedule.c, admit.c, turns.c, sound.c, sequence.c (what a session holds),
- * turn.c (a row of logits to an event), queue.c (tasks: who runs, who waits, ends), step.c (one
+ * turn.c (a row of logits to an event), overflow.c (prompts that do not fit), queue.c (tasks: who runs, who waits, ends), step.c (one
  * batch), wheel.c (who steps), engine.c (opens, closes, answers questions), session.c, embed.c,
  * score.c, request.c, generate.c, warm_up.c, profile.c, stats.c, breakers.c. */
 #ifndef INGLE_ENGINE_ENGINE_H
@@ -58,8 +58,10 @@ struct ingle_session {
     ingle_window window; /* of windowed layers */
     ingle_states states; /* of recurrent layers */
     uint32_t node;       /* of the prefix tree: that of its first whole pages, as far as it knows */
-    uint64_t salt;       /* who may share its pages */
-    bool shares;         /* its pages are published */
+    size_t *marks;       /* [marks_cap] ends of messages, ascending, as its requests gave them */
+    size_t n_marks, marks_cap;
+    uint64_t salt; /* who may share its pages */
+    bool shares;   /* its pages are published */
 
     float *logits; /* [rows_cap][n_vocab], taken by the first eval that wants some */
     size_t n_rows, rows_cap;
@@ -256,7 +258,9 @@ void ingle_session_drop(ingle_session *s);
 ingle_status ingle_session_ask(const ingle_session *s, ingle_error *err);
 void ingle_session_asked(const ingle_session *s);
 
-/* Whether so many tokens fit and name tokens of the model. */
+/* Whether the tokens are tokens of the model; and whether they fit. */
+ingle_status ingle_session_check_tokens(const ingle_session *s, const int32_t *tokens, size_t n,
+                                        ingle_error *err);
 ingle_status ingle_session_check(const ingle_session *s, const int32_t *tokens, size_t n,
                                  ingle_error *err);
 /* Whether the model can be asked for logits. */

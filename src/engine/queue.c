@@ -180,6 +180,8 @@ static void end_request(ingle_session *s, ingle_status st, const ingle_error *er
     size_t n = st ? s->task.before : tokens_left(s);
     if (n != s->task.before) s->n_rows = 0; /* they are of a token that is the last no more */
     ingle_sequence_cut(s, n, least(n, s->n_live));
+    if (st) ingle_drop_undo(r);
+    else ingle_marks_keep(r);
     if (!st) ingle_sequence_mark(s); /* whoever goes on from here, in this session or another */
     r->ended = true;
     r->end_status = st;

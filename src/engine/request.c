@@ -51,6 +51,11 @@ static ingle_status check_options(const ingle_generate_options *opt, ingle_error
         return st;
     if ((st = check_range("priority", (int32_t)opt->priority, 0, INGLE_CLASS_HIGH, err))) return st;
     if ((st = check_range("n", opt->n, 1, INGLE_MAX_CHOICES, err))) return st;
+    if ((st = check_range("overflow", (int32_t)opt->overflow, 0, INGLE_OVERFLOW_DROP, err)))
+        return st;
+    if (opt->overflow && opt->prompt_logprobs >= 0)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "options 'overflow' and 'prompt_logprobs' exclude each other");
     if ((st = check_seconds("queue_s", opt->queue_s, err))) return st;
     if ((st = check_seconds("deadline_s", opt->deadline_s, err))) return st;
     if (opt->n_stop_tokens && !opt->stop_tokens)
@@ -79,7 +84,7 @@ ingle_status ingle_generate_options_check(const ingle_generate_options *opt, ing
 
 static ingle_status check(const ingle_session *s, const int32_t *prompt, size_t n,
                           const ingle_generate_options *opt, const ingle_sampler *lent,
-                          ingle_error *err)
+                          ingle_drop *drop, ingle_error *err)
 {
     int32_t n_vocab = s->engine->model->n_vocab;
     for (size_t i = 0; i < opt->n_stop_tokens; i++)
@@ -103,7 +108,9 @@ static ingle_status check(const ingle_session *s, const int32_t *prompt, size_t 
                           "option 'cache_salt' is another than that of the tokens that the session "
                           "holds");
     ingle_status st = ingle_session_check_logits(s, err);
-    return st ? st : ingle_session_check(s, prompt, n, err);
+    if (!st) st = ingle_session_check_tokens(s, prompt, n, err);
+    if (!st) st = ingle_overflow_plan(s, prompt, n, opt, drop, err);
+    return st || drop->from != drop->to ? st : ingle_session_check(s, prompt, n, err);
 }
 
 /* ---- opening ---- */
@@ -208,6 +215,9 @@ static void free_request(ingle_request *root)
     free((void *)root->opt.stops);
     free((void *)root->opt.stop_tokens);
     free((void *)root->opt.marks);
+    free(root->kept);
+    free(root->old_tokens);
+    free(root->old_marks);
     free(root->stop_text);
     free(root->scores);
     free(root->score_tops);
@@ -215,9 +225,37 @@ static void free_request(ingle_request *root)
     ingle_session_drop(s);
 }
 
+/* Room for the ends of its messages; what is left of the prompt, and what is needed to take back
+ * that messages of the session were dropped. */
+static ingle_status open_drop(ingle_request *r, const int32_t *prompt, size_t n, ingle_error *err)
+{
+    ingle_session *s = r->session;
+    ingle_drop d = ingle_drop_after(r->drop, s->n), own = ingle_drop_before(r->drop, s->n);
+    size_t *marks = (size_t *)r->opt.marks, n_dropped = d.to - d.from; /* a copy */
+    bool there = ingle_grow(&s->marks, &s->marks_cap, s->n_marks + r->opt.n_marks, sizeof *marks);
+    if (there && n_dropped && (r->kept = ingle_new(n - n_dropped, sizeof *prompt))) {
+        memcpy(r->kept, prompt, d.from * sizeof *prompt);
+        memcpy(r->kept + d.from, prompt + d.to, (n - d.to) * sizeof *prompt);
+    }
+    if (there && own.to != own.from) {
+        r->old_tokens = copy_of(s->tokens, r->n_old = s->n, sizeof *s->tokens);
+        r->old_marks = copy_of(s->marks, r->n_old_marks = s->n_marks, sizeof *s->marks);
+        there = r->old_tokens && r->old_marks;
+    }
+    if (!there || (n_dropped && !r->kept))
+        return ingle_fail(err, INGLE_ENOMEM, "no memory for a generation");
+    r->first -= own.to - own.from;
+    r->n_prompt -= n_dropped;
+    r->n_max += r->drop.to - r->drop.from;
+    r->opt.n_marks = ingle_drop_marks(marks, r->opt.n_marks, d);
+    r->usage.n_dropped = r->drop.to - r->drop.from;
+    r->usage.i_dropped = r->drop.from;
+    return INGLE_OK;
+}
+
 static ingle_status open_request(ingle_request **out, ingle_session *s, const int32_t *prompt,
                                  size_t n, const ingle_generate_options *opt, ingle_sampler *lent,
-                                 ingle_error *err)
+                                 ingle_drop drop, ingle_error *err)
 {
     ingle_request *r = *out = ingle_new(1, sizeof *r);
     if (!r) return ingle_fail(err, INGLE_ENOMEM, "no memory for a generation");
@@ -232,13 +270,15 @@ static ingle_status open_request(ingle_request **out, ingle_session *s, const in
     r->vocab = s->engine->model->vocab;
     r->first = s->n;
     r->n_prompt = r->usage.n_prompt = n;
-    r->n_max = (size_t)s->engine->opt.n_ctx - s->n - n;
+    r->drop = drop;
+    r->n_max = (size_t)s->engine->opt.n_ctx - s->n - n; /* as the drop adds to it */
+    ingle_status st = copy_lists(r, opt, err);
+    if (!st) st = open_drop(r, prompt, n, err);
     if (opt->max_tokens >= 0 && (size_t)opt->max_tokens < r->n_max)
         r->n_max = (size_t)opt->max_tokens;
-    ingle_status st = copy_lists(r, opt, err);
     if (!st) st = ingle_turn_open(r, err);
     if (!st) st = open_scores(r, err);
-    if (!st) st = open_sampler(r, prompt, n, err);
+    if (!st) st = open_sampler(r, r->kept ? r->kept : prompt, r->n_prompt, err);
     return st;
 }
 
@@ -310,7 +350,8 @@ static void queue_request(ingle_request *r, const int32_t *prompt)
 {
     ingle_session *s = r->session;
     double now = ingle_now();
-    ingle_task_prepare(s, INGLE_TASK_GENERATE, prompt, r->n_prompt);
+    ingle_drop_do(r);
+    ingle_task_prepare(s, INGLE_TASK_GENERATE, r->kept ? r->kept : prompt, r->n_prompt);
     ingle_task *t = &s->task;
     t->request = s->request = r;
     t->class = r->opt.priority;
@@ -332,11 +373,12 @@ ingle_status ingle_request_begin(ingle_request **out, ingle_session *s, const in
 {
     ingle_generate_options o;
     ingle_request *r = NULL;
+    ingle_drop drop;
     ingle_status st = ingle_session_enter(s, err);
     if (!st) {
         st = take_options(&o, opt, err);
-        if (!st) st = check(s, prompt, n, &o, inside->sampler, err);
-        if (!st) st = open_request(&r, s, prompt, n, &o, inside->sampler, err);
+        if (!st) st = check(s, prompt, n, &o, inside->sampler, &drop, err);
+        if (!st) st = open_request(&r, s, prompt, n, &o, inside->sampler, drop, err);
         if (!st) st = open_choices(r, inside, err);
         if (!st) {
             ingle_engine_lock(s->engine);
@@ -427,8 +469,10 @@ static ingle_status give_failure(ingle_request *root, ingle_error *err)
     while (!r->end_status) r = r->next_choice;
     if (err) *err = r->end_error;
     ingle_session *s = root->session;
-    if (!root->end_status)
+    if (!root->end_status) {
         ingle_sequence_cut(s, root->first, s->n_live < root->first ? s->n_live : root->first);
+        ingle_drop_undo(root);
+    }
     root->end_read = true;
     return r->end_status;
 }

@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "engine/constraint.h"
 #include "engine/engine.h"
+#include "engine/overflow.h"
 #include "text/text.h"
 
 enum {
@@ -78,6 +79,10 @@ struct ingle_request {
     ingle_text_flow flow;
     ingle_ring ring;
 
+    ingle_drop drop;     /* of the timeline, before it began */
+    int32_t *kept;       /* [n_prompt] what of the prompt was not dropped */
+    int32_t *old_tokens; /* [n_old] of the session before; NULL: nothing went */
+    size_t *old_marks, n_old, n_old_marks;
     char *stop_text;        /* what stops point to */
     size_t first;           /* tokens of the session before the prompt */
     size_t n_prompt, n_max; /* n_max: tokens to generate at most */

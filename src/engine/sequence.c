@@ -175,6 +175,7 @@ void ingle_sequence_cut(ingle_session *s, size_t n, size_t n_live)
     ingle_engine *e = s->engine;
     assert(!s->task.frozen && n_live <= n);
     if (n != s->n) s->n = n; /* a caller that has entered reads it without the lock */
+    while (s->n_marks && s->marks[s->n_marks - 1] > n) s->n_marks--;
     s->n_live = rewind_live(s, n, n_live);
     size_t keep = pages_of(s->n_live);
     if (keep < s->n_pages) {

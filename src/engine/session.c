@@ -12,6 +12,7 @@ static void free_session(ingle_session *s)
     ingle_engine *e = s->engine;
     free(s->tokens);
     free(s->pages);
+    free(s->marks);
     ingle_window_close(&s->window);
     e->ops->rows_free(e->backend, s->logits);
     free(s->vectors);
@@ -98,8 +99,16 @@ ingle_status ingle_session_fork(ingle_session **out, ingle_session *s, size_t n,
     if (st) return st;
     if (n > s->n) st = ingle_fail(err, INGLE_EINVAL, "cannot fork %zu tokens of %zu", n, s->n);
     if (!st) st = ingle_session_open(&fork, s->engine, err);
+    if (!st && !ingle_grow(&fork->marks, &fork->marks_cap, s->n_marks, sizeof *s->marks)) {
+        ingle_session_close(&fork);
+        st = ingle_fail(err, INGLE_ENOMEM, "no memory for %zu ends of messages", s->n_marks);
+    }
     if (!st) {
         ingle_engine_lock(s->engine);
+        while (fork->n_marks < s->n_marks && s->marks[fork->n_marks] <= n) {
+            fork->marks[fork->n_marks] = s->marks[fork->n_marks];
+            fork->n_marks++;
+        }
         ingle_sequence_share(fork, s, n);
         ingle_engine_unlock(s->engine);
     }
@@ -147,12 +156,18 @@ void ingle_session_asked(const ingle_session *s)
 ingle_status ingle_session_check(const ingle_session *s, const int32_t *tokens, size_t n,
                                  ingle_error *err)
 {
-    const ingle_engine *e = s->engine;
-    if (n && !tokens) return ingle_fail(err, INGLE_EINVAL, "the tokens are NULL");
-    if (n > (size_t)e->opt.n_ctx - s->n)
+    if (n > (size_t)s->engine->opt.n_ctx - s->n)
         return ingle_fail(err, INGLE_EFULL,
                           "%zu tokens do not fit: the session holds %zu of at most %d", n, s->n,
-                          e->opt.n_ctx);
+                          s->engine->opt.n_ctx);
+    return ingle_session_check_tokens(s, tokens, n, err);
+}
+
+ingle_status ingle_session_check_tokens(const ingle_session *s, const int32_t *tokens, size_t n,
+                                        ingle_error *err)
+{
+    const ingle_engine *e = s->engine;
+    if (n && !tokens) return ingle_fail(err, INGLE_EINVAL, "the tokens are NULL");
     for (size_t i = 0; i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= e->model->n_vocab)
             return ingle_fail(err, INGLE_EINVAL, "token %zu is %d, should be 0 to %d", i, tokens[i],
