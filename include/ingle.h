@@ -496,10 +496,19 @@ INGLE_API ingle_status ingle_session_truncate(ingle_session *session, size_t n, 
 
 /* ---- embeddings ------------------------------------------------------------------------------ */
 
+/* Which tokens of its text a token sees, itself among them. A window of n positions reaches as many back,
+ * or half of that to each side. */
+typedef enum ingle_attention {
+    INGLE_ATTENTION_AUTO = 0, /* as the file says (key attention.causal); ingle_model_info.causal */
+    INGLE_ATTENTION_CAUSAL,   /* those before it */
+    INGLE_ATTENTION_BOTH      /* all */
+} ingle_attention;
+
 typedef struct ingle_embed_options {
     size_t size;           /* sizeof this struct */
     ingle_pooling pooling; /* INGLE_POOLING_AUTO */
     bool normalize; /* true: vectors have length 1, unless they are 0; ranks are left alone */
+    ingle_attention attention; /* INGLE_ATTENTION_AUTO */
 } ingle_embed_options;
 
 #define ingle_embed_options_init(opt) ingle_embed_options_init_sized((opt), sizeof *(opt))
@@ -517,9 +526,10 @@ typedef struct ingle_text {
  * are pooled, and pass through the heads that the file has for vectors or ranks. The bits of a vector
  * depend on its own text and nothing else. Sessions are of one engine, and empty (INGLE_EINVAL);
  * they are empty again afterwards. All or nothing for all of them. opt may be NULL for defaults.
- * INGLE_EUNSUPPORTED: n_first, and the model knows no segments; or a rank, and it has no classifier.
- * INGLE_EFULL: a text is longer than the context, or, if the model reads in both directions, longer
- * than a batch. INGLE_EFORMAT: a value is no number (damaged weights). */
+ * INGLE_EUNSUPPORTED: n_first, and the model knows no segments; a rank, and it has no classifier; or
+ * attention in both directions, and some layers of a causal model are recurrent or see chunks.
+ * INGLE_EFULL: a text is longer than the context, or, if it is read in both directions, longer than a
+ * batch. INGLE_EFORMAT: a value is no number (damaged weights). */
 INGLE_API ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n_texts,
                                             const ingle_embed_options *opt, ingle_error *err);
 

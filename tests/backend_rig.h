@@ -33,6 +33,7 @@ typedef struct seq {
     uint32_t slot, state_from, state;
     uint32_t page[INGLE_GROUPS][RIG_TABLE];
     size_t n, n_told;
+    bool turned; /* it is read the other way than the model was made for */
 } seq;
 
 /* Consecutive tokens of a sequence in a step. */
@@ -136,6 +137,7 @@ static inline void rig_step(rig *r, const share *shares, size_t n, const ingle_b
                                     .pos0 = s->n,
                                     .first = batch.n_tokens,
                                     .n = shares[i].n,
+                                    .both = s->turned == r->model->hp.causal,
                                     .state_from = s->state_from,
                                     .state = s->state};
         memcpy(tokens + batch.n_tokens, shares[i].tokens, shares[i].n * sizeof *tokens);

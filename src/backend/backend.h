@@ -50,6 +50,9 @@ typedef struct ingle_batch_seq {
     uint32_t slot; /* of its page tables */
     size_t pos0, first, n;
     size_t n_first; /* positions from there on are of the second segment; 0: none is */
+    /* Attention sees every position below pos0 + n, and windows have two sides; else a token sees
+     * none after it. Whoever sets it has all of the text in the step. */
+    bool both;
     /* Slots of state: `state_from` holds what positions 0 .. pos0 - 1 left (it means nothing
      * when pos0 is 0), and stays; `state` takes what all leave. They may be the same. */
     uint32_t state_from, state;

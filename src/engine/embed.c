@@ -33,6 +33,23 @@ static ingle_status check_pooling(const ingle_model *m, ingle_pooling *pooling, 
     return INGLE_OK;
 }
 
+/* Whether a text is read in both directions. Where the model is made for that nothing is refused. */
+static ingle_status check_attention(const ingle_model *m, ingle_attention attention, bool *both,
+                                    ingle_error *err)
+{
+    const char *why =
+        m->program.plan.n_state ? "are recurrent and read from the first token to the last"
+        : m->hp.chunked         ? "see chunks of positions, each up to the token and no further"
+                                : NULL;
+    if ((unsigned)attention > INGLE_ATTENTION_BOTH)
+        return ingle_fail(err, INGLE_EINVAL, "option 'attention' is %d, should be 0 to %d",
+                          (int)attention, (int)INGLE_ATTENTION_BOTH);
+    *both = attention == INGLE_ATTENTION_AUTO ? !m->hp.causal : attention == INGLE_ATTENTION_BOTH;
+    if (!*both || !m->hp.causal || !why) return INGLE_OK;
+    return ingle_fail(err, INGLE_EUNSUPPORTED, "attention 'both': layers of family '%s' %s",
+                      m->family->name, why);
+}
+
 /* Room for the text's vectors and the sum, all zero; NULL without memory. */
 static float *reserve(const ingle_session *s, size_t n_rows, size_t n_vector)
 {
@@ -42,7 +59,8 @@ static float *reserve(const ingle_session *s, size_t n_rows, size_t n_vector)
     return fits ? ingle_new(n, sizeof(float)) : NULL;
 }
 
-static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle_error *err)
+static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, bool both,
+                            ingle_error *err)
 {
     ingle_session *s = text->session;
     const ingle_engine *e = s->engine;
@@ -62,19 +80,21 @@ static ingle_status prepare(const ingle_text *text, ingle_pooling pooling, ingle
                           "n_first is %zu: the model tells no segments apart (tensor "
                           "'token_types.weight')",
                           text->n_first);
-    if (!e->model->hp.causal && text->n > (size_t)e->opt.n_batch)
-        return ingle_fail(
-            err, INGLE_EFULL,
-            "a text of %zu tokens: the model reads a text as a whole, so it has to fit "
-            "a batch, and 'n_batch' is %d",
-            text->n, e->opt.n_batch);
+    if (both && text->n > (size_t)e->opt.n_batch)
+        return ingle_fail(err, INGLE_EFULL,
+                          "a text of %zu tokens: %s, so it has to fit a batch, and 'n_batch' is %d",
+                          text->n,
+                          e->model->hp.causal ? "attention 'both' reads it as a whole"
+                                              : "the model reads a text as a whole",
+                          e->opt.n_batch);
     if (!text->n) return ingle_fail(err, INGLE_EINVAL, "no tokens to embed");
     ingle_status st = ingle_session_check(s, text->tokens, text->n, err);
     if (st) return st;
     ingle_embed_task own = {.n_vectors = each ? text->n : 1,
                             .n_vector = n_vector,
                             .n_first = text->n_first,
-                            .pooling = pooling};
+                            .pooling = pooling,
+                            .both = both};
     if (!(own.fresh = reserve(s, own.n_vectors, n_vector)))
         return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu vectors of %zu", own.n_vectors,
                           n_vector);
@@ -114,11 +134,13 @@ ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n, const ingle
 {
     ingle_embed_options o = default_options;
     ingle_call call = {0};
+    bool both = false;
     if (!texts || !n) return ingle_fail(err, INGLE_EINVAL, "no texts to embed");
     ingle_status st = ingle_options_take(&o, sizeof o, opt, "embedding", err);
     for (size_t i = 0; !st && i < n; i++) st = ingle_call_enter(&call, texts[i].session, err);
     if (!st) st = check_pooling(texts[0].session->engine->model, &o.pooling, err);
-    for (size_t i = 0; !st && i < n; i++) st = prepare(&texts[i], o.pooling, err);
+    if (!st) st = check_attention(texts[0].session->engine->model, o.attention, &both, err);
+    for (size_t i = 0; !st && i < n; i++) st = prepare(&texts[i], o.pooling, both, err);
     if (!st) st = ingle_call_run(&call, err);
     for (size_t i = 0; !st && i < n; i++) st = finish(texts[i].session, i, o.normalize, err);
     ingle_call_end(&call, st);

@@ -72,6 +72,7 @@ static bool is_member_sound(const ingle_engine *e, const ingle_batch *batch, siz
     if (slot->owner != s || slot->used != e->slots.step) return false;
     if (!t->frozen || t->state != INGLE_TASK_RUNS || !is_task_sound(s)) return false;
     if (t->kind == INGLE_TASK_EMBED && t->embed.pooling != batch->pooling) return false;
+    if (seq->both && (t->kind != INGLE_TASK_EMBED || seq->pos0 || seq->n != t->n_end)) return false;
     if (e->recurrent && seq->state != s->states.slot[0]) return false;
     if (!is_alone(s, seq)) return false;
     return seq->pos0 == s->n_live && seq->n && seq->n == t->chunk && end <= t->n_end + t->n_draft &&

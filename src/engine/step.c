@@ -58,6 +58,12 @@ static bool forks(const ingle_task *t)
     return r && r == r->root && r->next_choice && !r->forked;
 }
 
+/* Logits are only made by models that read in one direction. */
+static bool reads_both(const ingle_task *t)
+{
+    return t->kind == INGLE_TASK_EMBED && t->embed.both;
+}
+
 /* Where a piece ends so that a checkpoint can be left: where others may go on, at marks, and one
  * token before the end, as whoever has the same prompt computes that token. 0: nowhere. */
 static size_t next_cut(const ingle_session *s)
@@ -94,7 +100,7 @@ static bool want(ingle_session *s, double now, ingle_want *w)
                       .pos = s->n_live,
                       .rows = rows_of_task(t),
                       .cut = t->cut > s->n_live ? t->cut - s->n_live : SIZE_MAX,
-                      .whole = !s->engine->model->hp.causal,
+                      .whole = reads_both(t),
                       .arrived = t->arrived,
                       .served = t->served,
                       .hidden = t->kind == INGLE_TASK_EMBED,
@@ -236,7 +242,8 @@ static void enter_batch(ingle_engine *e, ingle_batch *batch, ingle_session *s, s
     *seq = (ingle_batch_seq){.slot = ingle_slots_take(&e->slots, s),
                              .pos0 = s->n_live,
                              .first = batch->n_tokens,
-                             .n_first = t->kind == INGLE_TASK_EMBED ? t->embed.n_first : 0};
+                             .n_first = t->kind == INGLE_TASK_EMBED ? t->embed.n_first : 0,
+                             .both = reads_both(t)};
     place_state(e, s, seq, &n);
     seq->n = n;
     memcpy(tokens, s->tokens + s->n_live, (n - t->n_draft) * sizeof *tokens);

@@ -29,6 +29,7 @@ typedef struct ingle_embed_task {
     size_t n_vectors, n_vector;
     size_t n_first;        /* tokens of the first segment; 0: all */
     ingle_pooling pooling; /* never AUTO */
+    bool both;             /* every token sees all of the text, which is computed in one step */
 } ingle_embed_task;
 
 /* Tokens to score: those given, each by the row before it. */

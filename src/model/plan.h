@@ -306,7 +306,8 @@ typedef struct ingle_instr {
          * of the cache; head h of src reads kv head h / (n_heads / n_head_kv). A position sees
          *     window positions back, itself among them (0: all),
          *     of its own chunk of so many positions (0: of all);
-         * both: those after it too, and windows have two sides.
+         * in a sequence that is read in both directions those after it too, through windows with
+         * half of them on each side (never with chunks).
          * cap(x) = cap * tanh(x / cap), 0: x. sinks: a vector with one more score per head, or
          * INGLE_NO_VECTOR. slopes: ALiBi's are n_heads constants of the plan from there on, or
          * INGLE_NO_VECTOR. */
@@ -314,7 +315,6 @@ typedef struct ingle_instr {
             uint32_t cache;
             uint32_t n_heads, head_dim;
             uint32_t window, chunk;
-            bool both;
             float scale, cap;
             uint32_t sinks, slopes;
         } attend;

@@ -34,7 +34,6 @@ val ingle_build_attend(builder *b, val q, uint32_t cache, uint32_t head_dim_k, u
     in->attend.n_heads = b->l->n_head, in->attend.head_dim = head_dim_k;
     if (b->hp->chunked) in->attend.chunk = b->l->window;
     else in->attend.window = b->l->window;
-    in->attend.both = !b->hp->causal;
     in->attend.scale = ingle_layer_attn_scale(b->hp, b->layer);
     in->attend.cap = b->hp->softcap_scores;
     in->attend.sinks = INGLE_NO_VECTOR;

@@ -1,6 +1,7 @@
 /* The bits of a text's vector depend on the text and on nothing else: compared with memcmp over
  * batch sizes, neighbours and their order, threads, fused and plain plans, instruction-set levels and
- * weights in place; for encoders and for a decoder, whose long texts are cut into batches. */
+ * weights in place; for encoders and for decoders, whose long texts are cut into batches; read in the
+ * direction of the model and in the other. */
 #define _GNU_SOURCE
 #include "encoder_build.h"
 #include "exact/exact.h"
@@ -16,6 +17,7 @@ typedef struct way {
     size_t together; /* texts in a call */
     ingle_pooling pooling;
     bool pairs; /* each text is of two segments */
+    ingle_attention attention;
 } way;
 
 /* out: [N_TEXTS][MOST] */
@@ -36,7 +38,7 @@ static void run(const char *model, const way *s, float *out)
     mo.isa = s->isa, mo.fuse = !s->plain, mo.in_place = s->in_place;
     eo.n_ctx = 320, eo.n_sessions = (int32_t)s->together, eo.n_batch = s->n_batch;
     eo.n_threads = s->n_threads;
-    how.pooling = s->pooling;
+    how.pooling = s->pooling, how.attention = s->attention;
     must(ingle_model_open(&m, model, &mo, &err), &err);
     must(ingle_model_info_get(m, &info, &err), &err);
     must(ingle_engine_open(&e, m, &eo, &err), &err);
@@ -67,10 +69,11 @@ static void run(const char *model, const way *s, float *out)
     ingle_model_close(&m);
 }
 
-static void check(const char *model, const char *name, ingle_pooling pooling, bool cut, bool pairs)
+static void check_reading(const char *model, const char *name, ingle_pooling pooling, bool cut,
+                          bool pairs, ingle_attention attention)
 {
     static float want[N_TEXTS * MOST], got[N_TEXTS * MOST];
-    const way base = {INGLE_ISA_AUTO, false, false, false, 512, 1, 1, pooling, pairs};
+    const way base = {INGLE_ISA_AUTO, false, false, false, 512, 1, 1, pooling, pairs, attention};
     memset(want, 0, sizeof want);
     run(model, &base, want);
     for (size_t i = 0; i < N_TEXTS; i++) { /* zeros or NaN would prove nothing */
@@ -104,6 +107,11 @@ static void check(const char *model, const char *name, ingle_pooling pooling, bo
     }
 }
 
+static void check(const char *model, const char *name, ingle_pooling pooling, bool cut, bool pairs)
+{
+    check_reading(model, name, pooling, cut, pairs, INGLE_ATTENTION_AUTO);
+}
+
 static void encoders(void **state)
 {
     static const eb_spec specs[] = {
@@ -116,6 +124,7 @@ static void encoders(void **state)
         int fd = eb_file(&specs[i], path);
         check(path, specs[i].arch, INGLE_POOLING_MEAN, false, false);
         check(path, specs[i].arch, INGLE_POOLING_CLS, false, false);
+        check_reading(path, specs[i].arch, INGLE_POOLING_MEAN, true, false, INGLE_ATTENTION_CAUSAL);
         if (specs[i].n_labels) check(path, "bert, rank", INGLE_POOLING_RANK, false, false);
         if (specs[i].n_labels) check(path, "bert, pairs", INGLE_POOLING_RANK, false, true);
         close(fd);
@@ -130,6 +139,10 @@ static void a_decoder(void **state)
     check(g.model, "qwen3", INGLE_POOLING_MEAN, true, false);
     check(g.model, "qwen3", INGLE_POOLING_LAST, true, false);
     check(g.model, "qwen3", INGLE_POOLING_CLS, true, false);
+    check_reading(g.model, "qwen3", INGLE_POOLING_MEAN, false, false, INGLE_ATTENTION_BOTH);
+    golden_close(&g);
+    assert_true(golden_open(&g, "models", "gemma4-e")); /* with windows */
+    check_reading(g.model, "gemma4-e", INGLE_POOLING_MEAN, false, false, INGLE_ATTENTION_BOTH);
     golden_close(&g);
     static const eb_spec ranks = {
         .arch = "qwen3", .n_layer = 2, .n_head = 4, .pooling = 4, .cls_out = true, .n_labels = 2};

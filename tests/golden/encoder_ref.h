@@ -153,7 +153,8 @@ static inline void er_attend(const er_spec *s, double *out, const double *q, con
             for (size_t j = 0; j < n; j++) {
                 size_t far = j > t ? j - t : t - j;
                 p[j] = -INFINITY;
-                if (!er_is_global(s, layer) && far > s->window / 2) continue;
+                if (!er_is_global(s, layer) && (s->causal ? far >= s->window : far > s->window / 2))
+                    continue;
                 if (s->causal && j > t) continue;
                 double dot = 0;
                 for (size_t i = 0; i < dim; i++)

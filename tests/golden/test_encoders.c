@@ -66,10 +66,10 @@ static void rank_last(const er_spec *s, const double *x, size_t n, size_t n_labe
 }
 
 /* cls, cls.norm, cls.output on the first row or the mean, as transformers' classifiers do it. */
-static void rank(const er_spec *s, const double *x, size_t n, bool modern, size_t n_labels,
-                 double *out)
+static void rank(const er_spec *s, const double *x, size_t n, bool last, bool modern,
+                 size_t n_labels, double *out)
 {
-    if (s->causal) {
+    if (last) {
         rank_last(s, x, n, n_labels, out);
         return;
     }
@@ -90,10 +90,20 @@ static void rank(const er_spec *s, const double *x, size_t n, bool modern, size_
     free(pooled), free(y), free(w), free(bias), free(norm), free(labels), free(labels_bias);
 }
 
-static float *embed(runner *r, const int32_t *tokens, size_t n, size_t n_first,
-                    ingle_pooling pooling, size_t *len)
+/* What is checked: a model, how its texts are read, how many of all tokens are of the first segment
+ * (0: all are). */
+typedef struct job {
+    const char *what;
+    eb_spec model;
+    size_t n_first;
+    ingle_attention attention;
+} job;
+
+static float *embed(runner *r, const int32_t *tokens, size_t n, const job *j, ingle_pooling pooling,
+                    size_t *len)
 {
-    const ingle_text text = {.session = r->session, .tokens = tokens, .n = n, .n_first = n_first};
+    const ingle_text text = {
+        .session = r->session, .tokens = tokens, .n = n, .n_first = j->n_first};
     ingle_error err;
     ingle_embed_options opt;
     const float *v;
@@ -101,6 +111,7 @@ static float *embed(runner *r, const int32_t *tokens, size_t n, size_t n_first,
     ingle_embed_options_init(&opt);
     opt.pooling = pooling;
     opt.normalize = false;
+    opt.attention = j->attention;
     must(ingle_sessions_embed(&text, 1, &opt, &err), &err);
     float *out = NULL;
     *len = 0;
@@ -112,10 +123,10 @@ static float *embed(runner *r, const int32_t *tokens, size_t n, size_t n_first,
     return out;
 }
 
-/* The first n_first of all tokens are of the first segment; 0: all are. */
-static void check_pair(const eb_spec *s, const char *what, size_t n_first)
+static void check_job(const job *j)
 {
     enum { N = 70 };
+    const eb_spec *s = &j->model;
     int32_t tokens[N];
     char path[32], label[64];
     golden g = {.n_ctx = EB_CTX, .n_vocab = EB_VOCAB};
@@ -125,25 +136,27 @@ static void check_pair(const eb_spec *s, const char *what, size_t n_first)
     assert_int_equal(ingle_gguf_open(&file, path, true, NULL), INGLE_OK);
     fill(tokens, N, s->n_layer + s->n_head);
     er_spec ref = reference(file, s);
-    ref.n_first = n_first;
+    ref.n_first = j->n_first;
+    bool ranks_last = ref.causal; /* whichever way it reads */
+    if (j->attention) ref.causal = j->attention == INGLE_ATTENTION_CAUSAL;
     double *want = er_run(&ref, tokens, N), mean[EB_EMBD] = {0}, ranks[EB_EMBD];
     for (size_t i = 0; i < N * EB_EMBD; i++) mean[i % EB_EMBD] += want[i] / N;
     for (int plain = 0; plain < 2; plain++) {
         runner r = runner_open(&g, plain ? INGLE_ISA_REF : INGLE_ISA_AUTO, !plain);
         size_t n;
-        float *got = embed(&r, tokens, N, n_first, INGLE_POOLING_NONE, &n);
+        float *got = embed(&r, tokens, N, j, INGLE_POOLING_NONE, &n);
         assert_int_equal(n, N * EB_EMBD);
-        near(what, got, want, n);
+        near(j->what, got, want, n);
         free(got);
-        got = embed(&r, tokens, N, n_first, INGLE_POOLING_MEAN, &n);
+        got = embed(&r, tokens, N, j, INGLE_POOLING_MEAN, &n);
         near("  mean", got, mean, EB_EMBD);
         free(got);
-        got = embed(&r, tokens, N, n_first, INGLE_POOLING_LAST, &n);
+        got = embed(&r, tokens, N, j, INGLE_POOLING_LAST, &n);
         near("  last", got, want + (N - 1) * EB_EMBD, EB_EMBD);
         free(got);
         if (s->n_labels) {
-            rank(&ref, want, N, !strcmp(s->arch, "modern-bert"), s->n_labels, ranks);
-            got = embed(&r, tokens, N, n_first, INGLE_POOLING_RANK, &n);
+            rank(&ref, want, N, ranks_last, !strcmp(s->arch, "modern-bert"), s->n_labels, ranks);
+            got = embed(&r, tokens, N, j, INGLE_POOLING_RANK, &n);
             assert_int_equal(n, s->n_labels);
             snprintf(label, sizeof label, "  rank, %u labels", s->n_labels);
             near(label, got, ranks, n);
@@ -154,6 +167,11 @@ static void check_pair(const eb_spec *s, const char *what, size_t n_first)
     free(want);
     ingle_gguf_close(&file);
     close(fd);
+}
+
+static void check_pair(const eb_spec *s, const char *what, size_t n_first)
+{
+    check_job(&(job){.what = what, .model = *s, .n_first = n_first});
 }
 
 static void check(const eb_spec *s, const char *what)
@@ -244,6 +262,27 @@ static void qwen3_reranker(void **state)
           "qwen3, one label");
 }
 
+/* Texts that are read the other way than the model was made for. */
+static void the_other_way(void **state)
+{
+    static const job jobs[] = {
+        {"qwen3, both",
+         {.arch = "qwen3", .n_layer = 3, .n_head = 4, .pooling = 4, .cls_out = true, .n_labels = 2},
+         .attention = INGLE_ATTENTION_BOTH},
+        {"bert, causal", {.arch = "bert", .n_layer = 3, .n_head = 4}, 31, INGLE_ATTENTION_CAUSAL},
+        {"jina-bert-v2, causal",
+         {.arch = "jina-bert-v2", .n_layer = 2, .n_head = 4, .separate_gate = true},
+         .attention = INGLE_ATTENTION_CAUSAL},
+        {"modern-bert, causal",
+         {.arch = "modern-bert", .n_layer = 5, .n_head = 4, .window = 16},
+         .attention = INGLE_ATTENTION_CAUSAL},
+        {"modern-bert, both",
+         {.arch = "modern-bert", .n_layer = 5, .n_head = 4, .window = 16},
+         .attention = INGLE_ATTENTION_BOTH}};
+    (void)state;
+    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) check_job(&jobs[i]);
+}
+
 /* The reference itself is right: with the tanh form it gives the other engine's values. */
 static void reference_is_right(void **state)
 {
@@ -279,7 +318,7 @@ static void reference_is_right(void **state)
     g.n_ctx = 0;
     runner r = runner_open(&g, INGLE_ISA_AUTO, true);
     size_t n;
-    float *got = embed(&r, g.tokens, g.n_tokens, 0, INGLE_POOLING_NONE, &n);
+    float *got = embed(&r, g.tokens, g.n_tokens, &(job){0}, INGLE_POOLING_NONE, &n);
     near("bert-cls, exact form", got, erf_form, n);
     runner_close(&r);
     free(got), free(want), free(tanh_form), free(erf_form);
@@ -293,6 +332,7 @@ int main(void)
         cmocka_unit_test(reference_is_right), cmocka_unit_test(jina_bert_v2),
         cmocka_unit_test(modern_bert),        cmocka_unit_test(bert_ranks),
         cmocka_unit_test(bert_pairs),         cmocka_unit_test(qwen3_reranker),
+        cmocka_unit_test(the_other_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

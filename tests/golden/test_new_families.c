@@ -307,6 +307,28 @@ static void llama4_agrees(void **state)
     for (size_t i = 0; i < sizeof llama4s / sizeof llama4s[0]; i++) check(&llama4s[i]);
 }
 
+/* Chunks are read in one direction, whatever a caller says. */
+static void llama4_embeds_one_way(void **state)
+{
+    const int32_t tokens[] = {1, 2, 3};
+    char path[32];
+    ingle_error err = {""};
+    ingle_embed_options how;
+    golden g = {.n_vocab = N_VOCAB, .n_ctx = N_CTX};
+    int fd = build(&llama4s[5], path);
+    (void)state;
+    snprintf(g.model, sizeof g.model, "%s", path);
+    runner r = runner_open(&g, INGLE_ISA_AUTO, true);
+    ingle_embed_options_init(&how);
+    how.attention = INGLE_ATTENTION_BOTH;
+    assert_int_equal(ingle_session_embed(r.session, tokens, 3, &how, &err), INGLE_EUNSUPPORTED);
+    assert_non_null(strstr(err.text, "attention 'both': layers of family 'llama4' see chunks"));
+    how.attention = INGLE_ATTENTION_CAUSAL;
+    must(ingle_session_embed(r.session, tokens, 3, &how, &err), &err);
+    runner_close(&r);
+    close(fd);
+}
+
 static void falcon_h1_agrees(void **state)
 {
     (void)state;
@@ -316,9 +338,8 @@ static void falcon_h1_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_is_right),
-        cmocka_unit_test(bitnet_agrees),
-        cmocka_unit_test(llama4_agrees),
+        cmocka_unit_test(reference_is_right), cmocka_unit_test(bitnet_agrees),
+        cmocka_unit_test(llama4_agrees),      cmocka_unit_test(llama4_embeds_one_way),
         cmocka_unit_test(falcon_h1_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -467,13 +467,68 @@ static void test_two_kinds_of_rows(void **state)
     golden_close(&g);
 }
 
+/* A text that is read in both directions beside a sequence that is not, first its prompt, then a
+ * token of it: each has the bits that it has alone. */
+static void test_two_directions(void **state)
+{
+    enum { PROMPT = 40, TEXT = 50 };
+    static const char *const names[] = {"qwen3",    "gemma4-e", "gpt-oss", "deepseek2",
+                                        "qwen2moe", "gemma3n",  "gemma3",  "bert-cls"};
+    int32_t tokens[PROMPT + 1 + TEXT];
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        ingle_model *m;
+        rig r;
+        if (!rig_model(&m, names[i])) continue;
+        rig_open(&r, m, &m->placement, INGLE_TYPE_F16, RIG_CTX);
+        fill(tokens, PROMPT + 1 + TEXT, m->program.plan.n_tokens, 3);
+        size_t w = r.width, bytes = (PROMPT + 1 + 2 * TEXT) * w * sizeof(float);
+        float *rows[2] = {nans(bytes / sizeof(float)), nans(bytes / sizeof(float))};
+        float *straight = nans(TEXT * w);
+        seq s;
+        seq_init(&s, 0, 6);
+        rig_run(&r, &s, tokens + PROMPT + 1, TEXT, straight);
+        for (uint32_t k = 0; k < 2; k++) {
+            seq a, b[2];
+            float *to = rows[k], *texts = rows[k] + (PROMPT + 1) * w;
+            seq_init(&a, 0, 3 * k), seq_init(&b[0], 1, 3 * k + 1), seq_init(&b[1], 2, 3 * k + 2);
+            b[0].turned = b[1].turned = true;
+            for (size_t n, at = 0; at <= PROMPT; at += n) {
+                ingle_batch_row want[PROMPT + TEXT];
+                seq *text = &b[at == PROMPT];
+                n = at ? 1 : PROMPT;
+                for (size_t t = 0; t < n + TEXT; t++)
+                    want[t] =
+                        (ingle_batch_row){.token = (uint32_t)t,
+                                          .out = t < n ? to + (at + t) * w : texts + (t - n) * w};
+                share shares[2] = {{&a, tokens + at, n}, {text, tokens + PROMPT + 1, TEXT}};
+                if (k) rig_step(&r, shares, 2, want, n + TEXT, NULL);
+                else {
+                    rig_run(&r, &a, tokens + at, n, to + at * w);
+                    rig_run(&r, text, tokens + PROMPT + 1, TEXT, texts);
+                }
+                texts += TEXT * w;
+            }
+        }
+        all_finite(rows[0], bytes / sizeof(float));
+        if (memcmp(rows[0], rows[1], bytes)) fail_msg("%s: other bits", names[i]);
+        const float *texts = rows[0] + (PROMPT + 1) * w;
+        assert_memory_equal(texts, texts + TEXT * w, TEXT * w * sizeof(float));
+        for (size_t t = 0; t + 1 < TEXT; t++)
+            if (!memcmp(texts + t * w, straight + t * w, w * sizeof(float)))
+                fail_msg("%s: token %zu sees no other way", names[i], t);
+        free(rows[0]), free(rows[1]), free(straight);
+        rig_close(&r);
+        ingle_model_close(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_clears),
-        cmocka_unit_test(test_two_kinds_of_rows),
+        cmocka_unit_test(test_rows),           cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_clears),         cmocka_unit_test(test_two_kinds_of_rows),
+        cmocka_unit_test(test_two_directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,7 @@ static void attend_task(const worker *w, const ingle_instr *in, const cpu_span *
                         .window = in->attend.window,
                         .scale = in->attend.scale,
                         .softcap = in->attend.cap,
-                        .n_seen = in->attend.both ? seq->pos0 + seq->n : 0,
+                        .n_seen = seq->both ? seq->pos0 + seq->n : 0,
                         .sinks = sinks ? sinks + first : NULL,
                         .slopes = in->attend.slopes == INGLE_NO_VECTOR
                                       ? NULL

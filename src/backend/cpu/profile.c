@@ -100,12 +100,12 @@ static void add_attention(const ingle_backend *b, const ingle_instr *in, ingle_p
 {
     const ingle_kv_shape *kv = &b->cache[in->attend.cache].kv;
     double macs = (double)in->attend.n_heads * (double)(kv->head_dim_k + kv->head_dim_v);
-    bool both = in->attend.both;
     for (size_t s = 0; s < b->n_spans[in->domain]; s++) {
         const cpu_span *span = &b->span[in->domain][s];
         size_t n = span->n, end = span->pos0 + n;
         size_t window = in->attend.window ? in->attend.window : end;
         double seen = 0;
+        bool both = b->batch->seqs[span->i_seq].both;
         if (both) seen = (double)n * (double)(end < window + 1 ? end : window + 1);
         for (size_t p = span->pos0, chunk = in->attend.chunk; !both && p < end; p++)
             seen += (double)(chunk ? p % chunk + 1 : p < window ? p + 1 : window);
