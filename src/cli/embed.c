@@ -26,7 +26,7 @@ enum {
 typedef struct embed_options {
     open_options open;
     const char *tokens, *out;
-    int pooling;
+    int pooling, attention;
     bool no_normalize, truncate, skip_bad;
 } embed_options;
 
@@ -36,12 +36,18 @@ static const arg_choice POOLINGS[] = {{"mean", INGLE_POOLING_MEAN}, {"cls", INGL
                                       {"last", INGLE_POOLING_LAST}, {"rank", INGLE_POOLING_RANK},
                                       {"none", INGLE_POOLING_NONE}, {NULL, 0}};
 
+static const arg_choice ATTENTIONS[] = {
+    {"causal", INGLE_ATTENTION_CAUSAL}, {"both", INGLE_ATTENTION_BOTH}, {NULL, 0}};
+
 static const arg_option ROWS[] = {
     {"--tokens", "LIST", ARG_STRING, AT(tokens), 0, 0, NULL,
      "embed these token ids, with commas between, instead of standard input; none is added"},
     {"--pooling", "KIND", ARG_CHOICE, AT(pooling), 0, 0, POOLINGS,
      "mean, cls (first token), last, rank (the model's classifier) or none (a vector per token); "
      "default: as the file says, else mean"},
+    {"--attention", "KIND", ARG_CHOICE, AT(attention), 0, 0, ATTENTIONS,
+     "what a token sees: causal (those before it) or both (all of its text, which has to fit a "
+     "batch); default: as the file says"},
     {"--no-normalize", NULL, ARG_FLAG, AT(no_normalize), 0, 0, NULL,
      "leave vectors as long as they are (default: length 1; ranks are never changed)"},
     {"--truncate", NULL, ARG_FLAG, AT(truncate), 0, 0, NULL,
@@ -102,6 +108,13 @@ static ingle_pooling pooling_of(const embedder *e)
     return e->opt.pooling == INGLE_POOLING_AUTO ? e->h.info.pooling : (ingle_pooling)e->opt.pooling;
 }
 
+/* Whether a text is read as a whole, in both directions. */
+static bool reads_both(const embedder *e)
+{
+    return e->opt.attention == INGLE_ATTENTION_AUTO ? !e->h.info.causal
+                                                    : e->opt.attention == INGLE_ATTENTION_BOTH;
+}
+
 /* ---- what to embed ---- */
 
 /* Most tokens of a text. */
@@ -109,7 +122,7 @@ static size_t text_limit(const embedder *e)
 {
     int32_t n = e->opt.open.n_ctx > 0 ? e->opt.open.n_ctx : e->h.info.n_ctx_train;
     int32_t n_batch = e->opt.open.n_batch ? e->opt.open.n_batch : MOST_BATCH;
-    return (size_t)(!e->h.info.causal && n_batch < n ? n_batch : n);
+    return (size_t)(reads_both(e) && n_batch < n ? n_batch : n);
 }
 
 /* Cuts a text to n tokens; an end token that the vocabulary adds stays at the end. */
@@ -315,7 +328,7 @@ static int open_for(embedder *e, size_t n)
     if (e->grows) o.n_ctx = context_for(e, n);
     int32_t n_ctx = o.n_ctx > 0 ? o.n_ctx : e->h.info.n_ctx_train, n_texts = 1;
     if (!o.n_batch) {
-        o.n_batch = !e->h.info.causal && n_ctx > LEAST_BATCH ? n_ctx : LEAST_BATCH;
+        o.n_batch = reads_both(e) && n_ctx > LEAST_BATCH ? n_ctx : LEAST_BATCH;
         if (o.n_batch > MOST_BATCH) o.n_batch = MOST_BATCH;
     }
     if (n_ctx > 0 && n_ctx < POSITIONS) n_texts = POSITIONS / n_ctx;
@@ -343,6 +356,7 @@ static ingle_status embed(embedder *e, size_t first, size_t n, ingle_error *err)
     ingle_embed_options_init(&how);
     how.pooling = (ingle_pooling)e->opt.pooling;
     how.normalize = !e->opt.no_normalize;
+    how.attention = (ingle_attention)e->opt.attention;
     for (size_t k = 0; k < n; k++) {
         const ids_list *ids = &e->batch.items[first + k];
         texts[k] = (ingle_text){

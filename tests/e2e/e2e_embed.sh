@@ -127,6 +127,40 @@ ingle embed "$BERT" --tokens 1 --pooling best
 code_is "unknown pooling" 2
 ingle embed "$BERT" --tokens "$(seq -s , 1 129)"
 code_is "longer than the positions" 1
+
+# The other direction: as if the file said so; a decoder's text has to fit a batch then.
+QWEN=$INGLE_SOURCE/tests/golden/data/qwen3.gguf
+ids=$(seq -s , 1 100)
+ingle embed "$QWEN" --tokens "$ids"
+cp "$WORK/out" "$WORK/straight"
+ingle embed "$QWEN" --tokens "$ids" --attention causal -b 32
+check "causal, a decoder" cmp -s "$WORK/out" "$WORK/straight"
+ingle embed "$QWEN" --tokens "$ids" --override-kv qwen3.attention.causal=bool:false
+cp "$WORK/out" "$WORK/ways"
+ingle embed "$QWEN" --tokens "$ids" --attention both
+code_is "both, a decoder" 0
+check "both, a decoder" cmp -s "$WORK/out" "$WORK/ways"
+check "both, a decoder: other values" test "$(cat "$WORK/ways")" != "$(cat "$WORK/straight")"
+ingle embed "$QWEN" --tokens "$(seq -s , 1 200),$(seq -s , 1 200),$(seq -s , 1 200)" --attention both
+code_is "both, a longer text" 0
+ingle embed "$QWEN" --tokens "$ids" --attention both -b 64
+code_is "both, longer than a batch" 1
+err_has "both, longer than a batch" "'n_batch' is 64"
+ingle_from "$WORK/lines" embed --attention both
+json_is "both, lines" "len(lines) == 4 and lines[0] == lines[3] and lines[0] != lines[1]"
+ingle_from "$WORK/lines" embed "$BERT" --attention both
+check "both, an encoder" cmp -s "$WORK/out" "$WORK/all"
+ingle_from "$WORK/lines" embed "$BERT" --attention causal
+code_is "causal, an encoder" 0
+check "causal, an encoder: other values" test "$(cat "$WORK/out")" != "$(cat "$WORK/all")"
+ingle embed "$INGLE_SOURCE/tests/golden/data/mamba2.gguf" --tokens 1,2 --attention both --out "$WORK/none"
+code_is "both, a recurrent model" 1
+err_has "both, a recurrent model" "attention 'both': layers of family 'mamba2' are recurrent"
+check "both, a recurrent model: no file" test ! -e "$WORK/none"
+ingle embed "$QWEN" --tokens 1 --attention sideways
+code_is "unknown attention" 2
+err_has "unknown attention" "causal"
+
 # Pairs: the model with a classifier, and the same one taught by a template.
 if python3 -c 'import struct' 2>/dev/null; then
     python3 - "$BERT" "$WORK" <<'PY'

@@ -153,6 +153,7 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
         "tokenize\n--decode\n--parse-special\n--tmep\n1",
         "logits\n--tokens\n1,2,3\n--out\nfile\n-b\n65536",
         "embed\n--pooling\nrank\n--tokens\n1,2\n-o\nfile\n--no-normalize",
+        "embed\n--attention\nboth\n--skip-bad",
         "bench\n-p\n512\n-n\n64\n-d\n99999999999\n-o\njson\n-r\n1e3",
         "bench\n--help",
         "[1, 2,\n 3]",
