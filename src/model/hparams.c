@@ -231,6 +231,11 @@ static ingle_status read_embedding(reader *r, const ingle_family *f, ingle_hpara
     uint32_t kind = 0;
     hp->causal = !f->encoder;
     ingle_status st = read_bool(r, "attention.causal", &hp->causal);
+    if (!st && !hp->causal && f->keys & INGLE_KEY_CHUNKS)
+        return ingle_fail(r->err, INGLE_EUNSUPPORTED,
+                          "key '%s' is false: layers of family '%s' see chunks of positions, each "
+                          "up to the token and no further",
+                          r->key, f->name);
     if (st || !ingle_gguf_find(r->g, full_key(r, "pooling_type"))) return st;
     if ((st = read_u32(r, "pooling_type", false, 0, 4, &kind))) return st;
     hp->pooling = kinds[kind];

@@ -329,6 +329,23 @@ static void llama4_embeds_one_way(void **state)
     close(fd);
 }
 
+/* Nor whatever the file says. */
+static void llama4_files_say_one_way(void **state)
+{
+    const char *both = "llama4.attention.causal=bool:false";
+    char path[32];
+    ingle_error err = {""};
+    ingle_model *m;
+    ingle_model_options mo;
+    int fd = build(&llama4s[5], path);
+    (void)state;
+    ingle_model_options_init(&mo);
+    mo.overrides = &both, mo.n_overrides = 1;
+    assert_int_equal(ingle_model_open(&m, path, &mo, &err), INGLE_EUNSUPPORTED);
+    assert_non_null(strstr(err.text, "'llama4.attention.causal' is false"));
+    close(fd);
+}
+
 static void falcon_h1_agrees(void **state)
 {
     (void)state;
@@ -338,8 +355,11 @@ static void falcon_h1_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_is_right), cmocka_unit_test(bitnet_agrees),
-        cmocka_unit_test(llama4_agrees),      cmocka_unit_test(llama4_embeds_one_way),
+        cmocka_unit_test(reference_is_right),
+        cmocka_unit_test(bitnet_agrees),
+        cmocka_unit_test(llama4_agrees),
+        cmocka_unit_test(llama4_embeds_one_way),
+        cmocka_unit_test(llama4_files_say_one_way),
         cmocka_unit_test(falcon_h1_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
