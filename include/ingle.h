@@ -69,7 +69,7 @@ typedef enum ingle_status {
     INGLE_ECANCELLED,   /* the caller's callback asked to stop */
     INGLE_EDEVICE,      /* a device failed; engines on it answer this from then on */
     INGLE_ETIMEOUT,     /* the time that the caller allowed has passed */
-    INGLE_EQUEUE        /* as many requests wait as option 'n_queue' allows */
+    INGLE_EQUEUE /* as many requests wait as 'n_queue' allows, or one longer than 'queue_s' */
 } ingle_status;
 
 /* Owned by the caller and of fixed size, so reporting a failure cannot fail. */
@@ -345,6 +345,10 @@ typedef struct ingle_engine_options {
      * while no lock is held; several at a time if threads are. It must not call in. NULL = nothing. */
     void (*log)(void *user, ingle_log_level level, const char *text);
     void *log_user;
+    /* Room beside that for n_sessions, 0: for so many tokens of prompts that no session holds, and,
+     * where layers have windows or are recurrent, for so many checkpoints to go on from. What
+     * sessions do not use of theirs serves the same end. */
+    int32_t n_cache_tokens, n_cache_states;
 } ingle_engine_options;
 
 #define ingle_engine_options_init(opt) ingle_engine_options_init_sized((opt), sizeof *(opt))
@@ -669,7 +673,8 @@ typedef enum ingle_event_kind {
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
     INGLE_EVENT_END, /* the last event of a choice: finish reason, and in text the bytes that were held back till now */
     INGLE_EVENT_SCORE /* log-probabilities of prompt token number n_done, if option 'prompt_logprobs'
-                       * asks for them; before the first INGLE_EVENT_TOKEN */
+                       * asks for them; before the first INGLE_EVENT_TOKEN. NAN where no token came
+                       * before it. */
 } ingle_event_kind;
 
 typedef enum ingle_finish {
@@ -747,9 +752,9 @@ typedef struct ingle_generate_options {
     bool (*on_event)(void *user, const ingle_event *event);
     void *user;
     ingle_class priority; /* INGLE_CLASS_NORMAL */
-    double queue_s;    /* seconds it waits to be run at most, then INGLE_ETIMEOUT; 0 = no limit */
-    double deadline_s; /* seconds from its start until INGLE_FINISH_TIMEOUT; 0 = no limit */
-    bool no_reuse;     /* true: what others computed is not used, nor is this for others */
+    double queue_s;       /* seconds it waits to be run at most, then INGLE_EQUEUE; 0 = no limit */
+    double deadline_s;    /* seconds from its start until INGLE_FINISH_TIMEOUT; 0 = no limit */
+    bool no_reuse;        /* true: what others computed is not used, nor is this for others */
     /* Requests share what they have in common with those of the same salt only. A session that holds
      * tokens keeps its own: INGLE_EINVAL. */
     uint64_t cache_salt;
@@ -820,7 +825,8 @@ INGLE_API ingle_status ingle_request_start(ingle_request **out, ingle_session *s
 INGLE_API ingle_status ingle_request_next(ingle_request *request, double timeout_s,
                                           ingle_event *event, ingle_error *err);
 
-/* Ends the request within one step, from any thread; INGLE_EVENT_END follows. Nothing if it has ended. */
+/* Ends the request within one step, from any thread; INGLE_EVENT_END follows. The session holds what was
+ * computed of the prompt, or all of it and what was returned. Nothing if it has ended. */
 INGLE_API ingle_status ingle_request_cancel(ingle_request *request, ingle_error *err);
 
 /* Cancels what has not ended, waits for one step at most, and for a running on_ready. The session holds

@@ -56,3 +56,11 @@ void ingle_result_give(void *out, const void *own, size_t n_own)
     memcpy(out, own, size < n_own ? size : n_own);
     memcpy(out, &size, sizeof size);
 }
+
+ingle_status ingle_option_range(const char *name, int32_t value, int32_t min, int32_t max,
+                                ingle_error *err)
+{
+    if (value >= min && value <= max) return INGLE_OK;
+    return ingle_fail(err, INGLE_EINVAL, "option '%s' is %d, should be %d to %d", name, value, min,
+                      max);
+}

@@ -5,6 +5,8 @@
 #ifndef INGLE_BASE_OPTIONS_H
 #define INGLE_BASE_OPTIONS_H
 
+#include <stdint.h>
+
 #include "base/status.h"
 
 /* Writes the defaults into a caller's struct of `size` bytes, and that size. Nothing if opt is NULL or
@@ -13,6 +15,10 @@ void ingle_options_fill(void *opt, size_t size, const void *defaults, size_t n_d
 /* Copies a caller's options over `own`, which holds the defaults. opt may be NULL. EINVAL names `what`,
  * as in "the engine", and the size. */
 ingle_status ingle_options_take(void *own, size_t n_own, const void *opt, const char *what,
+                                ingle_error *err);
+
+/* Whether option `name` is within its range; EINVAL names it, its value and the range. */
+ingle_status ingle_option_range(const char *name, int32_t value, int32_t min, int32_t max,
                                 ingle_error *err);
 
 /* Whether a caller's result struct can be written; EINVAL names the struct. */

@@ -24,24 +24,18 @@ void ingle_engine_options_init_sized(ingle_engine_options *opt, size_t size)
     ingle_options_fill(opt, size, &default_options, sizeof default_options);
 }
 
-static ingle_status in_range(const char *name, int32_t value, int32_t min, int32_t max,
-                             ingle_error *err)
-{
-    if (value < min || value > max)
-        return ingle_fail(err, INGLE_EINVAL, "option '%s' is %d, should be %d to %d", name, value,
-                          min, max);
-    return INGLE_OK;
-}
-
 static ingle_status check_ranges(const ingle_engine_options *o, ingle_error *err)
 {
     ingle_status st;
-    if ((st = in_range("n_ctx", o->n_ctx, 0, 1 << 24, err))) return st;
-    if ((st = in_range("n_sessions", o->n_sessions, 1, 1 << 16, err))) return st;
-    if ((st = in_range("n_batch", o->n_batch, 1, 1 << 14, err))) return st;
-    if ((st = in_range("n_threads", o->n_threads, 0, 1024, err))) return st;
-    if ((st = in_range("n_parallel", o->n_parallel, 0, INGLE_MOST_CLAIMS, err))) return st;
-    if ((st = in_range("n_queue", o->n_queue, 0, INT32_MAX, err))) return st;
+    if ((st = ingle_option_range("n_ctx", o->n_ctx, 0, 1 << 24, err))) return st;
+    if ((st = ingle_option_range("n_sessions", o->n_sessions, 1, 1 << 16, err))) return st;
+    if ((st = ingle_option_range("n_batch", o->n_batch, 1, 1 << 14, err))) return st;
+    if ((st = ingle_option_range("n_threads", o->n_threads, 0, 1024, err))) return st;
+    if ((st = ingle_option_range("n_parallel", o->n_parallel, 0, INGLE_MOST_CLAIMS, err)))
+        return st;
+    if ((st = ingle_option_range("n_queue", o->n_queue, 0, INT32_MAX, err))) return st;
+    if ((st = ingle_option_range("n_cache_tokens", o->n_cache_tokens, 0, 1 << 30, err))) return st;
+    if ((st = ingle_option_range("n_cache_states", o->n_cache_states, 0, 1 << 16, err))) return st;
     if (!(o->step_s >= 0.001f && o->step_s <= 60))
         return ingle_fail(err, INGLE_EINVAL, "option 'step_s' is %g, should be 0.001 to 60",
                           (double)o->step_s);
@@ -79,18 +73,20 @@ static ingle_status choose(ingle_engine_options *o, const ingle_model *model,
     if (!o->n_parallel) o->n_parallel = o->n_sessions > FEW_PARALLEL ? o->n_sessions : FEW_PARALLEL;
     if (o->n_parallel > INGLE_MOST_CLAIMS) o->n_parallel = INGLE_MOST_CLAIMS;
     size_t n_ctx = ingle_round_up((size_t)o->n_ctx, INGLE_PAGE), n_sessions = (size_t)o->n_sessions;
+    size_t n_cached = (size_t)o->n_cache_states;
     *b = (ingle_backend_options){.n_batch = (size_t)o->n_batch,
                                  .n_seqs = (size_t)o->n_parallel,
                                  .n_ctx = n_ctx,
-                                 .n_states = INGLE_STATE_SLOTS * n_sessions,
+                                 .n_states = INGLE_STATE_SLOTS * n_sessions + n_cached,
                                  .n_threads = o->n_threads,
                                  .kv_type = o->kv_type};
     size_t width = model->program.plan.window;
     size_t window = ingle_window_most(width, b->n_batch, n_ctx);
     size_t checkpoint =
         width ? ingle_window_most(width, 1, n_ctx) / 3 : 0; /* what one token sees */
-    b->n_pages[INGLE_GROUP_ALL] = n_ctx / INGLE_PAGE * n_sessions;
-    b->n_pages[INGLE_GROUP_WINDOW] = (window + checkpoint) * n_sessions;
+    b->n_pages[INGLE_GROUP_ALL] =
+        n_ctx / INGLE_PAGE * n_sessions + ((size_t)o->n_cache_tokens + INGLE_PAGE - 1) / INGLE_PAGE;
+    b->n_pages[INGLE_GROUP_WINDOW] = (window + checkpoint) * n_sessions + checkpoint * n_cached;
     if (b->n_pages[INGLE_GROUP_ALL] >= INGLE_NO_PAGE) /* pages are named by 32 bits */
         return ingle_fail(
             err, INGLE_EINVAL,
@@ -140,12 +136,14 @@ ingle_status ingle_model_home_memory(const ingle_model *model, const ingle_engin
 }
 
 /* The tree of an engine, but for its pools and the seed. A checkpoint for each slot of state, or four
- * for each sequence. */
-static ingle_prefix_options tree_options(const ingle_model *model, const ingle_backend_options *b)
+ * for each sequence and those of option n_cache_states. */
+static ingle_prefix_options tree_options(const ingle_model *model, const ingle_backend_options *b,
+                                         size_t n_cached)
 {
     const ingle_plan *plan = &model->program.plan;
     return (ingle_prefix_options){.n_nodes = b->n_pages[INGLE_GROUP_ALL] + b->n_seqs,
-                                  .n_checkpoints = plan->n_state ? b->n_states : 4 * b->n_seqs,
+                                  .n_checkpoints =
+                                      plan->n_state ? b->n_states : 4 * b->n_seqs + n_cached,
                                   .n_window = ingle_window_most(plan->window, 1, b->n_ctx),
                                   .n_leaders = b->n_seqs};
 }
@@ -159,7 +157,7 @@ static size_t own_bytes(const ingle_model *model, const ingle_engine_options *o,
     if (ingle_model_has_logits(model)) session += (size_t)model->n_vocab * sizeof(float);
     if (model->program.plan.window) session += n_table * sizeof(uint32_t);
     bytes = n_sessions * session + ingle_slots_bytes(b->n_seqs, n_table);
-    const ingle_prefix_options tree = tree_options(model, b);
+    const ingle_prefix_options tree = tree_options(model, b, (size_t)o->n_cache_states);
     bytes += ingle_prefix_bytes(&tree, b->n_pages[INGLE_GROUP_ALL]);
     for (int g = 0; g < INGLE_GROUPS; g++) bytes += ingle_pages_own_bytes(b->n_pages[g]);
     return bytes + (size_t)b->n_threads * ingle_sample_scratch_bytes(model->n_vocab);
@@ -292,7 +290,7 @@ static bool take_pools(ingle_engine *e, const ingle_backend_options *b)
                                        b->n_states};
     for (int r = 0; ok && r < INGLE_RESOURCES; r++)
         ok = (e->holders[r] = ingle_new(n[r], sizeof *e->holders[r])) != NULL;
-    ingle_prefix_options tree = tree_options(e->model, b);
+    ingle_prefix_options tree = tree_options(e->model, b, (size_t)e->opt.n_cache_states);
     tree.seed = ingle_entropy();
     tree.pool[INGLE_GROUP_ALL] = &e->pool[INGLE_GROUP_ALL];
     if (plan->window) tree.pool[INGLE_GROUP_WINDOW] = &e->pool[INGLE_GROUP_WINDOW];

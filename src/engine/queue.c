@@ -257,9 +257,8 @@ static bool sweep_one(ingle_session *s, double now)
         end_with(s, INGLE_ECLOSED, "the session was closed during the call");
     else if (t->cancelled) finish_early(s, INGLE_FINISH_CANCELLED);
     else if (t->state == INGLE_TASK_QUEUED && !t->started && now >= t->queue_until)
-        end_with(s, INGLE_ETIMEOUT,
-                 "the request waited longer in the queue than option 'queue_s' "
-                 "allows");
+        end_with(s, INGLE_EQUEUE,
+                 "the request waited longer in the queue than option 'queue_s' allows");
     else if (now >= t->run_until) finish_early(s, INGLE_FINISH_TIMEOUT);
     else return false;
     return true;
@@ -465,6 +464,7 @@ static size_t matchable(const ingle_session *s)
                                                      : t->rows == INGLE_ROWS_ALL;
     if (t->kind == INGLE_TASK_EMBED || !s->shares) return 0;
     if (t->kind == INGLE_TASK_SCORE) return t->first;
+    if (from_first && t->kind == INGLE_TASK_GENERATE && t->first) return t->first;
     if (from_first) return t->first < t->n_end ? t->first + 1 : t->n_end;
     return t->n_end;
 }

@@ -24,14 +24,6 @@ void ingle_generate_options_init_sized(ingle_generate_options *opt, size_t size)
 
 /* ---- options ---- */
 
-static ingle_status check_range(const char *name, int32_t value, int32_t min, int32_t max,
-                                ingle_error *err)
-{
-    if (value >= min && value <= max) return INGLE_OK;
-    return ingle_fail(err, INGLE_EINVAL, "option '%s' is %d, should be %d to %d", name, value, min,
-                      max);
-}
-
 static ingle_status check_seconds(const char *name, double value, ingle_error *err)
 {
     if (value >= 0 && value < 1e9) return INGLE_OK;
@@ -46,12 +38,13 @@ static ingle_status check_options(const ingle_generate_options *opt, ingle_error
     if (opt->max_tokens < -1)
         return ingle_fail(err, INGLE_EINVAL, "option 'max_tokens' is %d, should be -1 or more",
                           opt->max_tokens);
-    if ((st = check_range("logprobs", opt->logprobs, -1, INGLE_MAX_TOP, err))) return st;
-    if ((st = check_range("prompt_logprobs", opt->prompt_logprobs, -1, INGLE_MAX_TOP, err)))
+    if ((st = ingle_option_range("logprobs", opt->logprobs, -1, INGLE_MAX_TOP, err))) return st;
+    if ((st = ingle_option_range("prompt_logprobs", opt->prompt_logprobs, -1, INGLE_MAX_TOP, err)))
         return st;
-    if ((st = check_range("priority", (int32_t)opt->priority, 0, INGLE_CLASS_HIGH, err))) return st;
-    if ((st = check_range("n", opt->n, 1, INGLE_MAX_CHOICES, err))) return st;
-    if ((st = check_range("overflow", (int32_t)opt->overflow, 0, INGLE_OVERFLOW_DROP, err)))
+    if ((st = ingle_option_range("priority", (int32_t)opt->priority, 0, INGLE_CLASS_HIGH, err)))
+        return st;
+    if ((st = ingle_option_range("n", opt->n, 1, INGLE_MAX_CHOICES, err))) return st;
+    if ((st = ingle_option_range("overflow", (int32_t)opt->overflow, 0, INGLE_OVERFLOW_DROP, err)))
         return st;
     if (opt->overflow && opt->prompt_logprobs >= 0)
         return ingle_fail(err, INGLE_EINVAL,
@@ -189,7 +182,7 @@ static ingle_status open_scores(ingle_request *r, ingle_error *err)
     if (ingle_mul_ok(r->n_prompt, n_top, &n)) r->score_tops = ingle_new(n, sizeof(ingle_top));
     if (!r->scores || !r->score_tops)
         return ingle_fail(err, INGLE_ENOMEM, "no memory for the scores of %zu tokens", r->n_prompt);
-    if (r->n_prompt) r->scores[0] = (ingle_score){NAN, -1, 0};
+    if (r->n_prompt && !r->first) r->scores[0] = (ingle_score){NAN, -1, 0};
     return INGLE_OK;
 }
 
@@ -358,7 +351,7 @@ static void queue_request(ingle_request *r, const int32_t *prompt)
     t->queue_until = until(now, r->opt.queue_s);
     t->run_until = until(now, r->opt.deadline_s);
     t->worst = t->n_end + r->n_max;
-    if (!r->n_prompt) ingle_session_lag(s);
+    if (!r->n_prompt || r->scores) ingle_session_lag(s); /* its row is asked for */
     if (!s->n) s->salt = r->opt.cache_salt;
     if (!s->n) s->shares = s->engine->shares;
     if (r->opt.no_reuse) s->shares = false;

@@ -158,8 +158,8 @@ static bool has_logits(const ingle_session *s, size_t pos)
     case INGLE_ROWS_ALL: break;
     }
     if (t->kind == INGLE_TASK_SCORE) return pos + 1 >= t->first && pos + 1 < t->n_end;
-    if (pos < t->first) return false;
-    if (t->kind != INGLE_TASK_GENERATE) return true;
+    if (pos + 1 < t->first) return false;
+    if (t->kind != INGLE_TASK_GENERATE) return pos >= t->first;
     if (pos + 1 >= t->n_end) return t->request->n_max > 0;
     return pos + 1 < t->first + t->request->n_prompt; /* it scores the next token of the prompt */
 }
@@ -401,7 +401,7 @@ static void commit_request(ingle_engine *e, ingle_session *s, double now)
         if (n_done >= r->n_done && !r->first_at) { /* else it is computed again */
             r->n_done = n_done;
             r->progressed = r == r->root;
-            if (r->scores) r->n_scored = least(n_done + 1, r->n_prompt);
+            if (r->scores && live >= t->first) r->n_scored = least(n_done + 1, r->n_prompt);
         }
         if (live >= end) ingle_window_end(&s->window, end);
     }

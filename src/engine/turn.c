@@ -228,13 +228,13 @@ void ingle_turn_score(const float *logits, size_t n_vocab, int32_t token, ingle_
     score->n_top = (int32_t)ingle_logprob_top(logits, n_vocab, log_sum, top, n_top);
 }
 
-/* The row of prompt token j scores the next one. */
+/* The row before prompt token j scores it. */
 static void score_prompt(ingle_request *r, size_t j, const float *logits)
 {
     const ingle_session *s = r->session;
     size_t n_top = (size_t)r->opt.prompt_logprobs;
-    ingle_turn_score(logits, (size_t)s->engine->model->n_vocab, s->tokens[s->task.first + j + 1],
-                     &r->scores[j + 1], r->score_tops + (j + 1) * n_top, n_top);
+    ingle_turn_score(logits, (size_t)s->engine->model->n_vocab, s->tokens[s->task.first + j],
+                     &r->scores[j], r->score_tops + j * n_top, n_top);
 }
 
 void ingle_turn_row(ingle_request *r, size_t i, const float *logits, ingle_sample_scratch *scratch)
@@ -243,7 +243,7 @@ void ingle_turn_row(ingle_request *r, size_t i, const float *logits, ingle_sampl
     size_t pos = s->n_live + i, known = s->task.n_end;
     ingle_candidate c;
     if (pos + 1 < known) {
-        score_prompt(r, pos - s->task.first, logits);
+        score_prompt(r, pos + 1 - s->task.first, logits);
         return;
     }
     if (r->left) return;

@@ -308,6 +308,51 @@ static void asking(void **state)
     each(plain, N_PLAIN, 4, marks_and_salts), each(special, N_SPECIAL, 4, marks_and_salts);
 }
 
+/* ---- room for what nobody holds ---- */
+
+/* Prompt after prompt in the only session; the first one comes again. Returns what it reused. */
+static size_t come_again(pair *p, int32_t n_cache_tokens, int32_t n_cache_states)
+{
+    ingle_engine *e;
+    ingle_session *s;
+    ingle_error err;
+    ingle_engine_options eo;
+    ingle_sampler_options so;
+    ingle_engine_options_init(&eo);
+    ingle_sampler_options_init(&so);
+    const ingle_generate_options go = asked(&so, 2);
+    ingle_usage usage = {0};
+    eo.n_ctx = N_CTX;
+    eo.n_batch = 64;
+    eo.n_threads = 1;
+    eo.n_cache_tokens = n_cache_tokens;
+    eo.n_cache_states = n_cache_states;
+    must(ingle_engine_open(&e, p->r.model, &eo, &err), &err);
+    must(ingle_session_open(&s, e, &err), &err);
+    for (size_t i = 0; i < 7; i++) {
+        int32_t tokens[N_CTX];
+        memcpy(tokens, p->tokens, sizeof tokens);
+        tokens[0] = (p->tokens[0] + (int32_t)(i % 6)) % (int32_t)p->o.g.n_vocab;
+        usage = run_request(s, tokens, 120, &go);
+        if (i < 6) assert_int_equal(usage.n_reused, 0);
+    }
+    eval_right(&p->o, s, p->else_, 3, "after a prompt that came again");
+    ingle_session_close(&s);
+    ingle_engine_close(&e);
+    return usage.n_reused;
+}
+
+static void with_cache(pair *p)
+{
+    assert_int_equal(come_again(p, 0, 0), 0);
+    assert_int_equal(come_again(p, 6 * 128, 12), 119);
+}
+
+static void caching(void **state)
+{
+    (void)state, each(plain, N_PLAIN, 1, with_cache), each(special, N_SPECIAL, 1, with_cache);
+}
+
 /* ---- choices ---- */
 
 enum { N_CHOICES = 3, N_ANSWER = 9, N_ASKED = 100 };
@@ -620,6 +665,14 @@ static ingle_request *ask(game *w, size_t i)
     go.n = (int32_t)(draw(w, 3) ? 1 : 2 + draw(w, 2));
     so.temperature = go.n > 1 ? 2 : 0;
     size_t n = some_tokens(w, i, tokens), marks[2] = {draw(w, n + 1), n};
+    if (draw(w, 4) == 0) { /* with no regard to the room there is */
+        go.overflow = INGLE_OVERFLOW_DROP;
+        go.n_keep = draw(w, 3) * draw(w, 20);
+        n = 1 + draw(w, w->o.n_ctx + 20);
+        for (size_t k = 0; k < n; k++) tokens[k] = token_at(w, w->line[i], tokens_of(w, i) + k);
+        marks[0] = draw(w, n + 1);
+        marks[1] = n - draw(w, n - marks[0] + 1);
+    }
     if (!n) return NULL;
     go.max_tokens = (int32_t)draw(w, 12);
     go.sampling = &so;
@@ -630,7 +683,8 @@ static ingle_request *ask(game *w, size_t i)
     go.no_reuse = draw(w, 10) == 0;
     go.cache_salt = tokens_of(w, i) ? s->salt : draw(w, 6) == 0;
     go.priority = (ingle_class)draw(w, 3);
-    must(ingle_request_start(&r, s, tokens, n, &go, &err), &err);
+    ingle_status st = ingle_request_start(&r, s, tokens, n, &go, &err);
+    if (st != INGLE_EFULL || !go.overflow) must(st, &err);
     return r;
 }
 
@@ -750,7 +804,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reusing),      cmocka_unit_test(asking),
-        cmocka_unit_test(choosing),     cmocka_unit_test(leading),
+        cmocka_unit_test(choosing), cmocka_unit_test(caching),     cmocka_unit_test(leading),
         cmocka_unit_test(leaving),      cmocka_unit_test(forking),
         cmocka_unit_test(mixed_plain),  cmocka_unit_test(mixed_windows),
         cmocka_unit_test(mixed_states),

@@ -250,7 +250,7 @@ static void waiting_too_long(void **state)
     ingle_request *b = start(other, &p, &go);
     sleep_ms(12);
     read_all(b, &t);
-    assert_int_equal(t.status, INGLE_ETIMEOUT);
+    assert_int_equal(t.status, INGLE_EQUEUE);
     assert_text(&t.error, "queue_s");
     assert_int_equal(n_held(other), 0);
     assert_int_equal(stats_of(&h).n_failed, 1);
