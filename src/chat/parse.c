@@ -240,10 +240,8 @@ void ingle_parse_close(ingle_parse **p)
 
 static ingle_status status(ingle_parse *p, ingle_error *err)
 {
-    p->failed |= p->back.failed | p->held.failed | p->field.failed | p->late.failed |
-                 p->name.failed | p->id.failed | p->out.failed | p->raw.failed;
-    return p->failed ? ingle_fail(err, INGLE_ENOMEM, "no memory for the text of an answer")
-                     : INGLE_OK;
+    return parse_failed(p) ? ingle_fail(err, INGLE_ENOMEM, "no memory for the text of an answer")
+                           : INGLE_OK;
 }
 
 /* How many of the bytes are text whatever follows. */

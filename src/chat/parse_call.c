@@ -80,6 +80,7 @@ static void begin_head(ingle_parse *p)
 }
 
 static void begin_objects(ingle_parse *p, char c);
+static bool put_late(ingle_parse *p);
 
 /* The name means that no call comes: what follows is text. */
 static void no_call(ingle_parse *p)
@@ -167,10 +168,16 @@ static void args_step(ingle_parse *p, char c)
         eat(p, c);
         return;
     }
-    if (!p->n_match && c == '{') {
+    if (!p->n_match && (c == '{' || c == '"')) {
+        bool text = c == '"'; /* JSON in a JSON string */
         parse_unread(p, &c, 1);
-        if (parse_begin_call(p)) begin_value(p, TO_ARGS, PARSE_VALUE);
-        else parse_give_up(p);
+        if (!parse_begin_call(p)) {
+            parse_give_up(p);
+            return;
+        }
+        p->late.n = 0;
+        p->late_is_text = text;
+        begin_value(p, text ? TO_LATE : TO_ARGS, PARSE_VALUE);
         return;
     }
     parse_match m = parse_compare(p, &p->syntax->close, 1, c);
@@ -192,7 +199,7 @@ static void args_value_step(ingle_parse *p, char c)
     if (!value_step(p, c, &done)) {
         to_text_and_again(p, c);
     } else if (done) {
-        parse_end_call(p, false);
+        parse_end_call(p, p->to == TO_LATE && !put_late(p));
         after_args(p);
     }
 }

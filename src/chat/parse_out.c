@@ -3,9 +3,16 @@
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+bool parse_failed(ingle_parse *p)
+{
+    p->failed |= p->back.failed || p->held.failed || p->field.failed || p->late.failed ||
+                 p->name.failed || p->id.failed || p->out.failed || p->raw.failed;
+    return p->failed;
+}
+
 static void tell(ingle_parse *p, ingle_parse_event e)
 {
-    if (p->opt.on_event) p->opt.on_event(p->opt.user, &e);
+    if (p->opt.on_event && !parse_failed(p)) p->opt.on_event(p->opt.user, &e);
 }
 
 static void tell_text(ingle_parse *p, const char *text, size_t n)
@@ -222,7 +229,7 @@ bool parse_take_name(ingle_parse *p, ingle_head_field kind)
 
 bool parse_begin_call(ingle_parse *p)
 {
-    if (!p->opt.parse_tools) return false;
+    if (!p->opt.parse_tools || parse_failed(p)) return false;
     if (p->syntax->strict && !parse_is_offered(p, &p->name)) return false;
     parse_flush(p, true);
     parse_drop_held(p);

@@ -148,6 +148,8 @@ static inline bool parse_is_space(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
+/* Whether memory has run out: nothing is told any more. */
+bool parse_failed(ingle_parse *p);
 /* Text of the answer or of thinking, as `reasoning` says. */
 void parse_text(ingle_parse *p, const char *text, size_t n);
 /* White space that was held back: as text, or not. */

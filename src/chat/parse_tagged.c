@@ -305,7 +305,8 @@ static void part_step(ingle_parse *p, char c)
     parse_match m = parse_compare(p, &mark, 1, c);
     if (m == MATCH_MORE) return;
     if (m == MATCH_NONE) {
-        if (p->field.n == PARSE_KEY_MAX) {
+        bool inside = ((unsigned char)p->match[0] & 0xc0) == 0x80; /* of a character */
+        if (p->field.n >= PARSE_KEY_MAX && !(inside && p->field.n < PARSE_KEY_MAX + 4)) {
             fail(p);
             return;
         }

@@ -400,7 +400,8 @@ static bool end_word(ingle_value *v, ingle_bytes *out)
 static ingle_value_result in_word(ingle_value *v, char c, ingle_bytes *out)
 {
     if (is_alnum(c) || (c && strchr("+-._", c)) || (v->bare && (unsigned char)c >= 0x80)) {
-        if (v->n_word == INGLE_VALUE_WORD_MAX) return INGLE_VALUE_BAD;
+        bool inside = ((unsigned char)c & 0xc0) == 0x80; /* of a character */
+        if (v->n_word >= INGLE_VALUE_WORD_MAX - (inside ? 0 : 4)) return INGLE_VALUE_BAD;
         v->word[v->n_word++] = c;
         return INGLE_VALUE_MORE;
     }
