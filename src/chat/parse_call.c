@@ -1,11 +1,5 @@
-/* parse_call.c - calls: sections, heads, objects, Python (parse_state.h). */
+/* parse_call.c - calls: sections, heads, Python (parse_state.h). */
 #include "chat/parse_state.h"
-
-static void to_text_and_again(ingle_parse *p, char c)
-{
-    parse_unread(p, &c, 1);
-    parse_give_up(p);
-}
 
 static void eat(ingle_parse *p, char c)
 {
@@ -31,45 +25,6 @@ static void after_args(ingle_parse *p)
     if (!p->syntax->close && !p->syntax->tail) after_item(p);
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
-
-/* Begins a value of JSON, whose bytes go to `to`, with its first byte. */
-static void begin_value(ingle_parse *p, parse_to to, parse_state state)
-{
-    p->to = to;
-    p->state = state;
-    ingle_value_begin(&p->value, p->syntax->quote, p->syntax->values == INGLE_VALUES_BARE);
-}
-
-/* Takes a byte of a value; a byte behind it is given back. False: the byte cannot follow, nothing
- * was consumed. *done: the value is over. */
-static bool value_step(ingle_parse *p, char c, bool *done)
-{
-    if (p->to == TO_FIELD && p->field.n > PARSE_FIELD_MAX) return false;
-    ingle_bytes *out = p->to == TO_ARGS ? parse_args(p) : p->to == TO_LATE ? &p->late : &p->field;
-    ingle_value_result r = ingle_value_step(&p->value, c, out);
-    *done = r == INGLE_VALUE_DONE || r == INGLE_VALUE_ENDED;
-    if (r == INGLE_VALUE_BAD) return false;
-    if (r == INGLE_VALUE_ENDED) parse_unread(p, &c, 1);
-    else eat(p, c);
-    if (p->to == TO_NOWHERE) p->field.n = 0;
-    return true;
-}
-
-/* The text of a JSON string (or the bytes of another value) in *from replaces it. */
-static bool decode(ingle_parse *p, ingle_bytes *from)
-{
-    ingle_json_doc doc;
-    if (!from->n || from->p[0] != '"') return from->n;
-    ingle_status st = ingle_json_open(&doc, from->p, from->n, NULL, NULL);
-    p->failed |= st == INGLE_ENOMEM;
-    if (st) return false;
-    from->n = 0;
-    ingle_bytes_put(from, doc.root->text, doc.root->len);
-    ingle_json_close(&doc);
-    return true;
-}
-
 /* ---- heads ----------------------------------------------------------------------------------- */
 
 static void begin_head(ingle_parse *p)
@@ -78,9 +33,6 @@ static void begin_head(ingle_parse *p)
     p->field.n = p->name.n = p->id.n = 0;
     p->state = PARSE_HEAD;
 }
-
-static void begin_objects(ingle_parse *p, char c);
-static bool put_late(ingle_parse *p);
 
 /* The name means that no call comes: what follows is text. */
 static void no_call(ingle_parse *p)
@@ -91,11 +43,6 @@ static void no_call(ingle_parse *p)
     p->skip = SKIP_LINES;
     p->in_section = false;
     p->state = PARSE_TEXT;
-}
-
-static bool is_no_call(const ingle_parse *p)
-{
-    return p->syntax->no_call && ingle_bytes_are(&p->name, p->syntax->no_call);
 }
 
 /* A mark ended a part of the head. */
@@ -117,7 +64,7 @@ static void end_head_part(ingle_parse *p)
     if (next) parse_match_back(p);
     else parse_match_eat(p);
     p->i_head++;
-    if (is_no_call(p)) {
+    if (parse_is_no_call(p)) {
         no_call(p);
     } else if (!last) {
         return;
@@ -142,7 +89,7 @@ static void head_step(ingle_parse *p, char c)
             return;
         }
         if (s->objects && !p->i_head && (c == '{' || c == '[')) {
-            begin_objects(p, c);
+            parse_begin_objects(p, c);
             return;
         }
     }
@@ -177,7 +124,7 @@ static void args_step(ingle_parse *p, char c)
         }
         p->late.n = 0;
         p->late_is_text = text;
-        begin_value(p, text ? TO_LATE : TO_ARGS, PARSE_VALUE);
+        parse_begin_value(p, text ? TO_LATE : TO_ARGS, PARSE_VALUE);
         return;
     }
     parse_match m = parse_compare(p, &p->syntax->close, 1, c);
@@ -196,10 +143,10 @@ static void args_step(ingle_parse *p, char c)
 static void args_value_step(ingle_parse *p, char c)
 {
     bool done;
-    if (!value_step(p, c, &done)) {
-        to_text_and_again(p, c);
+    if (!parse_value_step(p, c, &done)) {
+        parse_reject(p, c);
     } else if (done) {
-        parse_end_call(p, p->to == TO_LATE && !put_late(p));
+        parse_end_call(p, p->to == TO_LATE && !parse_put_late(p));
         after_args(p);
     }
 }
@@ -223,230 +170,6 @@ static void tail_step(ingle_parse *p, char c)
     if (closed) after_item(p);
 }
 
-/* ---- objects --------------------------------------------------------------------------------- */
-
-static void begin_object(ingle_parse *p)
-{
-    p->name.n = p->id.n = p->late.n = 0;
-    p->has_late = p->late_is_text = p->args_done = false;
-    p->n_function = 0;
-    p->state = PARSE_MEMBER;
-}
-
-static void begin_objects(ingle_parse *p, char c)
-{
-    p->in_array = c == '[';
-    eat(p, c);
-    if (p->in_array) p->state = PARSE_ELEMENT;
-    else begin_object(p);
-}
-
-static void end_objects(ingle_parse *p)
-{
-    if (p->syntax->section_close && p->in_section) {
-        parse_drop_held(p);
-        p->state = PARSE_SECTION;
-    } else {
-        parse_leave(p);
-    }
-}
-
-static void element_step(ingle_parse *p, char c)
-{
-    bool list = c == '[' && !p->in_array; /* behind a section's second mark */
-    if (parse_is_space(c) || c == ',' || list) {
-        p->in_array |= list;
-        eat(p, c);
-    } else if (c == '{') {
-        eat(p, c);
-        begin_object(p);
-    } else if (c == ']' && p->n_in_section) {
-        eat(p, c);
-        end_objects(p);
-    } else {
-        to_text_and_again(p, c);
-    }
-}
-
-/* Arguments that came before the name. */
-static bool put_late(ingle_parse *p)
-{
-    bool ok = !p->late_is_text || decode(p, &p->late);
-    ingle_json_doc doc = {0};
-    if (ok && p->late_is_text) { /* JSON in a JSON string */
-        ingle_status st = ingle_json_open(&doc, p->late.p, p->late.n, NULL, NULL);
-        p->failed |= st == INGLE_ENOMEM;
-        ok = !st && ingle_json_is(doc.root, INGLE_JSON_OBJECT);
-        ingle_json_close(&doc);
-        if (!ok && !p->late.n) { /* an empty one */
-            ingle_bytes_text(&p->late, "{}");
-            ok = true;
-        }
-    }
-    if (ok) ingle_bytes_put(parse_args(p), p->late.p, p->late.n);
-    p->late.n = 0;
-    p->args_done = true;
-    return ok;
-}
-
-/* The object of a call is over. False: it was none. */
-static bool end_object(ingle_parse *p)
-{
-    const ingle_call_syntax *s = p->syntax;
-    if (s->keyed) return p->n_in_section > 0;
-    if (!p->call_open) {
-        if (!p->name.n || (s->strict && !p->has_late)) return false;
-        if (is_no_call(p)) p->n_in_section++;
-        if (is_no_call(p)) return true;
-        if (!parse_begin_call(p)) return false;
-    }
-    bool ok = !p->has_late || put_late(p);
-    if (ok && !p->args_done) ingle_bytes_text(parse_args(p), "{}");
-    parse_end_call(p, !ok);
-    return true;
-}
-
-static void close_object(ingle_parse *p, char c)
-{
-    if (p->n_function) {
-        p->n_function--;
-        eat(p, c);
-        return;
-    }
-    eat(p, c);
-    if (!end_object(p)) {
-        parse_give_up(p);
-        return;
-    }
-    parse_drop_held(p);
-    if (p->in_array) p->state = PARSE_ELEMENT;
-    else end_objects(p);
-}
-
-static void member_step(ingle_parse *p, char c)
-{
-    if (parse_is_space(c) || c == ',') {
-        eat(p, c);
-    } else if (c == '"' || c == '\'') {
-        parse_unread(p, &c, 1);
-        p->field.n = 0;
-        begin_value(p, TO_FIELD, PARSE_MEMBER_NAME);
-    } else if (c == '}') {
-        close_object(p, c);
-    } else {
-        to_text_and_again(p, c);
-    }
-}
-
-static parse_role role_of(const ingle_parse *p)
-{
-    const ingle_call_syntax *s = p->syntax;
-    const ingle_bytes *key = &p->field;
-    if (s->keyed) return ROLE_ARGS;
-    if (s->key_id && ingle_bytes_are(key, s->key_id)) return ROLE_ID;
-    if (ingle_bytes_are(key, s->key_name) || ingle_bytes_are(key, "name")) return ROLE_NAME;
-    if (ingle_bytes_are(key, s->key_args) || ingle_bytes_are(key, "arguments") ||
-        ingle_bytes_are(key, "parameters"))
-        return ROLE_ARGS;
-    return ingle_bytes_are(key, "function") ? ROLE_FUNCTION : ROLE_OTHER;
-}
-
-static void member_name_step(ingle_parse *p, char c)
-{
-    bool done;
-    if (!value_step(p, c, &done)) {
-        to_text_and_again(p, c);
-    } else if (done) {
-        if (!decode(p, &p->field)) {
-            parse_give_up(p);
-            return;
-        }
-        p->role = role_of(p);
-        /* an answer in JSON is no call */
-        bool other = p->role == ROLE_OTHER && !ingle_bytes_are(&p->field, "type");
-        bool ok = !(p->syntax->strict && other);
-        if (p->syntax->keyed) ok = parse_take_name(p, INGLE_HEAD_NAME);
-        if (ok) p->state = PARSE_MEMBER_COLON;
-        else parse_give_up(p);
-    }
-}
-
-static void member_colon_step(ingle_parse *p, char c)
-{
-    if (parse_is_space(c) || c == ':') {
-        eat(p, c);
-        if (c == ':') p->state = PARSE_MEMBER_VALUE;
-    } else {
-        to_text_and_again(p, c);
-    }
-}
-
-/* Where the value goes that begins with c, by its member. False: it cannot be that member's. */
-static bool member_value_begin(ingle_parse *p, char c)
-{
-    bool text = c == '"' || c == '\'';
-    p->field.n = 0;
-    p->to = TO_NOWHERE;
-    switch (p->role) {
-    case ROLE_ID: p->to = TO_FIELD; return c != '{' && c != '[';
-    case ROLE_FUNCTION:
-    case ROLE_NAME: p->to = TO_FIELD; return text && !p->call_open;
-    case ROLE_OTHER: return true;
-    case ROLE_ARGS: break;
-    }
-    if (c != '{' && !text) return c == 'n';                /* null: none */
-    if (p->args_done || p->has_late) return !p->call_open; /* twice: the first counts */
-    p->to = TO_LATE;
-    p->late_is_text = text;
-    if (text || !p->name.n || is_no_call(p)) return true;
-    if (!p->call_open && !parse_begin_call(p)) return false;
-    p->to = TO_ARGS;
-    return true;
-}
-
-static void member_value_step(ingle_parse *p, char c)
-{
-    if (parse_is_space(c)) {
-        eat(p, c);
-    } else if (p->role == ROLE_FUNCTION && c == '{') {
-        eat(p, c);
-        p->n_function++;
-        p->state = PARSE_MEMBER;
-    } else if (member_value_begin(p, c)) {
-        parse_unread(p, &c, 1);
-        begin_value(p, p->to, PARSE_MEMBER_REST);
-    } else {
-        to_text_and_again(p, c);
-    }
-}
-
-/* The value of a member is complete. */
-static bool member_end(ingle_parse *p)
-{
-    p->state = PARSE_MEMBER;
-    switch (p->role) {
-    case ROLE_ID: return decode(p, &p->field) && parse_take_name(p, INGLE_HEAD_ID);
-    case ROLE_FUNCTION:
-    case ROLE_NAME: return decode(p, &p->field) && parse_take_name(p, INGLE_HEAD_NAME);
-    case ROLE_OTHER: return true;
-    case ROLE_ARGS: break;
-    }
-    if (p->to == TO_LATE) p->has_late = true;
-    if (p->to == TO_ARGS) p->args_done = true;
-    if (!p->syntax->keyed || p->to == TO_NOWHERE) return true;
-    if (!p->call_open && !parse_begin_call(p)) return false;
-    parse_end_call(p, p->has_late && !put_late(p));
-    p->args_done = false; /* the next member is another call */
-    return true;
-}
-
-static void member_rest_step(ingle_parse *p, char c)
-{
-    bool done;
-    if (!value_step(p, c, &done)) to_text_and_again(p, c);
-    else if (done && !member_end(p)) parse_give_up(p);
-}
-
 /* ---- Python ---------------------------------------------------------------------------------- */
 
 static bool is_callee(char c, bool first)
@@ -461,16 +184,16 @@ static void list_step(ingle_parse *p, char c)
         eat(p, c);
     } else if (c == ']' && p->n_in_section) {
         eat(p, c);
-        end_objects(p);
+        parse_end_objects(p);
     } else if (c == '{' && p->syntax->objects) {
         eat(p, c);
-        begin_object(p);
+        parse_begin_object(p);
     } else if (is_callee(c, true)) {
         parse_unread(p, &c, 1);
         p->name.n = p->id.n = p->field.n = 0;
         p->state = PARSE_CALLEE;
     } else {
-        to_text_and_again(p, c);
+        parse_reject(p, c);
     }
 }
 
@@ -485,7 +208,7 @@ static void callee_step(ingle_parse *p, char c)
     }
     if (p->field.n > len && !memcmp(p->field.p + p->field.n - len, method, len)) p->field.n -= len;
     if (c != '(' || !parse_take_name(p, INGLE_HEAD_NAME) || !parse_begin_call(p)) {
-        to_text_and_again(p, c);
+        parse_reject(p, c);
         return;
     }
     eat(p, c);
@@ -497,8 +220,8 @@ static void callee_step(ingle_parse *p, char c)
 static void callee_args_step(ingle_parse *p, char c)
 {
     bool done;
-    if (!value_step(p, c, &done)) {
-        to_text_and_again(p, c);
+    if (!parse_value_step(p, c, &done)) {
+        parse_reject(p, c);
     } else if (done) {
         parse_end_call(p, false);
         p->state = PARSE_LIST;
@@ -519,7 +242,7 @@ static bool begins_here(ingle_parse *p, const ingle_call_syntax *s, char c)
         p->state = PARSE_LIST;
         eat(p, c);
     } else if (objects && (c == '{' || c == '[')) {
-        begin_objects(p, c);
+        parse_begin_objects(p, c);
     } else if (s->kind == INGLE_CALL_PYTHON && s->section && is_callee(c, true)) {
         p->in_array = false;
         p->name.n = p->id.n = p->field.n = 0;
@@ -638,12 +361,12 @@ void parse_call_step(ingle_parse *p, char c)
     case PARSE_ARGS: args_step(p, c); break;
     case PARSE_VALUE: args_value_step(p, c); break;
     case PARSE_TAIL: tail_step(p, c); break;
-    case PARSE_ELEMENT: element_step(p, c); break;
-    case PARSE_MEMBER: member_step(p, c); break;
-    case PARSE_MEMBER_NAME: member_name_step(p, c); break;
-    case PARSE_MEMBER_COLON: member_colon_step(p, c); break;
-    case PARSE_MEMBER_VALUE: member_value_step(p, c); break;
-    case PARSE_MEMBER_REST: member_rest_step(p, c); break;
+    case PARSE_ELEMENT:
+    case PARSE_MEMBER:
+    case PARSE_MEMBER_NAME:
+    case PARSE_MEMBER_COLON:
+    case PARSE_MEMBER_VALUE:
+    case PARSE_MEMBER_REST: parse_object_step(p, c); break;
     case PARSE_LIST: list_step(p, c); break;
     case PARSE_CALLEE: callee_step(p, c); break;
     case PARSE_CALLEE_ARGS: callee_args_step(p, c); break;

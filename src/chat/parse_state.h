@@ -1,7 +1,7 @@
 /* parse_state.h - the parser's insides, for the files parse*.c only.
  * Depends on chat/parse.h, chat/value.h.
  * Invariant  files call one another downwards: parse.c, parse_harmony.c, parse_call.c,
- *            parse_tagged.c, parse_out.c.
+ *            parse_object.c, parse_value.c, parse_tagged.c, parse_out.c.
  *
  * A byte goes to the function of the state (`step` functions). It is consumed there: as text
  * (put_text), or as part of a call (eat). What has to be looked at again in another state is given
@@ -33,14 +33,14 @@ typedef enum parse_state {
     PARSE_ARGS,  /* before the arguments */
     PARSE_VALUE, /* in them */
     PARSE_TAIL,  /* behind them */
-    /* an object with name and arguments */
+    /* an object with name and arguments: parse_object.c */
     PARSE_ELEMENT, /* in an array, before an object */
     PARSE_MEMBER,  /* before a name */
     PARSE_MEMBER_NAME,
     PARSE_MEMBER_COLON,
     PARSE_MEMBER_VALUE, /* before a value */
     PARSE_MEMBER_REST,  /* in it */
-    /* Python */
+    /* Python: parse_call.c */
     PARSE_LIST,
     PARSE_CALLEE,
     PARSE_CALLEE_ARGS,
@@ -193,6 +193,32 @@ void parse_tagged_step(ingle_parse *p, char c);
 void parse_tagged_finish(ingle_parse *p);
 /* The call ends, behind its last value. */
 void parse_tagged_close(ingle_parse *p);
+
+/* ---- parse_value.c --------------------------------------------------------------------------- */
+
+/* c cannot follow: gives it back and gives up. */
+void parse_reject(ingle_parse *p, char c);
+/* Begins a value of JSON, whose bytes go to `to`. */
+void parse_begin_value(ingle_parse *p, parse_to to, parse_state state);
+/* Takes a byte of a value; a byte behind it is given back. False: the byte cannot follow, nothing
+ * was consumed. *done: the value is over. */
+bool parse_value_step(ingle_parse *p, char c, bool *done);
+/* The text of a JSON string (or the bytes of another value) in *from replaces it. */
+bool parse_decode(ingle_parse *p, ingle_bytes *from);
+/* Arguments that came before the name: written. False: they were none. */
+bool parse_put_late(ingle_parse *p);
+/* The name means that no call comes: what follows is text. */
+bool parse_is_no_call(const ingle_parse *p);
+
+/* ---- parse_object.c -------------------------------------------------------------------------- */
+
+/* An object, or with '[' a list of them, begins with c, which is eaten. */
+void parse_begin_objects(ingle_parse *p, char c);
+/* An object begins, behind its bracket. */
+void parse_begin_object(ingle_parse *p);
+/* Behind an object or the list. */
+void parse_end_objects(ingle_parse *p);
+void parse_object_step(ingle_parse *p, char c);
 
 /* ---- parse_call.c ---------------------------------------------------------------------------- */
 

@@ -1,0 +1,220 @@
+/* parse_object.c - calls that are objects with a name and arguments (parse_state.h). */
+#include "chat/parse_state.h"
+
+static void eat(ingle_parse *p, char c)
+{
+    parse_eat(p, &c, 1);
+}
+
+void parse_begin_object(ingle_parse *p)
+{
+    p->name.n = p->id.n = p->late.n = 0;
+    p->has_late = p->late_is_text = p->args_done = false;
+    p->n_function = 0;
+    p->state = PARSE_MEMBER;
+}
+
+void parse_begin_objects(ingle_parse *p, char c)
+{
+    p->in_array = c == '[';
+    eat(p, c);
+    if (p->in_array) p->state = PARSE_ELEMENT;
+    else parse_begin_object(p);
+}
+
+void parse_end_objects(ingle_parse *p)
+{
+    if (p->syntax->section_close && p->in_section) {
+        parse_drop_held(p);
+        p->state = PARSE_SECTION;
+    } else {
+        parse_leave(p);
+    }
+}
+
+static void element_step(ingle_parse *p, char c)
+{
+    bool list = c == '[' && !p->in_array; /* behind a section's second mark */
+    if (parse_is_space(c) || c == ',' || list) {
+        p->in_array |= list;
+        eat(p, c);
+    } else if (c == '{') {
+        eat(p, c);
+        parse_begin_object(p);
+    } else if (c == ']' && p->n_in_section) {
+        eat(p, c);
+        parse_end_objects(p);
+    } else {
+        parse_reject(p, c);
+    }
+}
+
+/* The object of a call is over. False: it was none. */
+static bool end_object(ingle_parse *p)
+{
+    const ingle_call_syntax *s = p->syntax;
+    if (s->keyed) return p->n_in_section > 0;
+    if (!p->call_open) {
+        if (!p->name.n || (s->strict && !p->has_late)) return false;
+        if (parse_is_no_call(p)) p->n_in_section++;
+        if (parse_is_no_call(p)) return true;
+        if (!parse_begin_call(p)) return false;
+    }
+    bool ok = !p->has_late || parse_put_late(p);
+    if (ok && !p->args_done) ingle_bytes_text(parse_args(p), "{}");
+    parse_end_call(p, !ok);
+    return true;
+}
+
+static void close_object(ingle_parse *p, char c)
+{
+    if (p->n_function) {
+        p->n_function--;
+        eat(p, c);
+        return;
+    }
+    eat(p, c);
+    if (!end_object(p)) {
+        parse_give_up(p);
+        return;
+    }
+    parse_drop_held(p);
+    if (p->in_array) p->state = PARSE_ELEMENT;
+    else parse_end_objects(p);
+}
+
+static void member_step(ingle_parse *p, char c)
+{
+    if (parse_is_space(c) || c == ',') {
+        eat(p, c);
+    } else if (c == '"' || c == '\'') {
+        parse_unread(p, &c, 1);
+        p->field.n = 0;
+        parse_begin_value(p, TO_FIELD, PARSE_MEMBER_NAME);
+    } else if (c == '}') {
+        close_object(p, c);
+    } else {
+        parse_reject(p, c);
+    }
+}
+
+static parse_role role_of(const ingle_parse *p)
+{
+    const ingle_call_syntax *s = p->syntax;
+    const ingle_bytes *key = &p->field;
+    if (s->keyed) return ROLE_ARGS;
+    if (s->key_id && ingle_bytes_are(key, s->key_id)) return ROLE_ID;
+    if (ingle_bytes_are(key, s->key_name) || ingle_bytes_are(key, "name")) return ROLE_NAME;
+    if (ingle_bytes_are(key, s->key_args) || ingle_bytes_are(key, "arguments") ||
+        ingle_bytes_are(key, "parameters"))
+        return ROLE_ARGS;
+    return ingle_bytes_are(key, "function") ? ROLE_FUNCTION : ROLE_OTHER;
+}
+
+static void member_name_step(ingle_parse *p, char c)
+{
+    bool done;
+    if (!parse_value_step(p, c, &done)) {
+        parse_reject(p, c);
+    } else if (done) {
+        if (!parse_decode(p, &p->field)) {
+            parse_give_up(p);
+            return;
+        }
+        p->role = role_of(p);
+        /* an answer in JSON is no call */
+        bool other = p->role == ROLE_OTHER && !ingle_bytes_are(&p->field, "type");
+        bool ok = !(p->syntax->strict && other);
+        if (p->syntax->keyed) ok = parse_take_name(p, INGLE_HEAD_NAME);
+        if (ok) p->state = PARSE_MEMBER_COLON;
+        else parse_give_up(p);
+    }
+}
+
+static void member_colon_step(ingle_parse *p, char c)
+{
+    if (parse_is_space(c) || c == ':') {
+        eat(p, c);
+        if (c == ':') p->state = PARSE_MEMBER_VALUE;
+    } else {
+        parse_reject(p, c);
+    }
+}
+
+/* Where the value goes that begins with c, by its member. False: it cannot be that member's. */
+static bool member_value_begin(ingle_parse *p, char c)
+{
+    bool text = c == '"' || c == '\'';
+    p->field.n = 0;
+    p->to = TO_NOWHERE;
+    switch (p->role) {
+    case ROLE_ID: p->to = TO_FIELD; return c != '{' && c != '[';
+    case ROLE_FUNCTION:
+    case ROLE_NAME: p->to = TO_FIELD; return text && !p->call_open;
+    case ROLE_OTHER: return true;
+    case ROLE_ARGS: break;
+    }
+    if (c != '{' && !text) return c == 'n';                /* null: none */
+    if (p->args_done || p->has_late) return !p->call_open; /* twice: the first counts */
+    p->to = TO_LATE;
+    p->late_is_text = text;
+    if (text || !p->name.n || parse_is_no_call(p)) return true;
+    if (!p->call_open && !parse_begin_call(p)) return false;
+    p->to = TO_ARGS;
+    return true;
+}
+
+static void member_value_step(ingle_parse *p, char c)
+{
+    if (parse_is_space(c)) {
+        eat(p, c);
+    } else if (p->role == ROLE_FUNCTION && c == '{') {
+        eat(p, c);
+        p->n_function++;
+        p->state = PARSE_MEMBER;
+    } else if (member_value_begin(p, c)) {
+        parse_unread(p, &c, 1);
+        parse_begin_value(p, p->to, PARSE_MEMBER_REST);
+    } else {
+        parse_reject(p, c);
+    }
+}
+
+/* The value of a member is complete. */
+static bool member_end(ingle_parse *p)
+{
+    p->state = PARSE_MEMBER;
+    switch (p->role) {
+    case ROLE_ID: return parse_decode(p, &p->field) && parse_take_name(p, INGLE_HEAD_ID);
+    case ROLE_FUNCTION:
+    case ROLE_NAME: return parse_decode(p, &p->field) && parse_take_name(p, INGLE_HEAD_NAME);
+    case ROLE_OTHER: return true;
+    case ROLE_ARGS: break;
+    }
+    if (p->to == TO_LATE) p->has_late = true;
+    if (p->to == TO_ARGS) p->args_done = true;
+    if (!p->syntax->keyed || p->to == TO_NOWHERE) return true;
+    if (!p->call_open && !parse_begin_call(p)) return false;
+    parse_end_call(p, p->has_late && !parse_put_late(p));
+    p->args_done = false; /* the next member is another call */
+    return true;
+}
+
+static void member_rest_step(ingle_parse *p, char c)
+{
+    bool done;
+    if (!parse_value_step(p, c, &done)) parse_reject(p, c);
+    else if (done && !member_end(p)) parse_give_up(p);
+}
+
+void parse_object_step(ingle_parse *p, char c)
+{
+    switch (p->state) {
+    case PARSE_ELEMENT: element_step(p, c); break;
+    case PARSE_MEMBER: member_step(p, c); break;
+    case PARSE_MEMBER_NAME: member_name_step(p, c); break;
+    case PARSE_MEMBER_COLON: member_colon_step(p, c); break;
+    case PARSE_MEMBER_VALUE: member_value_step(p, c); break;
+    default: member_rest_step(p, c);
+    }
+}
