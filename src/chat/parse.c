@@ -23,8 +23,8 @@ static void add_call_marks(ingle_parse *p, bool thinking)
             add_mark(p, thinking, p->calls[i]->open, ACT_CALL, i);
     for (unsigned i = 0; i < p->n_syntaxes && !thinking; i++) {
         const ingle_call_syntax *s = p->calls[i];
-        if (s->strict) continue; /* their marks are ordinary text */
-        add_mark(p, false, s->section_close, ACT_STRAY, i);
+        bool fence = s->section_close && s->section_close[0] == '`'; /* ordinary text */
+        if (!fence) add_mark(p, false, s->section_close, ACT_STRAY, i);
         add_mark(p, false, s->close, ACT_STRAY, i);
     }
 }
@@ -173,7 +173,7 @@ static void step(ingle_parse *p, char c)
 
 void ingle_parse_options_init(ingle_parse_options *opt)
 {
-    *opt = (ingle_parse_options){.size = sizeof *opt, .parse_tools = true, .parse_reasoning = true};
+    *opt = (ingle_parse_options){.parse_tools = true, .parse_reasoning = true};
 }
 
 static void set_up(ingle_parse *p)

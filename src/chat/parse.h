@@ -45,7 +45,6 @@ typedef struct ingle_parse_event {
 } ingle_parse_event;
 
 typedef struct ingle_parse_options {
-    size_t size;
     const ingle_chat_profile *profile; /* NULL: that of no family */
     /* The tools that were offered, as JSON: an array of {name, parameters}, bare or each in a
      * `function`; input_schema for parameters will do. Copied. NULL: none. */

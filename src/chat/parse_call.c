@@ -287,7 +287,7 @@ static void section_step(ingle_parse *p, char c)
         for (size_t i = 0; i < p->n_syntaxes; i++)
             if (same_section(p, p->calls[i]) && begins_here(p, p->calls[i], c)) return;
         p->syntax = now;
-        for (size_t i = 0; i < p->n_syntaxes && !p->n_in_section; i++) {
+        for (size_t i = 0; i < p->n_syntaxes && !p->n_in_section && is_callee(c, true); i++) {
             const ingle_call_syntax *s = p->calls[i];
             if (s->section || !s->open || strcmp(s->open, p->mark) != 0) continue;
             parse_unread(p, &c, 1); /* its mark begins a call in another format */

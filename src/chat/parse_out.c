@@ -184,12 +184,15 @@ const ingle_json *parse_schema(const ingle_parse *p, const ingle_bytes *name, co
     return ingle_json_find(ingle_json_get(schema, "properties"), key, n);
 }
 
+/* Names of functions, and ids: without spaces and marks. */
 static bool is_name(const char *p, size_t n)
 {
     if (!n || n > PARSE_NAME_MAX || ingle_utf8_valid(p, n) != n) return false;
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)p[i] <= ' ' || p[i] == 0x7f || strchr("\"'<>{}[]()`,", p[i]))
-            return false;
+    for (size_t i = 0; i < n; i++) {
+        char c = p[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!plain && (unsigned char)c < 0x80 && (!c || !strchr("_-.:/$@#+=", c))) return false;
+    }
     return true;
 }
 

@@ -24,8 +24,8 @@ static unsigned kind_named(const ingle_json *name)
     return ANY_KIND;
 }
 
-/* The kinds of values that `type`, `enum` or `const` leave; ANY_KIND: not told. */
-static unsigned kinds_of(const ingle_json *schema)
+/* The kinds of values that `type`, `const` or `enum` leave; ANY_KIND: not told. */
+static unsigned kinds_alone(const ingle_json *schema)
 {
     unsigned kinds = ANY_KIND;
     const ingle_json *type = ingle_json_get(schema, "type"), *one = ingle_json_get(schema, "const");
@@ -36,6 +36,21 @@ static unsigned kinds_of(const ingle_json *schema)
     if (one) return bit(one->kind);
     for (ingle_json_walk w = ingle_json_items(ingle_json_get(schema, "enum")); ingle_json_step(&w);)
         kinds |= bit(w.value->kind);
+    return kinds;
+}
+
+/* The same, or what the alternatives of `anyOf` or `oneOf` leave, if each of them tells. */
+static unsigned kinds_of(const ingle_json *schema)
+{
+    unsigned kinds = kinds_alone(schema);
+    const ingle_json *any = ingle_json_get(schema, "anyOf");
+    if (!any) any = ingle_json_get(schema, "oneOf");
+    if (kinds || !any) return kinds;
+    for (ingle_json_walk w = ingle_json_items(any); ingle_json_step(&w);) {
+        unsigned more = kinds_alone(w.value);
+        if (!more) return ANY_KIND;
+        kinds |= more;
+    }
     return kinds;
 }
 
@@ -187,7 +202,7 @@ static bool put_nested(ingle_parse *p, const char *text, size_t n, ingle_bytes *
 }
 
 /* The value is complete. What is no JSON, or not of a kind that the schema allows while a string
- * is, is a string. */
+ * is, is a string; null is null where not only a string is allowed. */
 static void end_value(ingle_parse *p)
 {
     ingle_bytes *out = parse_args(p);
@@ -200,7 +215,7 @@ static void end_value(ingle_parse *p)
         bool ok = p->syntax->values == INGLE_VALUES_NESTED && put_nested(p, text, n, out);
         ok = ok || put_json(p, text, n, out);
         if (ok && out->n > before && (p->tag_kinds & string))
-            ok = p->tag_kinds & bit(kind_of(out->p[before]));
+            ok = (p->tag_kinds | bit(INGLE_JSON_NULL)) & bit(kind_of(out->p[before]));
         if (ok) {
             p->late.n = 0;
             return;

@@ -29,7 +29,10 @@ static const char offered[] =
     "\"ratio\":{\"type\":\"number\"},\"exact\":{\"type\":\"boolean\"},\"tags\":{\"type\":\"array\"}"
     ","
     "\"where\":{\"type\":\"object\"},\"unit\":{\"enum\":[\"c\",\"f\"]},"
-    "\"note\":{\"type\":[\"string\",\"null\"]}}}}},"
+    "\"note\":{\"type\":[\"string\",\"null\"]},\"opt\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":"
+    "\"null\"}]},\"opt2\":{\"oneOf\":[{\"type\":\"integer\"},{\"const\":\"x\"}]},\"alt\":{"
+    "\"anyOf\":[{"
+    "\"type\":\"string\"},{\"type\":\"null\"}]}}}}},"
     "{\"name\":\"add\",\"input_schema\":{\"properties\":{\"a\":{\"type\":\"number\"},"
     "\"b\":{\"type\":\"number\"}}}},"
     "{\"type\":\"function\",\"function\":{\"name\":\"noop\"}}]";
@@ -145,6 +148,35 @@ static void off_is_text(void **state)
         if (*c.text) assert_string_equal(r.line.p + 3, c.text);
         ingle_bytes_free(&r.line);
     }
+}
+
+/* Marks that two formats share: what follows decides, and what the template shows is known. */
+static void formats_share_marks(void **state)
+{
+    (void)state;
+    static const char template_text[] = "<tool_call><arg_key></arg_key><arg_value></arg_value>";
+    static const char *const texts[][2] = {
+        {"<tool_call>add\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>",
+         "<add>{\"a\": 1}<.>"},
+        {"<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":1}}</tool_call>", "<add>{\"a\":1}<.>"},
+        {"<tool_call><function=add><parameter=a>1</parameter></function></tool_call>",
+         "<add>{\"a\": 1}<.>"},
+        {"<tool_call>!</tool_call>", "<C><tool_call>!</tool_call>"},
+        {"<tool_call>", "<C><tool_call>"},
+    };
+    for (size_t i = 0; i < N_OF(texts); i++)
+        for (unsigned pieces = 0; pieces < 4; pieces++) {
+            ingle_chat_profile profile;
+            parse_record r;
+            parse_case c = {.family = "generic"};
+            ingle_parse_options opt = options_of(&c, &profile);
+            ingle_profile_query q = {.template_text = template_text,
+                                     .n_template = sizeof template_text - 1};
+            assert_int_equal(ingle_profile_find(&profile, &q, NULL), INGLE_OK);
+            parse_run(&r, opt, texts[i][0], strlen(texts[i][0]), pieces, NULL);
+            assert_string_equal(r.line.p, texts[i][1]);
+            ingle_bytes_free(&r.line);
+        }
 }
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
@@ -343,10 +375,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cases_parse),         cmocka_unit_test(families_have_cases),
         cmocka_unit_test(beginnings_parse),    cmocka_unit_test(off_is_text),
-        cmocka_unit_test(held_is_bounded),     cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(marks_over_and_over), cmocka_unit_test(bytes_become_utf8),
-        cmocka_unit_test(nul_is_text),         cmocka_unit_test(use_is_checked),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(formats_share_marks), cmocka_unit_test(held_is_bounded),
+        cmocka_unit_test(depth_is_bounded),    cmocka_unit_test(marks_over_and_over),
+        cmocka_unit_test(bytes_become_utf8),   cmocka_unit_test(nul_is_text),
+        cmocka_unit_test(use_is_checked),      cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
