@@ -216,6 +216,30 @@ static void prompt_opens_thinking(void **state)
     }
 }
 
+/* The page of profiles has a line for each row. */
+static void page_lists_all(void **state)
+{
+    (void)state;
+    char *page = json_slurp(INGLE_SOURCE_DIR "/docs/profiles.md", NULL), line[128];
+    const ingle_chat_family *f;
+    const ingle_call_syntax *s;
+    const ingle_thinking *t;
+    assert_non_null(page);
+    for (size_t i = 0; (f = ingle_profile_family(i)) != NULL; i++) {
+        snprintf(line, sizeof line, "\n| `%s` | %s |", f->name, f->title);
+        if (!strstr(page, line)) fail_msg("docs/profiles.md lacks %s", f->name);
+    }
+    for (size_t i = 0; (s = ingle_call_syntax_at(i)) != NULL; i++) {
+        snprintf(line, sizeof line, "\n| %s | ", s->name);
+        if (!strstr(page, line)) fail_msg("docs/profiles.md lacks %s", s->name);
+    }
+    for (size_t i = 0; (t = ingle_thinking_at(i)) != NULL; i++) {
+        snprintf(line, sizeof line, "\n| %s | ", t->name);
+        if (!strstr(page, line)) fail_msg("docs/profiles.md lacks %s", t->name);
+    }
+    free(page);
+}
+
 /* ---- templates ------------------------------------------------------------------------------- */
 
 /* File, family, first syntax of calls, thinking, switch, history; "-": none. */
@@ -262,7 +286,7 @@ int main(void)
         cmocka_unit_test(unknown_template_is_read), cmocka_unit_test(family_can_be_set),
         cmocka_unit_test(rows_are_sound),           cmocka_unit_test(syntaxes_are_sound),
         cmocka_unit_test(presets_are_told_apart),   cmocka_unit_test(prompt_opens_thinking),
-        cmocka_unit_test(templates_are_found),
+        cmocka_unit_test(templates_are_found),      cmocka_unit_test(page_lists_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
