@@ -52,7 +52,7 @@ static void add_marks(ingle_parse *p)
 
 static void match_is_text(ingle_parse *p)
 {
-    parse_text(p, p->match, p->n_match);
+    ingle_parse_text(p, p->match, p->n_match);
     p->n_match = 0;
 }
 
@@ -68,8 +68,8 @@ static void think(ingle_parse *p)
         match_is_text(p);
         return;
     }
-    if (p->fresh) parse_space_drop(p);
-    else parse_space_text(p);
+    if (p->fresh) ingle_parse_space_drop(p);
+    else ingle_parse_space_text(p);
     drop_match(p);
     p->reasoning = true;
     p->skip = SKIP_LINES;
@@ -81,7 +81,7 @@ static void think_end(ingle_parse *p)
         match_is_text(p);
         return;
     }
-    parse_space_drop(p);
+    ingle_parse_space_drop(p);
     drop_match(p);
     p->reasoning = false;
     p->fresh = true;
@@ -91,11 +91,11 @@ static void think_end(ingle_parse *p)
 static void begin_call(ingle_parse *p, const parse_mark *mark)
 {
     const ingle_call_syntax *s = p->calls[mark->i_call];
-    parse_eat(p, p->space, p->n_space); /* text again if this is no call */
+    ingle_parse_eat(p, p->space, p->n_space); /* text again if this is no call */
     p->n_space = 0;
-    parse_match_eat(p);
-    if (mark->act == ACT_SECTION) parse_call_section(p, mark->text, s);
-    else parse_call_head(p, mark->text, s);
+    ingle_parse_match_eat(p);
+    if (mark->act == ACT_SECTION) ingle_parse_call_section(p, mark->text, s);
+    else ingle_parse_call_head(p, mark->text, s);
 }
 
 static void act(ingle_parse *p, const parse_mark *mark)
@@ -106,7 +106,7 @@ static void act(ingle_parse *p, const parse_mark *mark)
     case ACT_SECTION:
     case ACT_CALL: begin_call(p, mark); break;
     case ACT_PASS_OVER:
-        if (p->fresh) parse_space_drop(p);
+        if (p->fresh) ingle_parse_space_drop(p);
         drop_match(p);
         break;
     case ACT_STRAY:
@@ -114,7 +114,7 @@ static void act(ingle_parse *p, const parse_mark *mark)
             match_is_text(p);
             break;
         }
-        parse_space_drop(p);
+        ingle_parse_space_drop(p);
         drop_match(p);
         p->skip = SKIP_SPACE;
     }
@@ -128,7 +128,7 @@ static void text_space(ingle_parse *p, char c)
         p->counts.n_call++;
         return;
     }
-    if (p->n_space == PARSE_SPACE_MAX) parse_space_text(p);
+    if (p->n_space == PARSE_SPACE_MAX) ingle_parse_space_text(p);
     p->space[p->n_space++] = c;
 }
 
@@ -138,12 +138,12 @@ static void text_step(ingle_parse *p, char c)
     const parse_mark *m = p->marks[p->reasoning];
     size_t n = p->n_marks[p->reasoning];
     if (!p->n_match) {
-        if (parse_is_space(c)) {
+        if (ingle_parse_is_space(c)) {
             text_space(p, c);
             return;
         }
         if (p->fresh && !p->reasoning) {
-            if (parse_call_bare(p, c)) return;
+            if (ingle_parse_call_bare(p, c)) return;
             if (c == ';' && p->skip == SKIP_SPACE && p->first[0][';']) { /* between two calls */
                 p->counts.n_call++;
                 return;
@@ -152,21 +152,21 @@ static void text_step(ingle_parse *p, char c)
         if (p->skip == SKIP_LINES) p->skip = SKIP_NONE;
     }
     for (size_t i = 0; i < n; i++) marks[i] = m[i].text;
-    switch (parse_compare(p, marks, n, c)) {
+    switch (ingle_parse_compare(p, marks, n, c)) {
     case MATCH_MORE: break;
     case MATCH_HIT: act(p, &m[p->i_hit]); break;
     case MATCH_NONE:
-        parse_unread(p, p->match + 1, p->n_match - 1);
+        ingle_parse_unread(p, p->match + 1, p->n_match - 1);
         p->n_match = 0;
-        parse_text(p, p->match, 1);
+        ingle_parse_text(p, p->match, 1);
     }
 }
 
 static void step(ingle_parse *p, char c)
 {
     if (p->state == PARSE_TEXT) text_step(p, c);
-    else if (p->state >= PARSE_MESSAGE) parse_harmony_step(p, c);
-    else parse_call_step(p, c);
+    else if (p->state >= PARSE_MESSAGE) ingle_parse_harmony_step(p, c);
+    else ingle_parse_call_step(p, c);
 }
 
 /* ---- parse.h --------------------------------------------------------------------------------- */
@@ -196,7 +196,7 @@ static void set_up(ingle_parse *p)
         return;
     }
     add_marks(p);
-    if (p->opened) parse_call_head(p, NULL, p->calls[0]);
+    if (p->opened) ingle_parse_call_head(p, NULL, p->calls[0]);
 }
 
 ingle_status ingle_parse_open(ingle_parse **out, const ingle_parse_options *opt, ingle_error *err)
@@ -240,8 +240,9 @@ void ingle_parse_close(ingle_parse **p)
 
 static ingle_status status(ingle_parse *p, ingle_error *err)
 {
-    return parse_failed(p) ? ingle_fail(err, INGLE_ENOMEM, "no memory for the text of an answer")
-                           : INGLE_OK;
+    return ingle_parse_failed(p)
+               ? ingle_fail(err, INGLE_ENOMEM, "no memory for the text of an answer")
+               : INGLE_OK;
 }
 
 /* How many of the bytes are text whatever follows. */
@@ -261,12 +262,12 @@ ingle_status ingle_parse_feed(ingle_parse *p, const char *bytes, size_t n, ingle
     p->counts.n_bytes += n;
     for (size_t i = 0; i < n && !status(p, NULL);) {
         size_t n_plain = plain(p, bytes + i, n - i);
-        parse_text(p, bytes + i, n_plain);
+        ingle_parse_text(p, bytes + i, n_plain);
         i += n_plain;
         if (i < n) step(p, bytes[i++]);
         while (p->back.n && !p->back.failed) step(p, p->back.p[--p->back.n]);
     }
-    if (!status(p, NULL)) parse_flush(p, false);
+    if (!status(p, NULL)) ingle_parse_flush(p, false);
     return status(p, err);
 }
 
@@ -275,13 +276,13 @@ ingle_status ingle_parse_finish(ingle_parse *p, ingle_error *err)
     if (p->finished || status(p, NULL)) return status(p, err);
     p->finished = true;
     if (p->state >= PARSE_MESSAGE) {
-        parse_harmony_finish(p);
+        ingle_parse_harmony_finish(p);
     } else {
-        if (p->state != PARSE_TEXT) parse_call_finish(p);
+        if (p->state != PARSE_TEXT) ingle_parse_call_finish(p);
         match_is_text(p);
-        parse_space_text(p);
+        ingle_parse_space_text(p);
     }
-    parse_flush(p, true);
+    ingle_parse_flush(p, true);
     return status(p, err);
 }
 

@@ -3,18 +3,18 @@
 
 static void eat(ingle_parse *p, char c)
 {
-    parse_eat(p, &c, 1);
+    ingle_parse_eat(p, &c, 1);
 }
 
 /* Behind a call, its mark included. */
 static void after_item(ingle_parse *p)
 {
-    parse_drop_held(p);
+    ingle_parse_drop_held(p);
     if (p->in_section) {
         p->state = PARSE_SECTION;
     } else {
         p->stray = true; /* a section's end may come that nothing opened */
-        parse_leave(p);
+        ingle_parse_leave(p);
     }
 }
 
@@ -37,7 +37,7 @@ static void begin_head(ingle_parse *p)
 /* The name means that no call comes: what follows is text. */
 static void no_call(ingle_parse *p)
 {
-    parse_drop_held(p);
+    ingle_parse_drop_held(p);
     p->reasoning = false;
     p->fresh = true;
     p->skip = SKIP_LINES;
@@ -55,25 +55,25 @@ static void end_head_part(ingle_parse *p)
                 !s->head[p->i_head + 1].field;
     /* a mark of what follows ended the name */
     bool next = s->brace || (tagged && strcmp(hit, s->head[p->i_head].end) != 0);
-    if (!parse_take_name(p, s->head[p->i_head].field)) {
-        parse_match_back(p);
-        parse_give_up(p);
+    if (!ingle_parse_take_name(p, s->head[p->i_head].field)) {
+        ingle_parse_match_back(p);
+        ingle_parse_give_up(p);
         return;
     }
     p->field.n = 0;
-    if (next) parse_match_back(p);
-    else parse_match_eat(p);
+    if (next) ingle_parse_match_back(p);
+    else ingle_parse_match_eat(p);
     p->i_head++;
-    if (parse_is_no_call(p)) {
+    if (ingle_parse_is_no_call(p)) {
         no_call(p);
     } else if (!last) {
         return;
     } else if (!tagged) {
         p->state = PARSE_ARGS;
-    } else if (parse_begin_call(p)) {
-        parse_tagged_begin(p);
+    } else if (ingle_parse_begin_call(p)) {
+        ingle_parse_tagged_begin(p);
     } else {
-        parse_give_up(p);
+        ingle_parse_give_up(p);
     }
 }
 
@@ -84,26 +84,26 @@ static void head_step(ingle_parse *p, char c)
     const char *marks[] = {s->head[p->i_head].end, s->args, tagged ? s->key : NULL,
                            tagged ? s->close : NULL};
     if (!p->field.n && !p->n_match) {
-        if (parse_is_space(c)) {
+        if (ingle_parse_is_space(c)) {
             eat(p, c);
             return;
         }
         if (s->objects && !p->i_head && (c == '{' || c == '[')) {
-            parse_begin_objects(p, c);
+            ingle_parse_begin_objects(p, c);
             return;
         }
     }
-    switch (parse_compare(p, marks, 4, c)) {
+    switch (ingle_parse_compare(p, marks, 4, c)) {
     case MATCH_MORE: return;
     case MATCH_HIT: end_head_part(p); return;
     case MATCH_NONE: break;
     }
     if (p->field.n == PARSE_FIELD_MAX) {
-        parse_match_back(p);
-        parse_give_up(p);
+        ingle_parse_match_back(p);
+        ingle_parse_give_up(p);
         return;
     }
-    parse_unread(p, p->match + 1, p->n_match - 1);
+    ingle_parse_unread(p, p->match + 1, p->n_match - 1);
     p->n_match = 0;
     ingle_bytes_add(&p->field, p->match[0]);
     eat(p, p->match[0]);
@@ -111,42 +111,42 @@ static void head_step(ingle_parse *p, char c)
 
 static void args_step(ingle_parse *p, char c)
 {
-    if (!p->n_match && parse_is_space(c)) {
+    if (!p->n_match && ingle_parse_is_space(c)) {
         eat(p, c);
         return;
     }
     if (!p->n_match && (c == '{' || c == '"')) {
         bool text = c == '"'; /* JSON in a JSON string */
-        parse_unread(p, &c, 1);
-        if (!parse_begin_call(p)) {
-            parse_give_up(p);
+        ingle_parse_unread(p, &c, 1);
+        if (!ingle_parse_begin_call(p)) {
+            ingle_parse_give_up(p);
             return;
         }
         p->late.n = 0;
         p->late_is_text = text;
-        parse_begin_value(p, text ? TO_LATE : TO_ARGS, PARSE_VALUE);
+        ingle_parse_begin_value(p, text ? TO_LATE : TO_ARGS, PARSE_VALUE);
         return;
     }
-    parse_match m = parse_compare(p, &p->syntax->close, 1, c);
+    parse_match m = ingle_parse_compare(p, &p->syntax->close, 1, c);
     if (m == MATCH_MORE) return;
-    if (m == MATCH_NONE || !parse_begin_call(p)) {
-        parse_match_back(p);
-        parse_give_up(p);
+    if (m == MATCH_NONE || !ingle_parse_begin_call(p)) {
+        ingle_parse_match_back(p);
+        ingle_parse_give_up(p);
         return;
     }
-    parse_match_eat(p);
-    ingle_bytes_text(parse_args(p), "{}");
-    parse_end_call(p, false);
+    ingle_parse_match_eat(p);
+    ingle_bytes_text(ingle_parse_args(p), "{}");
+    ingle_parse_end_call(p, false);
     after_item(p);
 }
 
 static void args_value_step(ingle_parse *p, char c)
 {
     bool done;
-    if (!parse_value_step(p, c, &done)) {
-        parse_reject(p, c);
+    if (!ingle_parse_value_step(p, c, &done)) {
+        ingle_parse_reject(p, c);
     } else if (done) {
-        parse_end_call(p, p->to == TO_LATE && !parse_put_late(p));
+        ingle_parse_end_call(p, p->to == TO_LATE && !ingle_parse_put_late(p));
         after_args(p);
     }
 }
@@ -154,19 +154,19 @@ static void args_value_step(ingle_parse *p, char c)
 static void tail_step(ingle_parse *p, char c)
 {
     const char *marks[] = {p->syntax->close, p->syntax->tail};
-    if (!p->n_match && parse_is_space(c)) {
+    if (!p->n_match && ingle_parse_is_space(c)) {
         eat(p, c);
         return;
     }
-    parse_match m = parse_compare(p, marks, 2, c);
+    parse_match m = ingle_parse_compare(p, marks, 2, c);
     if (m == MATCH_MORE) return;
     if (m == MATCH_NONE) {
-        parse_match_back(p);
+        ingle_parse_match_back(p);
         after_item(p);
         return;
     }
     bool closed = p->i_hit == 0;
-    parse_match_eat(p);
+    ingle_parse_match_eat(p);
     if (closed) after_item(p);
 }
 
@@ -180,20 +180,20 @@ static bool is_callee(char c, bool first)
 
 static void list_step(ingle_parse *p, char c)
 {
-    if (parse_is_space(c) || (c == ',' && p->n_in_section)) {
+    if (ingle_parse_is_space(c) || (c == ',' && p->n_in_section)) {
         eat(p, c);
     } else if (c == ']' && p->n_in_section) {
         eat(p, c);
-        parse_end_objects(p);
+        ingle_parse_end_objects(p);
     } else if (c == '{' && p->syntax->objects) {
         eat(p, c);
-        parse_begin_object(p);
+        ingle_parse_begin_object(p);
     } else if (is_callee(c, true)) {
-        parse_unread(p, &c, 1);
+        ingle_parse_unread(p, &c, 1);
         p->name.n = p->id.n = p->field.n = 0;
         p->state = PARSE_CALLEE;
     } else {
-        parse_reject(p, c);
+        ingle_parse_reject(p, c);
     }
 }
 
@@ -207,12 +207,12 @@ static void callee_step(ingle_parse *p, char c)
         return;
     }
     if (p->field.n > len && !memcmp(p->field.p + p->field.n - len, method, len)) p->field.n -= len;
-    if (c != '(' || !parse_take_name(p, INGLE_HEAD_NAME) || !parse_begin_call(p)) {
-        parse_reject(p, c);
+    if (c != '(' || !ingle_parse_take_name(p, INGLE_HEAD_NAME) || !ingle_parse_begin_call(p)) {
+        ingle_parse_reject(p, c);
         return;
     }
     eat(p, c);
-    ingle_value_begin_call(&p->value, parse_args(p));
+    ingle_value_begin_call(&p->value, ingle_parse_args(p));
     p->to = TO_ARGS;
     p->state = PARSE_CALLEE_ARGS;
 }
@@ -220,10 +220,10 @@ static void callee_step(ingle_parse *p, char c)
 static void callee_args_step(ingle_parse *p, char c)
 {
     bool done;
-    if (!parse_value_step(p, c, &done)) {
-        parse_reject(p, c);
+    if (!ingle_parse_value_step(p, c, &done)) {
+        ingle_parse_reject(p, c);
     } else if (done) {
-        parse_end_call(p, false);
+        ingle_parse_end_call(p, false);
         p->state = PARSE_LIST;
         if (!p->in_array) after_item(p);
     }
@@ -242,12 +242,12 @@ static bool begins_here(ingle_parse *p, const ingle_call_syntax *s, char c)
         p->state = PARSE_LIST;
         eat(p, c);
     } else if (objects && (c == '{' || c == '[')) {
-        parse_begin_objects(p, c);
+        ingle_parse_begin_objects(p, c);
     } else if (s->kind == INGLE_CALL_PYTHON && s->section && is_callee(c, true)) {
         p->in_array = false;
         p->name.n = p->id.n = p->field.n = 0;
         p->state = PARSE_CALLEE;
-        parse_unread(p, &c, 1);
+        ingle_parse_unread(p, &c, 1);
     } else {
         return false;
     }
@@ -261,9 +261,9 @@ static bool same_section(const ingle_parse *p, const ingle_call_syntax *s)
 
 static void section_hit(ingle_parse *p, size_t i, const ingle_call_syntax *s)
 {
-    parse_match_eat(p);
+    ingle_parse_match_eat(p);
     if (i == p->n_syntaxes) {
-        parse_leave(p);
+        ingle_parse_leave(p);
         return;
     }
     p->syntax = s;
@@ -280,7 +280,7 @@ static void section_step(ingle_parse *p, char c)
     const char *marks[INGLE_PROFILE_CALLS + 1] = {0};
     const ingle_call_syntax *now = p->syntax;
     if (!p->n_match) {
-        if (parse_is_space(c) || (p->n_in_section && (c == ',' || c == ';'))) {
+        if (ingle_parse_is_space(c) || (p->n_in_section && (c == ',' || c == ';'))) {
             eat(p, c);
             return;
         }
@@ -290,31 +290,31 @@ static void section_step(ingle_parse *p, char c)
         for (size_t i = 0; i < p->n_syntaxes && !p->n_in_section && is_callee(c, true); i++) {
             const ingle_call_syntax *s = p->calls[i];
             if (s->section || !s->open || strcmp(s->open, p->mark) != 0) continue;
-            parse_unread(p, &c, 1); /* its mark begins a call in another format */
-            parse_call_head(p, p->mark, s);
+            ingle_parse_unread(p, &c, 1); /* its mark begins a call in another format */
+            ingle_parse_call_head(p, p->mark, s);
             return;
         }
     }
     for (size_t i = 0; i < p->n_syntaxes; i++)
         if (same_section(p, p->calls[i])) marks[i] = p->calls[i]->open;
     marks[p->n_syntaxes] = p->n_in_section ? now->section_close : NULL;
-    switch (parse_compare(p, marks, p->n_syntaxes + 1, c)) {
+    switch (ingle_parse_compare(p, marks, p->n_syntaxes + 1, c)) {
     case MATCH_MORE: break;
     case MATCH_HIT:
         section_hit(p, p->i_hit, p->i_hit < p->n_syntaxes ? p->calls[p->i_hit] : NULL);
         break;
     case MATCH_NONE:
-        parse_match_back(p);
+        ingle_parse_match_back(p);
         if (p->n_in_section) {
             p->stray = true;
-            parse_leave(p);
+            ingle_parse_leave(p);
         } else {
-            parse_give_up(p);
+            ingle_parse_give_up(p);
         }
     }
 }
 
-void parse_call_section(ingle_parse *p, const char *mark, const ingle_call_syntax *s)
+void ingle_parse_call_section(ingle_parse *p, const char *mark, const ingle_call_syntax *s)
 {
     p->mark = mark;
     p->syntax = s;
@@ -323,7 +323,7 @@ void parse_call_section(ingle_parse *p, const char *mark, const ingle_call_synta
     p->state = PARSE_SECTION;
 }
 
-void parse_call_head(ingle_parse *p, const char *mark, const ingle_call_syntax *s)
+void ingle_parse_call_head(ingle_parse *p, const char *mark, const ingle_call_syntax *s)
 {
     p->mark = mark;
     p->syntax = s;
@@ -332,7 +332,7 @@ void parse_call_head(ingle_parse *p, const char *mark, const ingle_call_syntax *
     begin_head(p);
 }
 
-bool parse_call_bare(ingle_parse *p, char c)
+bool ingle_parse_call_bare(ingle_parse *p, char c)
 {
     const ingle_call_syntax *const *s = p->calls, *before = p->syntax;
     if (c != '{' && c != '[') return false;
@@ -342,7 +342,7 @@ bool parse_call_bare(ingle_parse *p, char c)
         if (s[i]->section || s[i]->open) continue;
         bool list = s[i]->kind == INGLE_CALL_PYTHON;
         if (list && c != '[') continue;
-        parse_eat(p, p->space, p->n_space); /* text again if this is no call */
+        ingle_parse_eat(p, p->space, p->n_space); /* text again if this is no call */
         p->n_space = 0;
         p->mark = NULL;
         return begins_here(p, s[i], c);
@@ -353,7 +353,7 @@ bool parse_call_bare(ingle_parse *p, char c)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-void parse_call_step(ingle_parse *p, char c)
+void ingle_parse_call_step(ingle_parse *p, char c)
 {
     switch (p->state) {
     case PARSE_SECTION: section_step(p, c); break;
@@ -366,31 +366,31 @@ void parse_call_step(ingle_parse *p, char c)
     case PARSE_MEMBER_NAME:
     case PARSE_MEMBER_COLON:
     case PARSE_MEMBER_VALUE:
-    case PARSE_MEMBER_REST: parse_object_step(p, c); break;
+    case PARSE_MEMBER_REST: ingle_parse_object_step(p, c); break;
     case PARSE_LIST: list_step(p, c); break;
     case PARSE_CALLEE: callee_step(p, c); break;
     case PARSE_CALLEE_ARGS: callee_args_step(p, c); break;
-    default: parse_tagged_step(p, c);
+    default: ingle_parse_tagged_step(p, c);
     }
     if (p->state == PARSE_KEYS && !p->call_open) after_item(p); /* the call has just ended */
-    if (p->held.n + p->late.n > p->opt.max_held) parse_give_up(p);
+    if (p->held.n + p->late.n > p->opt.max_held) ingle_parse_give_up(p);
 }
 
 /* Nothing follows. Between calls what is left belongs to marks; a call that is open ends well if
  * its arguments are complete; what has not become a call is text. */
-void parse_call_finish(ingle_parse *p)
+void ingle_parse_call_finish(ingle_parse *p)
 {
     bool between = p->n_in_section && !p->call_open &&
                    (p->state == PARSE_SECTION || p->state == PARSE_TAIL || p->state == PARSE_LIST ||
                     p->state == PARSE_ELEMENT);
-    if (p->state >= PARSE_KEYS && p->state <= PARSE_TAG_AFTER) parse_tagged_finish(p);
-    if (p->call_open && p->args_done) parse_end_call(p, false);
-    parse_match_eat(p);
+    if (p->state >= PARSE_KEYS && p->state <= PARSE_TAG_AFTER) ingle_parse_tagged_finish(p);
+    if (p->call_open && p->args_done) ingle_parse_end_call(p, false);
+    ingle_parse_match_eat(p);
     if (between || p->state == PARSE_TAIL || p->state == PARSE_SECTION) {
         if (p->n_in_section) {
-            parse_leave(p);
+            ingle_parse_leave(p);
             return;
         }
     }
-    parse_give_up(p);
+    ingle_parse_give_up(p);
 }

@@ -12,7 +12,7 @@ enum { N_MESSAGE_ENDS = 3, N_BODY_ENDS = 5 };
 static void body_text(ingle_parse *p)
 {
     p->state = PARSE_BODY;
-    parse_text(p, p->held.p, p->held.n);
+    ingle_parse_text(p, p->held.p, p->held.n);
     p->held.n = 0;
 }
 
@@ -23,7 +23,8 @@ static size_t word_behind(const ingle_bytes *header, const char *mark, const cha
     for (size_t i = 0; i + len <= header->n; i++) {
         if (memcmp(header->p + i, mark, len) != 0) continue;
         *word = header->p + i + len;
-        while (i + len + n < header->n && !parse_is_space((*word)[n]) && (*word)[n] != '<') n++;
+        while (i + len + n < header->n && !ingle_parse_is_space((*word)[n]) && (*word)[n] != '<')
+            n++;
         break;
     }
     return n;
@@ -36,7 +37,7 @@ static bool take_recipient(ingle_parse *p)
     if (!n || (n == 9 && !memcmp(to, "assistant", 9))) return false;
     p->field.n = p->id.n = 0;
     ingle_bytes_put(&p->field, to, n);
-    if (!parse_take_name(p, INGLE_HEAD_NAME_ID)) return false;
+    if (!ingle_parse_take_name(p, INGLE_HEAD_NAME_ID)) return false;
     p->id.n = 0; /* the recipient is none */
     return true;
 }
@@ -56,65 +57,65 @@ static void end_header(ingle_parse *p)
     } else if (p->verbatim) {
         body_text(p);
     } else {
-        parse_drop_held(p);
+        ingle_parse_drop_held(p);
         p->state = PARSE_BODY;
     }
 }
 
 static void message_step(ingle_parse *p, char c)
 {
-    if (!p->n_match && parse_is_space(c) && p->n_space < PARSE_SPACE_MAX) {
+    if (!p->n_match && ingle_parse_is_space(c) && p->n_space < PARSE_SPACE_MAX) {
         p->space[p->n_space++] = c;
         return;
     }
-    parse_match m = parse_compare(p, begins, N_ENDS, c);
+    parse_match m = ingle_parse_compare(p, begins, N_ENDS, c);
     if (m == MATCH_MORE) return;
     if (m == MATCH_NONE) { /* text without a header */
-        parse_match_back(p);
+        ingle_parse_match_back(p);
         p->reasoning = p->verbatim = false;
         p->state = PARSE_BODY;
         return;
     }
-    parse_eat(p, p->space, p->n_space);
+    ingle_parse_eat(p, p->space, p->n_space);
     p->n_space = 0;
-    parse_match_eat(p);
+    ingle_parse_match_eat(p);
     if (p->i_hit == MESSAGE_MARK) end_header(p);
     else if (p->i_hit < N_BEGINS) p->state = PARSE_HEADER;
-    else parse_drop_held(p); /* an end after an end */
+    else ingle_parse_drop_held(p); /* an end after an end */
 }
 
 static void header_step(ingle_parse *p, char c)
 {
     const char *mark = begins[MESSAGE_MARK];
-    parse_match m = parse_compare(p, &mark, 1, c);
+    parse_match m = ingle_parse_compare(p, &mark, 1, c);
     if (m == MATCH_MORE) return;
     if (m == MATCH_HIT) {
-        parse_match_eat(p);
+        ingle_parse_match_eat(p);
         end_header(p);
         return;
     }
     if (p->held.n >= PARSE_FIELD_MAX) {
-        parse_match_back(p);
+        ingle_parse_match_back(p);
         p->reasoning = p->verbatim = false;
         body_text(p);
         return;
     }
-    parse_unread(p, p->match + 1, p->n_match - 1);
+    ingle_parse_unread(p, p->match + 1, p->n_match - 1);
     p->n_match = 0;
-    parse_eat(p, p->match, 1);
+    ingle_parse_eat(p, p->match, 1);
 }
 
 /* An end mark was read; one that begins a header too is looked at again. */
 static void end_body(ingle_parse *p)
 {
     if (p->verbatim) {
-        parse_text(p, p->match, p->n_match);
+        ingle_parse_text(p, p->match, p->n_match);
         p->n_match = 0;
     } else if (p->i_hit < N_MESSAGE_ENDS) {
-        parse_match_eat(p);
-        parse_drop_held(p);
+        ingle_parse_match_eat(p);
+        ingle_parse_drop_held(p);
     } else {
-        parse_match_back(p);
+        ingle_parse_match_back(p);
     }
     if (!p->verbatim || p->i_hit < N_MESSAGE_ENDS) p->state = PARSE_MESSAGE;
     p->verbatim = false;
@@ -122,21 +123,21 @@ static void end_body(ingle_parse *p)
 
 static void body_step(ingle_parse *p, char c)
 {
-    switch (parse_compare(p, ends, N_BODY_ENDS, c)) {
+    switch (ingle_parse_compare(p, ends, N_BODY_ENDS, c)) {
     case MATCH_MORE: break;
     case MATCH_HIT: end_body(p); break;
     case MATCH_NONE:
-        parse_unread(p, p->match + 1, p->n_match - 1);
+        ingle_parse_unread(p, p->match + 1, p->n_match - 1);
         p->n_match = 0;
-        parse_text(p, p->match, 1);
+        ingle_parse_text(p, p->match, 1);
     }
 }
 
 /* There is no call, or it is bad: the message is text from here on. */
 static void args_fail(ingle_parse *p, char c)
 {
-    parse_unread(p, &c, 1);
-    if (p->call_open) parse_end_call(p, true);
+    ingle_parse_unread(p, &c, 1);
+    if (p->call_open) ingle_parse_end_call(p, true);
     p->reasoning = false;
     body_text(p);
 }
@@ -144,23 +145,23 @@ static void args_fail(ingle_parse *p, char c)
 static void args_step(ingle_parse *p, char c)
 {
     if (!p->call_open) {
-        if (parse_is_space(c)) {
-            parse_eat(p, &c, 1);
+        if (ingle_parse_is_space(c)) {
+            ingle_parse_eat(p, &c, 1);
             return;
         }
-        if (c != '{' || !parse_begin_call(p)) {
+        if (c != '{' || !ingle_parse_begin_call(p)) {
             args_fail(p, c);
             return;
         }
         ingle_value_begin(&p->value, NULL, false);
     }
-    switch (ingle_value_step(&p->value, c, parse_args(p))) {
-    case INGLE_VALUE_MORE: parse_eat(p, &c, 1); break;
+    switch (ingle_value_step(&p->value, c, ingle_parse_args(p))) {
+    case INGLE_VALUE_MORE: ingle_parse_eat(p, &c, 1); break;
     case INGLE_VALUE_BAD: args_fail(p, c); break;
     case INGLE_VALUE_DONE:
     case INGLE_VALUE_ENDED:
-        parse_eat(p, &c, 1);
-        parse_end_call(p, false);
+        ingle_parse_eat(p, &c, 1);
+        ingle_parse_end_call(p, false);
         p->state = PARSE_BODY_END;
     }
 }
@@ -168,23 +169,23 @@ static void args_step(ingle_parse *p, char c)
 /* Behind the arguments only an end is expected; anything else is text. */
 static void body_end_step(ingle_parse *p, char c)
 {
-    if (!p->n_match && parse_is_space(c)) {
-        parse_eat(p, &c, 1);
+    if (!p->n_match && ingle_parse_is_space(c)) {
+        ingle_parse_eat(p, &c, 1);
         return;
     }
-    parse_match m = parse_compare(p, ends, N_BODY_ENDS, c);
+    parse_match m = ingle_parse_compare(p, ends, N_BODY_ENDS, c);
     if (m == MATCH_MORE) return;
-    parse_drop_held(p);
+    ingle_parse_drop_held(p);
     p->verbatim = p->reasoning = false;
     if (m == MATCH_HIT) {
         end_body(p);
         return;
     }
-    parse_match_back(p);
+    ingle_parse_match_back(p);
     p->state = PARSE_BODY;
 }
 
-void parse_harmony_step(ingle_parse *p, char c)
+void ingle_parse_harmony_step(ingle_parse *p, char c)
 {
     switch (p->state) {
     case PARSE_MESSAGE: message_step(p, c); break;
@@ -195,19 +196,19 @@ void parse_harmony_step(ingle_parse *p, char c)
     }
 }
 
-void parse_harmony_finish(ingle_parse *p)
+void ingle_parse_harmony_finish(ingle_parse *p)
 {
     bool marks = p->state == PARSE_BODY_END || p->state == PARSE_MESSAGE;
-    if (p->call_open) parse_end_call(p, true);
+    if (p->call_open) ingle_parse_end_call(p, true);
     if (p->state == PARSE_BODY) {
-        parse_text(p, p->match, p->n_match);
+        ingle_parse_text(p, p->match, p->n_match);
     } else {
-        parse_space_text(p);
-        parse_eat(p, p->match, p->n_match);
+        ingle_parse_space_text(p);
+        ingle_parse_eat(p, p->match, p->n_match);
         p->reasoning = false;
-        if (marks && p->counts.n_calls + p->counts.n_text) parse_drop_held(p);
+        if (marks && p->counts.n_calls + p->counts.n_text) ingle_parse_drop_held(p);
         body_text(p);
     }
     p->n_match = 0;
-    parse_space_text(p);
+    ingle_parse_space_text(p);
 }

@@ -3,10 +3,10 @@
 
 static void eat(ingle_parse *p, char c)
 {
-    parse_eat(p, &c, 1);
+    ingle_parse_eat(p, &c, 1);
 }
 
-void parse_begin_object(ingle_parse *p)
+void ingle_parse_begin_object(ingle_parse *p)
 {
     p->name.n = p->id.n = p->late.n = 0;
     p->has_late = p->late_is_text = p->args_done = false;
@@ -14,38 +14,38 @@ void parse_begin_object(ingle_parse *p)
     p->state = PARSE_MEMBER;
 }
 
-void parse_begin_objects(ingle_parse *p, char c)
+void ingle_parse_begin_objects(ingle_parse *p, char c)
 {
     p->in_array = c == '[';
     eat(p, c);
     if (p->in_array) p->state = PARSE_ELEMENT;
-    else parse_begin_object(p);
+    else ingle_parse_begin_object(p);
 }
 
-void parse_end_objects(ingle_parse *p)
+void ingle_parse_end_objects(ingle_parse *p)
 {
     if (p->syntax->section_close && p->in_section) {
-        parse_drop_held(p);
+        ingle_parse_drop_held(p);
         p->state = PARSE_SECTION;
     } else {
-        parse_leave(p);
+        ingle_parse_leave(p);
     }
 }
 
 static void element_step(ingle_parse *p, char c)
 {
     bool list = c == '[' && !p->in_array; /* behind a section's second mark */
-    if (parse_is_space(c) || c == ',' || list) {
+    if (ingle_parse_is_space(c) || c == ',' || list) {
         p->in_array |= list;
         eat(p, c);
     } else if (c == '{') {
         eat(p, c);
-        parse_begin_object(p);
+        ingle_parse_begin_object(p);
     } else if (c == ']' && p->n_in_section) {
         eat(p, c);
-        parse_end_objects(p);
+        ingle_parse_end_objects(p);
     } else {
-        parse_reject(p, c);
+        ingle_parse_reject(p, c);
     }
 }
 
@@ -56,13 +56,13 @@ static bool end_object(ingle_parse *p)
     if (s->keyed) return p->n_in_section > 0;
     if (!p->call_open) {
         if (!p->name.n || (s->strict && !p->has_late)) return false;
-        if (parse_is_no_call(p)) p->n_in_section++;
-        if (parse_is_no_call(p)) return true;
-        if (!parse_begin_call(p)) return false;
+        if (ingle_parse_is_no_call(p)) p->n_in_section++;
+        if (ingle_parse_is_no_call(p)) return true;
+        if (!ingle_parse_begin_call(p)) return false;
     }
-    bool ok = !p->has_late || parse_put_late(p);
-    if (ok && !p->args_done) ingle_bytes_text(parse_args(p), "{}");
-    parse_end_call(p, !ok);
+    bool ok = !p->has_late || ingle_parse_put_late(p);
+    if (ok && !p->args_done) ingle_bytes_text(ingle_parse_args(p), "{}");
+    ingle_parse_end_call(p, !ok);
     return true;
 }
 
@@ -75,26 +75,26 @@ static void close_object(ingle_parse *p, char c)
     }
     eat(p, c);
     if (!end_object(p)) {
-        parse_give_up(p);
+        ingle_parse_give_up(p);
         return;
     }
-    parse_drop_held(p);
+    ingle_parse_drop_held(p);
     if (p->in_array) p->state = PARSE_ELEMENT;
-    else parse_end_objects(p);
+    else ingle_parse_end_objects(p);
 }
 
 static void member_step(ingle_parse *p, char c)
 {
-    if (parse_is_space(c) || c == ',') {
+    if (ingle_parse_is_space(c) || c == ',') {
         eat(p, c);
     } else if (c == '"' || c == '\'') {
-        parse_unread(p, &c, 1);
+        ingle_parse_unread(p, &c, 1);
         p->field.n = 0;
-        parse_begin_value(p, TO_FIELD, PARSE_MEMBER_NAME);
+        ingle_parse_begin_value(p, TO_FIELD, PARSE_MEMBER_NAME);
     } else if (c == '}') {
         close_object(p, c);
     } else {
-        parse_reject(p, c);
+        ingle_parse_reject(p, c);
     }
 }
 
@@ -114,30 +114,30 @@ static parse_role role_of(const ingle_parse *p)
 static void member_name_step(ingle_parse *p, char c)
 {
     bool done;
-    if (!parse_value_step(p, c, &done)) {
-        parse_reject(p, c);
+    if (!ingle_parse_value_step(p, c, &done)) {
+        ingle_parse_reject(p, c);
     } else if (done) {
-        if (!parse_decode(p, &p->field)) {
-            parse_give_up(p);
+        if (!ingle_parse_decode(p, &p->field)) {
+            ingle_parse_give_up(p);
             return;
         }
         p->role = role_of(p);
         /* an answer in JSON is no call */
         bool other = p->role == ROLE_OTHER && !ingle_bytes_are(&p->field, "type");
         bool ok = !(p->syntax->strict && other);
-        if (p->syntax->keyed) ok = parse_take_name(p, INGLE_HEAD_NAME);
+        if (p->syntax->keyed) ok = ingle_parse_take_name(p, INGLE_HEAD_NAME);
         if (ok) p->state = PARSE_MEMBER_COLON;
-        else parse_give_up(p);
+        else ingle_parse_give_up(p);
     }
 }
 
 static void member_colon_step(ingle_parse *p, char c)
 {
-    if (parse_is_space(c) || c == ':') {
+    if (ingle_parse_is_space(c) || c == ':') {
         eat(p, c);
         if (c == ':') p->state = PARSE_MEMBER_VALUE;
     } else {
-        parse_reject(p, c);
+        ingle_parse_reject(p, c);
     }
 }
 
@@ -158,25 +158,25 @@ static bool member_value_begin(ingle_parse *p, char c)
     if (p->args_done || p->has_late) return !p->call_open; /* twice: the first counts */
     p->to = TO_LATE;
     p->late_is_text = text;
-    if (text || !p->name.n || parse_is_no_call(p)) return true;
-    if (!p->call_open && !parse_begin_call(p)) return false;
+    if (text || !p->name.n || ingle_parse_is_no_call(p)) return true;
+    if (!p->call_open && !ingle_parse_begin_call(p)) return false;
     p->to = TO_ARGS;
     return true;
 }
 
 static void member_value_step(ingle_parse *p, char c)
 {
-    if (parse_is_space(c)) {
+    if (ingle_parse_is_space(c)) {
         eat(p, c);
     } else if (p->role == ROLE_FUNCTION && c == '{') {
         eat(p, c);
         p->n_function++;
         p->state = PARSE_MEMBER;
     } else if (member_value_begin(p, c)) {
-        parse_unread(p, &c, 1);
-        parse_begin_value(p, p->to, PARSE_MEMBER_REST);
+        ingle_parse_unread(p, &c, 1);
+        ingle_parse_begin_value(p, p->to, PARSE_MEMBER_REST);
     } else {
-        parse_reject(p, c);
+        ingle_parse_reject(p, c);
     }
 }
 
@@ -185,17 +185,19 @@ static bool member_end(ingle_parse *p)
 {
     p->state = PARSE_MEMBER;
     switch (p->role) {
-    case ROLE_ID: return parse_decode(p, &p->field) && parse_take_name(p, INGLE_HEAD_ID);
+    case ROLE_ID:
+        return ingle_parse_decode(p, &p->field) && ingle_parse_take_name(p, INGLE_HEAD_ID);
     case ROLE_FUNCTION:
-    case ROLE_NAME: return parse_decode(p, &p->field) && parse_take_name(p, INGLE_HEAD_NAME);
+    case ROLE_NAME:
+        return ingle_parse_decode(p, &p->field) && ingle_parse_take_name(p, INGLE_HEAD_NAME);
     case ROLE_OTHER: return true;
     case ROLE_ARGS: break;
     }
     if (p->to == TO_LATE) p->has_late = true;
     if (p->to == TO_ARGS) p->args_done = true;
     if (!p->syntax->keyed || p->to == TO_NOWHERE) return true;
-    if (!p->call_open && !parse_begin_call(p)) return false;
-    parse_end_call(p, p->has_late && !parse_put_late(p));
+    if (!p->call_open && !ingle_parse_begin_call(p)) return false;
+    ingle_parse_end_call(p, p->has_late && !ingle_parse_put_late(p));
     p->args_done = false; /* the next member is another call */
     return true;
 }
@@ -203,11 +205,11 @@ static bool member_end(ingle_parse *p)
 static void member_rest_step(ingle_parse *p, char c)
 {
     bool done;
-    if (!parse_value_step(p, c, &done)) parse_reject(p, c);
-    else if (done && !member_end(p)) parse_give_up(p);
+    if (!ingle_parse_value_step(p, c, &done)) ingle_parse_reject(p, c);
+    else if (done && !member_end(p)) ingle_parse_give_up(p);
 }
 
-void parse_object_step(ingle_parse *p, char c)
+void ingle_parse_object_step(ingle_parse *p, char c)
 {
     switch (p->state) {
     case PARSE_ELEMENT: element_step(p, c); break;

@@ -3,7 +3,7 @@
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-bool parse_failed(ingle_parse *p)
+bool ingle_parse_failed(ingle_parse *p)
 {
     p->failed |= p->back.failed || p->held.failed || p->field.failed || p->late.failed ||
                  p->name.failed || p->id.failed || p->out.failed || p->raw.failed;
@@ -12,7 +12,7 @@ bool parse_failed(ingle_parse *p)
 
 static void tell(ingle_parse *p, ingle_parse_event e)
 {
-    if (p->opt.on_event && !parse_failed(p)) p->opt.on_event(p->opt.user, &e);
+    if (p->opt.on_event && !ingle_parse_failed(p)) p->opt.on_event(p->opt.user, &e);
 }
 
 static void tell_text(ingle_parse *p, const char *text, size_t n)
@@ -25,7 +25,7 @@ static void tell_text(ingle_parse *p, const char *text, size_t n)
                                 .n = n});
 }
 
-void parse_flush(ingle_parse *p, bool whole)
+void ingle_parse_flush(ingle_parse *p, bool whole)
 {
     size_t i = 0, n = p->out.n;
     while (i < n) {
@@ -46,15 +46,15 @@ void parse_flush(ingle_parse *p, bool whole)
 static ingle_bytes *out_of(ingle_parse *p, ingle_parse_kind kind)
 {
     if (p->out_kind != kind) {
-        parse_flush(p, true);
+        ingle_parse_flush(p, true);
         p->out_kind = kind;
     } else if (p->out.n >= PARSE_OUT_MAX) {
-        parse_flush(p, false);
+        ingle_parse_flush(p, false);
     }
     return &p->out;
 }
 
-ingle_bytes *parse_args(ingle_parse *p)
+ingle_bytes *ingle_parse_args(ingle_parse *p)
 {
     return out_of(p, INGLE_PARSE_CALL_ARGS);
 }
@@ -66,22 +66,22 @@ static void put_text(ingle_parse *p, const char *text, size_t n)
     p->counts.n_text += n;
 }
 
-void parse_space_text(ingle_parse *p)
+void ingle_parse_space_text(ingle_parse *p)
 {
     put_text(p, p->space, p->n_space);
     p->n_space = 0;
 }
 
-void parse_space_drop(ingle_parse *p)
+void ingle_parse_space_drop(ingle_parse *p)
 {
     p->counts.n_call += p->n_space;
     p->n_space = 0;
 }
 
-void parse_text(ingle_parse *p, const char *text, size_t n)
+void ingle_parse_text(ingle_parse *p, const char *text, size_t n)
 {
     if (!n) return;
-    parse_space_text(p);
+    ingle_parse_space_text(p);
     put_text(p, text, n);
     p->skip = SKIP_NONE;
     if (!p->reasoning) p->fresh = false;
@@ -89,7 +89,7 @@ void parse_text(ingle_parse *p, const char *text, size_t n)
 
 /* ---- bytes held and given back --------------------------------------------------------------- */
 
-void parse_unread(ingle_parse *p, const char *bytes, size_t n)
+void ingle_parse_unread(ingle_parse *p, const char *bytes, size_t n)
 {
     while (n) ingle_bytes_add(&p->back, bytes[--n]);
 }
@@ -100,7 +100,7 @@ static void note_held(ingle_parse *p)
     if (n > p->counts.peak_held) p->counts.peak_held = n;
 }
 
-void parse_eat(ingle_parse *p, const char *bytes, size_t n)
+void ingle_parse_eat(ingle_parse *p, const char *bytes, size_t n)
 {
     if (p->call_open) {
         p->counts.n_call += n;
@@ -110,7 +110,7 @@ void parse_eat(ingle_parse *p, const char *bytes, size_t n)
     note_held(p);
 }
 
-void parse_drop_held(ingle_parse *p)
+void ingle_parse_drop_held(ingle_parse *p)
 {
     p->counts.n_call += p->held.n;
     p->held.n = 0;
@@ -125,7 +125,7 @@ static parse_match compare_one(const ingle_parse *p, const char *mark)
     return mark[p->n_match] ? MATCH_MORE : MATCH_HIT;
 }
 
-parse_match parse_compare(ingle_parse *p, const char *const *marks, size_t n, char c)
+parse_match ingle_parse_compare(ingle_parse *p, const char *const *marks, size_t n, char c)
 {
     bool more = false;
     if (!p->n_match) p->n_hit = 0;
@@ -140,20 +140,20 @@ parse_match parse_compare(ingle_parse *p, const char *const *marks, size_t n, ch
     }
     if (more) return MATCH_MORE;
     if (!p->n_hit) return MATCH_NONE;
-    parse_unread(p, p->match + p->n_hit, p->n_match - p->n_hit);
+    ingle_parse_unread(p, p->match + p->n_hit, p->n_match - p->n_hit);
     p->n_match = p->n_hit;
     return MATCH_HIT;
 }
 
-void parse_match_back(ingle_parse *p)
+void ingle_parse_match_back(ingle_parse *p)
 {
-    parse_unread(p, p->match, p->n_match);
+    ingle_parse_unread(p, p->match, p->n_match);
     p->n_match = 0;
 }
 
-void parse_match_eat(ingle_parse *p)
+void ingle_parse_match_eat(ingle_parse *p)
 {
-    parse_eat(p, p->match, p->n_match);
+    ingle_parse_eat(p, p->match, p->n_match);
     p->n_match = 0;
 }
 
@@ -170,13 +170,13 @@ static const ingle_json *tool_of(const ingle_parse *p, const ingle_bytes *name)
     return NULL;
 }
 
-bool parse_is_offered(const ingle_parse *p, const ingle_bytes *name)
+bool ingle_parse_is_offered(const ingle_parse *p, const ingle_bytes *name)
 {
     return name->n && tool_of(p, name);
 }
 
-const ingle_json *parse_schema(const ingle_parse *p, const ingle_bytes *name, const char *key,
-                               size_t n)
+const ingle_json *ingle_parse_schema(const ingle_parse *p, const ingle_bytes *name, const char *key,
+                                     size_t n)
 {
     const ingle_json *tool = name->n ? tool_of(p, name) : NULL;
     const ingle_json *schema = ingle_json_get(tool, "parameters");
@@ -210,12 +210,12 @@ static void cut_name(const char **text, size_t *n)
     if (end > 1 && end < *n && (*text)[end - 1] == ':') *n = end - 1;
 }
 
-bool parse_take_name(ingle_parse *p, ingle_head_field kind)
+bool ingle_parse_take_name(ingle_parse *p, ingle_head_field kind)
 {
     const char *text = p->field.p;
     size_t n = p->field.n;
-    while (n && parse_is_space(text[n - 1])) n--;
-    while (n && parse_is_space(*text)) text++, n--;
+    while (n && ingle_parse_is_space(text[n - 1])) n--;
+    while (n && ingle_parse_is_space(*text)) text++, n--;
     if (kind == INGLE_HEAD_SKIP) return true;
     if (!is_name(text, n)) return false;
     if (kind != INGLE_HEAD_NAME) {
@@ -230,12 +230,12 @@ bool parse_take_name(ingle_parse *p, ingle_head_field kind)
     return true;
 }
 
-bool parse_begin_call(ingle_parse *p)
+bool ingle_parse_begin_call(ingle_parse *p)
 {
-    if (!p->opt.parse_tools || parse_failed(p)) return false;
-    if (p->syntax->strict && !parse_is_offered(p, &p->name)) return false;
-    parse_flush(p, true);
-    parse_drop_held(p);
+    if (!p->opt.parse_tools || ingle_parse_failed(p)) return false;
+    if (p->syntax->strict && !ingle_parse_is_offered(p, &p->name)) return false;
+    ingle_parse_flush(p, true);
+    ingle_parse_drop_held(p);
     p->reasoning = false;
     p->call_open = true;
     p->args_done = false;
@@ -250,9 +250,9 @@ bool parse_begin_call(ingle_parse *p)
     return true;
 }
 
-void parse_end_call(ingle_parse *p, bool bad)
+void ingle_parse_end_call(ingle_parse *p, bool bad)
 {
-    parse_flush(p, true);
+    ingle_parse_flush(p, true);
     p->out_kind = INGLE_PARSE_CONTENT;
     p->call_open = false;
     tell(p, (ingle_parse_event){.kind = INGLE_PARSE_CALL_END,
@@ -264,14 +264,14 @@ void parse_end_call(ingle_parse *p, bool bad)
     p->has_late = false;
 }
 
-void parse_give_up(ingle_parse *p)
+void ingle_parse_give_up(ingle_parse *p)
 {
     bool bad = p->call_open;
-    if (bad) parse_end_call(p, true);
+    if (bad) ingle_parse_end_call(p, true);
     if (p->held.n) {
         ingle_bytes held = p->held;
         p->held = (ingle_bytes){0}; /* text may be looked at only once */
-        parse_text(p, held.p, held.n);
+        ingle_parse_text(p, held.p, held.n);
         held.n = 0;
         p->held = held;
     }
@@ -283,9 +283,9 @@ void parse_give_up(ingle_parse *p)
     p->state = PARSE_TEXT;
 }
 
-void parse_leave(ingle_parse *p)
+void ingle_parse_leave(ingle_parse *p)
 {
-    parse_drop_held(p);
+    ingle_parse_drop_held(p);
     p->in_section = false;
     p->fresh = true;
     p->skip = SKIP_SPACE;

@@ -5,8 +5,8 @@
  *
  * A byte goes to the function of the state (`step` functions). It is consumed there: as text
  * (put_text), or as part of a call (eat). What has to be looked at again in another state is given
- * back (parse_unread). Until a call has begun, its bytes are in `held`, so that they can still
- * become text (parse_give_up). */
+ * back (ingle_parse_unread). Until a call has begun, its bytes are in `held`, so that they can still
+ * become text (ingle_parse_give_up). */
 #ifndef INGLE_CHAT_PARSE_STATE_H
 #define INGLE_CHAT_PARSE_STATE_H
 
@@ -143,96 +143,96 @@ struct ingle_parse {
 
 /* ---- parse_out.c ----------------------------------------------------------------------------- */
 
-static inline bool parse_is_space(char c)
+static inline bool ingle_parse_is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
 /* Whether memory has run out: nothing is told any more. */
-bool parse_failed(ingle_parse *p);
+bool ingle_parse_failed(ingle_parse *p);
 /* Text of the answer or of thinking, as `reasoning` says. */
-void parse_text(ingle_parse *p, const char *text, size_t n);
+void ingle_parse_text(ingle_parse *p, const char *text, size_t n);
 /* White space that was held back: as text, or not. */
-void parse_space_text(ingle_parse *p);
-void parse_space_drop(ingle_parse *p);
+void ingle_parse_space_text(ingle_parse *p);
+void ingle_parse_space_drop(ingle_parse *p);
 /* Where arguments are written. */
-ingle_bytes *parse_args(ingle_parse *p);
+ingle_bytes *ingle_parse_args(ingle_parse *p);
 /* Hands over what is complete; with `whole` also half a character. */
-void parse_flush(ingle_parse *p, bool whole);
-void parse_unread(ingle_parse *p, const char *bytes, size_t n);
+void ingle_parse_flush(ingle_parse *p, bool whole);
+void ingle_parse_unread(ingle_parse *p, const char *bytes, size_t n);
 /* Bytes of a call: held until it has begun. */
-void parse_eat(ingle_parse *p, const char *bytes, size_t n);
+void ingle_parse_eat(ingle_parse *p, const char *bytes, size_t n);
 /* Those held are no text. */
-void parse_drop_held(ingle_parse *p);
+void ingle_parse_drop_held(ingle_parse *p);
 /* Adds c and compares with n marks (NULL: skipped). HIT: i_hit; match has the mark, all behind it was
  * given back. NONE: match has bytes that begin no mark. The caller empties match. */
-parse_match parse_compare(ingle_parse *p, const char *const *marks, size_t n, char c);
+parse_match ingle_parse_compare(ingle_parse *p, const char *const *marks, size_t n, char c);
 /* Empties match: gives its bytes back, or eats them. */
-void parse_match_back(ingle_parse *p);
-void parse_match_eat(ingle_parse *p);
+void ingle_parse_match_back(ingle_parse *p);
+void ingle_parse_match_eat(ingle_parse *p);
 
 /* The call of `name` and `id` begins. False: it may not; nothing happened. */
-bool parse_begin_call(ingle_parse *p);
-void parse_end_call(ingle_parse *p, bool bad);
+bool ingle_parse_begin_call(ingle_parse *p);
+void ingle_parse_end_call(ingle_parse *p, bool bad);
 /* There is no call, or it is bad: what was held becomes text, and text goes on. */
-void parse_give_up(ingle_parse *p);
+void ingle_parse_give_up(ingle_parse *p);
 /* The section is over; text goes on. */
-void parse_leave(ingle_parse *p);
+void ingle_parse_leave(ingle_parse *p);
 /* The schema of an argument of a tool; NULL: not known. */
-const ingle_json *parse_schema(const ingle_parse *p, const ingle_bytes *tool, const char *key,
-                               size_t n);
-bool parse_is_offered(const ingle_parse *p, const ingle_bytes *tool);
+const ingle_json *ingle_parse_schema(const ingle_parse *p, const ingle_bytes *tool, const char *key,
+                                     size_t n);
+bool ingle_parse_is_offered(const ingle_parse *p, const ingle_bytes *tool);
 /* A name or id from the bytes of `field`; false: they cannot be one. */
-bool parse_take_name(ingle_parse *p, ingle_head_field kind);
+bool ingle_parse_take_name(ingle_parse *p, ingle_head_field kind);
 
 /* ---- parse_tagged.c -------------------------------------------------------------------------- */
 
 /* The head is complete; arguments follow. */
-void parse_tagged_begin(ingle_parse *p);
-void parse_tagged_step(ingle_parse *p, char c);
-void parse_tagged_finish(ingle_parse *p);
+void ingle_parse_tagged_begin(ingle_parse *p);
+void ingle_parse_tagged_step(ingle_parse *p, char c);
+void ingle_parse_tagged_finish(ingle_parse *p);
 /* The call ends, behind its last value. */
-void parse_tagged_close(ingle_parse *p);
+void ingle_parse_tagged_close(ingle_parse *p);
 
 /* ---- parse_value.c --------------------------------------------------------------------------- */
 
 /* c cannot follow: gives it back and gives up. */
-void parse_reject(ingle_parse *p, char c);
+void ingle_parse_reject(ingle_parse *p, char c);
 /* Begins a value of JSON, whose bytes go to `to`. */
-void parse_begin_value(ingle_parse *p, parse_to to, parse_state state);
+void ingle_parse_begin_value(ingle_parse *p, parse_to to, parse_state state);
 /* Takes a byte of a value; a byte behind it is given back. False: the byte cannot follow, nothing
  * was consumed. *done: the value is over. */
-bool parse_value_step(ingle_parse *p, char c, bool *done);
+bool ingle_parse_value_step(ingle_parse *p, char c, bool *done);
 /* The text of a JSON string (or the bytes of another value) in *from replaces it. */
-bool parse_decode(ingle_parse *p, ingle_bytes *from);
+bool ingle_parse_decode(ingle_parse *p, ingle_bytes *from);
 /* Arguments that came before the name: written. False: they were none. */
-bool parse_put_late(ingle_parse *p);
+bool ingle_parse_put_late(ingle_parse *p);
 /* The name means that no call comes: what follows is text. */
-bool parse_is_no_call(const ingle_parse *p);
+bool ingle_parse_is_no_call(const ingle_parse *p);
 
 /* ---- parse_object.c -------------------------------------------------------------------------- */
 
 /* An object, or with '[' a list of them, begins with c, which is eaten. */
-void parse_begin_objects(ingle_parse *p, char c);
+void ingle_parse_begin_objects(ingle_parse *p, char c);
 /* An object begins, behind its bracket. */
-void parse_begin_object(ingle_parse *p);
+void ingle_parse_begin_object(ingle_parse *p);
 /* Behind an object or the list. */
-void parse_end_objects(ingle_parse *p);
-void parse_object_step(ingle_parse *p, char c);
+void ingle_parse_end_objects(ingle_parse *p);
+void ingle_parse_object_step(ingle_parse *p, char c);
 
 /* ---- parse_call.c ---------------------------------------------------------------------------- */
 
 /* A mark was read (and eaten) that begins a section, or a call of the syntax. */
-void parse_call_section(ingle_parse *p, const char *mark, const ingle_call_syntax *s);
-void parse_call_head(ingle_parse *p, const char *mark, const ingle_call_syntax *s);
+void ingle_parse_call_section(ingle_parse *p, const char *mark, const ingle_call_syntax *s);
+void ingle_parse_call_head(ingle_parse *p, const char *mark, const ingle_call_syntax *s);
 /* A call that no mark announces may begin with c. True: it was consumed. */
-bool parse_call_bare(ingle_parse *p, char c);
-void parse_call_step(ingle_parse *p, char c);
-void parse_call_finish(ingle_parse *p);
+bool ingle_parse_call_bare(ingle_parse *p, char c);
+void ingle_parse_call_step(ingle_parse *p, char c);
+void ingle_parse_call_finish(ingle_parse *p);
 
 /* ---- parse_harmony.c ------------------------------------------------------------------------- */
 
-void parse_harmony_step(ingle_parse *p, char c);
-void parse_harmony_finish(ingle_parse *p);
+void ingle_parse_harmony_step(ingle_parse *p, char c);
+void ingle_parse_harmony_finish(ingle_parse *p);
 
 #endif

@@ -67,16 +67,16 @@ static void begin_value(ingle_parse *p)
 
 static void put_string(ingle_parse *p, char c)
 {
-    if (p->tag_line) ingle_value_put_inside('\n', parse_args(p));
+    if (p->tag_line) ingle_value_put_inside('\n', ingle_parse_args(p));
     p->tag_line = c == '\n' && p->syntax->trim; /* the last one is not the value's */
-    if (!p->tag_line) ingle_value_put_inside(c, parse_args(p));
+    if (!p->tag_line) ingle_value_put_inside(c, ingle_parse_args(p));
 }
 
 /* From now on the value is a string, which has begun with `late`. */
 static void become_string(ingle_parse *p)
 {
     p->tag_mode = TAG_STRING;
-    ingle_bytes_add(parse_args(p), '"');
+    ingle_bytes_add(ingle_parse_args(p), '"');
     for (size_t i = 0; i < p->late.n; i++) put_string(p, p->late.p[i]);
     p->late.n = 0;
 }
@@ -102,7 +102,7 @@ static void value_byte(ingle_parse *p, char c)
     }
     ingle_bytes_add(&p->late, c);
     if (p->late.n > p->counts.peak_held) p->counts.peak_held = p->late.n;
-    if (p->tag_mode == TAG_OPEN && !parse_is_space(c)) {
+    if (p->tag_mode == TAG_OPEN && !ingle_parse_is_space(c)) {
         p->tag_mode = TAG_JSON;
         if (!c || !may_be_json(p, c)) become_string(p);
     } else if (p->late.n >= p->opt.max_held) {
@@ -192,7 +192,7 @@ static bool put_nested(ingle_parse *p, const char *text, size_t n, ingle_bytes *
         }
         text = stop + 1;
     }
-    while (ok && text < end && parse_is_space(*text)) text++;
+    while (ok && text < end && ingle_parse_is_space(*text)) text++;
     if (ok && text == end && depth == 1 && close[0]) {
         ingle_bytes_add(out, close[0]);
         return true;
@@ -205,13 +205,13 @@ static bool put_nested(ingle_parse *p, const char *text, size_t n, ingle_bytes *
  * is, is a string; null is null where not only a string is allowed. */
 static void end_value(ingle_parse *p)
 {
-    ingle_bytes *out = parse_args(p);
+    ingle_bytes *out = ingle_parse_args(p);
     const char *text = p->late.p;
     size_t n = p->late.n, before = out->n;
     unsigned string = bit(INGLE_JSON_STRING);
     if (p->tag_mode == TAG_JSON) {
-        while (n && parse_is_space(text[n - 1])) n--;
-        while (n && parse_is_space(*text)) text++, n--;
+        while (n && ingle_parse_is_space(text[n - 1])) n--;
+        while (n && ingle_parse_is_space(*text)) text++, n--;
         bool ok = p->syntax->values == INGLE_VALUES_NESTED && put_nested(p, text, n, out);
         ok = ok || put_json(p, text, n, out);
         if (ok && out->n > before && (p->tag_kinds & string))
@@ -223,7 +223,7 @@ static void end_value(ingle_parse *p)
         out->n = before;
     }
     if (p->tag_mode != TAG_STRING) become_string(p);
-    ingle_bytes_add(parse_args(p), '"');
+    ingle_bytes_add(ingle_parse_args(p), '"');
     p->tag_line = false;
 }
 
@@ -237,11 +237,11 @@ static bool take_key(ingle_parse *p)
     bool nested = s->values == INGLE_VALUES_NESTED;
     size_t n_end = strlen(s->value_end);
     if (!n || ingle_utf8_valid(p->field.p, n) != n || memchr(p->field.p, 0, n)) return false;
-    ingle_bytes *out = parse_args(p);
+    ingle_bytes *out = ingle_parse_args(p);
     if (p->n_keys++) ingle_bytes_text(out, ", ");
     put_quoted(p->field.p, n, out);
     ingle_bytes_text(out, ": ");
-    p->tag_kinds = kinds_of(parse_schema(p, &p->name, p->field.p, n));
+    p->tag_kinds = kinds_of(ingle_parse_schema(p, &p->name, p->field.p, n));
     memcpy(p->tag_end, s->value_end, n_end);
     if (nested) {
         memcpy(p->tag_end + n_end, p->field.p, n);
@@ -254,27 +254,27 @@ static bool take_key(ingle_parse *p)
 
 static void eat(ingle_parse *p, char c)
 {
-    parse_eat(p, &c, 1);
+    ingle_parse_eat(p, &c, 1);
 }
 
 static void fail(ingle_parse *p)
 {
-    parse_match_back(p);
-    parse_give_up(p);
+    ingle_parse_match_back(p);
+    ingle_parse_give_up(p);
 }
 
-void parse_tagged_begin(ingle_parse *p)
+void ingle_parse_tagged_begin(ingle_parse *p)
 {
-    ingle_bytes_add(parse_args(p), '{');
+    ingle_bytes_add(ingle_parse_args(p), '{');
     p->n_keys = 0;
     p->field.n = 0;
     p->state = PARSE_KEYS;
 }
 
-void parse_tagged_close(ingle_parse *p)
+void ingle_parse_tagged_close(ingle_parse *p)
 {
-    ingle_bytes_add(parse_args(p), '}');
-    parse_end_call(p, false);
+    ingle_bytes_add(ingle_parse_args(p), '}');
+    ingle_parse_end_call(p, false);
     p->state = PARSE_KEYS;
 }
 
@@ -282,25 +282,25 @@ void parse_tagged_close(ingle_parse *p)
 static void keys_hit(ingle_parse *p)
 {
     if (p->i_hit == 0) {
-        parse_match_eat(p);
+        ingle_parse_match_eat(p);
         p->field.n = 0;
         p->state = PARSE_KEY;
         return;
     }
-    if (p->i_hit == 1) parse_match_eat(p);
-    else parse_match_back(p); /* the section's end: looked at again behind the call */
-    parse_tagged_close(p);
+    if (p->i_hit == 1) ingle_parse_match_eat(p);
+    else ingle_parse_match_back(p); /* the section's end: looked at again behind the call */
+    ingle_parse_tagged_close(p);
 }
 
 static parse_match keys_match(ingle_parse *p, char c)
 {
     const char *marks[] = {p->syntax->key, p->syntax->close, p->syntax->section_close};
-    return parse_compare(p, marks, 3, c);
+    return ingle_parse_compare(p, marks, 3, c);
 }
 
 static void keys_step(ingle_parse *p, char c)
 {
-    if (!p->n_match && parse_is_space(c)) {
+    if (!p->n_match && ingle_parse_is_space(c)) {
         eat(p, c);
         return;
     }
@@ -317,7 +317,7 @@ static void part_step(ingle_parse *p, char c)
     const ingle_call_syntax *s = p->syntax;
     bool key = p->state == PARSE_KEY;
     const char *mark = key ? s->key_end : s->kind_end;
-    parse_match m = parse_compare(p, &mark, 1, c);
+    parse_match m = ingle_parse_compare(p, &mark, 1, c);
     if (m == MATCH_MORE) return;
     if (m == MATCH_NONE) {
         bool inside = ((unsigned char)p->match[0] & 0xc0) == 0x80; /* of a character */
@@ -325,15 +325,15 @@ static void part_step(ingle_parse *p, char c)
             fail(p);
             return;
         }
-        parse_unread(p, p->match + 1, p->n_match - 1);
+        ingle_parse_unread(p, p->match + 1, p->n_match - 1);
         p->n_match = 0;
         ingle_bytes_add(&p->field, p->match[0]);
         eat(p, p->match[0]);
         return;
     }
-    parse_match_eat(p);
+    ingle_parse_match_eat(p);
     if (key && !take_key(p)) {
-        parse_give_up(p);
+        ingle_parse_give_up(p);
         return;
     }
     if (!key && ingle_bytes_are(&p->field, "true")) p->tag_kinds = bit(INGLE_JSON_STRING);
@@ -346,14 +346,14 @@ static void part_step(ingle_parse *p, char c)
 
 static void open_step(ingle_parse *p, char c)
 {
-    if (!p->n_match && parse_is_space(c)) {
+    if (!p->n_match && ingle_parse_is_space(c)) {
         eat(p, c);
         return;
     }
-    switch (parse_compare(p, &p->syntax->value_open, 1, c)) {
+    switch (ingle_parse_compare(p, &p->syntax->value_open, 1, c)) {
     case MATCH_MORE: break;
     case MATCH_HIT:
-        parse_match_eat(p);
+        ingle_parse_match_eat(p);
         begin_value(p);
         break;
     case MATCH_NONE: fail(p);
@@ -365,16 +365,16 @@ static void value_step(ingle_parse *p, char c)
     static const char cdata[] = "<![CDATA[", cdata_end[] = "]]>";
     bool open = p->syntax->cdata && p->tag_first;
     const char *marks[] = {p->tag_end, open ? cdata : NULL};
-    switch (parse_compare(p, marks, 2, c)) {
+    switch (ingle_parse_compare(p, marks, 2, c)) {
     case MATCH_MORE: return;
     case MATCH_HIT:
         if (p->i_hit == 0) {
             p->state = PARSE_TAG_AFTER; /* the mark stays known: it may be part of the value */
-            parse_match_eat(p);
+            ingle_parse_match_eat(p);
             p->n_space = 0;
             return;
         }
-        parse_match_eat(p); /* the value ends with ]]> and its mark, and is a string */
+        ingle_parse_match_eat(p); /* the value ends with ]]> and its mark, and is a string */
         memmove(p->tag_end + 3, p->tag_end, strlen(p->tag_end) + 1);
         memcpy(p->tag_end, cdata_end, 3);
         p->tag_first = false;
@@ -383,7 +383,7 @@ static void value_step(ingle_parse *p, char c)
         return;
     case MATCH_NONE: break;
     }
-    parse_unread(p, p->match + 1, p->n_match - 1);
+    ingle_parse_unread(p, p->match + 1, p->n_match - 1);
     p->n_match = 0;
     eat(p, p->match[0]);
     value_byte(p, p->match[0]);
@@ -392,26 +392,26 @@ static void value_step(ingle_parse *p, char c)
 /* Only what may follow a value shows that its end was meant. */
 static void after_step(ingle_parse *p, char c)
 {
-    if (!p->n_match && parse_is_space(c) && p->n_space < PARSE_SPACE_MAX) {
+    if (!p->n_match && ingle_parse_is_space(c) && p->n_space < PARSE_SPACE_MAX) {
         p->space[p->n_space++] = c;
         return;
     }
     parse_match m = keys_match(p, c);
     if (m == MATCH_MORE) return;
     if (m == MATCH_HIT) {
-        parse_space_drop(p);
+        ingle_parse_space_drop(p);
         end_value(p);
         keys_hit(p);
         return;
     }
-    parse_match_back(p);
+    ingle_parse_match_back(p);
     for (const char *t = p->tag_end; *t; t++) value_byte(p, *t);
     for (size_t i = 0; i < p->n_space; i++) value_byte(p, p->space[i]);
-    parse_space_drop(p);
+    ingle_parse_space_drop(p);
     p->state = PARSE_TAG_VALUE;
 }
 
-void parse_tagged_step(ingle_parse *p, char c)
+void ingle_parse_tagged_step(ingle_parse *p, char c)
 {
     switch (p->state) {
     case PARSE_KEYS: keys_step(p, c); break;
@@ -425,13 +425,13 @@ void parse_tagged_step(ingle_parse *p, char c)
 
 /* The text broke off: a value whose end was read is complete, another stays as far as it is
  * certain. */
-void parse_tagged_finish(ingle_parse *p)
+void ingle_parse_tagged_finish(ingle_parse *p)
 {
     if (p->state == PARSE_TAG_AFTER) {
-        parse_space_drop(p);
+        ingle_parse_space_drop(p);
         end_value(p);
     }
     if (p->state == PARSE_TAG_VALUE && p->tag_mode != TAG_STRING) become_string(p);
-    if (p->tag_line) ingle_value_put_inside('\n', parse_args(p));
+    if (p->tag_line) ingle_value_put_inside('\n', ingle_parse_args(p));
     p->tag_line = false;
 }

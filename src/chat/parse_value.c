@@ -1,38 +1,40 @@
 /* parse_value.c - values inside calls, as JSON (parse_state.h). */
 #include "chat/parse_state.h"
 
-void parse_reject(ingle_parse *p, char c)
+void ingle_parse_reject(ingle_parse *p, char c)
 {
-    parse_unread(p, &c, 1);
-    parse_give_up(p);
+    ingle_parse_unread(p, &c, 1);
+    ingle_parse_give_up(p);
 }
 
-bool parse_is_no_call(const ingle_parse *p)
+bool ingle_parse_is_no_call(const ingle_parse *p)
 {
     return p->syntax->no_call && ingle_bytes_are(&p->name, p->syntax->no_call);
 }
 
-void parse_begin_value(ingle_parse *p, parse_to to, parse_state state)
+void ingle_parse_begin_value(ingle_parse *p, parse_to to, parse_state state)
 {
     p->to = to;
     p->state = state;
     ingle_value_begin(&p->value, p->syntax->quote, p->syntax->values == INGLE_VALUES_BARE);
 }
 
-bool parse_value_step(ingle_parse *p, char c, bool *done)
+bool ingle_parse_value_step(ingle_parse *p, char c, bool *done)
 {
     if (p->to == TO_FIELD && p->field.n > PARSE_FIELD_MAX) return false;
-    ingle_bytes *out = p->to == TO_ARGS ? parse_args(p) : p->to == TO_LATE ? &p->late : &p->field;
+    ingle_bytes *out = p->to == TO_ARGS   ? ingle_parse_args(p)
+                       : p->to == TO_LATE ? &p->late
+                                          : &p->field;
     ingle_value_result r = ingle_value_step(&p->value, c, out);
     *done = r == INGLE_VALUE_DONE || r == INGLE_VALUE_ENDED;
     if (r == INGLE_VALUE_BAD) return false;
-    if (r == INGLE_VALUE_ENDED) parse_unread(p, &c, 1);
-    else parse_eat(p, &c, 1);
+    if (r == INGLE_VALUE_ENDED) ingle_parse_unread(p, &c, 1);
+    else ingle_parse_eat(p, &c, 1);
     if (p->to == TO_NOWHERE) p->field.n = 0;
     return true;
 }
 
-bool parse_decode(ingle_parse *p, ingle_bytes *from)
+bool ingle_parse_decode(ingle_parse *p, ingle_bytes *from)
 {
     ingle_json_doc doc;
     if (!from->n || from->p[0] != '"') return from->n;
@@ -45,9 +47,9 @@ bool parse_decode(ingle_parse *p, ingle_bytes *from)
     return true;
 }
 
-bool parse_put_late(ingle_parse *p)
+bool ingle_parse_put_late(ingle_parse *p)
 {
-    bool ok = !p->late_is_text || parse_decode(p, &p->late);
+    bool ok = !p->late_is_text || ingle_parse_decode(p, &p->late);
     ingle_json_doc doc = {0};
     if (ok && p->late_is_text) { /* JSON in a JSON string */
         ingle_status st = ingle_json_open(&doc, p->late.p, p->late.n, NULL, NULL);
@@ -59,7 +61,7 @@ bool parse_put_late(ingle_parse *p)
             ok = true;
         }
     }
-    if (ok) ingle_bytes_put(parse_args(p), p->late.p, p->late.n);
+    if (ok) ingle_bytes_put(ingle_parse_args(p), p->late.p, p->late.n);
     p->late.n = 0;
     p->args_done = true;
     return ok;

@@ -18,7 +18,8 @@ enum {
     INGLE_PROFILE_EFFORTS = 8
 };
 
-/* Sampling as recommended; only what `has_` says. */
+/* Sampling as recommended; only what `has_` says. It ranks below the keys general.sampling.* of a
+ * model's file, and those below options. */
 typedef struct ingle_preset {
     float temperature, top_p, min_p, repeat_penalty, presence_penalty;
     int top_k;
