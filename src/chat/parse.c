@@ -36,6 +36,7 @@ static void add_marks(ingle_parse *p)
         add_mark(p, false, t->open[i], ACT_THINK, 0);
         add_mark(p, false, t->close[i], ACT_THINK_END, 0);
         add_mark(p, true, t->close[i], ACT_THINK_END, 0);
+        add_mark(p, true, t->open[i], ACT_THINK, 0);
     }
     add_call_marks(p, false);
     if (p->calls_in_thinking) add_call_marks(p, true);
@@ -62,13 +63,15 @@ static void drop_match(ingle_parse *p)
     p->n_match = 0;
 }
 
+/* A model may open thinking that its prompt has opened already. */
 static void think(ingle_parse *p)
 {
-    if (!p->fresh && !p->thinking->anywhere) {
+    bool again = p->reasoning && p->skip == SKIP_LINES;
+    if (p->reasoning ? !again : !p->fresh && !p->thinking->anywhere) {
         match_is_text(p);
         return;
     }
-    if (p->fresh) ingle_parse_space_drop(p);
+    if (p->fresh || again) ingle_parse_space_drop(p);
     else ingle_parse_space_text(p);
     drop_match(p);
     p->reasoning = true;
@@ -149,7 +152,6 @@ static void text_step(ingle_parse *p, char c)
                 return;
             }
         }
-        if (p->skip == SKIP_LINES) p->skip = SKIP_NONE;
     }
     for (size_t i = 0; i < n; i++) marks[i] = m[i].text;
     switch (ingle_parse_compare(p, marks, n, c)) {

@@ -16,7 +16,8 @@
  * is left of it follows as text. A mark inside a JSON string ends nothing. In formats without
  * quotes a mark that ends a value counts only where something that may follow it does.
  *
- * Bytes that are not UTF-8 become U+FFFD; an event never ends inside a character. */
+ * Bytes that are not UTF-8 become U+FFFD; an event never ends inside a character. A parser has one
+ * caller at a time, who does not feed it from within an event. */
 #ifndef INGLE_CHAT_PARSE_H
 #define INGLE_CHAT_PARSE_H
 

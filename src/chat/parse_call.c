@@ -386,11 +386,6 @@ void ingle_parse_call_finish(ingle_parse *p)
     if (p->state >= PARSE_KEYS && p->state <= PARSE_TAG_AFTER) ingle_parse_tagged_finish(p);
     if (p->call_open && p->args_done) ingle_parse_end_call(p, false);
     ingle_parse_match_eat(p);
-    if (between || p->state == PARSE_TAIL || p->state == PARSE_SECTION) {
-        if (p->n_in_section) {
-            ingle_parse_leave(p);
-            return;
-        }
-    }
-    ingle_parse_give_up(p);
+    if (between) ingle_parse_leave(p);
+    else ingle_parse_give_up(p);
 }

@@ -268,13 +268,8 @@ void ingle_parse_give_up(ingle_parse *p)
 {
     bool bad = p->call_open;
     if (bad) ingle_parse_end_call(p, true);
-    if (p->held.n) {
-        ingle_bytes held = p->held;
-        p->held = (ingle_bytes){0}; /* text may be looked at only once */
-        ingle_parse_text(p, held.p, held.n);
-        held.n = 0;
-        p->held = held;
-    }
+    ingle_parse_text(p, p->held.p, p->held.n);
+    p->held.n = 0;
     p->late.n = 0;
     p->stray |= bad || p->n_in_section;
     if (!p->reasoning) p->fresh = false;
