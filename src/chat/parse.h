@@ -8,7 +8,8 @@
  *
  * White space. Line feeds after a mark that opens or closes thinking, and white space before a mark
  * that closes thinking or begins a call, belong to the mark; so does all white space between calls
- * and after them. Everywhere else it is text.
+ * and after them. Where a family thinks, line feeds with which an answer begins belong to the last
+ * mark of the prompt. Everywhere else white space is text.
  *
  * Calls. CALL_BEGIN comes when the name is certain. CALL_ARGS then brings the beginning of a JSON
  * object, piece by piece, whatever the format of the family is; the pieces together are the whole

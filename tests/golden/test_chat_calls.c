@@ -36,7 +36,7 @@ static bool is_in_list(const char *const *list, size_t n, const char *file)
     return false;
 }
 
-static size_t n_files, n_answers, n_calls, n_left_out;
+static size_t n_files, n_answers, n_calls, n_left_out, n_exact;
 
 /* ---- the answer's text ----------------------------------------------------------------------- */
 
@@ -99,14 +99,16 @@ static const char *last_of(const json *text, const char *part)
     return hit;
 }
 
-/* Where the answer begins in the rendering, as far as that can be told. */
-static size_t begins_at(const json *cases, const json *c, size_t i)
+/* Where the answer begins in the rendering, as far as that can be told; *exact: it has been told by
+ * another case. */
+static size_t begins_at(const json *cases, const json *c, size_t i, bool *exact)
 {
     const json *text = json_get(c, "expected"), *before = shorter(cases, c, i, true);
     const char *user = json_str(json_get(message(c, i - 1), "content"));
     size_t n = 0;
     while (before && n < before->len && n < text->len && before->text[n] == text->text[n]) n++;
-    if (before && n == before->len) return n;
+    *exact = before && n == before->len;
+    if (*exact) return n;
     const char *hit = last_of(text, user);
     return hit ? (size_t)(hit - text->text) + strlen(user) : SIZE_MAX;
 }
@@ -166,6 +168,21 @@ static bool has_calls(const parse_record *r, const json *calls, char *why, size_
         p = end;
     }
     return true;
+}
+
+/* Whether text of the message, if the template wrote it, came out as it was: between others, white
+ * space aside. */
+static bool has_text(const parse_record *r, const json *text, const char *kind, const char *from,
+                     size_t n)
+{
+    char want[600];
+    if (!ingle_json_is(text, INGLE_JSON_STRING) || !text->len || strchr(text->text, '<'))
+        return true;
+    const char *hit = strstr(from, text->text);
+    if (!hit || hit >= from + n) return true;
+    snprintf(want, sizeof want, "<%s>%s", kind, text->text);
+    hit = strstr(r->line.p, want);
+    return hit && (hit[strlen(want)] == '<' || !hit[strlen(want)]);
 }
 
 /* ---- cases ----------------------------------------------------------------------------------- */
@@ -282,7 +299,8 @@ static void check_case(const char *file, const json *cases, const json *c,
     size_t i = i_calling(c);
     char why[300];
     if (i == SIZE_MAX || !is_fit(c, i)) return;
-    size_t from = begins_at(cases, c, i);
+    bool exact;
+    size_t from = begins_at(cases, c, i, &exact);
     if (from == SIZE_MAX) return;
     const json *text = json_get(c, "expected"), *tools = json_get(json_get(c, "context"), "tools");
     ingle_json_doc calls = calls_from(c, i, is_in(one_call, file));
@@ -305,6 +323,13 @@ static void check_case(const char *file, const json *cases, const json *c,
         parse_record r;
         assert_int_equal(parse_run(&r, opt, text->text + from, end - from, pieces, NULL), INGLE_OK);
         bool ok = has_calls(&r, calls.root, why, sizeof why);
+        const json *m = message(c, i);
+        const char *begin = text->text + from;
+        if (ok && exact && !is_in(no_text, file)) {
+            ok = has_text(&r, json_get(m, "content"), "C", begin, end - from) &&
+                 has_text(&r, json_get(m, "reasoning_content"), "R", begin, end - from);
+            snprintf(why, sizeof why, "text of the answer or of thinking");
+        }
         if (!ok)
             print_error("%s, %s, pieces %u: %s\n  text: %.*s\n  got: %s\n", file,
                         json_str(json_get(c, "name")), pieces, why, (int)(end - from),
@@ -314,6 +339,7 @@ static void check_case(const char *file, const json *cases, const json *c,
         if (!ok) break;
     }
     n_answers++;
+    n_exact += exact;
     n_calls += calls.root->len;
     ingle_json_close(&calls);
     ingle_json_writer_free(&w);
@@ -349,8 +375,10 @@ static void answers_come_back(void **state)
         ingle_json_close(&doc);
     }
     if (!n_files) skip();
-    print_message("%zu templates, %zu answers, %zu calls; %zu answers are not written as calls\n",
-                  n_files, n_answers, n_calls, n_left_out);
+    print_message(
+        "%zu templates, %zu answers (%zu with all their text), %zu calls; %zu answers are not "
+        "written as calls\n",
+        n_files, n_answers, n_exact, n_calls, n_left_out);
 }
 
 int main(void)
