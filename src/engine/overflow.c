@@ -87,10 +87,11 @@ void ingle_drop_do(ingle_request *r)
     ingle_session *s = r->session;
     ingle_drop d = ingle_drop_before(r->drop, s->n);
     if (d.from == d.to) return;
-    ingle_sequence_cut(s, s->n, least(s->n_live, d.from));
-    memmove(s->tokens + d.from, s->tokens + d.to, (s->n - d.to) * sizeof *s->tokens);
-    s->n_marks = ingle_drop_marks(s->marks, s->n_marks, d);
-    s->n -= d.to - d.from;
+    size_t n = s->n, n_marks = s->n_marks;
+    ingle_sequence_cut(s, d.from, least(s->n_live, d.from)); /* which forgets what lies after */
+    memmove(s->tokens + d.from, s->tokens + d.to, (n - d.to) * sizeof *s->tokens);
+    s->n_marks = ingle_drop_marks(s->marks, n_marks, d);
+    s->n = n - (d.to - d.from);
     s->n_rows = 0;
 }
 
@@ -98,7 +99,7 @@ void ingle_drop_undo(ingle_request *r)
 {
     ingle_session *s = r->session;
     if (!r->old_tokens) return;
-    ingle_sequence_cut(s, s->n, least(s->n_live, r->drop.from));
+    ingle_sequence_cut(s, r->drop.from, least(s->n_live, r->drop.from));
     memcpy(s->tokens, r->old_tokens, r->n_old * sizeof *s->tokens);
     memcpy(s->marks, r->old_marks, r->n_old_marks * sizeof *s->marks);
     s->n = r->n_old;

@@ -162,7 +162,6 @@ static void fails(void **state)
     const prompt p = noise(100, 5), more = noise(60, 6);
     ingle_generate_options go = dropping(0, 2);
     trail t = {.len = 0};
-    ingle_error err;
     (void)state;
     go.max_tokens = 0;
     ingle_request *r = start(h.session, &p, &go);
