@@ -125,9 +125,9 @@ typedef enum ingle_type {
 INGLE_API const char *ingle_type_name(ingle_type type); /* "Q4_K"; NULL for an unknown type */
 
 /* Instruction-set levels of the CPU kernels. A level includes the ones before it in its column. All
- * compute the same bits, but for AVX512BF16: there products with BF16 weights round their activations
- * to bf16, which some processors multiply faster (docs/performance.md). It is never the best one, only
- * what is asked for. */
+ * compute the same bits, but for AVX512BF16: there products with BF16 weights round their
+ * activations to bf16, which some processors multiply faster (docs/performance.md). It is never the
+ * best one, only what is asked for. */
 typedef enum ingle_isa {
     INGLE_ISA_AUTO = 0,   /* the best one this processor runs */
     INGLE_ISA_REF,        /* portable C */
@@ -169,16 +169,16 @@ typedef struct ingle_model_options {
      * looks at what is gone. Nobody should write to it either: the model becomes what is written.
      * Replacing the file by another one of its name is harmless. */
     bool in_place;
-    /* true: only the experts of a mixture stay in the mapped file, as with in_place, so that a model
-     * larger than memory runs: the system reads those that tokens choose. */
+    /* true: only the experts of a mixture stay in the mapped file, as with in_place, so that a
+     * model larger than memory runs: the system reads those that tokens choose. */
     bool map_experts;
     /* Called on the opening thread with the share of weights packed, 0..1; return false to stop
      * (INGLE_ECANCELLED). Not called in place. May be NULL. */
     bool (*progress)(void *user, double share);
     void *user;
-    /* Metadata in place of the file's, or beside it: n_overrides strings "key=type:value" with the types
-     * int, float, bool and str, as in "llama.context_length=int:8192"; later ones count. Lists, and keys
-     * that say where tensors are, cannot be overridden. */
+    /* Metadata in place of the file's, or beside it: n_overrides strings "key=type:value" with the
+     * types int, float, bool and str, as in "llama.context_length=int:8192"; later ones count.
+     * Lists, and keys that say where tensors are, cannot be overridden. */
     const char *const *overrides;
     size_t n_overrides;
 } ingle_model_options;
@@ -187,9 +187,10 @@ typedef struct ingle_model_options {
 INGLE_API void ingle_model_options_init_sized(ingle_model_options *opt, size_t size);
 INGLE_API ingle_status ingle_model_options_check(const ingle_model_options *opt, ingle_error *err);
 
-/* Opens a GGUF file (v2, v3; for a split file any one of its parts; the others are found beside it).
- * On success the caller owns *out. On failure *out is NULL and err, if given, names the offending
- * key or tensor. opt may be NULL for defaults and is not retained. Safe from any thread. */
+/* Opens a GGUF file (v2, v3; for a split file any one of its parts; the others are found beside
+ * it). On success the caller owns *out. On failure *out is NULL and err, if given, names the
+ * offending key or tensor. opt may be NULL for defaults and is not retained. Safe from any
+ * thread. */
 INGLE_API ingle_status ingle_model_open(ingle_model **out, const char *path,
                                         const ingle_model_options *opt, ingle_error *err);
 INGLE_API ingle_model *ingle_model_retain(ingle_model *model); /* one more owner; returns model */
@@ -228,7 +229,7 @@ typedef struct ingle_model_info {
     bool recurrent; /* no layer attends: a state of fixed size is all it keeps of earlier tokens */
     bool hybrid;    /* some layers attend, the others are recurrent */
     bool logits;    /* it can be asked for logits; otherwise it only embeds or ranks */
-    bool causal;    /* tokens see none behind them; otherwise a text has to fit one batch */
+    bool causal;    /* tokens see none after them; otherwise a text has to fit one batch */
     int32_t n_vector, n_rank; /* floats of an embedding, of a rank (0: it has no classifier) */
     ingle_pooling pooling;    /* what INGLE_POOLING_AUTO is */
 } ingle_model_info;
@@ -237,15 +238,15 @@ typedef struct ingle_model_info {
 INGLE_API ingle_status ingle_model_info_get(const ingle_model *model, ingle_model_info *info,
                                             ingle_error *err);
 
-/* Metadata. i runs from 0; INGLE_ENOTFOUND past the end. The value is written as JSON text (arrays are
- * cut after max_items elements, then "..." and the count in brackets follow). *len is the size
+/* Metadata. i runs from 0; INGLE_ENOTFOUND past the end. The value is written as JSON text (arrays
+ * are cut after max_items elements, then "..." and the count in brackets follow). *len is the size
  * needed without NUL; INGLE_ERANGE if cap is not larger than that. key may be NULL. */
 INGLE_API ingle_status ingle_model_meta(const ingle_model *model, size_t i, const char **key,
                                         char *value, size_t cap, size_t *len, size_t max_items,
                                         ingle_error *err);
 
-/* What was guessed or passed over when the file was opened, and is no failure: one line each, i from 0;
- * INGLE_ENOTFOUND past the end. *text stays valid as long as the model. */
+/* What was guessed or passed over when the file was opened, and is no failure: one line each, i
+ * from 0; INGLE_ENOTFOUND past the end. *text stays valid as long as the model. */
 INGLE_API ingle_status ingle_model_note(const ingle_model *model, size_t i, const char **text,
                                         ingle_error *err);
 
@@ -278,11 +279,11 @@ INGLE_API ingle_status ingle_tokenize(const ingle_model *model, const char *text
                                       unsigned flags, int32_t *tokens, size_t cap, size_t *n,
                                       ingle_error *err);
 
-/* A query and a document as the model's classifier was taught to see them: in the file's template if it
- * has one (ingle_model_info.rank_template), else one behind the other with the vocabulary's marks:
- * [CLS] query [SEP] document [SEP] of BERT, <s> query </s></s> document </s> of RoBERTa and XLM-R.
- * Nothing in the two texts becomes a control token. *n_first is for ingle_text.n_first. Else as
- * ingle_tokenize(). INGLE_EUNSUPPORTED: there is no template, nor a mark to put between. */
+/* A query and a document as the model's classifier was taught to see them: in the file's template
+ * if it has one (ingle_model_info.rank_template), else one after the other with the vocabulary's
+ * marks: [CLS] query [SEP] document [SEP] of BERT, <s> query </s></s> document </s> of RoBERTa and
+ * XLM-R. Nothing in the two texts becomes a control token. *n_first is for ingle_text.n_first. Else
+ * as ingle_tokenize(). INGLE_EUNSUPPORTED: there is no template, nor a mark to put between. */
 INGLE_API ingle_status ingle_tokenize_pair(const ingle_model *model, const char *query,
                                            size_t query_len, const char *document,
                                            size_t document_len, int32_t *tokens, size_t cap,
@@ -326,10 +327,10 @@ typedef enum ingle_log_level {
 typedef struct ingle_engine_options {
     size_t size;   /* sizeof this struct */
     int32_t n_ctx; /* positions a session may hold; 0 = the smaller of the model's and 8192 */
-    int32_t
-        n_sessions; /* sessions the KV pool is sized for, 1. There may be more, of fewer tokens, where
-                         * no layer is recurrent; with windowed layers a longer session than their
-                         * windows and a batch take up counts as one */
+    /* Sessions the KV pool is sized for, 1. There may be more, of fewer tokens, where no layer is
+     * recurrent; with windowed layers a longer session than their windows and a batch take up
+     * counts as one. */
+    int32_t n_sessions;
     int32_t n_batch;    /* most tokens of one step; 512 */
     int32_t n_threads;  /* 0 = ingle_default_threads(); those beyond the processors sleep */
     ingle_type kv_type; /* INGLE_TYPE_F16; also F32, BF16, Q8_0 */
@@ -337,12 +338,13 @@ typedef struct ingle_engine_options {
      * 0 = the larger of n_sessions and 16; at most 1024. */
     int32_t n_parallel;
     int32_t n_queue; /* requests that wait at most, then INGLE_EQUEUE; 0 = no limit */
-    /* Seconds of a step with prompts in it while others generate: the longest gap between two tokens
-     * that a prompt causes, or twice a step without one if that takes longer. 0.2 */
+    /* Seconds of a step with prompts in it while others generate: the longest gap between two
+     * tokens that a prompt causes, or twice a step without one if that takes longer. 0.2 */
     float step_s;
     ingle_turns *turns; /* NULL = none */
     /* What the engine has to say, a line each, without its end: on any thread that uses the engine,
-     * while no lock is held; several at a time if threads are. It must not call in. NULL = nothing. */
+     * while no lock is held; several at a time if threads are. It must not call in. NULL =
+     * nothing. */
     void (*log)(void *user, ingle_log_level level, const char *text);
     void *log_user;
     /* Room beside that for n_sessions, 0: for so many tokens of prompts that no session holds, and,
@@ -364,8 +366,8 @@ INGLE_API int ingle_default_threads(void);
  * will need at once (ingle_model_memory()); INGLE_ENOMEM if the machine has not so much left. */
 INGLE_API ingle_status ingle_engine_open(ingle_engine **out, ingle_model *model,
                                          const ingle_engine_options *opt, ingle_error *err);
-/* Sessions of a closed engine answer INGLE_ECLOSED until they are closed themselves, also when asked
- * for what they hold; so do calls and requests that are under way. Handles that
+/* Sessions of a closed engine answer INGLE_ECLOSED until they are closed themselves, also when
+ * asked for what they hold; so do calls and requests that are under way. Handles that
  * ingle_engine_retain() gave count: the engine is closed when the last one is. */
 INGLE_API void ingle_engine_close(ingle_engine **engine);
 INGLE_API ingle_engine *ingle_engine_retain(ingle_engine *engine); /* one more owner */
@@ -388,8 +390,9 @@ typedef struct ingle_engine_info {
 INGLE_API ingle_status ingle_engine_info_get(const ingle_engine *engine, ingle_engine_info *info,
                                              ingle_error *err);
 
-/* Advances what can be computed by one step, after the one that runs, if one does. *n_run, if given,
- * is the number of tokens computed (0: nothing to do). The blocking calls below do this for you. */
+/* Advances what can be computed by one step, after the one that runs, if one does. *n_run, if
+ * given, is the number of tokens computed (0: nothing to do). The blocking calls below do this for
+ * you. */
 INGLE_API ingle_status ingle_engine_step(ingle_engine *engine, size_t *n_run, ingle_error *err);
 
 /* Times by powers of two: count[i] of them took less than 2^i microseconds and were not counted
@@ -411,18 +414,21 @@ typedef struct ingle_stats {
     ingle_histogram queue, first_token, gap, step; /* seconds of requests, and of steps */
     /* Now: */
     size_t n_running, n_queued; /* tasks */
-    /* KV pages of 32 positions, of layers that see everything: all, those that nobody has, and those
-     * that are kept for prompts to come */
+    /* KV pages of 32 positions, of layers that see everything: all, those that nobody has, and
+     * those that are kept for prompts to come */
     size_t n_pages, n_pages_free, n_pages_idle;
 } ingle_stats;
 INGLE_API ingle_status ingle_engine_stats_get(ingle_engine *engine, ingle_stats *stats,
                                               ingle_error *err);
 INGLE_API ingle_status ingle_engine_stats_reset(ingle_engine *engine, ingle_error *err);
 
-/* Runs one token and one full batch and forgets them, so that the first request is not the slow one. */
+/* Runs one token and one full batch and forgets them, so that the first request is not the slow
+ * one. */
 INGLE_API ingle_status ingle_engine_warm_up(ingle_engine *engine, ingle_error *err);
 
-/* Exact bytes, known before any weight is read (INGLE_PARTS_PLAN is enough). */
+/* Exact bytes, known before any weight is read (INGLE_PARTS_PLAN is enough): what a model and its
+ * engine take until they are closed. Sessions beyond n_sessions, and requests, take theirs when they
+ * are opened: some 100 KB a request. */
 typedef struct ingle_memory {
     size_t size;
     size_t weights; /* packed weights; in place: norms and biases only */
@@ -440,12 +446,11 @@ INGLE_API ingle_status ingle_model_memory(const ingle_model *model, const ingle_
 
 typedef struct ingle_session ingle_session;
 
-/* The session keeps its engine alive.
- *
- * What it holds (logits, tokens, the vectors of a text) is told by pointers into it. They are good until
- * the session's next eval, generation, embedding or truncation begins, whether that succeeds or not,
- * or until it is closed; closing the engine takes nothing away from them. While such a call is under
- * way nothing is told (INGLE_EBUSY), not even to the call's own callback. */
+/* The session keeps its engine alive. What it holds (logits, tokens, the vectors of a text) is
+ * reported by pointers into it. They are good until the session's next eval, generation, embedding or
+ * truncation begins, whether that succeeds or not, or until it is closed; closing the engine takes
+ * nothing away from them. While such a call is under way nothing is reported (INGLE_EBUSY), not even to
+ * the call's own callback. */
 INGLE_API ingle_status ingle_session_open(ingle_session **out, ingle_engine *engine,
                                           ingle_error *err);
 INGLE_API void ingle_session_close(ingle_session **session);
@@ -477,9 +482,9 @@ typedef struct ingle_eval {
 INGLE_API ingle_status ingle_sessions_eval(const ingle_eval *evals, size_t n_evals,
                                            ingle_error *err);
 
-/* Row i_row of the last eval: [n_vocab] floats, -infinity where a padded vocabulary has no token, good
- * as long as is said at ingle_session_open(). With
- * INGLE_ROWS_LAST the only row is 0; with INGLE_ROWS_ALL row i belongs to token i of that eval. */
+/* Row i_row of the last eval: [n_vocab] floats, -infinity where a padded vocabulary has no token,
+ * good as long as is said at ingle_session_open(). With INGLE_ROWS_LAST the only row is 0; with
+ * INGLE_ROWS_ALL row i belongs to token i of that eval. */
 INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t i_row,
                                             const float **logits, ingle_error *err);
 
@@ -487,21 +492,21 @@ INGLE_API ingle_status ingle_session_logits(const ingle_session *session, size_t
 INGLE_API ingle_status ingle_session_tokens(const ingle_session *session, const int32_t **tokens,
                                             size_t *n, ingle_error *err);
 
-/* A session of the same engine that holds the first n tokens of another, and shares what is computed
- * of them. INGLE_EINVAL if there are fewer. */
+/* A session of the same engine that holds the first n tokens of another, and shares what is
+ * computed of them. INGLE_EINVAL if there are fewer. */
 INGLE_API ingle_status ingle_session_fork(ingle_session **out, ingle_session *session, size_t n,
                                           ingle_error *err);
 
-/* Keeps the first n tokens; INGLE_EINVAL if there are fewer. Of recurrent layers and of those with a
- * sliding window a session holds only what its last tokens need, that of the two ends of its last
+/* Keeps the first n tokens; INGLE_EINVAL if there are fewer. Of recurrent layers and of those with
+ * a sliding window a session holds only what its last tokens need, that of the two ends of its last
  * prompt, and checkpoints: where n is none of these, the next call computes tokens before n again,
  * which gives the same bits. */
 INGLE_API ingle_status ingle_session_truncate(ingle_session *session, size_t n, ingle_error *err);
 
 /* ---- embeddings ------------------------------------------------------------------------------ */
 
-/* Which tokens of its text a token sees, itself among them. A window of n positions reaches as many back,
- * or half of that to each side. */
+/* Which tokens of its text a token sees, itself among them. A window of n positions reaches as many
+ * back, or half of that to each side. */
 typedef enum ingle_attention {
     INGLE_ATTENTION_AUTO = 0, /* as the file says (key attention.causal); ingle_model_info.causal */
     INGLE_ATTENTION_CAUSAL,   /* those before it */
@@ -518,22 +523,22 @@ typedef struct ingle_embed_options {
 #define ingle_embed_options_init(opt) ingle_embed_options_init_sized((opt), sizeof *(opt))
 INGLE_API void ingle_embed_options_init_sized(ingle_embed_options *opt, size_t size);
 
-/* The tokens of a text, and a session of its own. Where a model tells two segments apart (BERT's token
- * types), the first n_first tokens are of the first one; 0: all are. */
+/* The tokens of a text, and a session of its own. Where a model tells two segments apart (BERT's
+ * token types), the first n_first tokens are of the first one; 0: all are. */
 typedef struct ingle_text {
     ingle_session *session;
     const int32_t *tokens;
     size_t n, n_first;
 } ingle_text;
 
-/* Embeds texts, with as many in a step as fit. Any model can: the hidden states behind its last norm
- * are pooled, and pass through the heads that the file has for vectors or ranks. The bits of a vector
- * depend on its own text and nothing else. Sessions are of one engine, and empty (INGLE_EINVAL);
- * they are empty again afterwards. All or nothing for all of them. opt may be NULL for defaults.
- * INGLE_EUNSUPPORTED: n_first, and the model knows no segments; a rank, and it has no classifier; or
- * attention in both directions, and some layers of a causal model are recurrent or see chunks.
- * INGLE_EFULL: a text is longer than the context, or, if it is read in both directions, longer than a
- * batch. INGLE_EFORMAT: a value is no number (damaged weights). */
+/* Embeds texts, with as many in a step as fit. Any model can: the hidden states after its last
+ * norm are pooled, and pass through the heads that the file has for vectors or ranks. The bits of a
+ * vector depend on its own text and nothing else. Sessions are of one engine, and empty
+ * (INGLE_EINVAL); they are empty again afterwards. All or nothing for all of them. opt may be NULL
+ * for defaults. INGLE_EUNSUPPORTED: n_first, and the model knows no segments; a rank, and it has no
+ * classifier; or attention in both directions, and some layers of a causal model are recurrent or
+ * see chunks. INGLE_EFULL: a text is longer than the context, or, if it is read in both directions,
+ * longer than a batch. INGLE_EFORMAT: a value is no number (damaged weights). */
 INGLE_API ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n_texts,
                                             const ingle_embed_options *opt, ingle_error *err);
 
@@ -541,8 +546,8 @@ INGLE_API ingle_status ingle_sessions_embed(const ingle_text *texts, size_t n_te
 INGLE_API ingle_status ingle_session_embed(ingle_session *session, const int32_t *tokens, size_t n,
                                            const ingle_embed_options *opt, ingle_error *err);
 
-/* Row i_row of the last embedding: *n floats, good as long as logits are. Without pooling row i belongs
- * to token i; otherwise 0 is the only row. */
+/* Row i_row of the last embedding: *n floats, good as long as logits are. Without pooling row i
+ * belongs to token i; otherwise 0 is the only row. */
 INGLE_API ingle_status ingle_session_embedding(const ingle_session *session, size_t i_row,
                                                const float **vector, size_t *n, ingle_error *err);
 
@@ -568,8 +573,8 @@ typedef struct ingle_hit {
 } ingle_hit;
 
 /* The k nearest of the rows [n_rows][n] to query [n], best first, of equal scores the lower row
- * first. *n_hits is how many were written: k, or n_rows if there are fewer. Reads every row once, on
- * the calling thread. INGLE_EFORMAT as above, with the row. */
+ * first. *n_hits is how many were written: k, or n_rows if there are fewer. Reads every row once,
+ * on the calling thread. INGLE_EFORMAT as above, with the row. */
 INGLE_API ingle_status ingle_vector_search(ingle_metric metric, const float *query,
                                            const float *rows, size_t n_rows, size_t n, size_t k,
                                            ingle_hit *hits, size_t *n_hits, ingle_error *err);
@@ -583,9 +588,9 @@ typedef struct ingle_logit_bias {
     float bias; /* added to the logit; -INFINITY bans the token */
 } ingle_logit_bias;
 
-/* Stages run in the order of `order`; a stage whose parameter is neutral does nothing. Default order:
- * "penalties;dry;top_n_sigma;top_k;typical_p;top_p;min_p;xtc;temperature". Logit bias always comes
- * first and the draw last. Temperature 0 is greedy, whatever else is set. */
+/* Stages run in the order of `order`; a stage whose parameter is neutral does nothing. Default
+ * order: "penalties;dry;top_n_sigma;top_k;typical_p;top_p;min_p;xtc;temperature". Logit bias always
+ * comes first and the draw last. Temperature 0 is greedy, whatever else is set. */
 typedef struct ingle_sampler_options {
     size_t size;
     uint64_t seed;                   /* 0 is a seed like any other; default 1234 */
@@ -617,8 +622,8 @@ typedef struct ingle_sampler_options {
     const ingle_logit_bias *logit_bias; /* n_logit_bias entries; may be NULL when 0 */
     size_t n_logit_bias;
     const char *order; /* stage names joined by ';'; NULL = default */
-    /* -1 = off; 0 to 1: after the chain, tokens near this probability are favoured, nearer or further as the
-     * mean of what was drawn strays from it (adaptive-p). Not with mirostat. */
+    /* -1 = off; 0 to 1: after the chain, tokens near this probability are favoured, nearer or
+     * further as the mean of what was drawn strays from it (adaptive-p). Not with mirostat. */
     float adaptive_target;
     float adaptive_decay; /* 0.9; 0 to 0.99: how much of that mean every draw leaves */
 } ingle_sampler_options;
@@ -628,9 +633,9 @@ INGLE_API void ingle_sampler_options_init_sized(ingle_sampler_options *opt, size
 INGLE_API ingle_status ingle_sampler_options_check(const ingle_sampler_options *opt,
                                                    ingle_error *err);
 
-/* Puts the settings that the file recommends (keys general.sampling.*) into options that were filled before;
- * the caller's own come after it. opt->order may then point into the model. INGLE_EFORMAT names a key with
- * a value out of range. */
+/* Puts the settings that the file recommends (keys general.sampling.*) into options that were
+ * filled before; the caller's own come after it. opt->order may then point into the model.
+ * INGLE_EFORMAT names a key with a value out of range. */
 INGLE_API ingle_status ingle_sampler_options_from_model(ingle_sampler_options *opt,
                                                         const ingle_model *model, ingle_error *err);
 
@@ -656,8 +661,8 @@ typedef struct ingle_candidate {
 /* Both calls below refuse logits without a meaning: INGLE_EFORMAT names the first token whose logit
  * is NaN or +infinity. -infinity is a token that is never drawn; INGLE_EINVAL: no other is left. */
 
-/* Runs the chain on bare logits [n_vocab] without drawing. *cand points at the sampler's own array of
- * *n survivors, best first when a stage sorted them; valid until the next call. */
+/* Runs the chain on bare logits [n_vocab] without drawing. *cand points at the sampler's own array
+ * of *n survivors, best first when a stage sorted them; valid until the next call. */
 INGLE_API ingle_status ingle_sampler_apply(ingle_sampler *sampler, const float *logits,
                                            const ingle_candidate **cand, size_t *n,
                                            ingle_error *err);
@@ -671,7 +676,7 @@ INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float 
 typedef enum ingle_event_kind {
     INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
-    INGLE_EVENT_END, /* the last event of a choice: finish reason, and in text the bytes that were held back till now */
+    INGLE_EVENT_END, /* the last of a choice: finish reason, and in text the bytes held back till now */
     INGLE_EVENT_SCORE /* log-probabilities of prompt token number n_done, if option 'prompt_logprobs'
                        * asks for them; before the first INGLE_EVENT_TOKEN. NAN where no token came
                        * before it. */
@@ -691,9 +696,9 @@ typedef enum ingle_class { INGLE_CLASS_LOW, INGLE_CLASS_NORMAL, INGLE_CLASS_HIGH
 /* What becomes of a prompt that does not fit the context with an answer after it. */
 typedef enum ingle_overflow {
     INGLE_OVERFLOW_ERROR, /* INGLE_EFULL if it does not fit; the answer has the room that is left */
-    /* Whole messages are dropped, the oldest first, until half of the context is free or only the last
-     * is left. What follows them is computed again. An answer is to have room for max_tokens, or for
-     * a quarter of the context if that is less. INGLE_EFULL if even so it does not fit. */
+    /* Whole messages are dropped, the oldest first, until half of the context is free or only the
+     * last is left. What follows them is computed again. An answer is to have room for max_tokens,
+     * or for a quarter of the context if that is less. INGLE_EFULL if even so it does not fit. */
     INGLE_OVERFLOW_DROP
 } ingle_overflow;
 
@@ -705,8 +710,8 @@ typedef struct ingle_top {
 /* What a request took, with its last event. */
 typedef struct ingle_usage {
     size_t n_prompt; /* prompt tokens given */
-    /* Of the timeline, prompt included, when it ran: tokens that session or prefix tree knew (so the
-     * first one that differed), those that did not have to be computed; and tokens computed. */
+    /* Of the timeline, prompt included, when it ran: tokens that session or prefix tree knew (so
+     * the first one that differed), those that did not have to be computed; and tokens computed. */
     size_t n_known, n_reused, n_computed;
     size_t n_generated;           /* tokens returned */
     size_t n_drafted, n_accepted; /* tokens proposed for its steps, and those that were drawn so */
@@ -747,16 +752,16 @@ typedef struct ingle_generate_options {
     size_t n_stops;
     const int32_t *stop_tokens;
     size_t n_stop_tokens;
-    /* Of ingle_generate(): called on the calling thread, never under a lock, and may call anything but
-     * what uses its own session (INGLE_EBUSY). Return false to stop. May be NULL. */
+    /* Of ingle_generate(): called on the calling thread, never under a lock, and may call anything
+     * but what uses its own session (INGLE_EBUSY). Return false to stop. May be NULL. */
     bool (*on_event)(void *user, const ingle_event *event);
     void *user;
     ingle_class priority; /* INGLE_CLASS_NORMAL */
     double queue_s;       /* seconds it waits to be run at most, then INGLE_EQUEUE; 0 = no limit */
     double deadline_s;    /* seconds from its start until INGLE_FINISH_TIMEOUT; 0 = no limit */
     bool no_reuse;        /* true: what others computed is not used, nor is this for others */
-    /* Requests share what they have in common with those of the same salt only. A session that holds
-     * tokens keeps its own: INGLE_EINVAL. */
+    /* Requests share what they have in common with those of the same salt only. A session that
+     * holds tokens keeps its own: INGLE_EINVAL. */
     uint64_t cache_salt;
     /* n_marks offsets into the prompt, ascending, at which messages end: others may leave it there,
      * so models with sliding windows or recurrent layers keep there what going on needs. */
@@ -793,12 +798,14 @@ typedef struct ingle_generate_result {
     size_t i_stop;       /* which stop string ended it; n_stops if none */
 } ingle_generate_result; /* of choice 0 */
 
-/* Appends the prompt (n >= 1 tokens, or 0 to go on from the tokens that the session holds) and generates. Afterwards the
- * session holds the prompt and exactly the tokens whose text was returned: a token of which a stop string cut off a part is
- * rewound (its emitted part stays emitted). It leaves no logits; ingle_session_eval() of no tokens gives those of the last
- * one. Tokens that the file suppresses are never drawn. Logits that the sampler refuses end the generation with the
- * sampler's status. The sampler must have been opened for the model's n_vocab. On failure the session is as it was, its
- * logits too; the sampler should be reset. The same as ingle_request_start(), and ingle_request_next() until the end. */
+/* Appends the prompt (n >= 1 tokens, or 0 to go on from the tokens that the session holds) and
+ * generates. Afterwards the session holds the prompt and exactly the tokens whose text was
+ * returned: a token of which a stop string cut off a part is rewound (its emitted part stays
+ * emitted). It leaves no logits; ingle_session_eval() of no tokens gives those of the last one.
+ * Tokens that the file suppresses are never drawn. Logits that the sampler refuses end the
+ * generation with the sampler's status. The sampler must have been opened for the model's n_vocab.
+ * On failure the session is as it was, its logits too; the sampler should be reset. The same as
+ * ingle_request_start(), and ingle_request_next() until the end. */
 INGLE_API ingle_status ingle_generate(ingle_session *session, ingle_sampler *sampler,
                                       const int32_t *prompt, size_t n,
                                       const ingle_generate_options *opt,
@@ -806,31 +813,31 @@ INGLE_API ingle_status ingle_generate(ingle_session *session, ingle_sampler *sam
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* A generation whose events are pulled. Up to 64 of them wait for their reader; a slow reader holds up
- * its own request and no other. */
+/* A generation whose events are pulled. Up to 64 of them wait for their reader; a slow reader holds
+ * up its own request and no other. */
 typedef struct ingle_request ingle_request;
 
-/* Takes the session, which is busy until the last event was read or the request is closed, and copies
- * the prompt and all that the options point to; computes nothing. INGLE_EFULL: the prompt does not fit
- * the context. INGLE_EQUEUE: too many wait. Option on_event is not for requests. */
+/* Takes the session, which is busy until the last event was read or the request is closed, and
+ * copies the prompt and all that the options point to; computes nothing. INGLE_EFULL: the prompt
+ * does not fit the context. INGLE_EQUEUE: too many wait. Option on_event is not for requests. */
 INGLE_API ingle_status ingle_request_start(ingle_request **out, ingle_session *session,
                                            const int32_t *prompt, size_t n,
                                            const ingle_generate_options *opt, ingle_error *err);
 
-/* The next event; set event->size before. Steps if nobody else does. What the event points to is good
- * until the next call. timeout_s: seconds to wait at most, then INGLE_ETIMEOUT, after which it may be
- * called again; below 0: no limit; 0: what is there. INGLE_ENOTFOUND after the last event. Any other
- * status is the request's own failure, which ends it and leaves the session as it was. One caller at a
- * time. */
+/* The next event; set event->size before. Steps if nobody else does. What the event points to is
+ * good until the next call. timeout_s: seconds to wait at most, then INGLE_ETIMEOUT, after which it
+ * may be called again; below 0: no limit; 0: what is there. INGLE_ENOTFOUND after the last event.
+ * Any other status is the request's own failure, which ends it and leaves the session as it was.
+ * One caller at a time. */
 INGLE_API ingle_status ingle_request_next(ingle_request *request, double timeout_s,
                                           ingle_event *event, ingle_error *err);
 
-/* Ends the request within one step, from any thread; INGLE_EVENT_END follows. The session holds what was
- * computed of the prompt, or all of it and what was returned. Nothing if it has ended. */
+/* Ends the request within one step, from any thread; INGLE_EVENT_END follows. The session holds
+ * what was computed of the prompt, or all of it and what was returned. Nothing if it has ended. */
 INGLE_API ingle_status ingle_request_cancel(ingle_request *request, ingle_error *err);
 
-/* Cancels what has not ended, waits for one step at most, and for a running on_ready. The session holds
- * what was returned and is free. */
+/* Cancels what has not ended, waits for one step at most, and for a running on_ready. The session
+ * holds what was returned and is free. */
 INGLE_API void ingle_request_close(ingle_request **request);
 
 /* ---- scoring --------------------------------------------------------------------------------- */
@@ -842,10 +849,11 @@ typedef struct ingle_score {
     int32_t n_top;
 } ingle_score;
 
-/* Appends n tokens as ingle_session_eval() does and scores each: scores [n], and of the n_top (0 to 100)
- * likeliest tokens in place of token i, best first, tops [n][n_top], scores[i].n_top of them; tops may be
- * NULL if n_top is 0. Rows of logits are reduced where they are made: no memory is needed for them. The
- * first token has a score if the session held tokens before. All or nothing. */
+/* Appends n tokens as ingle_session_eval() does and scores each: scores [n], and of the n_top (0 to
+ * 100) likeliest tokens in place of token i, best first, tops [n][n_top], scores[i].n_top of them;
+ * tops may be NULL if n_top is 0. Rows of logits are reduced where they are made: no memory is
+ * needed for them. The first token has a score if the session held tokens before. All or
+ * nothing. */
 INGLE_API ingle_status ingle_session_score(ingle_session *session, const int32_t *tokens, size_t n,
                                            int32_t n_top, ingle_score *scores, ingle_top *tops,
                                            ingle_error *err);

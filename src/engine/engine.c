@@ -159,7 +159,13 @@ static size_t own_bytes(const ingle_model *model, const ingle_engine_options *o,
     bytes = n_sessions * session + ingle_slots_bytes(b->n_seqs, n_table);
     const ingle_prefix_options tree = tree_options(model, b, (size_t)o->n_cache_states);
     bytes += ingle_prefix_bytes(&tree, b->n_pages[INGLE_GROUP_ALL]);
-    for (int g = 0; g < INGLE_GROUPS; g++) bytes += ingle_pages_own_bytes(b->n_pages[g]);
+    for (int g = 0; g < INGLE_GROUPS; g++)
+        bytes += ingle_pages_own_bytes(b->n_pages[g]) + b->n_pages[g] * sizeof(uint32_t) +
+                 2 * b->n_seqs * sizeof(uint32_t); /* those to clear, copies */
+    bytes += (b->n_pages[0] + b->n_pages[1] + b->n_states) * sizeof(uint16_t); /* holders */
+    bytes += b->n_batch * (sizeof(int32_t) + sizeof(ingle_batch_row) + sizeof(ingle_row_owner));
+    bytes += b->n_seqs * (sizeof(ingle_batch_seq) + sizeof(ingle_batch_text) + sizeof(ingle_want) +
+                          sizeof(ingle_claim) + 3 * sizeof(void *) + sizeof(size_t));
     return bytes + (size_t)b->n_threads * ingle_sample_scratch_bytes(model->n_vocab);
 }
 

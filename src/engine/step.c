@@ -283,7 +283,8 @@ static size_t take_in(ingle_engine *e, ingle_batch *batch, size_t n)
         bool found = !take || ingle_queue_take(s, s->n_live + take);
         if (take && found) enter_batch(e, batch, s, take);
         if (!found) {
-            e->stats.n_paused++;
+            e->stats.n_paused += s->task.paused != e->n_steps + 1;
+            s->task.paused = e->n_steps + 1;
             continue;
         }
         e->wanting[n_kept] = s;

@@ -54,6 +54,7 @@ typedef struct ingle_task {
     ingle_class class;
     double arrived, started;       /* seconds of the monotonic clock; started: admitted */
     double queue_until, run_until; /* INFINITY: no limit */
+    uint64_t paused;               /* number of the step in which it waited for a page, plus 1 */
     uint64_t passed_over;          /* round of admission in which it waited for a leader */
     bool leads, waited;            /* others wait for what it computes; it has waited for others */
     size_t n_known, n_reused;      /* tokens that were known when it was admitted, and taken over */
