@@ -1,0 +1,10 @@
+/* jinja_time.h - a time as strftime() writes it in the C locale. Depends on jinja_value.h. */
+#ifndef INGLE_CHAT_JINJA_TIME_H
+#define INGLE_CHAT_JINJA_TIME_H
+
+#include "chat/jinja_value.h"
+
+/* What the format says of itself keeps its origin; what comes of the time is the template's. */
+bool ingle_jinja_put_time(jinja_render *r, const jinja_str *format, const ingle_jinja_time *t);
+
+#endif
