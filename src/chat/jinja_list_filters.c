@@ -316,11 +316,19 @@ static const jinja_value *keyword(const jinja_call *c, const char *name)
     return NULL;
 }
 
+/* What is false, even if it cannot be gone through, has no elements. */
+static bool some_subject(jinja_render *r, const jinja_call *c, jinja_list **l)
+{
+    bool any;
+    if (!ingle_jinja_truth(r, &c->arg[0], &any)) return false;
+    return any ? subject(r, c, l) : (*l = ingle_jinja_list_new(r, 0)) != NULL;
+}
+
 static bool map(jinja_render *r, const jinja_call *c, jinja_value *out)
 {
     jinja_list *l, *made = ingle_jinja_list_new(r, 0);
     const jinja_value *attribute = keyword(c, "attribute"), *usual = keyword(c, "default");
-    if (!made || !subject(r, c, &l)) return false;
+    if (!made || !some_subject(r, c, &l)) return false;
     if (!attribute && c->n_args < 2) return JINJA_REFUSE(r, "map requires a filter argument");
     for (uint32_t i = 0; i < l->n; i++) {
         jinja_value v;
@@ -339,7 +347,7 @@ static bool select_some(jinja_render *r, const jinja_call *c, bool attr, bool wa
 {
     jinja_list *l, *made = ingle_jinja_list_new(r, 0);
     uint32_t test = attr ? 2 : 1;
-    if (!made || !subject(r, c, &l)) return false;
+    if (!made || !some_subject(r, c, &l)) return false;
     if (attr && c->n_args < 2) return JINJA_REFUSE(r, "Missing parameter for attribute name");
     for (uint32_t i = 0; i < l->n; i++) {
         jinja_value v = l->item[i], result;

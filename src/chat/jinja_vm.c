@@ -245,6 +245,7 @@ static bool next_element(machine *m, const jinja_ins *ins)
         l->n = l->kept->n;
         l->kept = NULL;
         l->i = 0;
+        l->in_turn = false;
     }
     if (l->i >= l->list->n) {
         jump(m, ins);
