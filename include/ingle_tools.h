@@ -1,6 +1,6 @@
 /* ingle_tools.h - what programs that measure and inspect need beyond ingle.h: the plan, the
- * families, the limits of the machine, where the time of steps goes. Everything ingle.h says of all
- * its calls holds here.
+ * families, the limits of the machine, where the time of steps goes, what chat templates print.
+ * Everything ingle.h says of all its calls holds here.
  */
 #ifndef INGLE_TOOLS_H
 #define INGLE_TOOLS_H
@@ -116,6 +116,46 @@ typedef struct ingle_profile_row {
 /* Instruction i of the plan, from 0; INGLE_ENOTFOUND past the end. */
 INGLE_API ingle_status ingle_engine_profile_row(ingle_engine *engine, size_t i,
                                                 ingle_profile_row *row, ingle_error *err);
+
+/* ---- chat templates -------------------------------------------------------------------------- */
+
+/* What a template printed. */
+typedef struct ingle_rendering ingle_rendering;
+
+/* These three are frozen, as the structs without a size in ingle.h. */
+typedef struct ingle_rendering_time {
+    int year, month, day, hour, minute, second; /* month and day from 1 */
+} ingle_rendering_time;
+
+typedef struct ingle_rendering_span {
+    size_t offset, length;
+    bool trusted; /* the template's own words; else the caller's */
+} ingle_rendering_span;
+
+typedef struct ingle_rendering_mark {
+    size_t offset,
+        i_message; /* here ends the text of that message, from 0, and of those before it */
+} ingle_rendering_mark;
+
+/* Renders a Jinja template as transformers does. context is JSON, an object of the variables:
+ * messages, tools, add_generation_prompt, ... Strings among them whose names are in `trusted`
+ * (NULL-terminated; NULL: none) count as the template's. now is what strftime_now() formats.
+ * INGLE_EFORMAT: no template, no JSON; INGLE_EINVAL: the template refuses the context; the text
+ * names the template's line. INGLE_EUNSUPPORTED: a limit, or what the interpreter lacks. */
+INGLE_API ingle_status ingle_template_render(ingle_rendering **out, const char *text, size_t n,
+                                             const char *context, size_t n_context,
+                                             const char *const *trusted,
+                                             const ingle_rendering_time *now, ingle_error *err);
+INGLE_API void ingle_rendering_close(ingle_rendering **rendering);
+
+/* All of these are good until it is closed; of NULL there is none. A NUL follows the text. Spans
+ * cover it in order, and neighbours differ. Marks ascend; a template that does not print its
+ * messages one by one has none. */
+INGLE_API const char *ingle_rendering_text(const ingle_rendering *rendering, size_t *n);
+INGLE_API const ingle_rendering_span *ingle_rendering_spans(const ingle_rendering *rendering,
+                                                            size_t *n);
+INGLE_API const ingle_rendering_mark *ingle_rendering_marks(const ingle_rendering *rendering,
+                                                            size_t *n);
 
 #ifdef __cplusplus
 }

@@ -32,9 +32,9 @@ static void keep(jinja_compiler *c, uint32_t x)
 
 /* ---- bodies ---------------------------------------------------------------------------------- */
 
-static const char *const ENDS[] = {"elif",   "else",    "endif",     "endfor",       "endset",
-                                   "endwith", "endblock", "endfilter", "endmacro", "endcall",
-                                   "endgeneration"};
+static const char *const ENDS[] = {"elif",     "else",    "endif",        "endfor",
+                                   "endset",   "endwith", "endblock",     "endfilter",
+                                   "endmacro", "endcall", "endgeneration"};
 enum { N_ENDS = sizeof ENDS / sizeof *ENDS };
 enum {
     END_ELIF = 1,
@@ -153,8 +153,8 @@ static size_t scan_targets(const jinja_compiler *c, bool *is_tuple)
         if (t->kind == JINJA_T_LPAREN) depth++;
         else if (t->kind == JINJA_T_RPAREN && depth) depth--;
         else if (t->kind == JINJA_T_COMMA && !depth) *is_tuple = true;
-        else if (t->kind == JINJA_T_ASSIGN || t->kind == JINJA_T_TAG_END || t->kind == JINJA_T_END ||
-                 t->kind == JINJA_T_PIPE || t->kind == JINJA_T_RPAREN)
+        else if (t->kind == JINJA_T_ASSIGN || t->kind == JINJA_T_TAG_END ||
+                 t->kind == JINJA_T_END || t->kind == JINJA_T_PIPE || t->kind == JINJA_T_RPAREN)
             return pos;
         else if (t->kind == JINJA_T_NAME && t->n == 2 && !memcmp(c->t.text + t->at, "in", 2))
             return pos;
@@ -181,7 +181,8 @@ static void store_name(jinja_compiler *c, bool spaces)
 {
     static const char *const constants[] = {"true", "True", "false", "False", "none", "None"};
     for (int i = 0; i < 6; i++)
-        if (ingle_jinja_is_name(c, constants[i])) ingle_jinja_syntax(c, "a constant is no variable");
+        if (ingle_jinja_is_name(c, constants[i]))
+            ingle_jinja_syntax(c, "a constant is no variable");
     uint32_t name = ingle_jinja_name_here(c);
     if (spaces && ingle_jinja_take(c, JINJA_T_DOT)) {
         uint32_t attribute = ingle_jinja_name_here(c);
@@ -239,8 +240,8 @@ static void goal_for_iter(jinja_compiler *c, jinja_goal g)
     ingle_jinja_slot(c, scope, ingle_jinja_name(c, "loop", 4), true);
     ingle_jinja_emit(c, JINJA_OP_NEXT, 0, 0, 0);
     if (!c->status) c->j->code[loop].a = scope;
-    ingle_jinja_push(
-        c, (jinja_goal){.kind = JINJA_G_FOR_TARGETS, .x = loop, .y = (uint32_t)c->pos});
+    ingle_jinja_push(c,
+                     (jinja_goal){.kind = JINJA_G_FOR_TARGETS, .x = loop, .y = (uint32_t)c->pos});
     push_target(c, false, g.x);
 }
 
@@ -248,7 +249,8 @@ static void goal_for_targets(jinja_compiler *c, jinja_goal g)
 {
     if (!ingle_jinja_is_name(c, "in")) ingle_jinja_syntax(c, "'in' should follow the targets");
     if (c->status) return;
-    for (size_t i = c->n_slots; i-- > 0 && c->slots[i].scope == c->scope;) c->slots[i].always = true;
+    for (size_t i = c->n_slots; i-- > 0 && c->slots[i].scope == c->scope;)
+        c->slots[i].always = true;
     seek(c, g.y);
     bool filtered = ingle_jinja_take_name(c, "if");
     if (filtered) c->j->code[g.x].b |= JINJA_FOR_FILTERED;
@@ -383,8 +385,7 @@ static void goal_block_end(jinja_compiler *c, jinja_goal g)
 {
     c->pos++;
     captured(c);
-    ingle_jinja_push(
-        c, (jinja_goal){.kind = JINJA_G_BLOCK_STORE, .x = g.x, .y = (uint32_t)c->pos});
+    ingle_jinja_push(c, (jinja_goal){.kind = JINJA_G_BLOCK_STORE, .x = g.x, .y = (uint32_t)c->pos});
     ingle_jinja_push(c, (jinja_goal){.kind = JINJA_G_FILTERS, .b = 1});
     seek(c, g.y);
 }
@@ -530,8 +531,8 @@ static void goal_call_expr(jinja_compiler *c, jinja_goal g)
     uint32_t end = (uint32_t)c->pos;
     if (c->status) return;
     const jinja_ins *last = &c->j->code[c->j->n_code - 1];
-    if ((last->op != JINJA_OP_CALL && last->op != JINJA_OP_METHOD) ||
-        c->landed == c->j->n_code || !ingle_jinja_is(c, JINJA_T_TAG_END)) {
+    if ((last->op != JINJA_OP_CALL && last->op != JINJA_OP_METHOD) || c->landed == c->j->n_code ||
+        !ingle_jinja_is(c, JINJA_T_TAG_END)) {
         ingle_jinja_syntax(c, "a call should follow 'call'");
         return;
     }
@@ -559,8 +560,8 @@ static void goal_params(jinja_compiler *c, jinja_goal g)
         if (g.b & 2) seek(c, macro->n_params);
         close_tag(c);
         macro->n_params = g.c;
-        ingle_jinja_push(
-            c, (jinja_goal){.kind = JINJA_G_MACRO_END, .b = g.b & 2, .x = g.x, .y = g.y});
+        ingle_jinja_push(c,
+                         (jinja_goal){.kind = JINJA_G_MACRO_END, .b = g.b & 2, .x = g.x, .y = g.y});
         push_body(c, g.b & 2 ? END_CALL : END_MACRO);
         return;
     }
@@ -595,8 +596,8 @@ static void finish_macro(jinja_compiler *c, jinja_macro *macro)
         ingle_jinja_no_memory(c);
         return;
     }
-    const jinja_slot *first = c->slots + c->kw[c->n_kw - 4]; /* none came between them */
-    for (size_t i = 0; i < macro->n_params; i++) param[i] = c->j->names[first[i].name];
+    uint32_t first = c->kw[c->n_kw - 4]; /* none came between them */
+    for (size_t i = 0; i < macro->n_params; i++) param[i] = c->j->names[c->slots[first + i].name];
     macro->param = param;
     for (int i = 2; i >= 0; i--) {
         bool read = c->reads[i] != c->kw[--c->n_kw];
@@ -622,8 +623,7 @@ static void goal_macro_end(jinja_compiler *c, jinja_goal g)
 
 static void tag_with(jinja_compiler *c)
 {
-    ingle_jinja_push(
-        c, (jinja_goal){.kind = JINJA_G_WITH_VALUE, .y = (uint32_t)c->n_kw});
+    ingle_jinja_push(c, (jinja_goal){.kind = JINJA_G_WITH_VALUE, .y = (uint32_t)c->n_kw});
 }
 
 static void tag_generation(jinja_compiler *c)

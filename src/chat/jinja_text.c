@@ -86,7 +86,7 @@ bool ingle_jinja_text_end(jinja_render *r, jinja_cut cut, jinja_value *out)
 {
     jinja_out *o = &r->out;
     size_t n_runs = o->n_runs - cut.n_runs;
-    const jinja_run *run = o->runs + cut.n_runs;
+    const jinja_run *run = n_runs ? o->runs + cut.n_runs : NULL;
     jinja_str s = {.n = (uint32_t)(o->n - cut.n), .n_chars = UINT32_MAX, .n_runs = 1};
     char *p = ingle_jinja_new_bytes(&r->bytes, s.n);
     if (!p) return ingle_jinja_fail_memory(r);

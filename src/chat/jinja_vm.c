@@ -129,7 +129,8 @@ static bool load_lookup(machine *m, const jinja_ins *ins)
     if (!ingle_jinja_burn(m->r, ref->n / 4)) return false;
     for (uint32_t i = 0; i < ref->n; i++) {
         for (; hops < ref->at[i].hops; hops++) f = f->up;
-        if (f->slot[ref->at[i].slot].kind != JINJA_MISSING) return push(m, f->slot[ref->at[i].slot]);
+        if (f->slot[ref->at[i].slot].kind != JINJA_MISSING)
+            return push(m, f->slot[ref->at[i].slot]);
     }
     return load_global(m, ref->global);
 }
@@ -253,7 +254,7 @@ static bool next_element(machine *m, const jinja_ins *ins)
     }
     if (!refresh(m, l)) return false;
     if (!l->filtering) l->iterated = true;
-    l->in_turn = true;
+    l->in_turn = !l->filtering;
     return push(m, l->list->item[l->i++]);
 }
 
@@ -267,7 +268,7 @@ static bool pass(machine *m, const jinja_ins *ins)
         if (passes && !ingle_jinja_list_add(m->r, l->kept, l->list->item[l->i - 1])) return false;
         jump(m, ins);
     } else if (l->prefilter || passes) {
-        l->iterated = true;
+        l->iterated = l->in_turn = true;
     } else {
         jump(m, ins);
     }
@@ -366,8 +367,9 @@ static bool set_caller(machine *m, const jinja_macro *macro, jinja_frame *f,
 {
     static const char why[] = "No caller defined";
     if (macro->caller == JINJA_NO_SLOT)
-        return !caller || JINJA_REFUSE(m->r, "macro '%.*s' was invoked with two values for the "
-                                             "special caller argument",
+        return !caller || JINJA_REFUSE(m->r,
+                                       "macro '%.*s' was invoked with two values for the "
+                                       "special caller argument",
                                        (int)macro->name->n, macro->name->p);
     jinja_value *slot = &f->slot[macro->caller], text;
     if (slot->kind != JINJA_MISSING) return true;
@@ -390,7 +392,8 @@ static bool call_macro(machine *m, const jinja_closure *closure, const jinja_cal
     for (uint32_t i = 0; i < c->n_args && i < macro->n_params; i++) f->slot[i] = c->arg[i];
     if (macro->kwargs != JINJA_NO_SLOT) {
         if (!(kwargs = ingle_jinja_dict_new(m->r, 0))) return false;
-        f->slot[macro->kwargs] = (jinja_value){.kind = JINJA_DICT, .trusted = true, .u.dict = kwargs};
+        f->slot[macro->kwargs] =
+            (jinja_value){.kind = JINJA_DICT, .trusted = true, .u.dict = kwargs};
     }
     for (uint32_t i = 0; i < c->n_kw; i++) {
         jinja_value name = ingle_jinja_of_str(c->kw_name[i]);
@@ -445,8 +448,7 @@ static bool call_value(machine *m, const jinja_value *f, const jinja_call *c,
         break;
     }
     case JINJA_UNDEFINED: return ingle_jinja_fail_undefined(m->r, f);
-    default:
-        return JINJA_REFUSE(m->r, "'%s' object is not callable", ingle_jinja_type_name(f));
+    default: return JINJA_REFUSE(m->r, "'%s' object is not callable", ingle_jinja_type_name(f));
     }
     m->n_stack = n_stack;
     return push(m, out);
@@ -643,17 +645,22 @@ static bool step(machine *m, const jinja_ins *ins)
     case JINJA_OP_PRINT: return op_print(m);
     case JINJA_OP_CONST: return push(m, m->j->consts[ins->a]);
     case JINJA_OP_POP: m->n_stack--; return true;
-    case JINJA_OP_NIP: top(m)[-1] = *top(m); m->n_stack--; return true;
+    case JINJA_OP_NIP:
+        top(m)[-1] = *top(m);
+        m->n_stack--;
+        return true;
     case JINJA_OP_LOCAL: return load_local(m, ins);
     case JINJA_OP_LOOKUP: return load_lookup(m, ins);
     case JINJA_OP_GLOBAL: return load_global(m, ins->a);
-    case JINJA_OP_STORE: m->frame->slot[ins->c] = *top(m); m->n_stack--; return true;
+    case JINJA_OP_STORE:
+        m->frame->slot[ins->c] = *top(m);
+        m->n_stack--;
+        return true;
     case JINJA_OP_STORE_ATTR: return store_attr(m, ins);
     case JINJA_OP_UNPACK: return unpack(m, ins->a);
     case JINJA_OP_NOT: return op_not(m);
     case JINJA_OP_NEG:
-    case JINJA_OP_POS:
-        return ingle_jinja_negate(m->r, top(m), ins->op == JINJA_OP_NEG, top(m));
+    case JINJA_OP_POS: return ingle_jinja_negate(m->r, top(m), ins->op == JINJA_OP_NEG, top(m));
     case JINJA_OP_MATH: return op_math(m, ins);
     case JINJA_OP_CONCAT: return op_concat(m);
     case JINJA_OP_COMPARE: return op_compare(m, ins, false);
@@ -668,7 +675,8 @@ static bool step(machine *m, const jinja_ins *ins)
     case JINJA_OP_LIST: return op_new_list(m, JINJA_LIST, false);
     case JINJA_OP_TUPLE: return op_new_list(m, JINJA_TUPLE, false);
     case JINJA_OP_TUPLE_OF: return op_new_list(m, JINJA_TUPLE, true);
-    case JINJA_OP_ADD: return ingle_jinja_list_add(m->r, top(m)[-1].u.list, *top(m)) && m->n_stack--;
+    case JINJA_OP_ADD:
+        return ingle_jinja_list_add(m->r, top(m)[-1].u.list, *top(m)) && m->n_stack--;
     case JINJA_OP_DICT: return op_new_dict(m);
     case JINJA_OP_ADD_PAIR:
         if (!ingle_jinja_dict_set(m->r, top(m)[-2].u.dict, top(m) - 1, top(m))) return false;

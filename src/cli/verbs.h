@@ -10,6 +10,7 @@ extern const cli_verb cli_verb_tokenize;
 extern const cli_verb cli_verb_logits;
 extern const cli_verb cli_verb_embed;
 extern const cli_verb cli_verb_score;
+extern const cli_verb cli_verb_template;
 extern const cli_verb cli_verb_bench;
 
 #endif
