@@ -91,6 +91,12 @@ static bool floor_divide(jinja_render *r, jinja_math op, const jinja_value *a, c
     return true;
 }
 
+/* As a double. */
+static bool is_exact(const jinja_value *v)
+{
+    return v->kind == JINJA_INT && v->u.i >= -((int64_t)1 << 53) && v->u.i <= (int64_t)1 << 53;
+}
+
 static bool math_ints(jinja_render *r, jinja_math op, const jinja_value *a, const jinja_value *b,
                       jinja_value *out)
 {
@@ -112,6 +118,8 @@ static bool math_ints(jinja_render *r, jinja_math op, const jinja_value *a, cons
         }
         return ingle_jinja_int_mul(r, a, b, out);
     case JINJA_DIV:
+        if (!is_exact(a) || !is_exact(b))
+            return ingle_jinja_fail(r, INGLE_EUNSUPPORTED, "'/' of numbers beyond 2^53");
         return math_floats(r, op, ingle_jinja_as_double(a), ingle_jinja_as_double(b), trusted, out);
     case JINJA_POW: return power(r, a, b, out);
     case JINJA_FLOORDIV:
@@ -122,7 +130,8 @@ static bool math_ints(jinja_render *r, jinja_math op, const jinja_value *a, cons
 
 /* ---- sequences ------------------------------------------------------------------------------- */
 
-static bool join_lists(jinja_render *r, const jinja_value *a, const jinja_value *b, jinja_value *out)
+static bool join_lists(jinja_render *r, const jinja_value *a, const jinja_value *b,
+                       jinja_value *out)
 {
     if (!ingle_jinja_read_list(r, a->u.list) || !ingle_jinja_read_list(r, b->u.list)) return false;
     jinja_list *l = ingle_jinja_list_new(r, (size_t)a->u.list->n + b->u.list->n);
@@ -164,15 +173,16 @@ static bool repeat_str(jinja_render *r, const jinja_value *v, int64_t n, bool tr
         return ingle_jinja_fail(r, INGLE_EUNSUPPORTED, "more than %zu bytes of output",
                                 r->max_output);
     for (int64_t i = 0; s->n && i < n; i++)
-        if (!ingle_jinja_burn(r, 1) || !(trusted ? ingle_jinja_put_str(r, s)
-                                                 : ingle_jinja_put(r, s->p, s->n, false)))
+        if (!ingle_jinja_burn(r, 1) ||
+            !(trusted ? ingle_jinja_put_str(r, s) : ingle_jinja_put(r, s->p, s->n, false)))
             return false;
     if (!ingle_jinja_text_end(r, cut, out)) return false;
     out->safe = v->safe;
     return true;
 }
 
-static bool repeat(jinja_render *r, const jinja_value *v, const jinja_value *times, jinja_value *out)
+static bool repeat(jinja_render *r, const jinja_value *v, const jinja_value *times,
+                   jinja_value *out)
 {
     int64_t n;
     if (!ingle_jinja_clamped(times, &n))
@@ -208,8 +218,7 @@ bool ingle_jinja_math(jinja_render *r, jinja_math op, const jinja_value *a, cons
     if (op == JINJA_ADD) return add(r, a, b, out);
     if (op == JINJA_MUL && is_sequence(a)) return repeat(r, a, b, out);
     if (op == JINJA_MUL && is_sequence(b)) return repeat(r, b, a, out);
-    if (op == JINJA_MOD && a->kind == JINJA_STR)
-        return ingle_jinja_percent(r, a->u.str, b, out);
+    if (op == JINJA_MOD && a->kind == JINJA_STR) return ingle_jinja_percent(r, a->u.str, b, out);
     return no_operands(r, op, a, b);
 }
 

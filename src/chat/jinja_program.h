@@ -1,8 +1,8 @@
 /* jinja_program.h - a compiled template: instructions for a machine with a stack of values.
  * Owns       the program, made by the compiler (jinja_compile.c), read by the machine (jinja_vm.c).
  * Depends on jinja_value.h.
- * Invariant  jumps stay within the program and lead forward but for those of loops; every path
- *            leaves the stack as high as any other one that meets it. */
+ * Invariant  jumps stay within the program; every path leaves the stack as high as any other one
+ *            that meets it. */
 #ifndef INGLE_CHAT_JINJA_PROGRAM_H
 #define INGLE_CHAT_JINJA_PROGRAM_H
 
@@ -14,11 +14,11 @@ typedef enum jinja_op {
     JINJA_OP_PRINT, /* prints the top and drops it */
     JINJA_OP_CONST, /* pushes constant a */
     JINJA_OP_POP,
-    JINJA_OP_NIP,    /* drops what is below the top */
-    JINJA_OP_LOCAL,  /* pushes slot c of the b-th frame outwards */
-    JINJA_OP_LOOKUP, /* pushes the first that is set of reference a's slots, or its global */
-    JINJA_OP_GLOBAL, /* pushes global a */
-    JINJA_OP_STORE,  /* slot c of this frame */
+    JINJA_OP_NIP,        /* drops what is below the top */
+    JINJA_OP_LOCAL,      /* pushes slot c of the b-th frame outwards */
+    JINJA_OP_LOOKUP,     /* pushes the first that is set of reference a's slots, or its global */
+    JINJA_OP_GLOBAL,     /* pushes global a */
+    JINJA_OP_STORE,      /* slot c of this frame */
     JINJA_OP_STORE_ATTR, /* name a of the namespace on top; the value below */
     JINJA_OP_UNPACK,     /* a values in place of the top, the first one on top */
     JINJA_OP_NOT,
@@ -26,7 +26,7 @@ typedef enum jinja_op {
     JINJA_OP_POS,
     JINJA_OP_MATH, /* b: a jinja_math */
     JINJA_OP_CONCAT,
-    JINJA_OP_COMPARE, /* b: a jinja_compare */
+    JINJA_OP_COMPARE,      /* b: a jinja_comparison */
     JINJA_OP_COMPARE_KEEP, /* the same; the right operand stays below the result */
     JINJA_OP_JUMP,         /* by a instructions, as a signed number */
     JINJA_OP_JUMP_FALSE,   /* if the top, which is dropped, is false */
@@ -44,19 +44,19 @@ typedef enum jinja_op {
     JINJA_OP_CALL,   /* shape a: what is called, arguments, values of keywords */
     JINJA_OP_METHOD, /* the same, of the name in the shape */
     JINJA_OP_FILTER,
-    JINJA_OP_TEST, /* b: the opposite */
+    JINJA_OP_TEST,    /* b: the opposite */
     JINJA_OP_UNKNOWN, /* name a is no filter (b 0) or test (b 1) */
-    JINJA_OP_FOR,     /* goes through the top in scope c; b: jinja_for */
+    JINJA_OP_FOR,     /* goes through the top in scope a; b: see below */
     JINJA_OP_NEXT,    /* pushes the next element, or jumps */
     JINJA_OP_PASS,    /* drops the top: whether the element passes; jumps if not */
     JINJA_OP_LEAVE,   /* the loop ends; jumps if it had elements and b is set */
     JINJA_OP_LOOPED,  /* a recursive loop ends: back to who called it, if somebody did */
-    JINJA_OP_SCOPE,   /* enters scope c */
+    JINJA_OP_SCOPE,   /* enters scope a */
     JINJA_OP_UNSCOPE,
     JINJA_OP_CAPTURE, /* what is printed from now on becomes a value */
     JINJA_OP_CAPTURED,
-    JINJA_OP_MACRO,    /* pushes macro a as it is here */
-    JINJA_OP_DEFAULT,  /* jumps if slot c is set */
+    JINJA_OP_MACRO,   /* pushes macro a as it is here */
+    JINJA_OP_DEFAULT, /* jumps if slot c is set */
     JINJA_OP_RETURN
 } jinja_op;
 
@@ -81,10 +81,11 @@ typedef enum jinja_comparison {
     JINJA_NOT_IN
 } jinja_comparison;
 
-enum { /* of JINJA_OP_FOR */
-    JINJA_FOR_FILTERED = 1,  /* elements count once JINJA_OP_PASS has passed them */
-    JINJA_FOR_PREFILTER = 2, /* all of them are asked before the first turn: `loop` counts them */
-    JINJA_FOR_RECURSIVE = 4
+enum {                         /* of JINJA_OP_FOR */
+       JINJA_FOR_FILTERED = 1, /* elements count once JINJA_OP_PASS has passed them */
+       JINJA_FOR_PREFILTER =
+           2, /* all of them are asked before the first turn: `loop` counts them */
+       JINJA_FOR_RECURSIVE = 4
 };
 
 enum { JINJA_LOOP_SLOT = 0 }; /* `loop` in the scope of a loop */

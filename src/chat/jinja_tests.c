@@ -84,8 +84,10 @@ static bool is_divisible(jinja_render *r, const jinja_call *c, jinja_value *out)
 static bool is_same(jinja_render *r, const jinja_call *c, jinja_value *out)
 {
     (void)r;
-    return answer(c, c->arg[0].kind == c->arg[1].kind &&
-                         ingle_jinja_same_scalars(&c->arg[0], &c->arg[1]), out);
+    return answer(c,
+                  c->arg[0].kind == c->arg[1].kind && c->arg[0].kind != JINJA_UNDEFINED &&
+                      ingle_jinja_same_scalars(&c->arg[0], &c->arg[1]),
+                  out);
 }
 
 #define COMPARE(name, op)                                                                          \
@@ -102,44 +104,24 @@ COMPARE(is_ge, JINJA_GE)
 COMPARE(is_in, JINJA_IN)
 
 const jinja_builtin ingle_jinja_tests[] = {
-    {"defined", "", 0, is_defined},
-    {"undefined", "", 0, is_undefined},
-    {"none", "", 0, is_none},
-    {"string", "", 0, is_string},
-    {"mapping", "", 0, is_mapping},
-    {"iterable", "", 0, is_iterable},
-    {"sequence", "", 0, is_sequence},
-    {"boolean", "", 0, is_boolean},
-    {"true", "", 0, is_true},
-    {"false", "", 0, is_false},
-    {"integer", "", 0, is_integer},
-    {"float", "", 0, is_float},
-    {"number", "", 0, is_number},
-    {"callable", "", 0, is_callable},
-    {"escaped", "", 0, is_escaped},
-    {"filter", "", 0, is_filter},
-    {"test", "", 0, is_test},
-    {"lower", "", 0, is_lower},
-    {"upper", "", 0, is_upper},
-    {"odd", "", 0, is_odd},
-    {"even", "", 0, is_even},
-    {"divisibleby", "num", 1, is_divisible},
-    {"sameas", "other", 1, is_same},
-    {"in", "seq", 1, is_in},
-    {"eq", "other", 1, is_eq},
-    {"==", "other", 1, is_eq},
-    {"equalto", "other", 1, is_eq},
-    {"ne", "other", 1, is_ne},
-    {"!=", "other", 1, is_ne},
-    {"lt", "other", 1, is_lt},
-    {"<", "other", 1, is_lt},
-    {"lessthan", "other", 1, is_lt},
-    {"le", "other", 1, is_le},
-    {"<=", "other", 1, is_le},
-    {"gt", "other", 1, is_gt},
-    {">", "other", 1, is_gt},
-    {"greaterthan", "other", 1, is_gt},
-    {"ge", "other", 1, is_ge},
-    {">=", "other", 1, is_ge},
-    {0},
+    {"defined", "", 0, is_defined},     {"undefined", "", 0, is_undefined},
+    {"none", "", 0, is_none},           {"string", "", 0, is_string},
+    {"mapping", "", 0, is_mapping},     {"iterable", "", 0, is_iterable},
+    {"sequence", "", 0, is_sequence},   {"boolean", "", 0, is_boolean},
+    {"true", "", 0, is_true},           {"false", "", 0, is_false},
+    {"integer", "", 0, is_integer},     {"float", "", 0, is_float},
+    {"number", "", 0, is_number},       {"callable", "", 0, is_callable},
+    {"escaped", "", 0, is_escaped},     {"filter", "", 0, is_filter},
+    {"test", "", 0, is_test},           {"lower", "", 0, is_lower},
+    {"upper", "", 0, is_upper},         {"odd", "", 0, is_odd},
+    {"even", "", 0, is_even},           {"divisibleby", "num", 1, is_divisible},
+    {"sameas", "other", 1, is_same},    {"in", "seq", 1, is_in},
+    {"eq", "other", 1, is_eq},          {"==", "other", 1, is_eq},
+    {"equalto", "other", 1, is_eq},     {"ne", "other", 1, is_ne},
+    {"!=", "other", 1, is_ne},          {"lt", "other", 1, is_lt},
+    {"<", "other", 1, is_lt},           {"lessthan", "other", 1, is_lt},
+    {"le", "other", 1, is_le},          {"<=", "other", 1, is_le},
+    {"gt", "other", 1, is_gt},          {">", "other", 1, is_gt},
+    {"greaterthan", "other", 1, is_gt}, {"ge", "other", 1, is_ge},
+    {">=", "other", 1, is_ge},          {0},
 };

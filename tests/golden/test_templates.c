@@ -15,7 +15,7 @@ static ingle_jinja *open_template(const char *name)
     char path[1500];
     ingle_jinja *j = NULL;
     ingle_error err = {""};
-    size_t n;
+    size_t n = 0;
     snprintf(path, sizeof path, "%s/templates/%s", folder, name);
     char *text = json_slurp(path, &n);
     if (!text) fail_msg("%s is not there", path);
