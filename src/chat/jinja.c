@@ -1,6 +1,7 @@
 /* jinja.c - see jinja.h. */
 #include "chat/jinja.h"
 
+#include "chat/jinja_builtin.h"
 #include "chat/jinja_compile.h"
 #include "chat/jinja_vm.h"
 
@@ -121,6 +122,7 @@ ingle_status ingle_jinja_render(const ingle_jinja *j, const ingle_jinja_input *i
 {
     size_t line = 0, max_memory = limit(in->max_memory, 256 << 20, SIZE_MAX / 2);
     jinja_render r = {.program = j,
+                      .builtins = &ingle_jinja_registry,
                       .in = in,
                       .heap = {.max = max_memory - max_memory / 4},
                       .bytes = {.max = max_memory / 4},
@@ -129,6 +131,10 @@ ingle_status ingle_jinja_render(const ingle_jinja *j, const ingle_jinja_input *i
     *out = (ingle_jinja_output){0};
     if (!ingle_json_is(in->context, INGLE_JSON_OBJECT))
         return ingle_fail(err, INGLE_EINVAL, "the context should be a JSON object");
+    for (size_t i = 0; i < in->n_trusted; i++)
+        if (in->trusted[i].n > r.max_output)
+            return ingle_fail(err, INGLE_EUNSUPPORTED, "variable '%s' has %zu bytes; at most %zu",
+                              in->trusted[i].name, in->trusted[i].n, r.max_output);
     r.fuel = r.max_steps;
     r.globals = ingle_new(j->n_globals, sizeof *r.globals);
     ingle_status st;

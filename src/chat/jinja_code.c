@@ -30,8 +30,8 @@ void ingle_jinja_no_memory(jinja_compiler *c)
     if (c->status) return;
     if (c->j->arena.full) ingle_jinja_unsupported(c, "the template's program is too large");
     else
-        c->status = ingle_fail(c->err, INGLE_ENOMEM, "no memory for a template of %zu bytes",
-                               c->t.n_text);
+        c->status =
+            ingle_fail(c->err, INGLE_ENOMEM, "no memory for a template of %zu bytes", c->t.n_text);
 }
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
@@ -87,6 +87,10 @@ uint32_t ingle_jinja_emit(jinja_compiler *c, jinja_op op, unsigned b, unsigned s
 {
     ingle_jinja *j = c->j;
     if (c->status) return 0;
+    if (j->n_code > j->arena.max / (sizeof *j->code + sizeof *j->line)) {
+        ingle_jinja_unsupported(c, "the template's program is too large");
+        return 0;
+    }
     if (!ingle_grow(&j->code, &c->cap_code, j->n_code + 1, sizeof *j->code) ||
         !ingle_grow(&j->line, &c->cap_lines, j->n_code + 1, sizeof *j->line)) {
         ingle_jinja_no_memory(c);
@@ -358,7 +362,8 @@ static void resolve_one(jinja_compiler *c, jinja_ins *ins, uint32_t *last_scope,
     }
     find_places(c, scope, name, ref, &found);
     if (found && n == 1 && ref->at[0].hops < 256) {
-        *ins = (jinja_ins){.op = JINJA_OP_LOCAL, .b = (uint8_t)ref->at[0].hops, .c = ref->at[0].slot};
+        *ins =
+            (jinja_ins){.op = JINJA_OP_LOCAL, .b = (uint8_t)ref->at[0].hops, .c = ref->at[0].slot};
         return;
     }
     ref->n = (uint32_t)n;

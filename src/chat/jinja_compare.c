@@ -164,8 +164,7 @@ bool ingle_jinja_order(jinja_render *r, const jinja_value *a, const jinja_value 
     return ingle_jinja_fail(r, INGLE_EUNSUPPORTED, "values nested too deeply");
 }
 
-bool ingle_jinja_contains(jinja_render *r, const jinja_value *v, const jinja_value *item,
-                          bool *out)
+bool ingle_jinja_contains(jinja_render *r, const jinja_value *v, const jinja_value *item, bool *out)
 {
     jinja_list *l;
     jinja_value *found;

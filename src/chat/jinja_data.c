@@ -145,8 +145,7 @@ static bool find(jinja_render *r, jinja_dict *d, const jinja_value *key, jinja_p
     }
 }
 
-bool ingle_jinja_dict_get(jinja_render *r, jinja_dict *d, const jinja_value *key,
-                          jinja_value **out)
+bool ingle_jinja_dict_get(jinja_render *r, jinja_dict *d, const jinja_value *key, jinja_value **out)
 {
     jinja_pair *p;
     if (!find(r, d, key, &p)) return false;
@@ -204,8 +203,7 @@ bool ingle_jinja_read_dict(jinja_render *r, jinja_dict *d)
 
 /* ---- the caller's context -------------------------------------------------------------------- */
 
-bool ingle_jinja_from_json(jinja_render *r, const ingle_json *json, bool messages,
-                           jinja_value *out)
+bool ingle_jinja_from_json(jinja_render *r, const ingle_json *json, bool messages, jinja_value *out)
 {
     switch ((ingle_json_kind)json->kind) {
     case INGLE_JSON_NULL:
@@ -270,8 +268,8 @@ static bool pairs(jinja_render *r, jinja_dict *d, char what, jinja_list *l)
 
 bool ingle_jinja_can_iterate(const jinja_value *v)
 {
-    return v->kind == JINJA_UNDEFINED || (v->kind >= JINJA_STR && v->kind <= JINJA_VIEW &&
-                                          v->kind != JINJA_SPACE);
+    return v->kind == JINJA_UNDEFINED ||
+           (v->kind >= JINJA_STR && v->kind <= JINJA_VIEW && v->kind != JINJA_SPACE);
 }
 
 /* What is left of a generator. */
@@ -320,16 +318,13 @@ bool ingle_jinja_length(jinja_render *r, const jinja_value *v, size_t *out)
         *out = ingle_jinja_str_chars(v->u.str);
         return ingle_jinja_burn(r, v->u.str->n / 64);
     case JINJA_LIST:
-    case JINJA_TUPLE:
-        *out = v->u.list->json ? v->u.list->json->len : v->u.list->n;
-        return true;
+    case JINJA_TUPLE: *out = v->u.list->json ? v->u.list->json->len : v->u.list->n; return true;
     case JINJA_DICT:
     case JINJA_VIEW:
         if (!ingle_jinja_read_dict(r, v->u.dict)) return false;
         *out = v->u.dict->n;
         return true;
     case JINJA_RANGE: *out = (size_t)v->u.range->n; return true;
-    default:
-        return JINJA_REFUSE(r, "object of type '%s' has no len()", ingle_jinja_type_name(v));
+    default: return JINJA_REFUSE(r, "object of type '%s' has no len()", ingle_jinja_type_name(v));
     }
 }

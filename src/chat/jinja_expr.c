@@ -39,8 +39,8 @@ static void goal_expr(jinja_compiler *c, jinja_goal g)
 static void goal_cond(jinja_compiler *c, jinja_goal g)
 {
     if (!ingle_jinja_take_name(c, "if")) return;
-    ingle_jinja_push(
-        c, (jinja_goal){.kind = JINJA_G_COND_TEST, .x = g.x, .y = ingle_jinja_here(c)});
+    ingle_jinja_push(c,
+                     (jinja_goal){.kind = JINJA_G_COND_TEST, .x = g.x, .y = ingle_jinja_here(c)});
     push(c, JINJA_G_OR_REST);
     push(c, JINJA_G_AND);
 }
@@ -77,8 +77,7 @@ static void goal_cond_else(jinja_compiler *c, jinja_goal g)
 static void logic_rest(jinja_compiler *c, bool is_and)
 {
     if (!ingle_jinja_take_name(c, is_and ? "and" : "or")) return;
-    uint32_t jump =
-        ingle_jinja_emit(c, is_and ? JINJA_OP_FALSE_KEEP : JINJA_OP_TRUE_KEEP, 0, 0, 0);
+    uint32_t jump = ingle_jinja_emit(c, is_and ? JINJA_OP_FALSE_KEEP : JINJA_OP_TRUE_KEEP, 0, 0, 0);
     uint8_t land = is_and ? JINJA_G_AND_LAND : JINJA_G_OR_LAND;
     ingle_jinja_push(c, (jinja_goal){.kind = land, .x = jump});
     push(c, is_and ? JINJA_G_NOT : JINJA_G_AND);
@@ -194,9 +193,9 @@ static void push_unary(jinja_compiler *c)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f'
-                                                ? (c | 0x20) - 'a' + 10
-                                                : -1;
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
 }
 
 /* \x41, \u00e9, \U0001f600, \101: the code point; *p is past it. False: no such thing. */
@@ -334,8 +333,8 @@ static void goal_primary(jinja_compiler *c)
     case JINJA_T_LPAREN:
         c->pos++;
         ingle_jinja_push(c, (jinja_goal){.kind = JINJA_G_EXPECT, .c = JINJA_T_RPAREN});
-        ingle_jinja_push(c, (jinja_goal){.kind = JINJA_G_TUPLE,
-                                         .b = JINJA_TUPLE_PARENS | JINJA_TUPLE_COND});
+        ingle_jinja_push(
+            c, (jinja_goal){.kind = JINJA_G_TUPLE, .b = JINJA_TUPLE_PARENS | JINJA_TUPLE_COND});
         break;
     case JINJA_T_LBRACKET:
         c->pos++;
@@ -409,8 +408,7 @@ static void goal_tuple(jinja_compiler *c, jinja_goal g)
     char found[64];
     if (!tuple_ends(c, g.b)) {
         ingle_jinja_push(c, (jinja_goal){.kind = JINJA_G_TUPLE_REST, .b = g.b});
-        ingle_jinja_push(
-            c, (jinja_goal){.kind = JINJA_G_EXPR, .b = (g.b & JINJA_TUPLE_COND) != 0});
+        ingle_jinja_push(c, (jinja_goal){.kind = JINJA_G_EXPR, .b = (g.b & JINJA_TUPLE_COND) != 0});
     } else if (g.b & JINJA_TUPLE_PARENS) {
         ingle_jinja_emit(c, JINJA_OP_TUPLE, 0, 0, 0);
     } else {
@@ -433,8 +431,8 @@ static void goal_tuple_rest(jinja_compiler *c, jinja_goal g)
 
 static void push_args(jinja_compiler *c, jinja_op op, uint32_t name)
 {
-    ingle_jinja_push(c, (jinja_goal){
-                            .kind = JINJA_G_ARGS, .b = (uint8_t)op, .x = name, .y = (uint32_t)c->n_kw});
+    ingle_jinja_push(
+        c, (jinja_goal){.kind = JINJA_G_ARGS, .b = (uint8_t)op, .x = name, .y = (uint32_t)c->n_kw});
 }
 
 static void read_attribute(jinja_compiler *c)

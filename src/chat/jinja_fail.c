@@ -34,9 +34,9 @@ bool ingle_jinja_fail_fuel(jinja_render *r)
 const char *ingle_jinja_type_name(const jinja_value *v)
 {
     static const char *const names[] = {
-        "Undefined", "Undefined",      "NoneType", "bool",     "int",       "int",      "float",
-        "str",       "list",           "tuple",    "dict",     "Namespace", "range",    "generator",
-        "dict_view", "LoopContext",    "Macro",    "function", "method",    "Cycler",   "Joiner",
+        "Undefined", "Undefined",   "NoneType", "bool",     "int",       "int",    "float",
+        "str",       "list",        "tuple",    "dict",     "Namespace", "range",  "generator",
+        "dict_view", "LoopContext", "Macro",    "function", "method",    "Cycler", "Joiner",
     };
     if (v->kind == JINJA_VIEW)
         return v->detail == 'k' ? "dict_keys" : v->detail == 'v' ? "dict_values" : "dict_items";
@@ -56,8 +56,7 @@ bool ingle_jinja_fail_undefined(jinja_render *r, const jinja_value *v)
                             v->u.str->p);
     case JINJA_LACK_ITEM:
         return JINJA_REFUSE(r, "%s%s has no element %" PRId64, type, object, v->u.i);
-    case JINJA_LACK_TEXT:
-        return JINJA_REFUSE(r, "%.*s", (int)v->u.str->n, v->u.str->p);
+    case JINJA_LACK_TEXT: return JINJA_REFUSE(r, "%.*s", (int)v->u.str->n, v->u.str->p);
     }
     return false;
 }

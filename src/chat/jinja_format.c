@@ -4,6 +4,7 @@
 #include "chat/jinja_ops.h"
 #include "chat/jinja_string.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* [[fill]align][sign][#][0][width][,][.precision][type] */
@@ -20,7 +21,8 @@ enum { MAX_WIDTH = 100000, MAX_PRECISION = 100 };
 static bool fill(jinja_render *r, const spec *s, int64_t n, bool trusted)
 {
     for (; n > 0; n--)
-        if (!ingle_jinja_burn(r, 1) || !ingle_jinja_put(r, s->fill, s->n_fill, trusted)) return false;
+        if (!ingle_jinja_burn(r, 1) || !ingle_jinja_put(r, s->fill, s->n_fill, trusted))
+            return false;
     return true;
 }
 
@@ -82,13 +84,17 @@ static bool int_text(jinja_render *r, const spec *s, const jinja_value *v, jinja
     jinja_value i = ingle_jinja_as_int(v);
     bool negative = i.kind == JINJA_INT ? i.u.i < 0 : i.u.big->negative;
     size_t n;
-    unsigned base = s->type == 'x' || s->type == 'X' ? 16 : s->type == 'o' ? 8 : s->type == 'b' ? 2 : 10;
+    unsigned base = s->type == 'x' || s->type == 'X' ? 16
+                    : s->type == 'o'                 ? 8
+                    : s->type == 'b'                 ? 2
+                                                     : 10;
     if (base != 10) {
         if (i.kind != JINJA_INT)
             return ingle_jinja_fail(r, INGLE_EUNSUPPORTED, "a number beyond 2^63 in another base");
         uint64_t x = negative ? 0 - (uint64_t)i.u.i : (uint64_t)i.u.i;
         n = in_base(x, base, s->type == 'X', digits);
-        if (s->alternate) prefix = s->type == 'X' ? "0X" : base == 16 ? "0x" : base == 8 ? "0o" : "0b";
+        if (s->alternate)
+            prefix = s->type == 'X' ? "0X" : base == 16 ? "0x" : base == 8 ? "0o" : "0b";
     } else {
         n = ingle_jinja_int_text(&i, digits, sizeof digits);
         p += negative;
@@ -150,8 +156,9 @@ static bool next_arg(percent *p, jinja_value *out)
 static bool percent_value(percent *p, spec *s, const jinja_value *v, bool trusted)
 {
     jinja_render *r = p->r;
-    jinja_value text;
+    jinja_value text, number = *v;
     char usual = '>';
+    number.trusted &= trusted;
     switch (s->type) {
     case 's':
     case 'r':
@@ -173,11 +180,11 @@ static bool percent_value(percent *p, spec *s, const jinja_value *v, bool truste
         if (!ingle_jinja_is_number(v))
             return JINJA_REFUSE(r, "%%%c format: a real number is required, not %s", s->type,
                                 ingle_jinja_type_name(v));
-        text = *v;
+        text = number;
         if (v->kind == JINJA_FLOAT) {
-            if (!(v->u.f > -0x1p63 && v->u.f < 0x1p63) || strchr("xXo", s->type))
+            if (!(fabs(v->u.f) < 9223372036854775808.0) || strchr("xXo", s->type))
                 return JINJA_REFUSE(r, "%%%c format: an integer is required, not float", s->type);
-            text = ingle_jinja_int((int64_t)v->u.f, v->trusted);
+            text = ingle_jinja_int((int64_t)v->u.f, number.trusted);
         }
         if (!int_text(r, s, &text, &text)) return false;
         break;
@@ -189,7 +196,7 @@ static bool percent_value(percent *p, spec *s, const jinja_value *v, bool truste
     case 'G':
         if (!ingle_jinja_is_number(v))
             return JINJA_REFUSE(r, "must be real number, not %s", ingle_jinja_type_name(v));
-        if (!float_text(r, s, v, &text)) return false;
+        if (!float_text(r, s, &number, &text)) return false;
         break;
     default: return JINJA_REFUSE(r, "unsupported format character '%c'", s->type);
     }
@@ -218,10 +225,13 @@ static bool percent_one(percent *p, const jinja_str *f, size_t *i, bool trusted)
     spec s = {.fill = " ", .n_fill = 1, .precision = -1};
     if (*i < f->n && f->p[*i] == '(') {
         const char *end = memchr(f->p + *i, ')', f->n - *i);
-        if (!end || p->args->kind != JINJA_DICT) return JINJA_REFUSE(r, "format requires a mapping");
+        if (!end || p->args->kind != JINJA_DICT)
+            return JINJA_REFUSE(r, "format requires a mapping");
         size_t n = (size_t)(end - f->p) - *i - 1;
         if (!ingle_jinja_dict_find(r, p->args->u.dict, f->p + *i + 1, n, &found)) return false;
-        if (!found) return JINJA_REFUSE(r, "'%.*s' is not there to be formatted", n < 50 ? (int)n : 50, f->p + *i + 1);
+        if (!found)
+            return JINJA_REFUSE(r, "'%.*s' is not there to be formatted", n < 50 ? (int)n : 50,
+                                f->p + *i + 1);
         v = *found;
         p->keyed = true;
         *i += n + 2;
@@ -303,7 +313,8 @@ static bool read_spec(jinja_render *r, const jinja_str *f, size_t i, size_t end,
 
 static bool format_value(jinja_render *r, spec *s, const jinja_value *v, bool trusted)
 {
-    jinja_value text;
+    jinja_value text, plain = *v;
+    plain.trusted &= trusted;
     bool number = ingle_jinja_is_number(v) && v->kind != JINJA_BOOL;
     if (v->kind == JINJA_BOOL && s->type) number = true;
     if (!number) {
@@ -321,7 +332,7 @@ static bool format_value(jinja_render *r, spec *s, const jinja_value *v, bool tr
     bool whole = v->kind != JINJA_FLOAT && (!s->type || strchr("dxXob", s->type));
     if (v->kind == JINJA_FLOAT && s->type && strchr("dxXob", s->type))
         return JINJA_REFUSE(r, "Unknown format code '%c' for object of type 'float'", s->type);
-    if (whole ? !int_text(r, s, v, &text) : !float_text(r, s, v, &text)) return false;
+    if (whole ? !int_text(r, s, &plain, &text) : !float_text(r, s, &plain, &text)) return false;
     return put_padded(r, s, &text, '>', trusted);
 }
 
@@ -343,10 +354,12 @@ static bool find_field(jinja_render *r, const jinja_call *c, const jinja_str *f,
                 *out = c->kw[k];
                 return true;
             }
-        return JINJA_REFUSE(r, "no argument named '%.*s'", end - i < 50 ? (int)(end - i) : 50, f->p + i);
+        return JINJA_REFUSE(r, "no argument named '%.*s'", end - i < 50 ? (int)(end - i) : 50,
+                            f->p + i);
     }
     if (index + 1 >= c->n_args)
-        return JINJA_REFUSE(r, "Replacement index %d out of range for positional args tuple", (int)index);
+        return JINJA_REFUSE(r, "Replacement index %d out of range for positional args tuple",
+                            (int)index);
     *out = c->arg[index + 1];
     return true;
 }
@@ -366,7 +379,8 @@ static bool format_field(jinja_render *r, const jinja_call *c, const jinja_str *
     if (!find_field(r, c, f, *i, name, i_auto, &v)) return false;
     if (name < end && f->p[name] == '!') {
         char how = name + 1 < end ? f->p[name + 1] : 0;
-        if (how == 'r' ? !ingle_jinja_repr(r, &v, &v) : !ingle_jinja_to_str(r, &v, &v)) return false;
+        if (how == 'r' ? !ingle_jinja_repr(r, &v, &v) : !ingle_jinja_to_str(r, &v, &v))
+            return false;
         name += 2;
         if (name > end) name = end;
     }

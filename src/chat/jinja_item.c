@@ -8,10 +8,8 @@
 
 static jinja_value lacks_attr(const jinja_value *v, jinja_str *name)
 {
-    return (jinja_value){.kind = JINJA_UNDEFINED,
-                         .detail = JINJA_LACK_ATTR,
-                         .number = v->kind,
-                         .u.str = name};
+    return (jinja_value){
+        .kind = JINJA_UNDEFINED, .detail = JINJA_LACK_ATTR, .number = v->kind, .u.str = name};
 }
 
 static jinja_value lacks_item(const jinja_value *v, int64_t i)
@@ -25,9 +23,12 @@ static bool loop_attr(const jinja_loop *l, const jinja_str *name, jinja_value *o
     const struct {
         const char *name;
         int64_t i;
-    } counts[] = {{"index", l->i},       {"index0", (int64_t)l->i - 1},
-                  {"length", l->n},      {"revindex", (int64_t)l->n - l->i + 1},
-                  {"depth", l->depth},   {"revindex0", (int64_t)l->n - l->i},
+    } counts[] = {{"index", l->i},
+                  {"index0", (int64_t)l->i - 1},
+                  {"length", l->n},
+                  {"revindex", (int64_t)l->n - l->i + 1},
+                  {"depth", l->depth},
+                  {"revindex0", (int64_t)l->n - l->i},
                   {"depth0", (int64_t)l->depth - 1}};
     jinja_value key = ingle_jinja_of_str((jinja_str *)name);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
@@ -68,7 +69,7 @@ static bool own_attr(jinja_render *r, const jinja_value *v, jinja_str *name, boo
         *found = true;
         return true;
     }
-    const jinja_builtin *method = ingle_jinja_method(v, name->p, name->n);
+    const jinja_builtin *method = r->builtins->method(v, name->p, name->n);
     if (!method) return true;
     jinja_bound *b = ingle_jinja_new(&r->heap, sizeof *b);
     if (!b) return ingle_jinja_fail_memory(r);
@@ -143,8 +144,8 @@ bool ingle_jinja_item(jinja_render *r, const jinja_value *v, const jinja_value *
     int64_t i;
     if (v->kind == JINJA_UNDEFINED) return ingle_jinja_fail_undefined(r, v);
     if (v->kind == JINJA_DICT) {
-        bool flat = key->kind != JINJA_LIST && key->kind != JINJA_DICT &&
-                    key->kind != JINJA_UNDEFINED;
+        bool flat =
+            key->kind != JINJA_LIST && key->kind != JINJA_DICT && key->kind != JINJA_UNDEFINED;
         if (flat && !ingle_jinja_dict_get(r, v->u.dict, key, &value)) return false;
         if (flat && value) {
             *out = *value;
@@ -244,7 +245,8 @@ bool ingle_jinja_slice(jinja_render *r, const jinja_value *v, const jinja_value 
     jinja_list *l = ingle_jinja_list_new(r, s.n);
     if (!l || !ingle_jinja_read_list(r, v->u.list)) return false;
     for (size_t i = 0; i < s.n; i++)
-        if (!ingle_jinja_list_add(r, l, v->u.list->item[s.from + (int64_t)i * s.step])) return false;
+        if (!ingle_jinja_list_add(r, l, v->u.list->item[s.from + (int64_t)i * s.step]))
+            return false;
     *out = ingle_jinja_of_list((jinja_kind)v->kind, l, v->trusted);
     return true;
 }

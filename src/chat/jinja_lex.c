@@ -154,7 +154,9 @@ static size_t skip_based(const lexer *l, size_t at, char base)
     for (;; at++) {
         size_t digit = at + (l->p[at] == '_');
         char c = digit < l->n ? l->p[digit] : 0;
-        bool ok = base == 'x' ? is_hex(c) : base == 'o' ? c >= '0' && c <= '7' : c == '0' || c == '1';
+        bool ok = base == 'x'   ? is_hex(c)
+                  : base == 'o' ? c >= '0' && c <= '7'
+                                : c == '0' || c == '1';
         if (!ok) return at;
         at = digit;
     }
@@ -208,14 +210,14 @@ static const struct {
     char text[3];
     uint8_t kind;
 } OPERATORS[] = {
-    {"//", JINJA_T_FLOORDIV}, {"**", JINJA_T_POW},   {"==", JINJA_T_EQ},
-    {"!=", JINJA_T_NE},       {">=", JINJA_T_GE},    {"<=", JINJA_T_LE},
-    {"+", JINJA_T_ADD},       {"-", JINJA_T_SUB},    {"/", JINJA_T_DIV},
-    {"*", JINJA_T_MUL},       {"%", JINJA_T_MOD},    {"~", JINJA_T_TILDE},
-    {"[", JINJA_T_LBRACKET},  {"]", JINJA_T_RBRACKET}, {"(", JINJA_T_LPAREN},
-    {")", JINJA_T_RPAREN},    {"{", JINJA_T_LBRACE}, {"}", JINJA_T_RBRACE},
-    {">", JINJA_T_GT},        {"<", JINJA_T_LT},     {"=", JINJA_T_ASSIGN},
-    {".", JINJA_T_DOT},       {":", JINJA_T_COLON},  {"|", JINJA_T_PIPE},
+    {"//", JINJA_T_FLOORDIV}, {"**", JINJA_T_POW},      {"==", JINJA_T_EQ},
+    {"!=", JINJA_T_NE},       {">=", JINJA_T_GE},       {"<=", JINJA_T_LE},
+    {"+", JINJA_T_ADD},       {"-", JINJA_T_SUB},       {"/", JINJA_T_DIV},
+    {"*", JINJA_T_MUL},       {"%", JINJA_T_MOD},       {"~", JINJA_T_TILDE},
+    {"[", JINJA_T_LBRACKET},  {"]", JINJA_T_RBRACKET},  {"(", JINJA_T_LPAREN},
+    {")", JINJA_T_RPAREN},    {"{", JINJA_T_LBRACE},    {"}", JINJA_T_RBRACE},
+    {">", JINJA_T_GT},        {"<", JINJA_T_LT},        {"=", JINJA_T_ASSIGN},
+    {".", JINJA_T_DOT},       {":", JINJA_T_COLON},     {"|", JINJA_T_PIPE},
     {",", JINJA_T_COMMA},     {";", JINJA_T_SEMICOLON},
 };
 enum { N_OPERATORS = sizeof OPERATORS / sizeof *OPERATORS };
@@ -313,8 +315,8 @@ static ingle_status read_next(lexer *l)
     size_t from = l->at, tag = from;
     char raw_sign = 0;
     bool raw_all = false;
-    while (tag < l->n && !(l->p[tag] == '{' && tag + 1 < l->n && strchr("{%#", l->p[tag + 1]) &&
-                           l->p[tag + 1]))
+    while (tag < l->n &&
+           !(l->p[tag] == '{' && tag + 1 < l->n && strchr("{%#", l->p[tag + 1]) && l->p[tag + 1]))
         tag++;
     if (tag == l->n) {
         l->at = l->n;

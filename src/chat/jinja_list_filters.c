@@ -53,8 +53,7 @@ static bool first(jinja_render *r, const jinja_call *c, jinja_value *out)
 static bool last(jinja_render *r, const jinja_call *c, jinja_value *out)
 {
     jinja_list *l;
-    if (c->arg[0].kind == JINJA_GEN)
-        return JINJA_REFUSE(r, "'generator' object is not reversible");
+    if (c->arg[0].kind == JINJA_GEN) return JINJA_REFUSE(r, "'generator' object is not reversible");
     if (!subject(r, c, &l)) return false;
     if (!l->n) return no_element(r, "last", out);
     *out = l->item[l->n - 1];
@@ -208,7 +207,8 @@ static bool items(jinja_render *r, const jinja_call *c, jinja_value *out)
 {
     jinja_value v = c->arg[0];
     jinja_list *l;
-    if (v.kind == JINJA_DICT) v = (jinja_value){.kind = JINJA_VIEW, .detail = 'i', .u.dict = v.u.dict};
+    if (v.kind == JINJA_DICT)
+        v = (jinja_value){.kind = JINJA_VIEW, .detail = 'i', .u.dict = v.u.dict};
     else if (v.kind != JINJA_UNDEFINED)
         return JINJA_REFUSE(r, "Can only get item pairs from a mapping.");
     return ingle_jinja_elements(r, &v, &l) && give(JINJA_GEN, l, c, out);
@@ -250,7 +250,8 @@ static bool slice(jinja_render *r, const jinja_call *c, jinja_value *out)
         for (size_t k = 0; k < each + (i < longer); k++)
             if (!ingle_jinja_list_add(r, row, l->item[at++])) return false;
         if (fill && longer && i >= longer && !ingle_jinja_list_add(r, row, c->arg[2])) return false;
-        if (!ingle_jinja_list_add(r, made, ingle_jinja_of_list(JINJA_LIST, row, true))) return false;
+        if (!ingle_jinja_list_add(r, made, ingle_jinja_of_list(JINJA_LIST, row, true)))
+            return false;
     }
     return give(JINJA_GEN, made, c, out);
 }
@@ -294,13 +295,14 @@ static bool apply(jinja_render *r, const jinja_call *c, uint32_t i, bool test, j
     jinja_str *name;
     if (!ingle_jinja_arg_str(r, &c->arg[i], &name)) return false;
     const jinja_builtin *f =
-        test ? ingle_jinja_test(name->p, name->n) : ingle_jinja_filter(name->p, name->n);
+        test ? r->builtins->test(name->p, name->n) : r->builtins->filter(name->p, name->n);
     if (!f)
         return JINJA_REFUSE(r, "there is no %s named '%.*s'", test ? "test" : "filter",
                             (int)name->n, name->p);
     if (c->n_args - i > JINJA_MAX_ARGS) return JINJA_REFUSE(r, "too many arguments");
     if (!f->params && !test && strcmp(f->name, "format") != 0) /* these would call others in turn */
-        return ingle_jinja_fail(r, INGLE_EUNSUPPORTED, "the filter '%s' within another one", f->name);
+        return ingle_jinja_fail(r, INGLE_EUNSUPPORTED, "the filter '%s' within another one",
+                                f->name);
     arg[0] = v;
     for (uint32_t k = i + 1; k < c->n_args; k++) arg[k - i] = c->arg[k];
     jinja_call call = {

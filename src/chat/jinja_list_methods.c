@@ -8,8 +8,10 @@
 static bool own_list(jinja_render *r, const jinja_call *c, const char *name)
 {
     if (c->arg[0].u.list->made) return true;
-    return JINJA_REFUSE(r, "access to attribute '%s' of 'list' object is unsafe: the caller's lists "
-                           "do not change", name);
+    return JINJA_REFUSE(r,
+                        "access to attribute '%s' of 'list' object is unsafe: the caller's lists "
+                        "do not change",
+                        name);
 }
 
 static bool append(jinja_render *r, const jinja_call *c, jinja_value *out)
@@ -174,16 +176,11 @@ static bool cycler_reset(jinja_render *r, const jinja_call *c, jinja_value *out)
 }
 
 const jinja_builtin ingle_jinja_list_methods[] = {
-    {"append", "object", 1, append},
-    {"pop", "index", 0, pop},
-    {"extend", "iterable", 1, extend},
-    {"insert", "index object", 2, insert},
-    {"clear", "", 0, clear},
-    {"reverse", "", 0, reverse},
-    {"index", "value", 1, list_index},
-    {"count", "value", 1, list_count},
-    {"copy", "", 0, list_copy},
-    {0},
+    {"append", "object", 1, append},   {"pop", "index", 0, pop},
+    {"extend", "iterable", 1, extend}, {"insert", "index object", 2, insert},
+    {"clear", "", 0, clear},           {"reverse", "", 0, reverse},
+    {"index", "value", 1, list_index}, {"count", "value", 1, list_count},
+    {"copy", "", 0, list_copy},        {0},
 };
 
 const jinja_builtin ingle_jinja_tuple_methods[] = {

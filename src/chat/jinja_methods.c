@@ -103,12 +103,19 @@ static bool split_at(jinja_render *r, const jinja_str *s, const jinja_str *sep, 
 }
 
 /* The last place at or before `end`; SIZE_MAX: none. */
-static size_t find_last(const jinja_str *s, size_t end, const jinja_str *sep)
+static bool find_last(jinja_render *r, const jinja_str *s, size_t end, const jinja_str *sep,
+                      size_t *out)
 {
-    if (sep->n > end) return SIZE_MAX;
-    for (size_t at = end - sep->n + 1; at-- > 0;)
-        if (!memcmp(s->p + at, sep->p, sep->n)) return at;
-    return SIZE_MAX;
+    *out = SIZE_MAX;
+    if (sep->n > end) return true;
+    for (size_t at = end - sep->n + 1; at-- > 0;) {
+        if (sep->n && s->p[at] != *sep->p) continue;
+        if (!ingle_jinja_burn(r, 1 + sep->n / 64)) return false;
+        if (memcmp(s->p + at, sep->p, sep->n) != 0) continue;
+        *out = at;
+        break;
+    }
+    return true;
 }
 
 static bool reverse_list(jinja_list *l)
@@ -137,9 +144,12 @@ static bool split_any(jinja_render *r, const jinja_call *c, bool from_right, jin
     if (!sep) return split_blanks(r, s, n, l);
     if (!from_right || n < 0) return split_at(r, s, sep, n, l);
     size_t end = s->n, at;
-    for (; n != 0 && (at = find_last(s, end, sep)) != SIZE_MAX; n--, end = at)
+    for (; n != 0; n--, end = at) {
+        if (!find_last(r, s, end, sep, &at)) return false;
+        if (at == SIZE_MAX) break;
         if (!ingle_jinja_burn(r, (end - at) / 16) || !add_part(r, l, s, at + sep->n, end))
             return false;
+    }
     return add_part(r, l, s, 0, end) && reverse_list(l);
 }
 
@@ -160,7 +170,8 @@ static bool partition_at(jinja_render *r, const jinja_call *c, bool last, jinja_
     if (!l || !ingle_jinja_arg_str(r, &c->arg[1], &sep)) return false;
     if (!sep->n) return JINJA_REFUSE(r, "empty separator");
     if (!ingle_jinja_burn(r, s->n / 16)) return false;
-    size_t at = last ? find_last(s, s->n, sep) : ingle_jinja_str_find(s, 0, sep->p, sep->n);
+    size_t at = ingle_jinja_str_find(s, 0, sep->p, sep->n);
+    if (last && !find_last(r, s, s->n, sep, &at)) return false;
     bool found = at != SIZE_MAX;
     size_t a = found ? at : last ? 0 : s->n, b = found ? at + sep->n : a;
     *out = ingle_jinja_of_list(JINJA_TUPLE, l, true);
@@ -279,7 +290,7 @@ static bool find_any(jinja_render *r, const jinja_call *c, bool last, int64_t *o
     if (!ingle_jinja_burn(r, s->n / 16)) return false;
     if (from == SIZE_MAX || from > to) return true;
     if (last) {
-        at = find_last(s, to, x);
+        if (!find_last(r, s, to, x, &at)) return false;
     } else {
         at = ingle_jinja_str_find(s, from, x->p, x->n);
     }
@@ -291,7 +302,8 @@ static bool find_any(jinja_render *r, const jinja_call *c, bool last, int64_t *o
 
 static bool give_int(const jinja_call *c, int64_t i, jinja_value *out)
 {
-    *out = ingle_jinja_int(i, ingle_jinja_is_trusted(&c->arg[0]));
+    *out = ingle_jinja_int(i, ingle_jinja_is_trusted(&c->arg[0]) &&
+                                  ingle_jinja_is_trusted(&c->arg[1]));
     return true;
 }
 
@@ -370,19 +382,16 @@ ALL(str_isdigit, is_decimal)
 ALL(str_isalnum, is_letter_or_digit)
 ALL(str_isspace, ingle_jinja_is_space)
 
-static bool has_test(jinja_render *r, const jinja_call *c, const char *test, jinja_value *out)
-{
-    return ingle_jinja_test(test, strlen(test))->fn(r, c, out);
-}
-
 static bool str_isupper(jinja_render *r, const jinja_call *c, jinja_value *out)
 {
-    return has_test(r, c, "upper", out);
+    *out = ingle_jinja_bool(ingle_jinja_has_case(self(c), true), ingle_jinja_str_trusted(self(c)));
+    return ingle_jinja_burn(r, self(c)->n / 4);
 }
 
 static bool str_islower(jinja_render *r, const jinja_call *c, jinja_value *out)
 {
-    return has_test(r, c, "lower", out);
+    *out = ingle_jinja_bool(ingle_jinja_has_case(self(c), false), ingle_jinja_str_trusted(self(c)));
+    return ingle_jinja_burn(r, self(c)->n / 4);
 }
 
 /* ---- strings: width -------------------------------------------------------------------------- */

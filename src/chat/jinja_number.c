@@ -137,8 +137,8 @@ static bool fail(jinja_render *r)
                             JINJA_MAX_DIGITS);
 }
 
-bool ingle_jinja_int_add(jinja_render *r, const jinja_value *a, const jinja_value *b,
-                         bool subtract, jinja_value *out)
+bool ingle_jinja_int_add(jinja_render *r, const jinja_value *a, const jinja_value *b, bool subtract,
+                         jinja_value *out)
 {
     uint32_t to[MAX_LIMBS + 1], n;
     bool trusted = a->trusted && b->trusted;

@@ -22,8 +22,8 @@ bool ingle_jinja_put_int(jinja_render *r, const jinja_value *v, bool trusted);
 size_t ingle_jinja_int_text(const jinja_value *v, char *out, size_t n);
 
 /* Of whole numbers; false: no memory, or more than JINJA_MAX_DIGITS digits. */
-bool ingle_jinja_int_add(jinja_render *r, const jinja_value *a, const jinja_value *b,
-                         bool subtract, jinja_value *out);
+bool ingle_jinja_int_add(jinja_render *r, const jinja_value *a, const jinja_value *b, bool subtract,
+                         jinja_value *out);
 bool ingle_jinja_int_mul(jinja_render *r, const jinja_value *a, const jinja_value *b,
                          jinja_value *out);
 int ingle_jinja_int_compare(const jinja_value *a, const jinja_value *b);

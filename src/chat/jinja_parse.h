@@ -7,8 +7,8 @@
 
 typedef enum jinja_goal_kind {
     /* Expressions: jinja_expr.c. Those above _EXPR_END. */
-    JINJA_G_EXPR,     /* b: with `x if y else z` */
-    JINJA_G_COND,     /* x: where the expression begins */
+    JINJA_G_EXPR,      /* b: with `x if y else z` */
+    JINJA_G_COND,      /* x: where the expression begins */
     JINJA_G_COND_TEST, /* x, y: what it is if the test, from y on, holds */
     JINJA_G_COND_ELSE, /* x: jump over it */
     JINJA_G_OR_REST,
@@ -31,17 +31,17 @@ typedef enum jinja_goal_kind {
     JINJA_G_EMIT,  /* instruction c with b */
     JINJA_G_PRIMARY,
     JINJA_G_POSTFIX,
-    JINJA_G_FILTERS,      /* b: nothing but filters, no tests or calls */
-    JINJA_G_FILTER,       /* the name of one comes next */
-    JINJA_G_ARGS,         /* b: opcode; c: arguments so far; x: name; y: the first keyword */
-    JINJA_G_TEST_DONE,    /* b: the opposite; x: name */
-    JINJA_G_EXPECT,       /* token c */
-    JINJA_G_SUBSCRIPT,    /* after the first part */
-    JINJA_G_SLICE,        /* after the first colon's left side */
-    JINJA_G_SLICE_STEP,   /* after the second part */
+    JINJA_G_FILTERS,    /* b: nothing but filters, no tests or calls */
+    JINJA_G_FILTER,     /* the name of one comes next */
+    JINJA_G_ARGS,       /* b: opcode; c: arguments so far; x: name; y: the first keyword */
+    JINJA_G_TEST_DONE,  /* b: the opposite; x: name */
+    JINJA_G_EXPECT,     /* token c */
+    JINJA_G_SUBSCRIPT,  /* after the first part */
+    JINJA_G_SLICE,      /* after the first colon's left side */
+    JINJA_G_SLICE_STEP, /* after the second part */
     JINJA_G_SLICE_DONE,
-    JINJA_G_TUPLE,        /* b: jinja_tuple flags */
-    JINJA_G_TUPLE_REST,   /* c: whether it is one by now */
+    JINJA_G_TUPLE,      /* b: jinja_tuple flags */
+    JINJA_G_TUPLE_REST, /* c: whether it is one by now */
     JINJA_G_LIST_REST,
     JINJA_G_LIST_NEXT,
     JINJA_G_DICT_REST,
@@ -50,12 +50,12 @@ typedef enum jinja_goal_kind {
     JINJA_G_EXPR_END,
 
     /* Statements: jinja_stmt.c. */
-    JINJA_G_BODY, /* x: the tags that end it, a bit each */
-    JINJA_G_PRINTED,  /* x: where its code begins */
-    JINJA_G_CLOSE,    /* the end of a tag comes next */
-    JINJA_G_SEEK,     /* token x comes next */
-    JINJA_G_IF_TEST,  /* y: 1 + the last jump to the end */
-    JINJA_G_IF_NEXT,  /* x: jump over the body */
+    JINJA_G_BODY,    /* x: the tags that end it, a bit each */
+    JINJA_G_PRINTED, /* x: where its code begins */
+    JINJA_G_CLOSE,   /* the end of a tag comes next */
+    JINJA_G_SEEK,    /* token x comes next */
+    JINJA_G_IF_TEST, /* y: 1 + the last jump to the end */
+    JINJA_G_IF_NEXT, /* x: jump over the body */
     JINJA_G_IF_END,
     JINJA_G_FOR_ITER,    /* x: token of the targets */
     JINJA_G_FOR_TARGETS, /* x: JINJA_OP_FOR; y: token after the iterable */
@@ -70,8 +70,8 @@ typedef enum jinja_goal_kind {
     JINJA_G_BLOCK_END,   /* of a set block; x: token of the target; y: of its filters */
     JINJA_G_BLOCK_STORE, /* y: token after endset */
     JINJA_G_WITH_VALUE,  /* c: values so far; y: the first name */
-    JINJA_G_SCOPE_END, /* of with, generation, block */
-    JINJA_G_FILTER_END, /* x: token of the filters */
+    JINJA_G_SCOPE_END,   /* of with, generation, block */
+    JINJA_G_FILTER_END,  /* x: token of the filters */
     JINJA_G_FILTER_DONE, /* x: token after endfilter */
     JINJA_G_PARAMS,      /* c: so far; x: macro; y: JINJA_OP_JUMP over it */
     JINJA_G_PARAM_STORE, /* a default, to slot c; x: JINJA_OP_DEFAULT */
@@ -79,10 +79,10 @@ typedef enum jinja_goal_kind {
     JINJA_G_CALL_EXPR /* x: token of the parameters; y: JINJA_OP_MACRO */
 } jinja_goal_kind;
 
-enum { /* of JINJA_G_TUPLE */
-    JINJA_TUPLE_PARENS = 1,    /* may be empty */
-    JINJA_TUPLE_COND = 2,      /* with `x if y else z` */
-    JINJA_TUPLE_RECURSIVE = 4, /* the name `recursive` ends it */
+enum {                            /* of JINJA_G_TUPLE */
+       JINJA_TUPLE_PARENS = 1,    /* may be empty */
+       JINJA_TUPLE_COND = 2,      /* with `x if y else z` */
+       JINJA_TUPLE_RECURSIVE = 4, /* the name `recursive` ends it */
 };
 
 void ingle_jinja_expr_goal(jinja_compiler *c, jinja_goal goal);

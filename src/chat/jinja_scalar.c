@@ -13,8 +13,7 @@ static int order_exactly(int64_t i, double x)
 
 int ingle_jinja_order_numbers(const jinja_value *a, const jinja_value *b)
 {
-    if (a->kind == JINJA_INT && b->kind == JINJA_INT)
-        return (a->u.i > b->u.i) - (a->u.i < b->u.i);
+    if (a->kind == JINJA_INT && b->kind == JINJA_INT) return (a->u.i > b->u.i) - (a->u.i < b->u.i);
     if (a->kind != JINJA_FLOAT && b->kind != JINJA_FLOAT) return ingle_jinja_int_compare(a, b);
     double x = ingle_jinja_as_double(a), y = ingle_jinja_as_double(b);
     if (isnan(x) || isnan(y)) return 2;

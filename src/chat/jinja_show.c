@@ -40,10 +40,17 @@ static bool put_repr(jinja_render *r, const jinja_str *s)
         if (c == '\n') strcpy(text, "\\n");
         else if (c == '\r') strcpy(text, "\\r");
         else if (c == '\t') strcpy(text, "\\t");
-        else if (c == '\\' || c == (unsigned char)quote) snprintf(text, sizeof text, "\\%c", (int)c);
+        else if (c == '\\' || c == (unsigned char)quote)
+            snprintf(text, sizeof text, "\\%c", (int)c);
         else if (is_printable(c)) continue;
-        else snprintf(text, sizeof text, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c);
-        if (!ingle_jinja_put(r, s->p + from, i - from, true) || !ingle_jinja_put_text(r, text, true))
+        else
+            snprintf(text, sizeof text,
+                     c < 0x100     ? "\\x%02x"
+                     : c < 0x10000 ? "\\u%04x"
+                                   : "\\U%08x",
+                     (unsigned)c);
+        if (!ingle_jinja_put(r, s->p + from, i - from, true) ||
+            !ingle_jinja_put_text(r, text, true))
             return false;
         from = i + len;
     }
@@ -75,7 +82,8 @@ static bool put_json_string(jinja_render *r, const jinja_str *s, bool ascii)
         if (e) snprintf(text, sizeof text, "\\%c", written[e - meant]);
         else if (c < 0x20 || ascii) escape_ascii(ingle_utf8_code(s->p + i, len), text);
         else continue;
-        if (!ingle_jinja_put(r, s->p + from, i - from, true) || !ingle_jinja_put_text(r, text, true))
+        if (!ingle_jinja_put(r, s->p + from, i - from, true) ||
+            !ingle_jinja_put_text(r, text, true))
             return false;
         from = i + len;
     }
@@ -213,9 +221,7 @@ static bool open(writer *w, const jinja_value *v)
         l.list = elements;
         l.n = elements->n;
     }
-    if (v->kind == JINJA_VIEW &&
-        !(put(w, ingle_jinja_type_name(v)) && put(w, "(")))
-        return false;
+    if (v->kind == JINJA_VIEW && !(put(w, ingle_jinja_type_name(v)) && put(w, "("))) return false;
     if (v->kind == JINJA_SPACE && !put(w, "<Namespace ")) return false;
     if (!put(w, dict ? "{" : v->kind == JINJA_TUPLE && !w->json ? "(" : "[")) return false;
     w->level[w->n_levels++] = l;
@@ -280,10 +286,10 @@ static bool write_all(writer *w, const jinja_value *v)
             if (!open(w, at)) return false;
         } else {
             w->trusted &= ingle_jinja_is_trusted(at);
-            bool ok = w->json                 ? put_json_scalar(w, at)
-                      : at->kind == JINJA_STR ? put_repr(w->r, at->u.str)
+            bool ok = w->json                       ? put_json_scalar(w, at)
+                      : at->kind == JINJA_STR       ? put_repr(w->r, at->u.str)
                       : at->kind == JINJA_UNDEFINED ? put(w, "Undefined")
-                                              : put_scalar(w->r, at, true);
+                                                    : put_scalar(w->r, at, true);
             if (!ok) return false;
         }
         for (at = NULL; w->n_levels && !at;)

@@ -35,11 +35,24 @@ bool ingle_jinja_change_case(jinja_render *r, const jinja_str *s, jinja_case wha
         ingle_jinja_str_run(s, i, &trusted);
         bool first = what == JINJA_CAPITALIZE ? i == 0 : what == JINJA_TITLE && !in_word;
         bool upper = what == JINJA_UPPER || first;
-        if (what == JINJA_SWAP) upper = utf8proc_toupper((utf8proc_int32_t)c) != (utf8proc_int32_t)c;
+        if (what == JINJA_SWAP)
+            upper = utf8proc_toupper((utf8proc_int32_t)c) != (utf8proc_int32_t)c;
         in_word = is_cased(c);
         if (!put_case(r, c, upper, first, trusted)) return false;
     }
     return ingle_jinja_burn(r, s->n / 2) && ingle_jinja_text_end(r, cut, out);
+}
+
+bool ingle_jinja_has_case(const jinja_str *s, bool upper)
+{
+    bool any = false;
+    for (size_t i = 0, len; i < s->n; i += len) {
+        len = ingle_jinja_char_len(s->p + i, s->n - i);
+        utf8proc_int32_t x = (utf8proc_int32_t)ingle_utf8_code(s->p + i, len);
+        if ((upper ? utf8proc_tolower(x) : utf8proc_toupper(x)) != x) any = true;
+        else if ((upper ? utf8proc_toupper(x) : utf8proc_tolower(x)) != x) return false;
+    }
+    return any;
 }
 
 /* ---- strip and replace ----------------------------------------------------------------------- */
@@ -57,14 +70,16 @@ bool ingle_jinja_strip(jinja_render *r, const jinja_str *s, const jinja_str *cha
     if (sides & 2 && !chars) to = from + ingle_jinja_without_trailing_space(s->p + from, to - from);
     for (; chars && sides & 1 && from < to; from += len) {
         len = ingle_jinja_char_len(s->p + from, to - from);
+        if (!ingle_jinja_burn(r, 1 + chars->n / 64)) return false;
         if (!is_in(chars, s->p + from, len)) break;
     }
     for (; chars && sides & 2 && from < to; to -= len) {
         for (len = 1; len < 4 && len < to - from && (s->p[to - len] & 0xc0) == 0x80;) len++;
+        if (!ingle_jinja_burn(r, 1 + chars->n / 64)) return false;
         if (!is_in(chars, s->p + to - len, len)) break;
     }
-    uint64_t work = (s->n - (to - from)) * (chars ? 1 + chars->n / 16 : 1) / 8;
-    return ingle_jinja_burn(r, work) && ingle_jinja_str_part(r, s, from, to, out);
+    return ingle_jinja_burn(r, (s->n - (to - from)) / 16) &&
+           ingle_jinja_str_part(r, s, from, to, out);
 }
 
 /* `with` between all characters. */

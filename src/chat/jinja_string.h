@@ -5,8 +5,18 @@
 
 #include "chat/jinja_value.h"
 
-typedef enum jinja_case { JINJA_UPPER, JINJA_LOWER, JINJA_CAPITALIZE, JINJA_TITLE, JINJA_SWAP } jinja_case;
-bool ingle_jinja_change_case(jinja_render *r, const jinja_str *s, jinja_case what, jinja_value *out);
+typedef enum jinja_case {
+    JINJA_UPPER,
+    JINJA_LOWER,
+    JINJA_CAPITALIZE,
+    JINJA_TITLE,
+    JINJA_SWAP
+} jinja_case;
+bool ingle_jinja_change_case(jinja_render *r, const jinja_str *s, jinja_case what,
+                             jinja_value *out);
+
+/* All letters are of this case, and there is one. */
+bool ingle_jinja_has_case(const jinja_str *s, bool upper);
 
 /* Sides of strip: 1 the left one, 2 the right one. chars NULL: white space. */
 bool ingle_jinja_strip(jinja_render *r, const jinja_str *s, const jinja_str *chars, unsigned sides,

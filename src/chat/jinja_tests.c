@@ -2,8 +2,7 @@
 #include "chat/jinja_args.h"
 #include "chat/jinja_builtin.h"
 #include "chat/jinja_ops.h"
-
-#include <utf8proc.h>
+#include "chat/jinja_string.h"
 
 static bool answer(const jinja_call *c, bool yes, jinja_value *out)
 {
@@ -37,24 +36,11 @@ TEST(is_callable, v->kind == JINJA_MACRO || v->kind == JINJA_FUNC || v->kind == 
                       v->kind == JINJA_LOOP || v->kind == JINJA_JOINER ||
                       v->kind == JINJA_UNDEFINED)
 TEST(is_escaped, v->kind == JINJA_STR && v->safe)
-TEST(is_filter, v->kind == JINJA_STR && ingle_jinja_filter(v->u.str->p, v->u.str->n))
-TEST(is_test, v->kind == JINJA_STR && ingle_jinja_test(v->u.str->p, v->u.str->n))
+TEST(is_filter, v->kind == JINJA_STR && r->builtins->filter(v->u.str->p, v->u.str->n))
+TEST(is_test, v->kind == JINJA_STR && r->builtins->test(v->u.str->p, v->u.str->n))
 
-/* All letters of this case, and at least one. */
-static bool has_case(const jinja_value *v, bool upper)
-{
-    bool any = false;
-    if (v->kind != JINJA_STR) return false;
-    for (size_t i = 0, len; i < v->u.str->n; i += len) {
-        len = ingle_jinja_char_len(v->u.str->p + i, v->u.str->n - i);
-        utf8proc_int32_t x = (utf8proc_int32_t)ingle_utf8_code(v->u.str->p + i, len);
-        if ((upper ? utf8proc_tolower(x) : utf8proc_toupper(x)) != x) any = true;
-        else if ((upper ? utf8proc_toupper(x) : utf8proc_tolower(x)) != x) return false;
-    }
-    return any;
-}
-TEST(is_lower, has_case(v, false))
-TEST(is_upper, has_case(v, true))
+TEST(is_lower, v->kind == JINJA_STR && ingle_jinja_has_case(v->u.str, false))
+TEST(is_upper, v->kind == JINJA_STR && ingle_jinja_has_case(v->u.str, true))
 
 static bool modulo(jinja_render *r, const jinja_call *c, int64_t by, int64_t want, jinja_value *out)
 {

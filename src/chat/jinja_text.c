@@ -1,4 +1,5 @@
 /* jinja_text.c - see jinja_text.h. */
+#define _GNU_SOURCE /* memmem(): linear, whatever it looks for */
 #include "chat/jinja_text.h"
 
 /* ---- text under construction ----------------------------------------------------------------- */
@@ -228,15 +229,10 @@ size_t ingle_jinja_str_offset(jinja_str *s, size_t i)
 
 size_t ingle_jinja_str_find(const jinja_str *s, size_t from, const char *p, size_t n)
 {
-    if (!n) return from <= s->n ? from : SIZE_MAX;
-    while (from < s->n && s->n - from >= n) {
-        const char *at = memchr(s->p + from, *p, s->n - from - n + 1);
-        if (!at) break;
-        from = (size_t)(at - s->p);
-        if (!memcmp(at, p, n)) return from;
-        from++;
-    }
-    return SIZE_MAX;
+    if (from > s->n) return SIZE_MAX;
+    if (!n) return from;
+    const char *at = memmem(s->p + from, s->n - from, p, n);
+    return at ? (size_t)(at - s->p) : SIZE_MAX;
 }
 
 bool ingle_jinja_is_space(uint32_t c)

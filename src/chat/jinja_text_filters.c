@@ -176,7 +176,8 @@ static bool striptags(jinja_render *r, const jinja_call *c, jinja_value *out)
     bool any = false, blank = false;
     for (size_t i = 0; i < t->n; i++) {
         const char *end = t->p[i] == '<' ? memchr(t->p + i, '>', t->n - i) : NULL;
-        if (!ingle_jinja_burn(r, 1 + (end ? (uint64_t)(end - t->p - (ptrdiff_t)i) / 16 : 0))) return false;
+        if (!ingle_jinja_burn(r, 1 + (end ? (uint64_t)(end - t->p - (ptrdiff_t)i) / 16 : 0)))
+            return false;
         if (end) {
             i = (size_t)(end - t->p);
         } else if (ingle_jinja_is_space((unsigned char)t->p[i]) && (unsigned char)t->p[i] < 0x80) {
@@ -267,7 +268,8 @@ static bool separators(jinja_render *r, const jinja_value *v, jinja_json_style *
     if (!ingle_jinja_given(v) || v->kind == JINJA_NONE) return true;
     if (!ingle_jinja_elements(r, v, &l)) return false;
     if (l->n != 2) return JINJA_REFUSE(r, "tojson() expects two separators");
-    if (!ingle_jinja_arg_str(r, &l->item[0], &comma) || !ingle_jinja_arg_str(r, &l->item[1], &colon))
+    if (!ingle_jinja_arg_str(r, &l->item[0], &comma) ||
+        !ingle_jinja_arg_str(r, &l->item[1], &colon))
         return false;
     style->comma = comma;
     style->colon = colon;
@@ -294,8 +296,8 @@ static bool tojson(jinja_render *r, const jinja_call *c, jinja_value *out)
     bool trusted = true; /* a style of the caller's is text of the caller's */
     for (int i = 1; i < 5; i++)
         if (ingle_jinja_given(&c->arg[i])) trusted &= ingle_jinja_is_trusted(&c->arg[i]);
-    out->u.str->trusted &= trusted && ingle_jinja_str_trusted(style.comma) &&
-                           ingle_jinja_str_trusted(style.colon);
+    out->u.str->trusted &=
+        trusted && ingle_jinja_str_trusted(style.comma) && ingle_jinja_str_trusted(style.colon);
     return true;
 }
 

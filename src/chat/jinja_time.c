@@ -7,8 +7,9 @@
 
 static const char *const DAYS[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                    "Thursday", "Friday", "Saturday"};
-static const char *const MONTHS[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
+static const char *const MONTHS[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
 
 static bool is_leap(int year)
 {
@@ -55,9 +56,7 @@ static bool convert(char c, bool plain, const ingle_jinja_time *t, char out[64])
     case 'C': snprintf(out, 64, two, t->year / 100); return true;
     case 'd': snprintf(out, 64, two, t->day); return true;
     case 'D':
-    case 'x':
-        snprintf(out, 64, "%02d/%02d/%02d", t->month, t->day, t->year % 100);
-        return true;
+    case 'x': snprintf(out, 64, "%02d/%02d/%02d", t->month, t->day, t->year % 100); return true;
     case 'e': snprintf(out, 64, plain ? "%d" : "%2d", t->day); return true;
     case 'F': snprintf(out, 64, "%d-%02d-%02d", t->year, t->month, t->day); return true;
     case 'f': strcpy(out, "000000"); return true;
@@ -106,8 +105,10 @@ bool ingle_jinja_put_time(jinja_render *r, const jinja_str *f, const ingle_jinja
         if (f->p[i] != '%') continue;
         bool plain = f->p[i + 1] == '-' && i + 2 < f->n;
         if (!convert(f->p[i + 1 + plain], plain, t, text)) continue;
+        bool trusted;
+        ingle_jinja_str_run(f, i, &trusted);
         if (!ingle_jinja_burn(r, 1) || !ingle_jinja_put_part(r, f, from, i) ||
-            !ingle_jinja_put_text(r, text, true))
+            !ingle_jinja_put_text(r, text, trusted))
             return false;
         i += 1 + plain;
         from = i + 1;

@@ -4,7 +4,7 @@
 
 #include "chat/jinja_value.h"
 
-/* What the format says of itself keeps its origin; what comes of the time is the template's. */
+/* What comes of a conversion has its origin. */
 bool ingle_jinja_put_time(jinja_render *r, const jinja_str *format, const ingle_jinja_time *t);
 
 #endif

@@ -137,7 +137,7 @@ struct jinja_loop {
     uint32_t i, n; /* elements taken; elements when it began */
     uint32_t depth;
     bool iterated, filtering, prefilter, marking;
-    bool in_turn; /* an element was taken, and no mark made */
+    bool in_turn;   /* an element was taken, and no mark made */
     uint32_t entry; /* of a recursive loop: its first instruction; else UINT32_MAX */
     uint32_t scope;
     size_t n_marks, n_out; /* when it began */
@@ -168,6 +168,7 @@ typedef struct jinja_cut {
 /* One rendering. Functions that return false have called one of the ingle_jinja_fail...(). */
 typedef struct jinja_render {
     const ingle_jinja *program;
+    const struct jinja_registry *builtins;
     const ingle_jinja_input *in;
     jinja_arena heap;  /* values */
     jinja_arena bytes; /* text of strings */
@@ -201,6 +202,13 @@ typedef struct jinja_builtin {
     uint32_t n_needed;  /* of params */
     bool (*fn)(jinja_render *r, const jinja_call *c, jinja_value *out);
 } jinja_builtin;
+
+/* How built-in things find one another: the tables depend on them, so they cannot on the tables. */
+typedef struct jinja_registry {
+    const jinja_builtin *(*filter)(const char *name, size_t n);
+    const jinja_builtin *(*test)(const char *name, size_t n);
+    const jinja_builtin *(*method)(const jinja_value *self, const char *name, size_t n);
+} jinja_registry;
 
 /* ---- failing, and counting work (jinja_fail.c) ----------------------------------------------- */
 

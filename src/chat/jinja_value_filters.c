@@ -26,7 +26,8 @@ static bool parse_based(const char *p, size_t n, int base, int64_t *out)
     bool negative = n && *p == '-';
     if (n && (*p == '-' || *p == '+')) p++, n--;
     char prefix = n > 2 && *p == '0' ? (char)(p[1] | 0x20) : 0;
-    if ((prefix == 'x' && base == 16) || (prefix == 'o' && base == 8) || (prefix == 'b' && base == 2))
+    if ((prefix == 'x' && base == 16) || (prefix == 'o' && base == 8) ||
+        (prefix == 'b' && base == 2))
         p += 2, n -= 2;
     *out = 0;
     for (size_t i = 0; i < n; i++) {
@@ -81,9 +82,10 @@ static bool parse_int(jinja_render *r, const jinja_str *s, jinja_value *out)
     size_t n = ingle_jinja_without_trailing_space(s->p + from, s->n - from), i = 0;
     const char *p = s->p + from;
     if (n && *p == '+') p++, n--;
-    for (i = n && *p == '-'; i < n; i++)
+    size_t sign = n && *p == '-';
+    for (i = sign; i < n; i++)
         if (p[i] < '0' || p[i] > '9') return false;
-    return n > (n && *p == '-') && ingle_jinja_number_read(&r->heap, p, n, ingle_jinja_str_trusted(s), out);
+    return n > sign && ingle_jinja_number_read(&r->heap, p, n, ingle_jinja_str_trusted(s), out);
 }
 
 static bool to_int(jinja_render *r, const jinja_call *c, jinja_value *out)
@@ -119,8 +121,7 @@ static bool to_float(jinja_render *r, const jinja_call *c, jinja_value *out)
     const jinja_value *v = &c->arg[0];
     double x;
     if (v->kind == JINJA_UNDEFINED) return ingle_jinja_fail_undefined(r, v);
-    if (ingle_jinja_is_number(v))
-        *out = ingle_jinja_float(ingle_jinja_as_double(v), v->trusted);
+    if (ingle_jinja_is_number(v)) *out = ingle_jinja_float(ingle_jinja_as_double(v), v->trusted);
     else if (v->kind == JINJA_STR && parse_float(v->u.str, &x))
         *out = ingle_jinja_float(x, ingle_jinja_str_trusted(v->u.str));
     else *out = ingle_jinja_given(&c->arg[1]) ? c->arg[1] : ingle_jinja_float(0, true);
@@ -183,10 +184,8 @@ static bool attr(jinja_render *r, const jinja_call *c, jinja_value *out)
     const jinja_value *v = &c->arg[0];
     if (!ingle_jinja_arg_str(r, &c->arg[1], &name)) return false;
     if (v->kind != JINJA_DICT && v->kind != JINJA_LIST) return ingle_jinja_attr(r, v, name, out);
-    *out = (jinja_value){.kind = JINJA_UNDEFINED,
-                         .detail = JINJA_LACK_ATTR,
-                         .number = v->kind,
-                         .u.str = name};
+    *out = (jinja_value){
+        .kind = JINJA_UNDEFINED, .detail = JINJA_LACK_ATTR, .number = v->kind, .u.str = name};
     return true;
 }
 

@@ -113,6 +113,12 @@ static void test_origin_copied(void **state)
           "<[Hello]|    7><y|  [Hello]>");
     check("{{ (s ~ '\n' ~ '<x>') | indent(2) }}", "[Hello]\n  <x>");
     check("{{ s * 2 }}{{ '-' * 3 }}", "[HelloHello]---");
+    check("{{ ('%' ~ s[:0] ~ 's') % 5 }}{{ strftime_now('%Y' ~ s) }}{{ s % () }}{{ s.rfind('l') }}",
+          "52026[Hello"
+          "Hello3]");
+    check("{{ s.rsplit('l', 1) | join('|') }}{{ s.rpartition('l')[2] }}{{ s.count('l') }}",
+          "[Hel]|[o"
+          "o2]");
     check("{% for c in '<' ~ s[:1] %}{{ c }}{% endfor %}", "<[H]");
 }
 
