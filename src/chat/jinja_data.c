@@ -112,7 +112,6 @@ jinja_dict *ingle_jinja_dict_new(jinja_render *r, size_t n)
 
 static bool is_key(jinja_render *r, const jinja_value *key)
 {
-    if (key->kind == JINJA_UNDEFINED) return ingle_jinja_fail_undefined(r, key);
     bool flat = key->kind != JINJA_LIST && key->kind != JINJA_DICT;
     for (uint32_t i = 0; key->kind == JINJA_TUPLE && i < key->u.list->n; i++)
         flat &= key->u.list->item[i].kind < JINJA_LIST;

@@ -47,8 +47,8 @@ static inline void case_check(const json *c, ingle_status st, const ingle_jinja_
     } else if (!strcmp(json_str(json_get(error, "kind")), "raise_exception") &&
                !ingle_json_is_bytes(json_get(error, "message"), o->raised ? o->raised : "",
                                     o->n_raised)) {
-        snprintf(text, 1000, "raised '%.400s', should be '%.400s'", o->raised ? o->raised : "nothing",
-                 json_str(json_get(error, "message")));
+        snprintf(text, 1000, "raised '%.400s', should be '%.400s'",
+                 o->raised ? o->raised : "nothing", json_str(json_get(error, "message")));
     } else if (strcmp(json_str(json_get(error, "kind")), "raise_exception") != 0 && o->raised) {
         strcpy(text, "raised by the template, should be an error of another kind");
     }

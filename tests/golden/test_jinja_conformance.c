@@ -14,8 +14,10 @@ static void test_snippets(void **state)
     ingle_json_doc none = json_parse("{}", 2, "{}");
     assert_non_null(doc.root);
     size_t n = 0, n_wrong = 0;
-    for (ingle_json_walk w = ingle_json_items(json_get(doc.root, "cases")); ingle_json_step(&w); n++) {
-        const json *template = json_get(w.value, "template"), *context = json_get(w.value, "context");
+    for (ingle_json_walk w = ingle_json_items(json_get(doc.root, "cases")); ingle_json_step(&w);
+         n++) {
+        const json *template = json_get(w.value, "template"),
+                   *context = json_get(w.value, "context");
         ingle_jinja_input in = {.context = context ? context : none.root, .now = case_now};
         ingle_jinja_output out = {0};
         ingle_jinja *j = NULL;
@@ -24,7 +26,8 @@ static void test_snippets(void **state)
         ingle_status st = ingle_jinja_open(&j, template->text, template->len, NULL, &err);
         if (!st) st = ingle_jinja_render(j, &in, &out, &err);
         case_check(w.value, st, &out, &err, text);
-        if (text[0]) print_error("%s: %s: %s\n", json_str(json_get(w.value, "id")), template->text, text);
+        if (text[0])
+            print_error("%s: %s: %s\n", json_str(json_get(w.value, "id")), template->text, text);
         n_wrong += text[0] != 0;
         ingle_jinja_output_free(&out);
         ingle_jinja_close(j);

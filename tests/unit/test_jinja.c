@@ -233,6 +233,7 @@ static void test_language(void **state)
                                                          "A\\q");
     check("{{ namespace is callable }}{% set f = range %}{{ f(3) | list }}", "True[0, 1, 2]");
     check("{% block b %}x{% endblock b %}{% generation %}y{% endgeneration %}", "xy");
+    check("{{ d.get(nosuch) }}{{ nosuch in d }}{{ d.get('b') }}", "None[False1]");
     check("{{ l | sort(reverse=true) }}{{ (l | min) + (l | max) }}", "[[3, 2, 1]4]");
 }
 
