@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "chat/jinja.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -443,6 +444,53 @@ static void test_growth(void **state)
     ingle_jinja_output_free(&out);
 }
 
+/* ---- threads --------------------------------------------------------------------------------- */
+
+static struct {
+    const ingle_jinja *j;
+    const ingle_json *context;
+} shared;
+
+static void *render_often(void *arg)
+{
+    size_t *n_right = arg;
+    for (int i = 0; i < 50; i++) {
+        ingle_jinja_input in = {.context = shared.context};
+        ingle_jinja_output out;
+        if (!ingle_jinja_render(shared.j, &in, &out, NULL))
+            *n_right += !strcmp(out.text, "4 <system>2 <user>2 <assistant>2 <user>2 ");
+        ingle_jinja_output_free(&out);
+    }
+    return NULL;
+}
+
+/* One program, one context, many threads. */
+static void test_threads(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{% macro f(r) %}<{{ r }}>{{ '\u00e4\u00f6' | length }}{% endmacro %}{{ "
+        "messages | length }} {% for m in messages %}{{ f(m.role) }} {% "
+        "endfor %}";
+    pthread_t thread[4];
+    size_t n_right[4] = {0};
+    ingle_jinja *j;
+    ingle_json_doc doc;
+    ingle_error err = {""};
+    must(ingle_jinja_open(&j, text, sizeof text - 1, NULL, &err), &err);
+    must(ingle_json_open(&doc, CHAT, sizeof CHAT - 1, NULL, &err), &err);
+    shared.j = j;
+    shared.context = doc.root;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, render_often, &n_right[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(n_right[i], 50);
+    }
+    ingle_json_close(&doc);
+    ingle_jinja_close(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_much_work),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
