@@ -22,7 +22,7 @@
  *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
  *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
  *     none: ingle_eval, ingle_text, ingle_hit, ingle_logit_bias, ingle_stop, ingle_candidate,
- *     ingle_top, ingle_score; so are ingle_error, and ingle_usage and ingle_histogram, which lie in
+ *     ingle_top, ingle_score, ingle_span; so are ingle_error, and ingle_usage and ingle_histogram, which lie in
  *     other structs.
  *   - Any call may come from any thread; those that compute share their steps. A blocking call
  *     steps while nobody else does, so one thread needs no other, and many threads are batched.
@@ -857,6 +857,172 @@ typedef struct ingle_score {
 INGLE_API ingle_status ingle_session_score(ingle_session *session, const int32_t *tokens, size_t n,
                                            int32_t n_top, ingle_score *scores, ingle_top *tops,
                                            ingle_error *err);
+
+/* ---- chat ------------------------------------------------------------------------------------ */
+
+/* How a model is talked to: its chat template, and what is known of its family. Immutable after
+ * opening, shared by any threads; keeps its model. */
+typedef struct ingle_chat ingle_chat;
+
+typedef struct ingle_chat_options {
+    size_t size;
+    const char *template_text; /* [n_template] in place of the model's own; NULL */
+    size_t n_template;
+    const char *template_name; /* of the model's templates (tokenizer.chat_template.NAME); NULL: the
+                                  one without a name */
+    const char *family; /* in place of the one that is found; docs/profiles.md has them; NULL */
+} ingle_chat_options;
+
+#define ingle_chat_options_init(opt) ingle_chat_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_chat_options_init_sized(ingle_chat_options *opt, size_t size);
+
+/* INGLE_ENOTFOUND: the model has no template (of this name). INGLE_EFORMAT, INGLE_EUNSUPPORTED: what
+ * it has is none; the text names the line. INGLE_EINVAL: no such family. */
+INGLE_API ingle_status ingle_chat_open(ingle_chat **out, ingle_model *model,
+                                       const ingle_chat_options *opt, ingle_error *err);
+INGLE_API void ingle_chat_close(ingle_chat **chat);
+
+typedef struct ingle_chat_info {
+    size_t size;
+    const char *family, *title; /* "qwen3", "Qwen 3" */
+    bool tools;                 /* the template shows tools; else they are described by ingle */
+    bool system;          /* it knows the role system; else a first system message is refused */
+    bool system_anywhere; /* also after other messages */
+    bool thinks;          /* answers may begin with thinking */
+    bool thinking_switch; /* which ingle_chat_input.thinking switches */
+    const char *const *efforts; /* [n_efforts] that it understands */
+    size_t n_efforts;
+    const char *const *stops; /* [n_stops] texts that end an answer beside the vocabulary's ends */
+    size_t n_stops;
+    const char *call_trigger; /* text that begins a call; NULL: any text may be one */
+    const char *fim_prefix, *fim_suffix, *fim_middle; /* marks of a gap to fill; NULL: none */
+} ingle_chat_info;
+
+/* What it points to is good as long as the chat. */
+INGLE_API ingle_status ingle_chat_info_get(const ingle_chat *chat, ingle_chat_info *info,
+                                           ingle_error *err);
+
+/* Puts the settings that the family's makers recommend, with or without thinking, into options that
+ * were filled before. Those of the file (ingle_sampler_options_from_model()) and the caller's own come
+ * after them. */
+INGLE_API ingle_status ingle_chat_sampling(const ingle_chat *chat, bool thinking,
+                                           ingle_sampler_options *opt, ingle_error *err);
+
+typedef enum ingle_thinking_mode {
+    INGLE_THINKING_AUTO = 0, /* as the template has it */
+    INGLE_THINKING_ON,
+    INGLE_THINKING_OFF
+} ingle_thinking_mode;
+
+typedef struct ingle_chat_input {
+    size_t size;
+    /* JSON, an array of messages as OpenAI's chat completions have them: role (system, developer,
+     * user, assistant, tool), content (text, null, or parts of type text), and of an assistant
+     * tool_calls and reasoning_content. Other members pass to the template as they are. */
+    const char *messages;
+    size_t n_messages; /* bytes */
+    const char *tools; /* JSON, an array of tools as there; NULL: none */
+    size_t n_tools;
+    const char *kwargs; /* JSON, an object of further variables of the template; NULL: none */
+    size_t n_kwargs;
+    bool no_answer; /* true: the prompt ends with the last message; false: with the beginning of an
+                       answer */
+    ingle_thinking_mode thinking; /* INGLE_EUNSUPPORTED if the template has no switch */
+    const char *effort; /* NULL: the template's own; else one of ingle_chat_info.efforts */
+    const char *now;    /* "2026-01-15T09:30:00": what the template takes for the time; NULL:
+                                     the clock's, UTC */
+} ingle_chat_input;
+
+#define ingle_chat_input_init(in) ingle_chat_input_init_sized((in), sizeof *(in))
+INGLE_API void ingle_chat_input_init_sized(ingle_chat_input *in, size_t size);
+
+/* A piece of a text. */
+typedef struct ingle_span {
+    size_t offset, length;
+    bool trusted; /* the template's own words; else the caller's */
+} ingle_span;
+
+/* A rendered prompt. */
+typedef struct ingle_prompt ingle_prompt;
+
+typedef struct ingle_prompt_info {
+    size_t size;
+    const char *text; /* [n_text], NUL-terminated */
+    size_t n_text;
+    const ingle_span *spans; /* [n_spans] cover the text in order, neighbours differ */
+    size_t n_spans;
+    /* [n_tokens]; NULL if the model was opened without a vocabulary. Only the template's own words
+     * become control tokens, whatever is in the messages. */
+    const int32_t *tokens;
+    size_t n_tokens;
+    const size_t *marks; /* [n_marks] of tokens at which messages end: for ingle_generate_options */
+    size_t n_marks;
+    bool thinks; /* the answer begins in the middle of thinking: for ingle_chat_parser_options */
+} ingle_prompt_info;
+
+/* INGLE_EFORMAT: no JSON. INGLE_EINVAL: a message that is none, named by its number, or one that the
+ * template refuses, with its own words. INGLE_EUNSUPPORTED: content that is no text, a switch that
+ * the template has not, or a limit. */
+INGLE_API ingle_status ingle_chat_render(ingle_prompt **out, const ingle_chat *chat,
+                                         const ingle_chat_input *in, ingle_error *err);
+/* What it points to is good as long as the prompt. */
+INGLE_API ingle_status ingle_prompt_info_get(const ingle_prompt *prompt, ingle_prompt_info *info,
+                                             ingle_error *err);
+INGLE_API void ingle_prompt_close(ingle_prompt **prompt);
+
+/* Takes an answer apart as it comes. */
+typedef struct ingle_chat_parser ingle_chat_parser;
+
+typedef enum ingle_chat_event_kind {
+    INGLE_CHAT_REASONING,
+    INGLE_CHAT_CONTENT,
+    INGLE_CHAT_CALL_BEGIN, /* text is the name of the tool */
+    INGLE_CHAT_CALL_ARGS,  /* the next bytes of a JSON object */
+    INGLE_CHAT_CALL_END
+} ingle_chat_event_kind;
+
+typedef struct ingle_chat_event {
+    size_t size; /* sizeof this struct in the library: what a newer one adds comes after */
+    ingle_chat_event_kind kind;
+    size_t i_call;    /* which call, from 0 */
+    const char *text; /* whole UTF-8 characters */
+    size_t text_len;
+    const char
+        *id; /* [id_len] of INGLE_CHAT_CALL_BEGIN and _END: the call's, if the model gave one */
+    size_t id_len;
+    bool bad; /* INGLE_CHAT_CALL_END: the object is not whole, and the rest comes as text */
+} ingle_chat_event;
+
+typedef struct ingle_chat_parser_options {
+    size_t size;
+    const char *tools; /* as in ingle_chat_input: types of arguments, names that are known */
+    size_t n_tools;
+    bool thinks;       /* as in ingle_prompt_info */
+    bool no_tools;     /* true: calls are text */
+    bool no_reasoning; /* true: thinking is text, its marks too */
+    bool keep_raw;     /* true: ingle_chat_parser_raw() has all bytes */
+    /* Called for what is certain, during feed and finish. Pointers are good during the call. */
+    void (*on_event)(void *user, const ingle_chat_event *event);
+    void *user;
+} ingle_chat_parser_options;
+
+#define ingle_chat_parser_options_init(opt)                                                        \
+    ingle_chat_parser_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_chat_parser_options_init_sized(ingle_chat_parser_options *opt, size_t size);
+
+/* One caller at a time. Keeps the chat. */
+INGLE_API ingle_status ingle_chat_parser_open(ingle_chat_parser **out, ingle_chat *chat,
+                                              const ingle_chat_parser_options *opt,
+                                              ingle_error *err);
+INGLE_API void ingle_chat_parser_close(ingle_chat_parser **parser);
+/* The next bytes of the answer, cut anywhere. No text is refused: what is no call after all is
+ * content. */
+INGLE_API ingle_status ingle_chat_parser_feed(ingle_chat_parser *parser, const char *text,
+                                              size_t len, ingle_error *err);
+/* Nothing follows. */
+INGLE_API ingle_status ingle_chat_parser_finish(ingle_chat_parser *parser, ingle_error *err);
+/* All that was fed, if it was kept; good until the next feed. */
+INGLE_API const char *ingle_chat_parser_raw(const ingle_chat_parser *parser, size_t *len);
 
 #ifdef __cplusplus
 }

@@ -122,15 +122,10 @@ INGLE_API ingle_status ingle_engine_profile_row(ingle_engine *engine, size_t i,
 /* What a template printed. */
 typedef struct ingle_rendering ingle_rendering;
 
-/* These three are frozen, as the structs without a size in ingle.h. */
+/* These two are frozen, as the structs without a size in ingle.h. */
 typedef struct ingle_rendering_time {
     int year, month, day, hour, minute, second; /* month and day from 1 */
 } ingle_rendering_time;
-
-typedef struct ingle_rendering_span {
-    size_t offset, length;
-    bool trusted; /* the template's own words; else the caller's */
-} ingle_rendering_span;
 
 typedef struct ingle_rendering_mark {
     size_t offset,
@@ -152,8 +147,7 @@ INGLE_API void ingle_rendering_close(ingle_rendering **rendering);
  * cover it in order, and neighbours differ. Marks ascend; a template that does not print its
  * messages one by one has none. */
 INGLE_API const char *ingle_rendering_text(const ingle_rendering *rendering, size_t *n);
-INGLE_API const ingle_rendering_span *ingle_rendering_spans(const ingle_rendering *rendering,
-                                                            size_t *n);
+INGLE_API const ingle_span *ingle_rendering_spans(const ingle_rendering *rendering, size_t *n);
 INGLE_API const ingle_rendering_mark *ingle_rendering_marks(const ingle_rendering *rendering,
                                                             size_t *n);
 

@@ -88,7 +88,7 @@ static bool give_spans(const jinja_out *o, ingle_jinja_output *out)
     if (!out->spans) return false;
     for (size_t i = 0; i < o->n_runs; i++) {
         size_t end = i + 1 < o->n_runs ? o->runs[i + 1].at : o->n;
-        out->spans[i] = (ingle_jinja_span){o->runs[i].at, end - o->runs[i].at, o->runs[i].trusted};
+        out->spans[i] = (ingle_span){o->runs[i].at, end - o->runs[i].at, o->runs[i].trusted};
     }
     out->n_spans = o->n_runs;
     return true;

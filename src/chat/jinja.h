@@ -68,11 +68,6 @@ typedef struct ingle_jinja_input {
     size_t max_calls;     /* macros in one another: 200; at most 4096 */
 } ingle_jinja_input;
 
-typedef struct ingle_jinja_span {
-    size_t offset, length;
-    bool trusted;
-} ingle_jinja_span;
-
 /* After the loop's turn for message i_message the output had this many bytes. */
 typedef struct ingle_jinja_mark {
     size_t offset, i_message;
@@ -89,7 +84,7 @@ typedef struct ingle_jinja_mark {
 typedef struct ingle_jinja_output {
     char *text; /* [n], a NUL follows; NULL after a failure */
     size_t n;
-    ingle_jinja_span *spans;
+    ingle_span *spans;
     size_t n_spans;
     ingle_jinja_mark *marks;
     size_t n_marks;

@@ -7,7 +7,7 @@
 
 struct ingle_rendering {
     ingle_jinja_output output;
-    ingle_rendering_span *spans;
+    ingle_span *spans;
     ingle_rendering_mark *marks;
 };
 
@@ -50,8 +50,7 @@ static bool copy_lists(ingle_rendering *r)
     r->marks = ingle_new(o->n_marks, sizeof *r->marks);
     if (!r->spans || !r->marks) return false;
     for (size_t i = 0; i < o->n_spans; i++)
-        r->spans[i] =
-            (ingle_rendering_span){o->spans[i].offset, o->spans[i].length, o->spans[i].trusted};
+        r->spans[i] = (ingle_span){o->spans[i].offset, o->spans[i].length, o->spans[i].trusted};
     for (size_t i = 0; i < o->n_marks; i++)
         r->marks[i] = (ingle_rendering_mark){o->marks[i].offset, o->marks[i].i_message};
     return true;
@@ -92,7 +91,7 @@ const char *ingle_rendering_text(const ingle_rendering *rendering, size_t *n)
     return rendering ? rendering->output.text : NULL;
 }
 
-const ingle_rendering_span *ingle_rendering_spans(const ingle_rendering *rendering, size_t *n)
+const ingle_span *ingle_rendering_spans(const ingle_rendering *rendering, size_t *n)
 {
     *n = rendering ? rendering->output.n_spans : 0;
     return rendering ? rendering->spans : NULL;

@@ -91,7 +91,7 @@ static void print_spans(const ingle_rendering *r)
 {
     size_t n, n_spans, n_marks;
     const char *text = ingle_rendering_text(r, &n);
-    const ingle_rendering_span *span = ingle_rendering_spans(r, &n_spans);
+    const ingle_span *span = ingle_rendering_spans(r, &n_spans);
     const ingle_rendering_mark *mark = ingle_rendering_marks(r, &n_marks);
     ingle_json_writer w = out_json();
     w.spaces = true;

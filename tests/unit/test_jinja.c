@@ -55,7 +55,7 @@ static void check(const char *template, const char *want)
     ingle_status st = render(template, &out, &err);
     if (st) fail_msg("%s: %s", template, err.text);
     for (size_t i = 0; i < out.n_spans; i++) {
-        const ingle_jinja_span *s = &out.spans[i];
+        const ingle_span *s = &out.spans[i];
         if (!s->trusted) text[n++] = '[';
         memcpy(text + n, out.text + s->offset, s->length);
         n += s->length;
