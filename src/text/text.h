@@ -42,6 +42,15 @@ void ingle_vocab_info_get(const ingle_vocab *v, ingle_vocab_info *info);
 ingle_status ingle_vocab_tokenize(const ingle_vocab *v, const char *text, size_t len,
                                   unsigned flags, int32_t *tokens, size_t cap, size_t *n,
                                   ingle_error *err);
+/* The same, but control tokens are not looked for in [from, to) of the literals, which are in order,
+ * nor across their ends. */
+typedef struct ingle_literal {
+    size_t from, to;
+} ingle_literal;
+ingle_status ingle_vocab_tokenize_around(const ingle_vocab *v, const char *text, size_t len,
+                                         unsigned flags, const ingle_literal *literals,
+                                         size_t n_literals, int32_t *tokens, size_t cap, size_t *n,
+                                         ingle_error *err);
 /* Contract of ingle_tokenize_pair() in ingle.h; *n_first as for a model that knows two segments. */
 ingle_status ingle_vocab_tokenize_pair(const ingle_vocab *v, const char *query, size_t query_len,
                                        const char *document, size_t document_len, int32_t *tokens,

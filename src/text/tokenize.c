@@ -173,16 +173,24 @@ static ingle_status special(job *j, const found *f)
     return INGLE_OK;
 }
 
+/* The first literal that ends after a position; NULL: there is none. */
+static const ingle_literal *literal_at(const job *j, size_t pos)
+{
+    size_t lo = 0, hi = j->n_literals;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (j->literals[mid].to <= pos) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo < j->n_literals ? &j->literals[lo] : NULL;
+}
+
 static bool find_at(const job *j, size_t pos, size_t max, found *f)
 {
     const ingle_special_set *set = j->set;
-    for (size_t i = 0; i < j->n_literals; i++) {
-        const ingle_literal *l = &j->literals[i];
-        if (pos >= l->to) continue;
-        if (pos >= l->from) set = &j->v->specials[0];
-        else if (max > l->from - pos) max = l->from - pos;
-        break;
-    }
+    const ingle_literal *l = literal_at(j, pos);
+    if (l && pos >= l->from) set = &j->v->specials[0];
+    else if (l && max > l->from - pos) max = l->from - pos;
     const ingle_special *s = ingle_special_longest(set, j->text + pos, max);
     if (!s) return false;
     *f = (found){pos, s->len, s->id, false};

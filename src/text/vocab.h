@@ -191,16 +191,6 @@ void ingle_specials_free(ingle_vocab *v);
 const ingle_special *ingle_special_longest(const ingle_special_set *set, const char *text,
                                            size_t len);
 
-/* tokenize.c: ingle_vocab_tokenize(), but control tokens are not looked for in [from, to) of the
- * literals, which are in order. */
-typedef struct ingle_literal {
-    size_t from, to;
-} ingle_literal;
-ingle_status ingle_vocab_tokenize_around(const ingle_vocab *v, const char *text, size_t len,
-                                         unsigned flags, const ingle_literal *literals,
-                                         size_t n_literals, int32_t *tokens, size_t cap, size_t *n,
-                                         ingle_error *err);
-
 /* pair.c: reads the template. */
 ingle_status ingle_pair_read(ingle_vocab *v, const ingle_gguf *g, ingle_error *err);
 
