@@ -886,10 +886,10 @@ typedef struct ingle_chat_info {
     size_t size;
     const char *family, *title; /* "qwen3", "Qwen 3" */
     bool tools;                 /* the template shows tools; else they are described by ingle */
-    bool system;          /* it knows the role system; else a first system message is refused */
-    bool system_anywhere; /* also after other messages */
-    bool thinks;          /* answers may begin with thinking */
-    bool thinking_switch; /* which ingle_chat_input.thinking switches */
+    bool system; /* it knows the role; else that is put before the first message of a user */
+    bool system_anywhere;       /* also after other messages */
+    bool thinks;                /* answers may begin with thinking */
+    bool thinking_switch;       /* which ingle_chat_input.thinking switches */
     const char *const *efforts; /* [n_efforts] that it understands */
     size_t n_efforts;
     const char *const *stops; /* [n_stops] texts that end an answer beside the vocabulary's ends */
