@@ -56,9 +56,15 @@ ingle_status ingle_chat_print(ingle_jinja_output *out, const ingle_chat *chat,
 
 /* ---- what a template can do ---- */
 
-/* Whether these messages render, and what they give is said to `judge`. */
-static bool renders(const ingle_chat *chat, const ingle_chat_form *form, const char *messages,
-                    bool (*judge)(const char *text, size_t n))
+/* Renderings with a form that is being opened. */
+typedef struct trial {
+    const ingle_chat *chat;
+    ingle_chat_form *form;
+    bool no_memory; /* one has failed for that */
+} trial;
+
+/* Whether these messages render, and `judge` is content with what they give. */
+static bool renders(trial *t, const char *messages, bool (*judge)(const char *text, size_t n))
 {
     ingle_chat_input in;
     ingle_json_doc doc = {.root = NULL};
@@ -66,9 +72,10 @@ static bool renders(const ingle_chat *chat, const ingle_chat_form *form, const c
     ingle_chat_input_init(&in);
     in.messages = messages;
     in.n_messages = strlen(messages);
-    ingle_status st = ingle_chat_context(&doc, form, &in, NULL);
-    if (!st) st = ingle_chat_print(&out, chat, form, doc.root, "2026-01-15T09:30:00", NULL);
-    bool ok = !st && (!judge || judge(out.text, out.n));
+    ingle_status st = ingle_chat_context(&doc, t->form, &in, NULL);
+    if (!st) st = ingle_chat_print(&out, t->chat, t->form, doc.root, "2026-01-15T09:30:00", NULL);
+    bool ok = !st && judge(out.text, out.n);
+    t->no_memory = t->no_memory || st == INGLE_ENOMEM;
     ingle_jinja_output_free(&out);
     ingle_json_close(&doc);
     return ok;
@@ -93,14 +100,17 @@ static bool shows_system(const char *text, size_t n)
 #define RESULT                                                                                     \
     ",{\"role\":\"tool\",\"name\":\"probe\",\"tool_call_id\":\"call12345\",\"content\":\"1\"}"
 
-static void probe(const ingle_chat *chat, ingle_chat_form *form, const char *text, size_t n)
+/* False: no memory. */
+static bool probe(const ingle_chat *chat, ingle_chat_form *form, const char *text, size_t n)
 {
-    form->system = renders(chat, form,
+    trial t = {.chat = chat, .form = form};
+    form->system = true; /* so that it is asked for as it is */
+    form->system = renders(&t,
                            "[{\"role\":\"system\",\"content\":\"probe_system\"},"
                            "{\"role\":\"user\",\"content\":\"a\"}]",
                            shows_system);
     form->system_anywhere =
-        form->system && renders(chat, form,
+        form->system && renders(&t,
                                 "[{\"role\":\"user\",\"content\":\"a\"},"
                                 "{\"role\":\"assistant\",\"content\":\"b\"},"
                                 "{\"role\":\"system\",\"content\":\"probe_system\"},"
@@ -111,13 +121,13 @@ static void probe(const ingle_chat *chat, ingle_chat_form *form, const char *tex
                           ingle_text_in("'thinking'", text, n) ||
                           ingle_text_in("\"thinking\"", text, n);
     form->object_args = true;
-    if (!form->profile.has_tools || renders(chat, form, CALL(""), shows_arguments) ||
-        renders(chat, form, CALL(RESULT), shows_arguments))
-        return;
+    if (!form->profile.has_tools || renders(&t, CALL(""), shows_arguments) ||
+        renders(&t, CALL(RESULT), shows_arguments))
+        return !t.no_memory;
     form->object_args = false;
-    if (!renders(chat, form, CALL(""), shows_arguments) &&
-        !renders(chat, form, CALL(RESULT), shows_arguments))
+    if (!renders(&t, CALL(""), shows_arguments) && !renders(&t, CALL(RESULT), shows_arguments))
         form->object_args = true;
+    return !t.no_memory;
 }
 
 /* ---- opening ---- */
@@ -154,8 +164,7 @@ static ingle_status open_form(ingle_chat *chat, ingle_chat_form *form, const cha
     if (!st) st = find_profile(form, chat->model, family, text, n, err);
     if (st) return st;
     add_plain_calls(&form->profile);
-    probe(chat, form, text, n);
-    return INGLE_OK;
+    return probe(chat, form, text, n) ? INGLE_OK : ingle_fail(err, INGLE_ENOMEM, no_memory);
 }
 
 /* The model's template of this name, NULL: the one without. False: there is none. */

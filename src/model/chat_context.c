@@ -16,6 +16,7 @@ typedef struct job {
     const ingle_json *tools; /* NULL: none */
     size_t i_last_user;      /* SIZE_MAX: there is none */
     bool in_words;           /* tools, calls and results are told in words */
+    bool lost;               /* no memory for arguments */
     ingle_error *err;
 } job;
 
@@ -132,13 +133,15 @@ static void say_tools(job *j, words *t)
 }
 
 /* Arguments, which clients send as text, as what they are. NULL: they are no object. */
-static const ingle_json *arguments_of(const ingle_json *call, ingle_json_doc *doc)
+static const ingle_json *arguments_of(job *j, const ingle_json *call, ingle_json_doc *doc)
 {
     const ingle_json *f = ingle_json_get(call, "function"), *args;
     args = ingle_json_get(f ? f : call, "arguments");
     *doc = (ingle_json_doc){.root = NULL};
     if (!ingle_json_is(args, INGLE_JSON_STRING)) return args;
-    if (ingle_json_open(doc, args->text, args->len, NULL, NULL)) return NULL;
+    ingle_status st = ingle_json_open(doc, args->text, args->len, NULL, NULL);
+    j->lost = j->lost || st == INGLE_ENOMEM;
+    if (st) return NULL;
     return ingle_json_is(doc->root, INGLE_JSON_OBJECT) ? doc->root : NULL;
 }
 
@@ -148,11 +151,11 @@ static const ingle_json *name_of(const ingle_json *call)
     return ingle_json_get(f ? f : call, "name");
 }
 
-static void say_calls(const ingle_json *calls, words *t)
+static void say_calls(job *j, const ingle_json *calls, words *t)
 {
     for (ingle_json_walk w = ingle_json_items(calls); ingle_json_step(&w);) {
         ingle_json_doc doc;
-        const ingle_json *args = arguments_of(w.value, &doc);
+        const ingle_json *args = arguments_of(j, w.value, &doc);
         say_text(t, t->n ? "\n<tool_call>\n{\"name\": " : "<tool_call>\n{\"name\": ");
         say_json(t, name_of(w.value));
         say_text(t, ", \"arguments\": ");
@@ -169,7 +172,8 @@ static void put_call(job *j, const ingle_json *call)
 {
     ingle_json_doc doc;
     ingle_json_writer *w = &j->w;
-    const ingle_json *f = ingle_json_get(call, "function"), *as_object = arguments_of(call, &doc);
+    const ingle_json *f = ingle_json_get(call, "function"),
+                     *as_object = arguments_of(j, call, &doc);
     const ingle_json *given = ingle_json_get(f ? f : call, "arguments");
     ingle_json_begin_object(w);
     for (ingle_json_walk m = ingle_json_items(call); ingle_json_step(&m);)
@@ -258,7 +262,7 @@ static ingle_status put_message(job *j, size_t i, const ingle_json *message, wor
         free(t.text);
         return st;
     }
-    if (j->in_words && has_calls) say_calls(calls, &t);
+    if (j->in_words && has_calls) say_calls(j, calls, &t);
     words all = *before;
     *before = (words){.text = NULL};
     if (all.n) say_text(&all, "\n\n");
@@ -420,8 +424,9 @@ static ingle_status write_context(job *j, const ingle_chat_input *in, const ingl
     if (!st) st = put_switches(j, in);
     if (!st) st = put_kwargs(j, kwargs);
     if (!st) st = put_messages(j, messages);
-    ingle_json_end_object(&j->w);
     if (st) return st;
+    ingle_json_end_object(&j->w);
+    if (j->lost) return no_memory(j);
     if (ingle_json_finish(&j->w) == INGLE_OK) return INGLE_OK;
     return j->w.status == INGLE_ENOMEM ? no_memory(j)
                                        : ingle_fail(j->err, j->w.status, "messages: too deep");

@@ -1,0 +1,77 @@
+/* test_alloc_chat.c - every allocation of opening a chat, rendering a prompt and taking an answer apart
+ * fails once: it is reported, and nothing is left. */
+#include "requests.h"
+
+#include "wrap_alloc.h"
+
+static const char messages[] =
+    "[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\","
+    "\"text\":\"one\"},{\"type\":\"text\",\"text\":\"two\"}]},{\"role\":\"assistant\",\"content\":"
+    "null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+    "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"r\"}]";
+static const char tools[] = "[{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}]";
+/* Knows no tools, so that they are told in words. */
+static const char plain[] =
+    "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
+
+static ingle_model *model;
+
+static void open_model(void)
+{
+    ingle_error err;
+    ingle_model_options mo;
+    ingle_model_options_init(&mo);
+    mo.parts = INGLE_PARTS_VOCAB;
+    must(ingle_model_open(&model, TINY, &mo, &err), &err);
+}
+
+static ingle_status use(ingle_chat *chat, ingle_error *err)
+{
+    ingle_chat_input in;
+    ingle_chat_parser_options po;
+    ingle_prompt *p;
+    ingle_chat_parser *parser;
+    ingle_chat_input_init(&in);
+    ingle_chat_parser_options_init(&po);
+    in.messages = messages, in.n_messages = strlen(messages);
+    in.tools = po.tools = tools, in.n_tools = po.n_tools = strlen(tools);
+    ingle_status st = ingle_chat_render(&p, chat, &in, err);
+    ingle_prompt_close(&p);
+    if (!st) st = ingle_chat_parser_open(&parser, chat, &po, err);
+    if (st) return st;
+    st = ingle_chat_parser_feed(parser, "<tool_call>{\"name\":\"f\",", 23, err);
+    if (!st) st = ingle_chat_parser_finish(parser, err);
+    ingle_chat_parser_close(&parser);
+    return st;
+}
+
+static void all_fail(void **state)
+{
+    (void)state;
+    open_model();
+    for (int form = 0; form < 2; form++) {
+        ingle_chat_options co;
+        ingle_chat_options_init(&co);
+        if (form) co.template_text = plain, co.n_template = strlen(plain);
+        long n = 1;
+        for (bool reached = true; reached; n++) {
+            ingle_chat *chat;
+            ingle_error err;
+            wrap_alloc_begin(n);
+            ingle_status st = ingle_chat_open(&chat, model, &co, &err);
+            if (!st) st = use(chat, &err);
+            ingle_chat_close(&chat);
+            reached = wrap_alloc_end();
+            assert_int_equal(wrap_alloc_live(), 0);
+            assert_int_equal(st, reached ? INGLE_ENOMEM : INGLE_OK);
+        }
+        assert_true(n > 40);
+    }
+    ingle_model_close(&model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_fail)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
