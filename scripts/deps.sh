@@ -6,11 +6,11 @@ set -euo pipefail
 
 packages() {
     case $1 in
-    build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev ;;
-    test) echo libcmocka-dev python3 ;;
+    build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev ;;
+    test) echo libcmocka-dev python3 tmux ;;
     lint) echo clang clang-format cppcheck ;;
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
-        libutf8proc-dev:arm64 libcmocka-dev:arm64 ;;
+        libutf8proc-dev:arm64 libedit-dev:arm64 libcmocka-dev:arm64 ;;
     fuzz) echo clang libclang-rt-dev ;;
     *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz" >&2; exit 2 ;;
     esac
@@ -19,13 +19,14 @@ packages() {
 # A tool or library from elsewhere serves as well as the package.
 have() {
     case $1 in
-    gcc | cmake | clang | clang-format | cppcheck) command -v "$1" ;;
+    gcc | cmake | clang | clang-format | cppcheck | tmux) command -v "$1" ;;
     ninja-build) command -v ninja ;;
     pkg-config) command -v pkg-config ;;
     libc6-dev) echo '#include <stdio.h>' | gcc -E - ;;
     python3) python3 -c "import json, pty" ;;
     libpcre2-dev) pkg-config --exists libpcre2-8 ;;
     libutf8proc-dev) pkg-config --exists libutf8proc ;;
+    libedit-dev) pkg-config --exists libedit ;;
     libclang-rt-dev) # holds the sanitizers and libFuzzer
         echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
             clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null ;;

@@ -106,8 +106,9 @@ void help_print_overview(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
     for (size_t i = 0; i < n_verbs; i++) {
         fprintf(f, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
     }
-    fprintf(f, "\n'ingle run' alone lets the bundled model tell a story; 'ingle VERB --help' lists "
-               "the options\nof a verb, 'ingle --version' the version.\n");
+    fprintf(f, "\n'ingle run' alone lets the bundled model tell a story, 'ingle chat' talks to "
+               "it;\n'ingle "
+               "VERB --help' lists the options of a verb, 'ingle --version' the version.\n");
     print_exit_codes(f);
 }
 
@@ -164,11 +165,12 @@ void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
     }
     fputs(".PP\nA reader of standard output that goes away ends the program by SIGPIPE.\n"
           ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colour on the terminal\n.TP\n.B TERM\nwith the "
-          "value dumb, neither colour nor a progress line\n.SH FILES\n.TP\n.I "
+          "value dumb, neither colour nor a progress line nor editing\n.SH FILES\n.TP\n.I "
           "../share/ingle/models/tiny\\-chat.gguf\nthe bundled model, beside the program's "
           "folder\n",
           f);
-    fputs(".SH EXAMPLES\n.nf\ningle run\ningle run \\-m model.gguf \\-n 100 \"Once upon a time\"\n"
+    fputs(".SH EXAMPLES\n.nf\ningle run\ningle chat \\-m model.gguf\ningle run \\-m model.gguf "
+          "\\-n 100 \"Once upon a time\"\n"
           "ingle run \\-m model.gguf \\-\\-json < prompt.txt\n"
           "ingle run \\-m model.gguf \\-\\-parallel 8 \\-f prompts.jsonl > answers.jsonl\n"
           "ingle inspect model.gguf \\-\\-memory \\-c 32768\n"

@@ -36,7 +36,7 @@ static const peer_option PEERS[] = {
     {"-sp --special", PEER_FLAG, false,
      "control tokens have no text in the output; --json reports the ids of all tokens"},
     {"-cnv --conversation -i --interactive", PEER_FLAG, false,
-     "this verb continues a text and takes no turns"},
+     "this verb takes no turns; 'ingle chat' does"},
 };
 
 const peer_option *peer_find(const char *name, size_t len)

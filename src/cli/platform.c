@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, interrupts_kept, resized;
 static void (*volatile clean_up_at_death)(void);
 
 void platform_init(void)
@@ -53,7 +53,7 @@ static void die(int signo)
 
 static void on_interrupt(int signo)
 {
-    if (interrupted) die(signo);
+    if (interrupted && !interrupts_kept) die(signo);
     interrupted = 1;
 }
 
@@ -84,6 +84,37 @@ void platform_before_death(void (*clean_up)(void))
 bool platform_interrupted(void)
 {
     return interrupted != 0;
+}
+
+void platform_keep_interrupts(void)
+{
+    interrupts_kept = 1;
+    platform_catch_interrupt();
+}
+
+bool platform_take_interrupt(void)
+{
+    bool was = interrupted != 0;
+    interrupted = 0;
+    return was;
+}
+
+static void on_resize(int signo)
+{
+    (void)signo;
+    resized = 1;
+}
+
+void platform_catch_resize(void)
+{
+    handle(SIGWINCH, on_resize);
+}
+
+bool platform_take_resize(void)
+{
+    bool was = resized != 0;
+    resized = 0;
+    return was;
 }
 
 bool platform_program_folder(char *path, size_t cap)
@@ -212,6 +243,13 @@ bool platform_input_ready(void)
 {
     struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
     return poll(&in, 1, 0) != 0; /* what cannot be asked does not wait either */
+}
+
+bool platform_input_within(double seconds)
+{
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    int n = poll(&in, 1, (int)(1e3 * seconds));
+    return n > 0 || (n < 0 && errno != EINTR);
 }
 
 void platform_sleep(double seconds)

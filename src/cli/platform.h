@@ -1,6 +1,7 @@
 /* platform.h - what the program asks of the operating system: terminal, signals, files, clock.
  * Owns       the interrupt flag, and what is called before a signal ends the program.
- * Depends on POSIX and Linux's /proc/self/exe; of src/cli only outfile.c calls the system as well. */
+ * Depends on POSIX and Linux's /proc/self/exe; of src/cli only outfile.c and chat_edit.c (libedit) call
+ * the system as well. */
 #ifndef INGLE_CLI_PLATFORM_H
 #define INGLE_CLI_PLATFORM_H
 
@@ -23,6 +24,12 @@ bool platform_has_colour(int fd); /* the same, and NO_COLOR is not set */
  * interrupts go on, but for platform_read_input(). */
 void platform_catch_interrupt(void);
 bool platform_interrupted(void);
+/* From here on no Ctrl+C kills: all raise the flag, which the second of these takes down. */
+void platform_keep_interrupts(void);
+bool platform_take_interrupt(void);
+/* From here on a flag is raised when the terminal has another size. */
+void platform_catch_resize(void);
+bool platform_take_resize(void);
 /* clean_up() is called before a signal ends the program; it may do only what a signal handler may.
  * Not before SIGKILL, nor before signals that report a fault of the program. */
 void platform_before_death(void (*clean_up)(void));
@@ -48,8 +55,15 @@ bool platform_input_from(const char *path);
 /* Waits for standard input and reads what is there, 0 bytes at its end. False with errno set, EINTR
  * after Ctrl+C. */
 bool platform_read_input(char *data, size_t cap, size_t *len);
-/* Whether that would not wait. */
+/* Whether that would not wait; waits so long at most, or until a signal comes. */
 bool platform_input_ready(void);
+bool platform_input_within(double seconds);
+
+/* Runs a program (looked for in PATH, by no shell) with one argument and input as its standard input,
+ * and gives each(user) what it prints, until that returns false. *code is its exit code, 128 and the
+ * signal's number if one ended it. False with errno set. */
+bool platform_run(const char *program, const char *argument, const char *input, size_t len,
+                  bool (*each)(void *user, const char *data, size_t n), void *user, int *code);
 
 /* Ctrl+C may end it early; no time below 0. */
 void platform_sleep(double seconds);

@@ -29,6 +29,16 @@ static const arg_option INPUT_ROWS[] = {
      "with --parallel: answers come as they are ready, not in the order of the prompts"},
 };
 
+static const arg_choice FORMATS[] = {{"text", 0}, {"json", 1}, {NULL, 0}};
+
+static const arg_option CHAT_ROWS[] = {
+    {"--chat", NULL, ARG_FLAG, AT(chat), 0, 0, NULL,
+     "the input is messages, and the output an answer to them by the model's chat template"},
+    {"-o --output", "FORMAT", ARG_CHOICE, AT(format), 0, 0, FORMATS,
+     "with --chat: text, or json, one object with content, reasoning, tool_calls, finish and usage "
+     "(default text)"},
+};
+
 static const arg_option LENGTH_ROWS[] = {
     {"-n --predict --n-predict", "N", ARG_INT, AT(n_predict), ARG_MIN, ARG_MAX, NULL,
      "most tokens to generate; 0 only reads the prompt, -1 goes on until the model ends or the "
@@ -61,6 +71,8 @@ static ingle_status check_generation(const void *options, const arg_option *row,
 static const arg_group GROUPS[] = {
     {"Model", ROWS(open_rows_model), AT(open), open_check_model, 0},
     {"Prompt", ROWS(INPUT_ROWS), 0, NULL, 0},
+    {"Chat", ROWS(CHAT_ROWS), 0, NULL, 0},
+    {"Tools and thinking, with --chat", ROWS(chat_rows), AT(set), NULL, 0},
     {"Length", ROWS(LENGTH_ROWS), 0, check_generation, 0},
     {"Output", ROWS(OUTPUT_ROWS), 0, check_generation, 0},
     {"Sampling", ROWS(sampling_rows), AT(sampling), sampling_check,
@@ -362,6 +374,34 @@ static int check(const cli_verb *verb, run_options *opt)
     return open_check(verb, &opt->open, NULL);
 }
 
+/* What does not go with messages, or only with them. */
+static int check_chat(const cli_verb *verb, const run_options *opt, const char *positional)
+{
+    const chat_settings *set = &opt->set;
+    bool settings = set->tools_file || set->tool_command || set->effort || set->thinking ||
+                    set->show_thinking || set->template_file || set->family || opt->format;
+    const char *other = opt->json            ? "--json"
+                        : opt->echo          ? "--echo"
+                        : opt->prompt        ? "--prompt"
+                        : opt->n_parallel    ? "--parallel"
+                        : opt->ignore_eos    ? "--ignore-eos"
+                        : opt->logprobs >= 0 ? "--logprobs"
+                                             : NULL;
+    if (!opt->chat && settings) {
+        out_error("%s: the options of tools, thinking and templates, and -o, need --chat",
+                  verb->name);
+    } else if (opt->chat && positional) {
+        out_error("%s: option '--chat' takes its messages from -f FILE or standard input, not from "
+                  "PROMPT",
+                  verb->name);
+    } else if (opt->chat && other) {
+        out_error("%s: options '--chat' and '%s' exclude each other", verb->name, other);
+    } else {
+        return EXIT_DONE;
+    }
+    return EXIT_USAGE;
+}
+
 /* What is for one prompt alone. */
 static int check_parallel(const cli_verb *verb, const run_options *opt, const char *positional)
 {
@@ -383,7 +423,9 @@ static int check_parallel(const cli_verb *verb, const run_options *opt, const ch
 static void note_model(const open_handles *h)
 {
     if (h->info.chat_template) {
-        out_note("this model has a chat template; 'run' continues plain text and does not use it");
+        out_note(
+            "this model has a chat template; 'run' continues plain text, 'ingle chat' and 'run "
+            "--chat' use it");
     }
     if (h->info.pooling != INGLE_POOLING_MEAN) { /* the file says so */
         out_note("this model was made to embed texts ('ingle embed', pooling '%s')",
@@ -395,8 +437,11 @@ static void note_model(const open_handles *h)
 static int find_input(run_prompt *prompt, const cli_verb *verb, run_options *opt,
                       const char *positional)
 {
-    int code;
-    if (!opt->n_parallel) {
+    int code = check_chat(verb, opt, positional);
+    if (code != EXIT_DONE) return code;
+    if (opt->chat) {
+        if (!read_prompt(prompt, opt->file)) code = EXIT_USAGE;
+    } else if (!opt->n_parallel) {
         code = find_prompt(prompt, verb, opt, positional);
     } else {
         code = check_parallel(verb, opt, positional);
@@ -426,6 +471,10 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
 
     platform_catch_interrupt();
     if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
+    if (opt.chat) {
+        code = run_chat(&opt, &h, prompt.text, prompt.len);
+        goto end;
+    }
     if ((code = sampling_from_model(&opt.sampling, h.model, h.path)) != EXIT_DONE) goto end;
     note_model(&h);
     if ((code = open_engine(&h, &opt.open, 0)) != EXIT_DONE) {
@@ -448,12 +497,17 @@ end:
 const cli_verb cli_verb_run = {
     .name = "run",
     .synopsis = "[OPTIONS] [-m MODEL] [PROMPT]",
-    .summary = "continue a text",
+    .summary = "continue a text, or answer messages",
     .about =
         "Continues a text. The prompt is PROMPT, -f FILE or standard input when that is no "
         "terminal. Without a prompt the bundled model tells a story, which begins with words of "
         "the program's own.\n\nStandard output carries the model's text and nothing else. Ctrl+C "
         "ends the generation, what was generated stays; a second Ctrl+C kills the program.\n\n"
+        "With --chat the input is JSON: an array of messages, or an object with the members "
+        "messages "
+        "and tools, as OpenAI's chat completions have them. The output is the answer's text; with "
+        "-o json an object. Calls of tools are lines '-> NAME {arguments}' in the text; --tool-cmd "
+        "answers them, and the model goes on.\n\n"
         "With --parallel N many prompts share the steps of the engine, N at a time, each with a "
         "context of its own. A line of input is a JSON string, the prompt, or an object with the "
         "members prompt (a text or an array of token ids), id (any value, comes back as it is), "

@@ -1,8 +1,9 @@
-/* run.h - what `ingle run` does alike (run_parts.c) for one prompt (run.c) and for many (batch.c).
- * Depends on open.h, sampling.h, out.h. */
+/* run.h - what `ingle run` does alike (run_parts.c) for one prompt (run.c), for many (batch.c), for messages
+ * (run_chat.c). Depends on open.h, sampling.h, out.h, chat.h. */
 #ifndef INGLE_CLI_RUN_H
 #define INGLE_CLI_RUN_H
 
+#include "chat.h"
 #include "open.h"
 #include "out.h"
 #include "sampling.h"
@@ -14,6 +15,9 @@ typedef struct run_options {
     arg_list stops;
     int32_t n_predict, logprobs;
     int32_t n_parallel; /* 0: one prompt */
+    chat_settings set;
+    int format; /* of --chat: 1 is JSON */
+    bool chat;
     bool ignore_eos, no_parse_special, echo, json, verbose, unordered;
     bool begun, ended; /* the command line is right; the last event was printed */
 } run_options;
@@ -34,5 +38,9 @@ void run_put_seed(ingle_json_writer *w, uint64_t seed);
 /* batch.c: answers the prompts of standard input, a JSON line each, n_parallel at a time. The
  * engine is open. Returns the exit code; failures were reported. */
 int run_batch(const run_options *opt, open_handles *h);
+
+/* run_chat.c: answers the messages in the JSON text. The model is open, the engine is not. The exit
+ * code; failures were reported. */
+int run_chat(run_options *opt, open_handles *h, const char *json, size_t len);
 
 #endif

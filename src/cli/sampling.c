@@ -141,6 +141,7 @@ bool sampling_settle(sampling_options *opt)
         opt->lib.n_dry_breakers = none ? 0 : opt->dry_breakers.n;
     }
     if (opt->logit_bias.n == 0) return true;
+    free(opt->biases);
     opt->biases = calloc(opt->logit_bias.n, sizeof *opt->biases);
     if (!opt->biases) {
         out_error("no memory for the logit biases");
@@ -154,12 +155,15 @@ bool sampling_settle(sampling_options *opt)
     return true;
 }
 
-int sampling_from_model(sampling_options *opt, const ingle_model *model, const char *path)
+int sampling_from_chat(sampling_options *opt, const ingle_model *model, const ingle_chat *chat,
+                       bool thinking, const char *path)
 {
     sampling_options file;
     ingle_error err = {{0}};
     sampling_init(&file);
-    if (ingle_sampler_options_from_model(&file.lib, model, &err) != INGLE_OK) {
+    ingle_status status = chat ? ingle_chat_sampling(chat, thinking, &file.lib, &err) : INGLE_OK;
+    if (status == INGLE_OK) status = ingle_sampler_options_from_model(&file.lib, model, &err);
+    if (status != INGLE_OK) {
         out_error("%s: %s", path, err.text);
         return EXIT_MODEL;
     }
@@ -172,6 +176,11 @@ int sampling_from_model(sampling_options *opt, const ingle_model *model, const c
         else if (row->offset == AT(mirostat)) opt->lib.mirostat = file.lib.mirostat;
     }
     return EXIT_DONE;
+}
+
+int sampling_from_model(sampling_options *opt, const ingle_model *model, const char *path)
+{
+    return sampling_from_chat(opt, model, NULL, false, path);
 }
 
 void sampling_free(sampling_options *opt)

@@ -27,6 +27,9 @@ bool sampling_settle(sampling_options *opt);
 /* Takes what the file recommends for options that were not given. The exit code; the reason is on
  * stderr. */
 int sampling_from_model(sampling_options *opt, const ingle_model *model, const char *path);
+/* The same, and before it what the family's makers recommend. */
+int sampling_from_chat(sampling_options *opt, const ingle_model *model, const ingle_chat *chat,
+                       bool thinking, const char *path);
 void sampling_free(sampling_options *opt);
 
 #endif

@@ -5,6 +5,7 @@
 #include "args.h"
 
 extern const cli_verb cli_verb_run;
+extern const cli_verb cli_verb_chat;
 extern const cli_verb cli_verb_inspect;
 extern const cli_verb cli_verb_tokenize;
 extern const cli_verb cli_verb_logits;

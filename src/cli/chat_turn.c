@@ -1,0 +1,321 @@
+/* chat_turn.c - one answer: what the session can keep, the request, the answer taken apart. See
+ * chat.h. */
+#include "chat.h"
+#include "platform.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(chat_settings, field)
+
+static const arg_choice THINKING[] = {{"auto", INGLE_THINKING_AUTO},
+                                      {"on", INGLE_THINKING_ON},
+                                      {"off", INGLE_THINKING_OFF},
+                                      {NULL, 0}};
+
+const arg_option chat_rows[CHAT_N_ROWS] = {
+    {"--tools", "FILE", ARG_STRING, AT(tools_file), 0, 0, NULL,
+     "tools that the model may call: a JSON array as OpenAI's chat completions take it"},
+    {"--tool-cmd", "PROGRAM", ARG_STRING, AT(tool_command), 0, 0, NULL,
+     "answer calls by running PROGRAM NAME, the arguments as JSON on its standard input; what it "
+     "prints is the result"},
+    {"--chat-template-file", "FILE", ARG_STRING, AT(template_file), 0, 0, NULL,
+     "the chat template in FILE in place of the model's own"},
+    {"--chat-family", "NAME", ARG_STRING, AT(family), 0, 0, NULL,
+     "how calls and thinking are written, and what is recommended: a family's name, such as qwen3, "
+     "in place of the one that is found"},
+    {"--thinking", "HOW", ARG_CHOICE, AT(thinking), 0, 0, THINKING,
+     "whether answers begin with thinking, of models that have the switch: auto, on or off "
+     "(default auto: as the template has it)"},
+    {"--effort", "LEVEL", ARG_STRING, AT(effort), 0, 0, NULL,
+     "how much thinking, of models that know levels, such as low, medium, high"},
+    {"--show-thinking", NULL, ARG_FLAG, AT(show_thinking), 0, 0, NULL,
+     "print the thinking too where standard output is no terminal, in brackets"},
+};
+
+enum { MOST_STOPS = 64, MOST_PIECE = 1024 };
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+int chat_state_open(chat_state *c)
+{
+    ingle_chat_options opt;
+    ingle_error err = {{0}};
+    char *template = NULL;
+    const char *file = c->set->template_file;
+    ingle_chat_options_init(&opt);
+    opt.family = c->set->family;
+    if (file && !platform_read_all(file, &template, &opt.n_template)) {
+        out_error("cannot read the template from %s: %s", file, strerror(errno));
+        return EXIT_USAGE;
+    }
+    opt.template_text = template;
+    ingle_status status = ingle_chat_open(&c->chat, c->h->model, &opt, &err);
+    free(template);
+    c->info.size = sizeof c->info;
+    if (status == INGLE_OK) status = ingle_chat_info_get(c->chat, &c->info, &err);
+    if (status != INGLE_OK) {
+        c->h->status = status;
+        open_failed(file ? file : c->h->path, status, &err);
+        if (status == INGLE_ENOTFOUND)
+            out_note("--chat-template-file FILE gives it one; 'ingle run' continues plain text");
+        return file || c->set->family ? EXIT_USAGE : EXIT_MODEL;
+    }
+    if (c->set->tools_file && !chat_tools_read(c->set->tools_file, &c->tools)) return EXIT_USAGE;
+    return EXIT_DONE;
+}
+
+void chat_state_close(chat_state *c)
+{
+    ingle_chat_close(&c->chat);
+    chat_text_free(&c->tools);
+}
+
+ingle_status chat_render(const chat_state *c, const chat_messages *m, ingle_prompt **out,
+                         ingle_prompt_info *info, ingle_error *err)
+{
+    ingle_chat_input in;
+    chat_text json = {0};
+    ingle_status status = INGLE_ENOMEM;
+    if (!chat_messages_json(m, &json)) goto end;
+    ingle_chat_input_init(&in);
+    in.messages = json.p;
+    in.n_messages = json.n;
+    in.tools = c->tools.n ? c->tools.p : NULL;
+    in.n_tools = c->tools.n;
+    in.thinking = (ingle_thinking_mode)c->set->thinking;
+    in.effort = c->set->effort;
+    status = ingle_chat_render(out, c->chat, &in, err);
+    if (status != INGLE_OK) goto end;
+    info->size = sizeof *info;
+    status = ingle_prompt_info_get(*out, info, err);
+    if (status != INGLE_OK) ingle_prompt_close(out);
+end:
+    chat_text_free(&json);
+    return status;
+}
+
+/* ---- what the session keeps ------------------------------------------------------------------ */
+
+typedef struct piece {
+    char text[MOST_PIECE];
+    size_t n;
+} piece;
+
+/* Adds a token's bytes; false if it is a control token, or they are too many. */
+static bool add_token(const ingle_model *model, piece *p, int32_t token)
+{
+    ingle_token_info info = {.size = sizeof info};
+    size_t n = 0;
+    if (ingle_token_info_get(model, token, &info, NULL) != INGLE_OK || info.control) return false;
+    if (ingle_detokenize(model, &token, 1, INGLE_UNPARSE_SPECIAL | INGLE_CONTINUE, p->text + p->n,
+                         sizeof p->text - p->n, &n, NULL) != INGLE_OK)
+        return false;
+    p->n += n;
+    return n > 0;
+}
+
+typedef struct timeline {
+    const int32_t *tokens;
+    size_t n, i; /* i: read so far */
+} timeline;
+
+/* Reads both on until they have said the same bytes; false if they do not. */
+static bool read_same(const ingle_model *model, timeline *a, timeline *b)
+{
+    piece x = {.n = 0}, y = {.n = 0};
+    do {
+        timeline *t = x.n <= y.n ? a : b;
+        if (t->i == t->n || !add_token(model, t == a ? &x : &y, t->tokens[t->i++])) return false;
+        if (memcmp(x.text, y.text, x.n < y.n ? x.n : y.n) != 0) return false;
+    } while (x.n != y.n);
+    return true;
+}
+
+/* The first *kept tokens of the session say what the first *same of the prompt do. A model may have
+ * written words in other tokens than the tokenizer makes of them; its own are kept. */
+static void find_kept(const ingle_model *model, timeline held, timeline prompt, size_t *kept,
+                      size_t *same)
+{
+    *kept = *same = 0;
+    while (held.i < held.n && prompt.i < prompt.n) {
+        if (held.tokens[held.i] == prompt.tokens[prompt.i]) held.i++, prompt.i++;
+        else if (!read_same(model, &held, &prompt)) return;
+        *kept = held.i;
+        *same = prompt.i;
+    }
+}
+
+/* ---- the answer taken apart ------------------------------------------------------------------ */
+
+typedef struct collector {
+    chat_state *c;
+    chat_answer *a;
+    const chat_sink *sink;
+    bool failed;
+} collector;
+
+static void begin_call(collector *k, const ingle_chat_event *e)
+{
+    chat_answer *a = k->a;
+    char id[24]; /* nine letters and digits, which some templates insist on */
+    chat_call *calls = realloc(a->calls, (a->n_calls + 1) * sizeof *calls);
+    if (!calls) {
+        k->failed = true;
+        return;
+    }
+    a->calls = calls;
+    chat_call *call = &calls[a->n_calls++];
+    *call = (chat_call){0};
+    snprintf(id, sizeof id, "c%08llu", (unsigned long long)k->c->n_calls++ % 100000000);
+    if (e->id_len) chat_text_add(&call->id, e->id, e->id_len);
+    else chat_text_add(&call->id, id, strlen(id));
+    chat_text_add(&call->name, e->text, e->text_len);
+}
+
+/* A call that is not whole was text. */
+static void undo_call(chat_answer *a)
+{
+    chat_call *call = &a->calls[--a->n_calls];
+    chat_text_add(&a->content, chat_text_get(&call->name), call->name.n);
+    chat_text_add(&a->content, " ", 1);
+    chat_text_add(&a->content, chat_text_get(&call->arguments), call->arguments.n);
+    chat_text_free(&call->id);
+    chat_text_free(&call->name);
+    chat_text_free(&call->arguments);
+    a->bad = true;
+}
+
+static void end_call(chat_answer *a, const ingle_chat_event *e)
+{
+    if (!a->n_calls) return;
+    chat_call *call = &a->calls[a->n_calls - 1];
+    if (e->id_len) {
+        chat_text_clear(&call->id);
+        chat_text_add(&call->id, e->id, e->id_len);
+    }
+    if (!call->arguments.n) chat_text_add(&call->arguments, "{}", 2);
+    if (e->bad) undo_call(a);
+}
+
+static void collect(void *user, const ingle_chat_event *e)
+{
+    collector *k = user;
+    chat_answer *a = k->a;
+    switch (e->kind) {
+    case INGLE_CHAT_REASONING: chat_text_add(&a->reasoning, e->text, e->text_len); break;
+    case INGLE_CHAT_CONTENT: chat_text_add(&a->content, e->text, e->text_len); break;
+    case INGLE_CHAT_CALL_BEGIN: begin_call(k, e); break;
+    case INGLE_CHAT_CALL_ARGS:
+        if (a->n_calls) chat_text_add(&a->calls[a->n_calls - 1].arguments, e->text, e->text_len);
+        break;
+    case INGLE_CHAT_CALL_END: end_call(a, e); break;
+    }
+    k->failed = k->failed || a->content.failed || a->reasoning.failed;
+    if (k->sink) k->sink->on_part(k->sink->user, e);
+}
+
+/* ---- the request ----------------------------------------------------------------------------- */
+
+typedef struct request_parts {
+    ingle_generate_options gen;
+    ingle_sampler_options sampling;
+    ingle_stop stops[MOST_STOPS];
+    size_t *marks;
+} request_parts;
+
+static void add_stop(request_parts *r, const char *text)
+{
+    if (r->gen.n_stops < MOST_STOPS) r->stops[r->gen.n_stops++] = (ingle_stop){text, strlen(text)};
+}
+
+/* same: how much of the prompt is there already. */
+static bool fill_request(request_parts *r, const chat_state *c, const ingle_prompt_info *prompt,
+                         size_t same)
+{
+    ingle_generate_options_init(&r->gen);
+    r->gen.max_tokens = c->max_tokens;
+    r->sampling = *c->sampling;
+    r->sampling.seed += c->n_answers;
+    r->gen.sampling = &r->sampling;
+    r->gen.stops = r->stops;
+    for (size_t i = 0; i < c->info.n_stops; i++) add_stop(r, c->info.stops[i]);
+    for (size_t i = 0; i < c->stops->n; i++) add_stop(r, c->stops->items[i]);
+    r->marks = malloc((prompt->n_marks + 1) * sizeof *r->marks);
+    if (!r->marks) return false;
+    for (size_t i = 0; i < prompt->n_marks; i++)
+        if (prompt->marks[i] > same) r->marks[r->gen.n_marks++] = prompt->marks[i] - same;
+    r->gen.marks = r->marks;
+    return true;
+}
+
+/* Reads all events. Ctrl+C cancels, once. */
+static ingle_status pull(ingle_request *request, ingle_chat_parser *parser, collector *k,
+                         ingle_error *err)
+{
+    bool cancelled = false;
+    for (;;) {
+        ingle_event e = {.size = sizeof e};
+        ingle_status status = ingle_request_next(request, -1, &e, err);
+        if (status != INGLE_OK) return status;
+        if (e.kind == INGLE_EVENT_PROMPT && e.n_prompt && k->sink)
+            k->sink->on_progress(k->sink->user, (double)e.n_done / (double)e.n_prompt);
+        if (e.text_len) status = ingle_chat_parser_feed(parser, e.text, e.text_len, err);
+        if (status == INGLE_OK && k->failed) status = INGLE_ENOMEM;
+        if (status != INGLE_OK) return status;
+        if (e.kind == INGLE_EVENT_END) {
+            k->a->finish = e.finish;
+            k->a->usage = e.usage;
+            return ingle_chat_parser_finish(parser, err);
+        }
+        if (platform_interrupted() && !cancelled) {
+            cancelled = true;
+            if ((status = ingle_request_cancel(request, err)) != INGLE_OK) return status;
+        }
+    }
+}
+
+static ingle_status open_parser(chat_state *c, const ingle_prompt_info *prompt, collector *k,
+                                ingle_chat_parser **out, ingle_error *err)
+{
+    ingle_chat_parser_options opt;
+    ingle_chat_parser_options_init(&opt);
+    opt.tools = c->tools.n ? c->tools.p : NULL;
+    opt.n_tools = c->tools.n;
+    opt.no_tools = c->tools.n == 0;
+    opt.thinks = prompt->thinks;
+    opt.on_event = collect;
+    opt.user = k;
+    return ingle_chat_parser_open(out, c->chat, &opt, err);
+}
+
+ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, const chat_sink *sink,
+                            chat_answer *a, ingle_error *err)
+{
+    collector k = {.c = c, .a = a, .sink = sink};
+    request_parts r = {.marks = NULL};
+    ingle_chat_parser *parser = NULL;
+    ingle_request *request = NULL;
+    timeline held = {0}, whole = {.tokens = prompt->tokens, .n = prompt->n_tokens};
+    size_t kept, same;
+
+    *a = (chat_answer){.n_prompt = prompt->n_tokens};
+    ingle_status status = ingle_session_tokens(c->h->session, &held.tokens, &held.n, err);
+    if (status != INGLE_OK) goto end;
+    find_kept(c->h->model, held, whole, &kept, &same);
+    if (kept < held.n) status = ingle_session_truncate(c->h->session, kept, err);
+    if (status == INGLE_OK) status = open_parser(c, prompt, &k, &parser, err);
+    if (status == INGLE_OK && !fill_request(&r, c, prompt, same)) status = INGLE_ENOMEM;
+    if (status != INGLE_OK) goto end;
+    status = ingle_request_start(&request, c->h->session, prompt->tokens + same,
+                                 prompt->n_tokens - same, &r.gen, err);
+    if (status == INGLE_OK) status = pull(request, parser, &k, err);
+    if (status == INGLE_OK) c->n_answers++;
+end:
+    ingle_request_close(&request);
+    ingle_chat_parser_close(&parser);
+    free(r.marks);
+    if (status != INGLE_OK) chat_answer_free(a);
+    return status;
+}
