@@ -112,8 +112,46 @@ static void print_spans(const ingle_rendering *r)
     ingle_json_writer_free(&w);
 }
 
-static int render(const template_options *opt, const char *template, size_t n_template,
-                  const ingle_rendering_time *now)
+static void put_token(ingle_json_writer *w, const ingle_model *model, const char *name, int32_t id)
+{
+    ingle_token_info info = {.size = sizeof info};
+    if (id < 0 || ingle_token_info_get(model, id, &info, NULL) != INGLE_OK) return;
+    ingle_json_put_bytes(ingle_json_name(w, name), info.text, info.len);
+}
+
+/* Puts the model's own bos_token and eos_token before the members of the context, whose own count.
+ * What is no object stays as it is, to be reported when it is rendered. False: no memory. */
+static bool add_tokens(const ingle_model *model, char **context, size_t *n)
+{
+    ingle_json_doc doc = {0};
+    ingle_json_writer w = {0};
+    ingle_model_info info = {.size = sizeof info, .token_bos = -1, .token_eos = -1};
+    if (ingle_json_open(&doc, *context, *n, NULL, NULL) != INGLE_OK) return true;
+    bool ok = true;
+    if (ingle_json_is(doc.root, INGLE_JSON_OBJECT)) {
+        ingle_model_info_get(model, &info, NULL);
+        ingle_json_begin_object(&w);
+        put_token(&w, model, "bos_token", info.token_bos);
+        put_token(&w, model, "eos_token", info.token_eos);
+        for (ingle_json_walk m = ingle_json_items(doc.root); ingle_json_step(&m);)
+            ingle_json_put(ingle_json_name_bytes(&w, m.name->text, m.name->len), m.value);
+        ingle_json_end_object(&w);
+        ok = ingle_json_finish(&w) == INGLE_OK;
+    }
+    if (ok && w.text) {
+        free(*context);
+        *context = w.text;
+        *n = w.n;
+        w = (ingle_json_writer){0};
+    }
+    ingle_json_writer_free(&w);
+    ingle_json_close(&doc);
+    return ok;
+}
+
+/* model: NULL if the template is of a file. */
+static int render(const template_options *opt, const ingle_model *model, const char *template,
+                  size_t n_template, const ingle_rendering_time *now)
 {
     char *context = NULL;
     size_t n_context = 0, n;
@@ -121,6 +159,11 @@ static int render(const template_options *opt, const char *template, size_t n_te
     ingle_error err = {{0}};
     if (!platform_read_all(opt->file, &context, &n_context)) {
         out_error("cannot read %s: %s", opt->file ? opt->file : "standard input", strerror(errno));
+        return EXIT_WORK;
+    }
+    if (model && !add_tokens(model, &context, &n_context)) {
+        out_error("no memory for the context");
+        free(context);
         return EXIT_WORK;
     }
     ingle_status st =
@@ -165,13 +208,13 @@ static int template_main(const cli_verb *verb, int argc, char **argv)
         template = text;
     } else {
         if ((code = open_check(verb, &opt.open, NULL)) != EXIT_DONE) goto end;
-        if ((code = open_model(&h, &opt.open, INGLE_PARTS_META)) != EXIT_DONE) goto end;
+        if ((code = open_model(&h, &opt.open, INGLE_PARTS_VOCAB)) != EXIT_DONE) goto end;
         code = EXIT_WORK;
         if (!find_template(&h, opt.name, &doc)) goto end;
         template = doc.root->text;
         n = doc.root->len;
     }
-    code = render(&opt, template, n, &now);
+    code = render(&opt, h.model, template, n, &now);
 end:
     code = out_finish(code);
     open_close(&h);
@@ -185,12 +228,14 @@ const cli_verb cli_verb_template = {
     .name = "template",
     .synopsis = "[OPTIONS] FILE.jinja | -m MODEL",
     .summary = "print what a chat template makes of messages",
-    .about = "Reads the variables of a chat template from standard input, a JSON object with "
-             "messages, tools, add_generation_prompt and the like, and prints the text that the "
-             "template makes of them. The template is that of FILE.jinja or the model's own.\n\n"
-             "With --spans the text comes in pieces that tell the template's own words (trusted) "
-             "from those that the messages brought; bos_token, eos_token, pad_token and unk_token "
-             "count as the template's. Marks tell where each message's text ends.",
+    .about =
+        "Reads the variables of a chat template from standard input, a JSON object with "
+        "messages, tools, add_generation_prompt and the like, and prints the text that the "
+        "template makes of them. The template is that of FILE.jinja or the model's own.\n\n"
+        "With -m, bos_token and eos_token are the model's own unless the context has them.\n\n"
+        "With --spans the text comes in pieces that set the template's own words (trusted) apart "
+        "from those that the messages brought; bos_token, eos_token, pad_token and unk_token "
+        "count as the template's. Marks tell where each message's text ends.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,
     .max_positional = 1,

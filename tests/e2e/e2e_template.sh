@@ -58,4 +58,12 @@ PY
     code_is "a name that is not there" 1
     err_has "a name that is not there" "tokenizer.chat_template.rag"
 fi
+# The model's own tokens, unless the context says otherwise.
+printf '%s' '{"messages":[]}' >"$WORK/none"
+ingle_from "$WORK/none" template -m "$MODEL" --override-kv 'tokenizer.chat_template=str:{{ eos_token }}'
+code_is "tokens of the model" 0
+out_is "tokens of the model" "<|im_end|>"
+printf '%s' '{"eos_token":"E"}' >"$WORK/own"
+ingle_from "$WORK/own" template -m "$MODEL" --override-kv 'tokenizer.chat_template=str:{{ eos_token }}'
+out_is "tokens of the context" "E"
 finish

@@ -803,11 +803,11 @@ static void mixed_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reusing),      cmocka_unit_test(asking),
-        cmocka_unit_test(choosing), cmocka_unit_test(caching),     cmocka_unit_test(leading),
-        cmocka_unit_test(leaving),      cmocka_unit_test(forking),
-        cmocka_unit_test(mixed_plain),  cmocka_unit_test(mixed_windows),
-        cmocka_unit_test(mixed_states),
+        cmocka_unit_test(reusing),       cmocka_unit_test(asking),
+        cmocka_unit_test(choosing),      cmocka_unit_test(caching),
+        cmocka_unit_test(leading),       cmocka_unit_test(leaving),
+        cmocka_unit_test(forking),       cmocka_unit_test(mixed_plain),
+        cmocka_unit_test(mixed_windows), cmocka_unit_test(mixed_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
