@@ -1,7 +1,8 @@
 /* profiles.c - the rows of model families (profile.h).
  * Architecture names are those of GGUF files. Sampling is that of the makers' model cards or of the
- * generation settings they ship; what they do not say is left out. Within the same signs the
- * narrower row comes first. */
+ * generation settings they ship; what they do not say, or say differently for sizes of one row, is
+ * left out. docs/profiles.md names the source of each. Within the same signs the narrower row comes
+ * first. */
 #include "chat/profile.h"
 
 #define TEMP(x)     .temperature = (x), .has_temperature = true
@@ -36,10 +37,20 @@ static const ingle_chat_family families[] = {
      .calls = {"function-parameter", "tool-call"},
      .fim = FIM_BARS,
      .preset = {TEMP(0.7f), TOP_P(0.8f), TOP_K(20), REPEAT(1.05f)}},
+    {.name = "qwen3.6",
+     .title = "Qwen3.6",
+     .names = {"qwen3.6"},
+     .signs = {{.all = {"<function=", "<|vision_start|>", "</think>"}}},
+     .needs_name = true,
+     .thinking = "think",
+     .calls = {"function-parameter", "tool-call"},
+     .preset = {TEMP(0.7f), TOP_P(0.8f), TOP_K(20), MIN_P(0), PRESENCE(1.5f)},
+     /* 27B thinks with a presence penalty of 0, 35B-A3B with 1.5 */
+     .preset_thinking = {TEMP(1.0f), TOP_P(0.95f), TOP_K(20), MIN_P(0)}},
     {.name = "qwen3.5",
-     .title = "Qwen3.5, Qwen3.6",
+     .title = "Qwen3.5",
      .arch = {"qwen35", "qwen35moe"},
-     .names = {"qwen3.5", "qwen3.6"},
+     .names = {"qwen3.5"},
      .signs = {{.all = {"<function=", "<|vision_start|>", "</think>"}}},
      .thinking = "think",
      .calls = {"function-parameter", "tool-call"},
@@ -77,7 +88,7 @@ static const ingle_chat_family families[] = {
      .signs = {{.all = {"truncate_history_thinking", "<function="}}},
      .thinking = "think",
      .calls = {"function-parameter"},
-     .preset_thinking = {TEMP(1.0f), TOP_P(1.0f)}},
+     .preset_thinking = {TEMP(1.0f)}}, /* top_p: 1 for Nano, 0.95 for Super */
     {.name = "nemotron-nano-2",
      .title = "NVIDIA Nemotron Nano 2",
      .arch = {"nemotron_h"},
@@ -100,7 +111,9 @@ static const ingle_chat_family families[] = {
      .names = {"minicpm5"},
      .signs = {{.all = {"<function name=", "<param name="}}},
      .thinking = "think",
-     .calls = {"function-param"}},
+     .calls = {"function-param"},
+     .preset = {TEMP(0.7f), TOP_P(0.95f)},
+     .preset_thinking = {TEMP(0.9f), TOP_P(0.95f)}},
     {.name = "minicpm",
      .title = "MiniCPM, MiniCPM3, MiniCPM4",
      .arch = {"minicpm", "minicpm3"},
@@ -242,8 +255,7 @@ static const ingle_chat_family families[] = {
     {.name = "codestral",
      .title = "Codestral",
      .names = {"codestral"},
-     .calls = {"mistral-list"},
-     .fim = {"[PREFIX]", "[SUFFIX]", "[MIDDLE]"}},
+     .calls = {"mistral-list"}}, /* no .fim: its suffix comes first, and has no third mark */
     {.name = "mistral",
      .title = "Mistral, Mixtral, Ministral",
      .arch = {"mistral3"},
@@ -260,7 +272,7 @@ static const ingle_chat_family families[] = {
      .thinking = "think",
      .calls = {"arg-key"},
      .stops = {"<|user|>", "<|observation|>"},
-     .preset = {TEMP(1.0f), TOP_P(0.95f), TOP_K(40)}},
+     .preset = {TEMP(1.0f)}}, /* top_p and top_k: for tests of code only */
     {.name = "glm-4.5",
      .title = "GLM-4.5, GLM-4.7, GLM-5",
      .arch = {"glm4moe"},
@@ -297,7 +309,8 @@ static const ingle_chat_family families[] = {
      .signs = {{.all = {"]<]minimax[>["}}},
      .thinking = "mm",
      .calls = {"minimax-3"},
-     .stops = {"[e~["}},
+     .stops = {"[e~["},
+     .preset = {TEMP(1.0f), TOP_P(0.95f)}},
     {.name = "minimax-m2",
      .title = "MiniMax M2",
      .arch = {"minimax-m2"},
@@ -364,7 +377,8 @@ static const ingle_chat_family families[] = {
      .names = {"deepseek-v4"},
      .signs = {{.all = {BAR "DSML" BAR, "tool_calls>"}}},
      .thinking = "think",
-     .calls = {"dsml-tool-calls"}},
+     .calls = {"dsml-tool-calls"},
+     .preset = {TEMP(1.0f), TOP_P(1.0f)}},
     {.name = "deepseek-v3.2",
      .title = "DeepSeek V3.2",
      .names = {"deepseek-v3.2"},
