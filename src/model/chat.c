@@ -17,6 +17,13 @@ void ingle_chat_options_init_sized(ingle_chat_options *opt, size_t size)
     ingle_options_fill(opt, size, &default_options, sizeof default_options);
 }
 
+static const ingle_chat_input default_input = {.size = sizeof default_input};
+
+void ingle_chat_input_init_sized(ingle_chat_input *in, size_t size)
+{
+    ingle_options_fill(in, size, &default_input, sizeof default_input);
+}
+
 static const char no_memory[] = "no memory for a chat";
 
 /* ---- rendering ---- */

@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const ingle_chat_input default_input = {.size = sizeof default_input};
-
-void ingle_chat_input_init_sized(ingle_chat_input *in, size_t size)
-{
-    ingle_options_fill(in, size, &default_input, sizeof default_input);
-}
-
 struct ingle_prompt {
     ingle_jinja_output output;
     int32_t *tokens;
@@ -121,10 +114,11 @@ static ingle_status render(ingle_prompt *p, const ingle_chat *chat, const ingle_
 ingle_status ingle_chat_render(ingle_prompt **out, const ingle_chat *chat,
                                const ingle_chat_input *in, ingle_error *err)
 {
-    ingle_chat_input o = default_input;
+    ingle_chat_input o;
     if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_chat_render: out is NULL");
     *out = NULL;
     if (!chat) return ingle_fail(err, INGLE_ECLOSED, "the chat is closed");
+    ingle_chat_input_init(&o);
     ingle_status st = ingle_options_take(&o, sizeof o, in, "the chat's input", err);
     if (!st && !o.messages) st = ingle_fail(err, INGLE_EINVAL, "messages is NULL");
     if (st) return st;
