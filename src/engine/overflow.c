@@ -47,8 +47,7 @@ ingle_status ingle_overflow_plan(const ingle_session *s, const int32_t *prompt, 
     size_t n_ctx = (size_t)s->engine->opt.n_ctx, all = s->n + n;
     size_t room = room_for_answer(opt, n_ctx), least_room = room < 1 ? room : 1;
     *drop = (ingle_drop){0, 0};
-    if (opt->overflow == INGLE_OVERFLOW_ERROR || (n <= n_ctx && all + room <= n_ctx))
-        return INGLE_OK;
+    if (n <= n_ctx && all + room <= n_ctx) return INGLE_OK;
     size_t from = first_to_go(s, prompt, opt), to = from;
     for (size_t i = 0; i < count_marks(s, opt); i++) {
         size_t mark = mark_at(s, opt, i);

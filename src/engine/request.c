@@ -101,9 +101,11 @@ static ingle_status check(const ingle_session *s, const int32_t *prompt, size_t 
                           "option 'cache_salt' is another than that of the tokens that the session "
                           "holds");
     ingle_status st = ingle_session_check_logits(s, err);
-    if (!st) st = ingle_session_check_tokens(s, prompt, n, err);
-    if (!st) st = ingle_overflow_plan(s, prompt, n, opt, drop, err);
-    return st || drop->from != drop->to ? st : ingle_session_check(s, prompt, n, err);
+    *drop = (ingle_drop){0, 0};
+    if (st || opt->overflow == INGLE_OVERFLOW_ERROR)
+        return st ? st : ingle_session_check(s, prompt, n, err);
+    st = ingle_session_check_tokens(s, prompt, n, err);
+    return st ? st : ingle_overflow_plan(s, prompt, n, opt, drop, err);
 }
 
 /* ---- opening ---- */
