@@ -45,6 +45,44 @@ static bool on_event(void *user, const ingle_event *event)
     return true;
 }
 
+static size_t chat_event_size;
+
+static void on_chat_event(void *user, const ingle_chat_event *event)
+{
+    chat_event_size = user ? 0 : event->size; /* an older caller's options have no user */
+}
+
+static void chat_older(ingle_model *model)
+{
+    ingle_error err = {{0}};
+    ingle_chat *chat = NULL;
+    ingle_prompt *prompt = NULL;
+    ingle_chat_parser *parser = NULL;
+    GUARDED(ingle_chat_options, co);
+    GUARDED(ingle_chat_info, info);
+    GUARDED(ingle_chat_input, in);
+    GUARDED(ingle_prompt_info, made);
+    GUARDED(ingle_chat_parser_options, po);
+    ingle_chat_options_init(&co.it);
+    ingle_chat_input_init(&in.it);
+    ingle_chat_parser_options_init(&po.it);
+    in.it.messages = "[{\"role\":\"user\",\"content\":\"Hi\"}]";
+    in.it.n_messages = strlen(in.it.messages);
+    po.it.on_event = on_chat_event;
+    check("chat", !ingle_chat_open(&chat, model, &co.it, &err));
+    check("chat info", !ingle_chat_info_get(chat, &info.it, &err) && info.it.tools);
+    check("render", !ingle_chat_render(&prompt, chat, &in.it, &err));
+    check("prompt", !ingle_prompt_info_get(prompt, &made.it, &err) && made.it.n_tokens > 0);
+    check("parser", !ingle_chat_parser_open(&parser, chat, &po.it, &err) &&
+                        !ingle_chat_parser_feed(parser, "Hello", 5, &err) &&
+                        !ingle_chat_parser_finish(parser, &err));
+    check("a chat's event carries the library's size", chat_event_size > sizeof(ingle_chat_event));
+    UNHARMED(co), UNHARMED(info), UNHARMED(in), UNHARMED(made), UNHARMED(po);
+    ingle_chat_parser_close(&parser);
+    ingle_prompt_close(&prompt);
+    ingle_chat_close(&chat);
+}
+
 static void run_older(const char *path)
 {
     ingle_error err = {{0}};
@@ -113,6 +151,7 @@ static void run_older(const char *path)
     ingle_request_close(&request);
     check("truncate", !ingle_session_truncate(session, 0, &err));
     check("embed", !ingle_session_embed(session, prompt, 3, &bo.it, &err));
+    chat_older(model);
     if (failures) printf("the last error: %s\n", err.text);
     UNHARMED(mo), UNHARMED(eo), UNHARMED(so), UNHARMED(go), UNHARMED(bo), UNHARMED(info);
     UNHARMED(tensor), UNHARMED(token), UNHARMED(chosen), UNHARMED(memory), UNHARMED(home);
