@@ -9,11 +9,11 @@
  *   ingle_sampler   turns logits into a token; one caller at a time
  *
  * Rules that hold everywhere
- *   - A fallible function returns an ingle_status and takes a nullable ingle_error, whose text names
- *     the culprit (key, tensor, option, byte offset). A failed call changes nothing.
+ *   - A fallible function returns an ingle_status and takes a nullable ingle_error, whose text
+ *     names the culprit (key, tensor, option, byte offset). A failed call changes nothing.
  *   - Handles: `const` borrows, `X **out` hands over. On failure *out is NULL.
- *   - ingle_x_close(ingle_x **) sets the handle to NULL; closing NULL is a no-op; any other call on a
- *     NULL handle answers INGLE_ECLOSED. Close order does not matter.
+ *   - ingle_x_close(ingle_x **) sets the handle to NULL; closing NULL is a no-op; any other call on
+ *     a NULL handle answers INGLE_ECLOSED. Close order does not matter.
  *   - Option structs are filled by ingle_x_options_init(), a macro over
  *     ingle_x_options_init_sized(), which serves callers without macros; 0 stays a legal value of
  *     every field. `size` is that of the struct the caller was compiled with: fields that an older
@@ -22,8 +22,8 @@
  *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
  *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
  *     none: ingle_eval, ingle_text, ingle_hit, ingle_logit_bias, ingle_stop, ingle_candidate,
- *     ingle_top, ingle_score, ingle_span; so are ingle_error, and ingle_usage and ingle_histogram, which lie in
- *     other structs.
+ *     ingle_top, ingle_score, ingle_span; so are ingle_error, and ingle_usage and ingle_histogram,
+ *     which lie in other structs.
  *   - Any call may come from any thread; those that compute share their steps. A blocking call
  *     steps while nobody else does, so one thread needs no other, and many threads are batched.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.
@@ -427,8 +427,8 @@ INGLE_API ingle_status ingle_engine_stats_reset(ingle_engine *engine, ingle_erro
 INGLE_API ingle_status ingle_engine_warm_up(ingle_engine *engine, ingle_error *err);
 
 /* Exact bytes, known before any weight is read (INGLE_PARTS_PLAN is enough): what a model and its
- * engine take until they are closed. Sessions beyond n_sessions, and requests, take theirs when they
- * are opened: some 100 KB a request. */
+ * engine take until they are closed. Sessions beyond n_sessions, and requests, take theirs when
+ * they are opened: some 100 KB a request. */
 typedef struct ingle_memory {
     size_t size;
     size_t weights; /* packed weights; in place: norms and biases only */
@@ -447,10 +447,10 @@ INGLE_API ingle_status ingle_model_memory(const ingle_model *model, const ingle_
 typedef struct ingle_session ingle_session;
 
 /* The session keeps its engine alive. What it holds (logits, tokens, the vectors of a text) is
- * reported by pointers into it. They are good until the session's next eval, generation, embedding or
- * truncation begins, whether that succeeds or not, or until it is closed; closing the engine takes
- * nothing away from them. While such a call is under way nothing is reported (INGLE_EBUSY), not even to
- * the call's own callback. */
+ * reported by pointers into it. They are good until the session's next eval, generation, embedding
+ * or truncation begins, whether that succeeds or not, or until it is closed; closing the engine
+ * takes nothing away from them. While such a call is under way nothing is reported (INGLE_EBUSY),
+ * not even to the call's own callback. */
 INGLE_API ingle_status ingle_session_open(ingle_session **out, ingle_engine *engine,
                                           ingle_error *err);
 INGLE_API void ingle_session_close(ingle_session **session);
@@ -676,10 +676,10 @@ INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float 
 typedef enum ingle_event_kind {
     INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
-    INGLE_EVENT_END, /* the last of a choice: finish reason, and in text the bytes held back till now */
-    INGLE_EVENT_SCORE /* log-probabilities of prompt token number n_done, if option 'prompt_logprobs'
-                       * asks for them; before the first INGLE_EVENT_TOKEN. NAN where no token came
-                       * before it. */
+    INGLE_EVENT_END, /* the last of a choice: why it ended; in text the bytes held back till now */
+    /* Log-probabilities of prompt token number n_done, if option 'prompt_logprobs' asks for them;
+     * before the first INGLE_EVENT_TOKEN. NAN where no token came before it. */
+    INGLE_EVENT_SCORE
 } ingle_event_kind;
 
 typedef enum ingle_finish {
@@ -876,8 +876,8 @@ typedef struct ingle_chat_options {
 #define ingle_chat_options_init(opt) ingle_chat_options_init_sized((opt), sizeof *(opt))
 INGLE_API void ingle_chat_options_init_sized(ingle_chat_options *opt, size_t size);
 
-/* INGLE_ENOTFOUND: the model has no template (of this name). INGLE_EFORMAT, INGLE_EUNSUPPORTED: what
- * it has is none; the text names the line. INGLE_EINVAL: no such family. */
+/* INGLE_ENOTFOUND: the model has no template (of this name). INGLE_EFORMAT, INGLE_EUNSUPPORTED:
+ * what it has is none; the text names the line. INGLE_EINVAL: no such family. */
 INGLE_API ingle_status ingle_chat_open(ingle_chat **out, ingle_model *model,
                                        const ingle_chat_options *opt, ingle_error *err);
 INGLE_API void ingle_chat_close(ingle_chat **chat);
@@ -903,8 +903,8 @@ INGLE_API ingle_status ingle_chat_info_get(const ingle_chat *chat, ingle_chat_in
                                            ingle_error *err);
 
 /* Puts the settings that the family's makers recommend, with or without thinking, into options that
- * were filled before. Those of the file (ingle_sampler_options_from_model()) and the caller's own come
- * after them. */
+ * were filled before. Those of the file (ingle_sampler_options_from_model()) and the caller's own
+ * come after them. */
 INGLE_API ingle_status ingle_chat_sampling(const ingle_chat *chat, bool thinking,
                                            ingle_sampler_options *opt, ingle_error *err);
 
@@ -960,9 +960,9 @@ typedef struct ingle_prompt_info {
     bool thinks; /* the answer begins in the middle of thinking: for ingle_chat_parser_options */
 } ingle_prompt_info;
 
-/* INGLE_EFORMAT: no JSON. INGLE_EINVAL: a message that is none, named by its number, or one that the
- * template refuses, with its own words. INGLE_EUNSUPPORTED: content that is no text, a switch that
- * the template has not, or a limit. */
+/* INGLE_EFORMAT: no JSON. INGLE_EINVAL: a message that is none, named by its number, or one that
+ * the template refuses, with its own words. INGLE_EUNSUPPORTED: content that is no text, a switch
+ * that the template has not, or a limit. */
 INGLE_API ingle_status ingle_chat_render(ingle_prompt **out, const ingle_chat *chat,
                                          const ingle_chat_input *in, ingle_error *err);
 /* What it points to is good as long as the prompt. */

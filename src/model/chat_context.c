@@ -1,7 +1,7 @@
 /* chat_context.c - what a template sees: the caller's messages as they are, but for what it does not
  * know. Parts of text become one text; a developer is the system, and the system part of the first
  * user's message, where there are no such roles; arguments of calls are objects or text, as the
- * template wants them; tools, calls and results that it does not show are told in words; thinking
+ * template wants them; tools, calls and results that it does not show are put in words; thinking
  * that nobody else takes out of earlier answers is left out. */
 #include "model/chat.h"
 
@@ -15,7 +15,7 @@ typedef struct job {
     ingle_json_writer w;
     const ingle_json *tools; /* NULL: none */
     size_t i_last_user;      /* SIZE_MAX: there is none */
-    bool in_words;           /* tools, calls and results are told in words */
+    bool in_words;           /* tools, calls and results are put in words */
     bool lost;               /* no memory for arguments */
     ingle_error *err;
 } job;

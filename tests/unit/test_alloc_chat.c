@@ -10,7 +10,7 @@ static const char messages[] =
     "null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\","
     "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"r\"}]";
 static const char tools[] = "[{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}]";
-/* Knows no tools, so that they are told in words. */
+/* Knows no tools, so that they are put in words. */
 static const char plain[] =
     "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
 
