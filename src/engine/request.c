@@ -101,7 +101,6 @@ static ingle_status check(const ingle_session *s, const int32_t *prompt, size_t 
                           "option 'cache_salt' is another than that of the tokens that the session "
                           "holds");
     ingle_status st = ingle_session_check_logits(s, err);
-    *drop = (ingle_drop){0, 0};
     if (st || opt->overflow == INGLE_OVERFLOW_ERROR)
         return st ? st : ingle_session_check(s, prompt, n, err);
     st = ingle_session_check_tokens(s, prompt, n, err);
@@ -368,7 +367,7 @@ ingle_status ingle_request_begin(ingle_request **out, ingle_session *s, const in
 {
     ingle_generate_options o;
     ingle_request *r = NULL;
-    ingle_drop drop;
+    ingle_drop drop = {0, 0};
     ingle_status st = ingle_session_enter(s, err);
     if (!st) {
         st = take_options(&o, opt, err);
