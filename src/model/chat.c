@@ -159,9 +159,9 @@ static ingle_status find_profile(ingle_chat_form *form, const ingle_model *m, co
 /* Calls that a template does not show are described by us in the commonest way. */
 static void add_plain_calls(ingle_chat_profile *p)
 {
-    const ingle_call_syntax *plain = ingle_call_syntax_named("tool-call");
-    for (size_t i = INGLE_PROFILE_CALLS; !p->has_tools && i-- > 1;) p->calls[i] = p->calls[i - 1];
-    if (!p->has_tools) p->calls[0] = plain;
+    if (p->has_tools) return;
+    memmove(p->calls + 1, p->calls, (INGLE_PROFILE_CALLS - 1) * sizeof *p->calls);
+    p->calls[0] = ingle_call_syntax_named("tool-call");
 }
 
 static ingle_status open_form(ingle_chat *chat, ingle_chat_form *form, const char *text, size_t n,
