@@ -44,9 +44,11 @@ ingle_status ingle_overflow_plan(const ingle_session *s, const int32_t *prompt, 
                                  const ingle_generate_options *opt, ingle_drop *drop,
                                  ingle_error *err)
 {
-    size_t n_ctx = (size_t)s->engine->opt.n_ctx, all = s->n + n;
+    size_t n_ctx = (size_t)s->engine->opt.n_ctx, all;
     size_t room = room_for_answer(opt, n_ctx), least_room = room < 1 ? room : 1;
     *drop = (ingle_drop){0, 0};
+    if (!ingle_add_ok(s->n, n, &all))
+        return ingle_fail(err, INGLE_EFULL, "%zu tokens do not fit a context of %zu", n, n_ctx);
     if (n <= n_ctx && all + room <= n_ctx) return INGLE_OK;
     size_t from = first_to_go(s, prompt, opt), to = from;
     for (size_t i = 0; i < count_marks(s, opt); i++) {
@@ -55,7 +57,7 @@ ingle_status ingle_overflow_plan(const ingle_session *s, const int32_t *prompt, 
         to = mark;
         if (all - (to - from) <= n_ctx / 2) break;
     }
-    if (all - (to - from) + least_room > n_ctx)
+    if (all - (to - from) > n_ctx - least_room)
         return ingle_fail(err, INGLE_EFULL,
                           "%zu tokens do not fit a context of %zu: option 'overflow' may drop %zu, "
                           "up to the last of option 'marks' before the end",

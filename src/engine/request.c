@@ -103,8 +103,8 @@ static ingle_status check(const ingle_session *s, const int32_t *prompt, size_t 
     ingle_status st = ingle_session_check_logits(s, err);
     if (st || opt->overflow == INGLE_OVERFLOW_ERROR)
         return st ? st : ingle_session_check(s, prompt, n, err);
-    st = ingle_session_check_tokens(s, prompt, n, err);
-    return st ? st : ingle_overflow_plan(s, prompt, n, opt, drop, err);
+    st = ingle_overflow_plan(s, prompt, n, opt, drop, err);
+    return st ? st : ingle_session_check_tokens(s, prompt, n, err);
 }
 
 /* ---- opening ---- */

@@ -208,6 +208,9 @@ static void is_refused(void **state)
     go.n_marks = 0;
     assert_int_equal(ingle_request_start(&r, h.session, p.tokens, p.n, &go, &err), INGLE_EFULL);
     assert_text(&err, "option 'marks'");
+    /* a count that cannot be right is refused before the tokens are looked at */
+    assert_int_equal(ingle_request_start(&r, h.session, p.tokens, SIZE_MAX, &go, &err),
+                     INGLE_EFULL);
     prompt bad = p;
     bad.tokens[150] = N_VOCAB;
     go.n_marks = 5;
