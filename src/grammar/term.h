@@ -18,9 +18,9 @@
 
 typedef uint32_t ingle_term;
 
-#define INGLE_TERM_NONE ((ingle_term)0)  /* no text at all */
+#define INGLE_TERM_NONE  ((ingle_term)0) /* no text at all */
 #define INGLE_TERM_EMPTY ((ingle_term)1) /* the empty text, and no other */
-#define INGLE_TERM_ANY ((ingle_term)2)   /* every sequence of bytes */
+#define INGLE_TERM_ANY   ((ingle_term)2) /* every sequence of bytes */
 
 typedef struct ingle_terms ingle_terms;
 
