@@ -19,7 +19,7 @@ static const char *const group_text[] = {
     "cd", "e",  "f",     "ghijklm", "n",         "opq", "r", "s",
     "t",  "u",  "vwxyz", "{",       "|",         "}",   "~", "\x7f"};
 enum { N_GROUPS = sizeof group_text / sizeof *group_text, GROUP_CONTROL = N_GROUPS };
-_Static_assert(GROUP_CONTROL < INGLE_GROUP_CUT, "the groups are bits of one word");
+_Static_assert((int)GROUP_CONTROL < (int)INGLE_GROUP_CUT, "the groups are bits of one word");
 
 static void groups_by_byte(unsigned char out[256])
 {
