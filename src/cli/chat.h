@@ -90,11 +90,11 @@ bool chat_tools_read(const char *path, chat_text *tools);
 /* The options that both verbs have: chat_rows. */
 typedef struct chat_settings {
     const char *tools_file, *tool_command, *template_file, *family, *effort;
-    int thinking; /* ingle_thinking_mode */
+    int thinking, template_choice; /* ingle_thinking_mode, ingle_template_choice */
     bool show_thinking;
 } chat_settings;
 
-enum { CHAT_N_ROWS = 7, CHAT_N_ROWS_FIXED = 4 }; /* those that /set does not take come first */
+enum { CHAT_N_ROWS = 8, CHAT_N_ROWS_FIXED = 5 }; /* those that /set does not take come first */
 extern const arg_option chat_rows[CHAT_N_ROWS];
 
 /* What becomes of a conversation that leaves an answer no room: a quarter of the context, or

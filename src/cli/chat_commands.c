@@ -332,8 +332,9 @@ static bool do_show(chat_session *s, char *argument)
     printf("model    ");
     out_plain(s->h->path, 0);
     printf("\nfamily   %s (%s)\n", info->family, info->title);
-    printf("template tools %s, system %s, thinks %s, switch %s\n", yes_no(info->tools),
-           yes_no(info->system), yes_no(info->thinks), yes_no(info->thinking_switch));
+    printf("template %stools %s, system %s, thinks %s, switch %s\n", info->plain ? "plain, " : "",
+           yes_no(info->tools), yes_no(info->system), yes_no(info->thinks),
+           yes_no(info->thinking_switch));
     printf("context  %zu of %d tokens, %zu messages\n", held_tokens(s), s->h->engine_info.n_ctx,
            s->messages.n);
     printf("thinking %s, effort %s\n", modes[s->opt->set.thinking],

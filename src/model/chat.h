@@ -20,12 +20,16 @@ typedef struct ingle_chat_form {
     bool says_thinking;   /* reads thinking of messages as `thinking` */
 } ingle_chat_form;
 
+enum { INGLE_CHAT_LINE_STOPS = 3 };
+
 struct ingle_chat {
     atomic_size_t refs;
     ingle_model *model;
     ingle_chat_form plain, tooled; /* tooled: of models that have another template for tools */
     char *bos, *eos;               /* texts; "" if there are none */
-    const char *efforts[INGLE_PROFILE_EFFORTS + 1], *stops[INGLE_PROFILE_TEXTS + 1];
+    bool role_lines;               /* plain is ours: INGLE_TEMPLATE_PLAIN */
+    const char *efforts[INGLE_PROFILE_EFFORTS + 1];
+    const char *stops[INGLE_PROFILE_TEXTS + INGLE_CHAT_LINE_STOPS];
     size_t n_efforts, n_stops;
 };
 

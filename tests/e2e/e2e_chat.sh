@@ -161,6 +161,22 @@ check "a model that only embeds" test "$code" -ne 0
 ingle chat -m "$INGLE_SOURCE/tests/golden/data/deepseek2.gguf"
 code_is "a model without a template" 3
 err_has "what would help" "--chat-template-file"
+err_has "and what else" "--chat-template plain"
+for which in plain model-or-plain; do
+    chat 'Hello\n' -m "$INGLE_SOURCE/tests/golden/data/deepseek2.gguf" --chat-template $which -n 2
+    code_is "--chat-template $which" 0
+    check "--chat-template $which: whether it is said" test "$(grep -c 'no chat template that works' "$WORK/err")" -eq \
+        $([ $which = plain ] && echo 0 || echo 1)
+done
+chat 'What is the capital of France?\n/show\nAnd of Spain?\n' -v --chat-template plain --stop '
+' -n 30
+out_has "/show of plain lines" "template plain, "
+usage
+check "plain lines go on where the answer ended" test "$(reused 2)" -ge "$(computed 1)"
+ingle chat --chat-template plain --chat-template-file "$WORK/think.jinja"
+code_is "two templates" 2
+ingle run --chat-template plain Hello
+code_is "--chat-template without --chat" 2
 
 if command -v python3 >/dev/null; then # a shell's background job ignores Ctrl+C; Python's does not
     python3 - "${RUN[@]}" chat --isa ref -t 1 -l 2045-inf -l 2046-inf -l 2047-inf <<'PY'
