@@ -32,8 +32,7 @@ static bool do_regen(chat_session *s, char *argument)
     if (last == s->messages.n) return no_turn();
     if (s->opt->sampling.lib.temperature <= 0)
         out_note("at temperature 0 every answer is the same; /set temperature 0.8");
-    chat_messages_cut(&s->messages, last + 1);
-    return chat_take_turn(s);
+    return chat_answer_again(s, last);
 }
 
 static bool do_undo(chat_session *s, char *argument)

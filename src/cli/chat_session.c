@@ -87,16 +87,36 @@ bool chat_get_result(void *user, const chat_call *call, chat_text *result)
     return chat_edit_line(s->edit, prompt, result) == CHAT_TYPED;
 }
 
-bool chat_take_turn(chat_session *s)
+static bool answer(chat_session *s)
 {
     chat_answer a = {0};
     int code = chat_rounds(&s->state, &s->messages, &s->show, &a);
     chat_answer_free(&a);
-    if (code != EXIT_DONE) {
-        chat_messages_cut(&s->messages, chat_messages_last_user(&s->messages));
-        out_note("the message is taken back");
-        s->failed = true;
-    }
     if (chat_edit_terminal(s->edit)) platform_take_interrupt();
     return code == EXIT_DONE;
+}
+
+bool chat_take_turn(chat_session *s)
+{
+    if (answer(s)) return true;
+    chat_messages_cut(&s->messages, chat_messages_last_user(&s->messages));
+    out_note("the message is taken back");
+    s->failed = true;
+    return false;
+}
+
+bool chat_answer_again(chat_session *s, size_t i_user)
+{
+    chat_messages before = {0};
+    if (!chat_messages_copy(&before, &s->messages)) return false;
+    chat_messages_cut(&s->messages, i_user + 1);
+    bool ok = answer(s);
+    if (!ok) {
+        chat_messages failed = s->messages;
+        s->messages = before;
+        before = failed;
+        out_note("the conversation is as it was before");
+    }
+    chat_messages_free(&before);
+    return ok;
 }

@@ -52,6 +52,9 @@ int chat_settle(chat_session *s);
 /* Answers the last message. On failure the turn is taken back, but a part that was answered stays
  * after Ctrl+C. */
 bool chat_take_turn(chat_session *s);
+/* Answers message i_user, the last of a user, in place of what follows it. On failure nothing has
+ * changed, but a part that was answered stays after Ctrl+C. */
+bool chat_answer_again(chat_session *s, size_t i_user);
 /* chat_state.ask_drop and .result: of who sits at the terminal, or of the program of --tool-cmd. */
 bool chat_ask_drop(void *session, size_t n_tokens);
 bool chat_get_result(void *session, const chat_call *call, chat_text *result);

@@ -75,6 +75,15 @@ check "/regen answers again" test "$(grep -c '^The capital of France is Paris.$'
 tail -n 2 "$WORK/out" | head -n 1 >"$WORK/last" && cp "$WORK/last" "$WORK/out"
 json_is "/regen leaves one answer" "len(lines[0]['messages']) == 2"
 
+# Where it fails, nothing is lost: here a system message that leaves no room.
+long=$(printf 'one two three four five %.0s' $(seq 60))
+chat "What is the capital of France?\n/system $long\n/regen\n/system Be brief.\n/save $WORK/saved\n" -c 256
+code_is "/regen that fails" 1
+err_has "/regen that fails" "do not fit into 256"
+err_has "what becomes of the conversation" "the conversation is as it was before"
+cp "$WORK/saved" "$WORK/out"
+json_is "question and answer stay" "[m['content'] for m in lines[0]['messages']] == ['Be brief.', 'What is the capital of France?', 'The capital of France is Paris.']"
+
 printf 'What is the capital of France?' >"$WORK/question"
 chat "/read $WORK/question\nPlease.\n/save -\n"
 out_has "/read" 'What is the capital of France?\n\nPlease.'
@@ -294,6 +303,27 @@ shows "/save after Ctrl+C" '^Messages in .*: 2'
 check "what was answered stays" grep -q '"role":"assistant","content":"[A-Z]' "$WORK/partial"
 keys C-d
 shows "Ctrl+D" '^code=0$'
+end_session
+
+# The same before the first token of an answer: a prompt that takes long to read.
+{
+    printf '[{"role": "system", "content": "'
+    printf 'one two three four five %.0s' $(seq 350)
+    printf '"}, {"role": "user", "content": "Hello"}, {"role": "assistant", "content": "The former answer."}]'
+} >"$WORK/long"
+start xterm-256color --isa ref -t 1 -c 4096 -b 64
+type_text "/load $WORK/long"
+keys Enter
+shows "/load" '^Messages from .*: 3'
+type_text '/regen'
+keys Enter
+shows "/regen has begun" 'every answer is the same'
+keys C-c
+shows "Ctrl+C while the prompt is read" 'the conversation is as it was before$'
+type_text "/save $WORK/same"
+keys Enter
+shows "/save after that" '^Messages in .*: 3'
+check "the former answer stays" grep -q '"content":"The former answer."' "$WORK/same"
 end_session
 
 start xterm-256color --chat-template-file "$WORK/think.jinja" --chat-family qwen3
