@@ -87,9 +87,19 @@ bool chat_get_result(void *user, const chat_call *call, chat_text *result)
     return chat_edit_line(s->edit, prompt, result) == CHAT_TYPED;
 }
 
+/* Once, when tools are first offered and nothing will answer a call. */
+static void note_calls(chat_session *s)
+{
+    if (s->noted_calls || !s->state.tools.n || s->state.result) return;
+    s->noted_calls = true;
+    out_note("a call of a tool is printed and ends the turn without a result; --tool-cmd PROGRAM "
+             "answers calls");
+}
+
 static bool answer(chat_session *s)
 {
     chat_answer a = {0};
+    note_calls(s);
     int code = chat_rounds(&s->state, &s->messages, &s->show, &a);
     chat_answer_free(&a);
     if (chat_edit_terminal(s->edit)) platform_take_interrupt();

@@ -37,8 +37,9 @@ typedef struct chat_session {
     size_t n_kept;
     chat_fork *forks;
     size_t n_forks;
-    bool failed; /* a turn or a command did */
-    bool ended;  /* /exit */
+    bool failed;      /* a turn or a command did */
+    bool ended;       /* /exit */
+    bool noted_calls; /* nothing answers them: it was said */
 } chat_session;
 
 enum { CHAT_N_LENGTH = 3 };

@@ -138,6 +138,11 @@ out_has "the result is used" "sunny"
 check "the program got name and arguments" grep -qx 'get_weather {"city": "Oslo"}' "$WORK/tool.log"
 cp "$WORK/saved" "$WORK/out"
 json_is "/save with a call" "[m['role'] for m in lines[0]['messages']] == ['user', 'assistant', 'tool', 'assistant'] and lines[0]['tools'][0]['function']['name'] == 'get_weather' and lines[0]['messages'][2]['tool_call_id'] == lines[0]['messages'][1]['tool_calls'][0]['id']"
+check "no hint where a program answers" test ! -s "$WORK/err"
+chat "What is the weather in Oslo?\nWhat is the weather in Oslo?\n" --tools "$WORK/tools.json"
+code_is "calls that nothing answers" 0
+out_has "they are printed" '-> get_weather {"city": "Oslo"}'
+check "and the hint comes once" test "$(grep -c -e '--tool-cmd PROGRAM answers calls$' "$WORK/err")" -eq 1
 chat "What is the weather in Oslo?\n" --tools "$WORK/tools.json" --tool-cmd /nowhere
 code_is "a program that is not there" 1
 err_has "the program's name" "cannot run /nowhere"
