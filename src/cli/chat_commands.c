@@ -1,5 +1,5 @@
-/* chat_commands.c - the commands of a chat: lines that begin with a slash. Depends on chat_session.h,
- * outfile.h. */
+/* chat_commands.c - the commands of a chat: lines that begin with a slash. Depends on
+ * chat_session.h, outfile.h. */
 #include "chat_session.h"
 #include "outfile.h"
 #include "platform.h"
@@ -106,7 +106,7 @@ static bool same_session(ingle_session **out, ingle_session *session)
     return false;
 }
 
-/* A place for a fork of that name, emptied if there was one; NULL: told. */
+/* A place for a fork of that name, emptied if there was one; NULL: no memory, which is reported. */
 static chat_fork *make_place(chat_session *s, const char *name)
 {
     chat_fork *old = find_fork(s, name);
@@ -371,7 +371,7 @@ static bool do_help(chat_session *s, char *argument);
 
 static const struct command {
     const char *name, *argument, *help;
-    bool (*run)(chat_session *s, char *argument); /* false: told */
+    bool (*run)(chat_session *s, char *argument); /* false: reported */
 } COMMANDS[] = {
     {"help", "", "these lines", do_help},
     {"system", "TEXT", "what the model is told before all else; without TEXT nothing", do_system},

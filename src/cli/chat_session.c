@@ -33,7 +33,7 @@ const arg_group chat_set_groups[CHAT_SET_GROUPS] = {
 
 /* ---- a turn ---------------------------------------------------------------------------------- */
 
-/* Whether the template takes what is set of thinking; else its words are told. */
+/* Whether the template takes what is set of thinking; else its words are reported. */
 static bool takes_settings(const chat_session *s)
 {
     chat_messages probe = {0};

@@ -1,5 +1,5 @@
-/* chat_session.h - `ingle chat` while it runs: the conversation, its forks, what its commands change.
- * Depends on chat.h, chat_edit.h. */
+/* chat_session.h - `ingle chat` while it runs: the conversation, its forks, what its commands
+ * change. Depends on chat.h, chat_edit.h. */
 #ifndef INGLE_CLI_CHAT_SESSION_H
 #define INGLE_CLI_CHAT_SESSION_H
 

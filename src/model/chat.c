@@ -95,7 +95,8 @@ static bool renders(trial *t, const char *messages, bool (*judge)(const char *te
     return ok;
 }
 
-/* The arguments came out as what they are, not as Python shows a dict, nor as a string in quotes. */
+/* The arguments came out as what they are, not as Python shows a dict, nor as a string in
+ * quotes. */
 static bool shows_arguments(const char *text, size_t n)
 {
     return ingle_text_in("probe_key", text, n) && ingle_text_in("probe_value", text, n) &&

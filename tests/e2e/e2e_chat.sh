@@ -114,7 +114,7 @@ code_is "overflow, by default an error in a pipe" 1
 err_has "overflow" "do not fit into 128"
 chat "$many" -c 128 --overflow drop
 code_is "overflow drop" 0
-err_has "what is dropped is told" "oldest messages are dropped"
+err_has "what is dropped is reported" "oldest messages are dropped"
 check "overflow drop answers all" test "$(grep -c Paris "$WORK/out")" -eq 6
 chat "Tell me a story about a fox.\n" -c 64 -n 1000 -l 2047-inf
 err_has "an answer that fills the context" "the answer was cut"
