@@ -48,11 +48,11 @@ ingle_term ingle_term_literal(ingle_terms *t, const char *bytes, size_t n);
 
 /* One of these texts; equal ones count once. Made as a tree of common prefixes, so 100,000 texts
  * are no burden. The array is sorted in place. */
-typedef struct ingle_text {
+typedef struct ingle_bytes {
     const char *p;
     size_t n;
-} ingle_text;
-ingle_term ingle_term_literals(ingle_terms *t, ingle_text *texts, size_t n);
+} ingle_bytes;
+ingle_term ingle_term_literals(ingle_terms *t, ingle_bytes *texts, size_t n);
 
 /* One character, encoded as UTF-8, out of these ranges of code points (both ends belong to them,
  * surrogates never do; any order, they may overlap), or outside of them. */
@@ -91,8 +91,8 @@ ingle_term ingle_term_token(ingle_terms *t, int32_t token, bool other);
 
 /* Every text in which none of these texts occurs, or every text that ends with the first occurrence
  * of one of them: how free text goes on until something begins. n >= 1, none empty. */
-ingle_term ingle_term_without(ingle_terms *t, const ingle_text *texts, size_t n);
-ingle_term ingle_term_until(ingle_terms *t, const ingle_text *texts, size_t n);
+ingle_term ingle_term_without(ingle_terms *t, const ingle_bytes *texts, size_t n);
+ingle_term ingle_term_until(ingle_terms *t, const ingle_bytes *texts, size_t n);
 
 /* ---- rules: recursion ------------------------------------------------------------------------ */
 

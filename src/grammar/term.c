@@ -1,0 +1,760 @@
+/* term.c - the table: interning, pools, and the constructors of terms. */
+#include "grammar/table.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+    LITERAL_MAX = 64,   /* longer ones are sequences */
+    FACTOR_DEPTH = 200, /* alternatives in alternatives that are factored */
+    SEARCH_BYTES = 4096 /* of all texts of one searcher */
+};
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+ingle_status ingle_terms_status(const ingle_terms *t)
+{
+    return t->status;
+}
+
+void ingle_terms_fail(ingle_terms *t, ingle_status status, const char *format, ...)
+{
+    if (t->status) return;
+    char text[sizeof t->error.text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    t->status = ingle_fail(&t->error, status, "%s", text);
+}
+
+static bool no_memory(ingle_terms *t)
+{
+    ingle_terms_fail(t, INGLE_ENOMEM, "no memory for a grammar");
+    return false;
+}
+
+/* ---- pools ----------------------------------------------------------------------------------- */
+
+bool ingle_words_push(ingle_terms *t, ingle_words *w, uint32_t x)
+{
+    if (w->n == w->cap && !ingle_grow(&w->at, &w->cap, w->n + 1, sizeof *w->at))
+        return no_memory(t);
+    w->at[w->n++] = x;
+    return true;
+}
+
+static uint64_t mix(uint64_t h, uint64_t x)
+{
+    h = (h ^ x) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+static uint64_t hash_bytes(const char *p, size_t n)
+{
+    uint64_t h = n;
+    for (; n >= 8; p += 8, n -= 8) h = mix(h, ingle_load(p, 8));
+    return mix(h, ingle_load(p, n));
+}
+
+static uint64_t hash_words(const uint32_t *w, size_t n)
+{
+    uint64_t h = n;
+    for (size_t i = 0; i < n; i++) h = mix(h, w[i]);
+    return h;
+}
+
+uint32_t ingle_byte_set_intern(ingle_terms *t, const ingle_byte_set *set)
+{
+    uint64_t h = 0;
+    for (size_t i = 0; i < 4; i++) h = mix(h, set->word[i]);
+    if (2 * t->n_sets >= t->n_set_buckets) { /* doubled, and filled again */
+        size_t n = t->n_set_buckets ? 2 * t->n_set_buckets : 64;
+        uint32_t *bucket = ingle_new(n, sizeof *bucket);
+        if (!bucket) return no_memory(t), 0;
+        for (uint32_t s = 0; s < t->n_sets; s++) {
+            uint64_t g = 0;
+            for (size_t i = 0; i < 4; i++) g = mix(g, t->set[s].word[i]);
+            while (bucket[g & (n - 1)]) g++;
+            bucket[g & (n - 1)] = s + 1;
+        }
+        free(t->set_bucket);
+        t->set_bucket = bucket;
+        t->n_set_buckets = n;
+    }
+    for (;; h++) {
+        uint32_t s = t->set_bucket[h & (t->n_set_buckets - 1)];
+        if (!s) break;
+        if (memcmp(&t->set[s - 1], set, sizeof *set) == 0) return s - 1;
+    }
+    if (!ingle_grow(&t->set, &t->cap_sets, t->n_sets + 1, sizeof *t->set)) return no_memory(t), 0;
+    t->set[t->n_sets] = *set;
+    t->set_bucket[h & (t->n_set_buckets - 1)] = (uint32_t)++t->n_sets;
+    return (uint32_t)t->n_sets - 1;
+}
+
+/* ---- interning ------------------------------------------------------------------------------- */
+
+static uint64_t hash_node(const ingle_terms *t, unsigned kind, uint32_t a, uint32_t b, uint32_t c)
+{
+    if (kind == TERM_LITERAL) return mix(kind, hash_bytes(t->bytes + a, b));
+    if (kind == TERM_ALT) return mix(kind, hash_words(t->words.at + a, b));
+    if (kind == TERM_PRODUCED) return mix(a, hash_words(t->words.at + b + 1, c));
+    return mix(mix(kind, (uint64_t)a << 32 | b), c);
+}
+
+static bool same_node(const ingle_terms *t, const ingle_node *x, unsigned kind, uint32_t a,
+                      uint32_t b, uint32_t c)
+{
+    if (x->kind != kind) return false;
+    if (kind == TERM_LITERAL) return x->b == b && memcmp(t->bytes + x->a, t->bytes + a, b) == 0;
+    if (kind == TERM_ALT)
+        return x->b == b && memcmp(t->words.at + x->a, t->words.at + a, b * sizeof(uint32_t)) == 0;
+    if (kind == TERM_PRODUCED)
+        return x->a == a && x->c == c &&
+               memcmp(t->words.at + x->b + 1, t->words.at + b + 1, c * sizeof(uint32_t)) == 0;
+    return x->a == a && x->b == b && x->c == c;
+}
+
+/* Links every term again: after the table grew, or terms went. */
+static bool rehash(ingle_terms *t, size_t n_buckets)
+{
+    uint32_t *bucket = ingle_new(n_buckets, sizeof *bucket);
+    if (!bucket) return no_memory(t);
+    free(t->bucket);
+    t->bucket = bucket;
+    t->n_buckets = n_buckets;
+    for (uint32_t e = 0; e < t->n; e++) {
+        ingle_node *x = &t->node[e];
+        uint32_t *head = &bucket[hash_node(t, x->kind, x->a, x->b, x->c) & (n_buckets - 1)];
+        x->next = *head;
+        *head = e + 1;
+    }
+    return true;
+}
+
+static unsigned flags_of(const ingle_terms *t, unsigned kind, uint32_t a, uint32_t b, uint32_t c)
+{
+    const unsigned kept = TERM_IRREGULAR | TERM_NARROW;
+    unsigned fa, fb, flags = 0;
+    switch ((ingle_term_kind)kind) {
+    case TERM_EMPTY:
+    case TERM_ANY: return TERM_NULLABLE;
+    case TERM_MULTIPLE: return c >> 31 && (c & INT32_MAX) == b ? TERM_NULLABLE : 0;
+    case TERM_UNTIL: return c ? 0 : TERM_NULLABLE;
+    case TERM_SEQ:
+        fa = t->node[a].flags, fb = t->node[b].flags;
+        return ((fa | fb) & kept) | (fa & fb & TERM_NULLABLE);
+    case TERM_ALT:
+        for (uint32_t i = 0; i < b; i++) flags |= t->node[t->words.at[a + i]].flags;
+        return flags & (kept | TERM_NULLABLE);
+    case TERM_REPEAT:
+        fa = t->node[a].flags;
+        return (fa & kept) | (b ? fa & TERM_NULLABLE : TERM_NULLABLE);
+    case TERM_AND:
+        fa = t->node[a].flags, fb = t->node[b].flags;
+        return ((fa | fb) & kept) | (fa & fb & TERM_NULLABLE) | TERM_NARROW;
+    case TERM_MINUS:
+        fa = t->node[a].flags, fb = t->node[b].flags;
+        return ((fa | fb) & kept) | (fa & ~fb & TERM_NULLABLE) | TERM_NARROW;
+    case TERM_SOME: return t->node[a].flags & kept;
+    case TERM_RULE: return TERM_IRREGULAR;
+    case TERM_PRODUCED: return TERM_IRREGULAR;
+    case TERM_NONE:
+    case TERM_LITERAL:
+    case TERM_SET:
+    case TERM_CHARS:
+    case TERM_PART:
+    case TERM_TOKEN: break;
+    }
+    return 0;
+}
+
+ingle_term ingle_term_intern(ingle_terms *t, ingle_term_kind kind, uint32_t a, uint32_t b,
+                             uint32_t c)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    uint64_t h = hash_node(t, kind, a, b, c);
+    for (uint32_t e = t->bucket[h & (t->n_buckets - 1)]; e; e = t->node[e - 1].next)
+        if (same_node(t, &t->node[e - 1], kind, a, b, c)) return e - 1;
+    if (!t->n_static && t->n >= t->max_terms)
+        return ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar has more than %zu parts",
+                                t->max_terms),
+               INGLE_TERM_NONE;
+    if (!ingle_grow(&t->node, &t->cap, t->n + 1, sizeof *t->node) || t->n >= INT32_MAX)
+        return no_memory(t), INGLE_TERM_NONE;
+    t->work++;
+    ingle_node *x = &t->node[t->n];
+    *x = (ingle_node){.kind = (unsigned char)kind, .a = a, .b = b, .c = c};
+    x->flags = (unsigned char)flags_of(t, kind, a, b, c);
+    uint32_t *head = &t->bucket[h & (t->n_buckets - 1)];
+    x->next = *head;
+    *head = (uint32_t)++t->n;
+    if (t->n > t->n_buckets && !rehash(t, 2 * t->n_buckets)) return INGLE_TERM_NONE;
+    return (ingle_term)t->n - 1;
+}
+
+/* ---- open and close -------------------------------------------------------------------------- */
+
+ingle_terms *ingle_terms_open(const ingle_term_limits *limits)
+{
+    ingle_terms *t = ingle_new(1, sizeof *t);
+    if (!t) return NULL;
+    t->max_bytes = limits && limits->max_bytes ? limits->max_bytes : (size_t)32 << 20;
+    t->max_terms = limits && limits->max_terms ? limits->max_terms : 1000000;
+    t->work_limit = UINT64_MAX;
+    ingle_byte_set none = {{0}};
+    if (!rehash(t, 256) || ingle_byte_set_intern(t, &none) ||
+        ingle_term_intern(t, TERM_NONE, 0, 0, 0) != INGLE_TERM_NONE ||
+        ingle_term_intern(t, TERM_EMPTY, 0, 0, 0) != INGLE_TERM_EMPTY ||
+        ingle_term_intern(t, TERM_ANY, 0, 0, 0) != INGLE_TERM_ANY || t->status) {
+        ingle_terms_close(t);
+        return NULL;
+    }
+    return t;
+}
+
+void ingle_terms_close(ingle_terms *t)
+{
+    if (!t) return;
+    for (size_t i = 0; i < t->n_producers; i++)
+        if (t->producer[i]->free) t->producer[i]->free(t->producer[i]);
+    for (size_t i = 0; i < t->n_searchers; i++) free(t->searcher[i].row);
+    free(t->node);
+    free(t->bucket);
+    free(t->set);
+    free(t->set_bucket);
+    free(t->class);
+    free(t->rule);
+    free(t->producer);
+    free(t->searcher);
+    free(t->bytes);
+    free(t->words.at);
+    free(t->group);
+    free(t->row);
+    free(t->list.at);
+    free(t->frame);
+    free(t);
+}
+
+/* ---- literals -------------------------------------------------------------------------------- */
+
+static bool add_bytes(ingle_terms *t, const char *p, size_t n, uint32_t *at)
+{
+    if (t->n_bytes + n > t->max_bytes) {
+        ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar's texts have more than %zu bytes",
+                         t->max_bytes);
+        return false;
+    }
+    if (!ingle_grow(&t->bytes, &t->cap_bytes, t->n_bytes + n + 1, 1)) return no_memory(t);
+    if (n) memcpy(t->bytes + t->n_bytes, p, n);
+    *at = (uint32_t)t->n_bytes;
+    t->n_bytes += n;
+    return true;
+}
+
+/* At most LITERAL_MAX bytes; given back to the pool if there is such a literal. */
+static ingle_term short_literal(ingle_terms *t, const char *p, size_t n)
+{
+    uint32_t at;
+    size_t n_terms = t->n, n_bytes = t->n_bytes;
+    if (!add_bytes(t, p, n, &at)) return INGLE_TERM_NONE;
+    ingle_term e = ingle_term_intern(t, TERM_LITERAL, at, (uint32_t)n, 0);
+    if (t->n == n_terms) t->n_bytes = n_bytes;
+    return e;
+}
+
+ingle_term ingle_term_literal(ingle_terms *t, const char *bytes, size_t n)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    ingle_term e = INGLE_TERM_EMPTY;
+    while (n) { /* from the end */
+        size_t last = n % LITERAL_MAX ? n % LITERAL_MAX : LITERAL_MAX;
+        e = ingle_term_seq(t, short_literal(t, bytes + n - last, last), e);
+        n -= last;
+    }
+    return e;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const ingle_bytes *x = a, *y = b;
+    int c = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+    return c ? c : (x->n > y->n) - (x->n < y->n);
+}
+
+/* How many bytes two texts share. */
+static size_t shared(const ingle_bytes *x, const ingle_bytes *y)
+{
+    size_t n = x->n < y->n ? x->n : y->n, i = 0;
+    while (i < n && x->p[i] == y->p[i]) i++;
+    return i;
+}
+
+/* A branch of the tree of texts that is not finished: it begins with byte `from` of its texts and
+ * its parts lie on the list from `parts` on. */
+typedef struct ingle_branch {
+    size_t from, parts;
+} ingle_branch;
+
+/* The parts of the top branch become one term. */
+static ingle_term close_branch(ingle_terms *t, const ingle_branch *top)
+{
+    size_t n = t->list.n - top->parts;
+    ingle_term e =
+        n == 1 ? t->list.at[top->parts] : ingle_term_alt_of(t, t->list.at + top->parts, n);
+    t->list.n = top->parts;
+    return e;
+}
+
+/* Goes through the sorted texts as a walk through their tree goes: a branch opens where a text
+ * leaves the one before it, and is closed by the first text that shares less. */
+ingle_term ingle_term_literals(ingle_terms *t, ingle_bytes *texts, size_t n)
+{
+    if (t->status || !n) return INGLE_TERM_NONE;
+    qsort(texts, n, sizeof *texts, by_bytes);
+    size_t depth = 0, cap = 0, base = t->list.n;
+    ingle_branch *branch = NULL;
+    if (!ingle_grow(&branch, &cap, 1, sizeof *branch)) return no_memory(t), INGLE_TERM_NONE;
+    branch[depth++] = (ingle_branch){0, base};
+    for (size_t i = 0, next; i < n && !t->status; i = next) {
+        for (next = i + 1; next < n && by_bytes(&texts[i], &texts[next]) == 0;) next++;
+        size_t here = next < n ? shared(&texts[i], &texts[next]) : 0;
+        size_t top = branch[depth - 1].from;
+        if (!ingle_grow(&branch, &cap, depth + 2, sizeof *branch)) no_memory(t);
+        else if (here > top) branch[depth++] = (ingle_branch){top = here, t->list.n};
+        ingle_words_push(t, &t->list, ingle_term_literal(t, texts[i].p + top, texts[i].n - top));
+        while (here < branch[depth - 1].from && !t->status) {
+            size_t from = branch[depth - 1].from;
+            ingle_term e = close_branch(t, &branch[--depth]);
+            if (here > branch[depth - 1].from) branch[depth++] = (ingle_branch){here, t->list.n};
+            size_t up = branch[depth - 1].from;
+            e = ingle_term_seq(t, ingle_term_literal(t, texts[i].p + up, from - up), e);
+            ingle_words_push(t, &t->list, e);
+        }
+    }
+    ingle_term all = t->status ? INGLE_TERM_NONE : close_branch(t, &branch[0]);
+    t->list.n = base;
+    free(branch);
+    return all;
+}
+
+ingle_term ingle_term_bytes(ingle_terms *t, const uint64_t set[4])
+{
+    ingle_byte_set s;
+    memcpy(s.word, set, sizeof s.word);
+    if (t->status || ingle_set_is_empty(&s)) return INGLE_TERM_NONE;
+    return ingle_term_intern(t, TERM_SET, ingle_byte_set_intern(t, &s), 0, 0);
+}
+
+/* ---- sequences ------------------------------------------------------------------------------- */
+
+/* Two heads that are one: literals side by side, the same thing repeated twice. */
+static bool join_heads(ingle_terms *t, ingle_term a, ingle_term b, ingle_term *joined)
+{
+    const ingle_node x = t->node[a], y = t->node[b];
+    if (x.kind == TERM_LITERAL && y.kind == TERM_LITERAL && x.b + y.b <= LITERAL_MAX) {
+        char text[LITERAL_MAX];
+        memcpy(text, t->bytes + x.a, x.b);
+        memcpy(text + x.b, t->bytes + y.a, y.b);
+        *joined = short_literal(t, text, x.b + y.b);
+        return true;
+    }
+    if (x.kind == TERM_REPEAT && y.kind == TERM_REPEAT && x.a == y.a) {
+        uint64_t min = (uint64_t)x.b + y.b, max = (uint64_t)x.c + y.c;
+        bool many = x.c == INGLE_TERM_MANY || y.c == INGLE_TERM_MANY;
+        if (min >= INGLE_TERM_MANY || (!many && max >= INGLE_TERM_MANY)) return false;
+        *joined = ingle_term_repeat(t, x.a, (uint32_t)min, many ? INGLE_TERM_MANY : (uint32_t)max);
+        return true;
+    }
+    return false;
+}
+
+/* A head that is no sequence, and what follows. */
+static ingle_term prepend(ingle_terms *t, ingle_term head, ingle_term tail)
+{
+    if (head == INGLE_TERM_NONE || tail == INGLE_TERM_NONE) return INGLE_TERM_NONE;
+    if (head == INGLE_TERM_EMPTY) return tail;
+    if (tail == INGLE_TERM_EMPTY) return head;
+    const ingle_node *x = &t->node[tail];
+    ingle_term joined, second = x->kind == TERM_SEQ ? x->a : tail,
+                       rest = x->kind == TERM_SEQ ? x->b : INGLE_TERM_EMPTY;
+    if (join_heads(t, head, second, &joined)) {
+        if (rest == INGLE_TERM_EMPTY || t->status) return joined;
+        return ingle_term_intern(t, TERM_SEQ, joined, rest, 0);
+    }
+    return ingle_term_intern(t, TERM_SEQ, head, tail, 0);
+}
+
+ingle_term ingle_term_seq(ingle_terms *t, ingle_term a, ingle_term b)
+{
+    if (t->status || a == INGLE_TERM_NONE || b == INGLE_TERM_NONE) return INGLE_TERM_NONE;
+    if (b == INGLE_TERM_EMPTY) return a;
+    size_t base = t->list.n;
+    for (; t->node[a].kind == TERM_SEQ; a = t->node[a].b)
+        if (!ingle_words_push(t, &t->list, t->node[a].a)) return INGLE_TERM_NONE;
+    b = prepend(t, a, b);
+    while (t->list.n > base) b = prepend(t, t->list.at[--t->list.n], b);
+    return b;
+}
+
+ingle_term ingle_term_seq_of(ingle_terms *t, const ingle_term *list, size_t n)
+{
+    ingle_term e = INGLE_TERM_EMPTY;
+    while (n--) e = ingle_term_seq(t, list[n], e);
+    return t->status ? INGLE_TERM_NONE : e;
+}
+
+ingle_term ingle_term_spread(ingle_terms *t, ingle_term a, ingle_term b)
+{
+    if (t->status || a == INGLE_TERM_NONE || b == INGLE_TERM_NONE) return INGLE_TERM_NONE;
+    if (t->node[a].kind != TERM_ALT) return ingle_term_seq(t, a, b);
+    size_t base = t->list.n, n = t->node[a].b;
+    for (size_t i = 0; i < n; i++) {
+        ingle_term part = ingle_term_seq(t, t->words.at[t->node[a].a + i], b);
+        if (!ingle_words_push(t, &t->list, part)) return INGLE_TERM_NONE;
+    }
+    ingle_term e = ingle_term_alt_of(t, t->list.at + base, n);
+    t->list.n = base;
+    return e;
+}
+
+/* ---- alternatives ---------------------------------------------------------------------------- */
+
+typedef struct ingle_part {
+    ingle_term head, tail;
+} ingle_part;
+
+static int by_head(const void *a, const void *b)
+{
+    const ingle_part *x = a, *y = b;
+    if (x->head != y->head) return x->head < y->head ? -1 : 1;
+    return (x->tail > y->tail) - (x->tail < y->tail);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The list from base on, sorted and with no term twice, as one term. */
+static ingle_term alternatives(ingle_terms *t, size_t base)
+{
+    size_t n = t->list.n - base, kept = 0;
+    uint32_t *list = t->list.at + base;
+    qsort(list, n, sizeof *list, by_number);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || list[kept - 1] != list[i]) list[kept++] = list[i];
+    if (kept < 2) return kept ? list[0] : INGLE_TERM_NONE;
+    size_t n_terms = t->n, at = t->words.n;
+    for (size_t i = 0; i < kept; i++)
+        if (!ingle_words_push(t, &t->words, list[i])) return INGLE_TERM_NONE;
+    ingle_term e = ingle_term_intern(t, TERM_ALT, (uint32_t)at, (uint32_t)kept, 0);
+    if (t->n == n_terms) t->words.n = at;
+    return e;
+}
+
+/* Parts with one head become one part, whose tail is the alternative of theirs: so states are as
+ * many as heads, whatever lies below them. */
+static bool factor(ingle_terms *t, size_t base)
+{
+    size_t n = t->list.n - base;
+    ingle_part *part = ingle_new(n, sizeof *part);
+    if (!part) return no_memory(t);
+    for (size_t i = 0; i < n; i++)
+        part[i] = (ingle_part){ingle_term_head(t, t->list.at[base + i]),
+                               ingle_term_tail(t, t->list.at[base + i])};
+    qsort(part, n, sizeof *part, by_head);
+    t->list.n = base;
+    for (size_t i = 0, next; i < n && !t->status; i = next) {
+        size_t mark = t->list.n;
+        for (next = i; next < n && part[next].head == part[i].head; next++)
+            ingle_words_push(t, &t->list, part[next].tail);
+        ingle_term tail = part[i].tail;
+        if (next > i + 1 && part[i].head != INGLE_TERM_EMPTY)
+            tail = ingle_term_alt_of(t, t->list.at + mark, next - i);
+        t->list.n = mark;
+        ingle_words_push(t, &t->list, prepend(t, part[i].head, tail));
+    }
+    free(part);
+    return !t->status;
+}
+
+/* Whether two parts of the list from base on have one head. */
+static bool has_twins(ingle_terms *t, size_t base)
+{
+    enum { FEW = 16 };
+    size_t n = t->list.n - base;
+    if (n > FEW) return true; /* sorting finds out */
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (ingle_term_head(t, t->list.at[base + i]) ==
+                ingle_term_head(t, t->list.at[base + j]))
+                return true;
+    return false;
+}
+
+ingle_term ingle_term_alt_of(ingle_terms *t, const ingle_term *list, size_t n)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    size_t base = t->list.n;
+    ptrdiff_t own = t->list.at && list >= t->list.at && list < t->list.at + t->list.cap
+                        ? list - t->list.at
+                        : -1; /* the list may move as it grows */
+    for (size_t i = 0; i < n; i++) {
+        ingle_term e = own >= 0 ? t->list.at[(size_t)own + i] : list[i];
+        const ingle_node *x = &t->node[e];
+        if (e == INGLE_TERM_ANY) return t->list.n = base, e;
+        if (e == INGLE_TERM_NONE) continue;
+        if (x->kind != TERM_ALT) ingle_words_push(t, &t->list, e);
+        else
+            for (uint32_t j = 0; j < x->b; j++)
+                ingle_words_push(t, &t->list, t->words.at[x->a + j]);
+        if (t->status) return INGLE_TERM_NONE;
+    }
+    bool twins = t->alt_depth < FACTOR_DEPTH && has_twins(t, base);
+    t->alt_depth++;
+    ingle_term e = INGLE_TERM_NONE;
+    if (!twins || factor(t, base)) e = alternatives(t, base);
+    t->alt_depth--;
+    t->list.n = base;
+    return e;
+}
+
+ingle_term ingle_term_alt(ingle_terms *t, ingle_term a, ingle_term b)
+{
+    if (a == b || b == INGLE_TERM_NONE) return a;
+    if (a == INGLE_TERM_NONE) return b;
+    ingle_term both[2] = {a, b};
+    return ingle_term_alt_of(t, both, 2);
+}
+
+/* ---- repetition, intersection, the rest ------------------------------------------------------ */
+
+/* (x{a,b}){c,d} is x{ac,bd} if no count in between is left out. */
+static bool collapse(ingle_terms *t, const ingle_node *inner, uint32_t min, uint32_t max,
+                     ingle_term *e)
+{
+    uint64_t a = inner->b, b = inner->c, c = min, d = max;
+    if (b != INGLE_TERM_MANY && a > 1 && (c ? (b - a) * c < a - 1 : true)) return false;
+    if (b == INGLE_TERM_MANY && !c && a > 1) return false;
+    bool many = b == INGLE_TERM_MANY || d == INGLE_TERM_MANY;
+    if (a * c >= INGLE_TERM_MANY || (!many && b * d >= INGLE_TERM_MANY)) {
+        ingle_terms_fail(t, INGLE_EUNSUPPORTED,
+                         "a repetition of a repetition counts beyond 4294967294");
+        return *e = INGLE_TERM_NONE, true;
+    }
+    *e = ingle_term_repeat(t, inner->a, (uint32_t)(a * c),
+                           many ? INGLE_TERM_MANY : (uint32_t)(b * d));
+    return true;
+}
+
+ingle_term ingle_term_repeat(ingle_terms *t, ingle_term e, uint32_t min, uint32_t max)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    if (min > max)
+        return ingle_terms_fail(t, INGLE_EINVAL, "a repetition of %u to %u times", min, max),
+               INGLE_TERM_NONE;
+    if (e == INGLE_TERM_NONE) return min ? INGLE_TERM_NONE : INGLE_TERM_EMPTY;
+    if (e == INGLE_TERM_EMPTY || !max) return INGLE_TERM_EMPTY;
+    if (min == 1 && max == 1) return e;
+    if (e == INGLE_TERM_ANY) return e;
+    const ingle_node x = t->node[e];
+    ingle_term collapsed;
+    if (x.kind == TERM_REPEAT && collapse(t, &x, min, max, &collapsed)) return collapsed;
+    return ingle_term_intern(t, TERM_REPEAT, e, min, max);
+}
+
+static bool is_regular(ingle_terms *t, ingle_term a, ingle_term b)
+{
+    if (!((t->node[a].flags | t->node[b].flags) & TERM_IRREGULAR)) return true;
+    ingle_terms_fail(t, INGLE_EUNSUPPORTED, "an intersection with a part that may recur");
+    return false;
+}
+
+ingle_term ingle_term_and(ingle_terms *t, ingle_term a, ingle_term b)
+{
+    if (t->status || a == INGLE_TERM_NONE || b == INGLE_TERM_NONE || !is_regular(t, a, b))
+        return INGLE_TERM_NONE;
+    if (a == b || b == INGLE_TERM_ANY) return a;
+    if (a == INGLE_TERM_ANY) return b;
+    if (a == INGLE_TERM_EMPTY || b == INGLE_TERM_EMPTY)
+        return ingle_term_nullable(t, a) && ingle_term_nullable(t, b) ? INGLE_TERM_EMPTY
+                                                                      : INGLE_TERM_NONE;
+    return ingle_term_intern(t, TERM_AND, a < b ? a : b, a < b ? b : a, 0);
+}
+
+ingle_term ingle_term_minus(ingle_terms *t, ingle_term a, ingle_term b)
+{
+    if (t->status || a == INGLE_TERM_NONE || b == INGLE_TERM_ANY || a == b || !is_regular(t, a, b))
+        return INGLE_TERM_NONE;
+    if (b == INGLE_TERM_NONE) return a;
+    if (a == INGLE_TERM_EMPTY) return ingle_term_nullable(t, b) ? INGLE_TERM_NONE : a;
+    if (b == INGLE_TERM_EMPTY && !ingle_term_nullable(t, a)) return a;
+    return ingle_term_intern(t, TERM_MINUS, a, b, 0);
+}
+
+ingle_term ingle_term_some(ingle_terms *t, ingle_term e)
+{
+    if (t->status || e == INGLE_TERM_EMPTY) return INGLE_TERM_NONE;
+    if (!ingle_term_nullable(t, e)) return e;
+    return ingle_term_intern(t, TERM_SOME, e, 0, 0);
+}
+
+ingle_term ingle_term_multiple(ingle_terms *t, uint32_t by, uint32_t rest)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    if (!by || by > INT32_MAX || rest >= by)
+        return ingle_terms_fail(t, INGLE_EINVAL, "a rest of %u at a division by %u", rest, by),
+               INGLE_TERM_NONE;
+    return ingle_term_intern(t, TERM_MULTIPLE, by, rest, 0);
+}
+
+ingle_term ingle_term_token(ingle_terms *t, int32_t token, bool other)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    return ingle_term_intern(t, TERM_TOKEN, (uint32_t)token, other, 0);
+}
+
+bool ingle_term_nullable(const ingle_terms *t, ingle_term e)
+{
+    return t->node[e].flags & TERM_NULLABLE;
+}
+
+/* ---- rules and producers --------------------------------------------------------------------- */
+
+uint32_t ingle_rule_new(ingle_terms *t, const char *name, size_t len)
+{
+    uint32_t at;
+    if (t->status) return 0;
+    if (t->n_static) {
+        ingle_terms_fail(t, INGLE_EINVAL, "a rule after the grammar is finished");
+        return 0;
+    }
+    if (!add_bytes(t, name, len, &at)) return 0;
+    if (!ingle_grow(&t->rule, &t->cap_rules, t->n_rules + 1, sizeof *t->rule))
+        return no_memory(t), 0;
+    t->rule[t->n_rules] = (ingle_rule){INGLE_UNKNOWN, at, (uint32_t)len};
+    return (uint32_t)t->n_rules++;
+}
+
+ingle_term ingle_term_rule(ingle_terms *t, uint32_t rule)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    return ingle_term_intern(t, TERM_RULE, rule, 0, 0);
+}
+
+void ingle_rule_set(ingle_terms *t, uint32_t rule, ingle_term body)
+{
+    if (!t->status) t->rule[rule].body = body;
+}
+
+uint32_t ingle_producer_add(ingle_terms *t, ingle_producer *p)
+{
+    if (!ingle_grow(&t->producer, &t->cap_producers, t->n_producers + 1, sizeof *t->producer)) {
+        if (p->free) p->free(p);
+        return no_memory(t), 0;
+    }
+    t->producer[t->n_producers] = p;
+    return (uint32_t)t->n_producers++;
+}
+
+ingle_term ingle_term_produced(ingle_terms *t, uint32_t producer, const uint32_t *state, size_t n,
+                               bool nullable)
+{
+    if (t->status) return INGLE_TERM_NONE;
+    if (producer >= t->n_producers || n > 64)
+        return ingle_terms_fail(t, INGLE_EINVAL, "producer %u with %zu words", producer, n),
+               INGLE_TERM_NONE;
+    size_t at = t->words.n, n_terms = t->n;
+    ingle_words_push(t, &t->words, INGLE_UNKNOWN);
+    for (size_t i = 0; i < n; i++) ingle_words_push(t, &t->words, state[i]);
+    ingle_term e = ingle_term_intern(t, TERM_PRODUCED, producer, (uint32_t)at, (uint32_t)n);
+    if (t->n == n_terms) t->words.n = at;
+    else if (nullable) t->node[e].flags |= TERM_NULLABLE;
+    return e;
+}
+
+ingle_term ingle_term_body(ingle_terms *t, ingle_term e)
+{
+    const ingle_node x = t->node[e];
+    if (x.kind == TERM_RULE) return t->rule[x.a].body;
+    assert(x.kind == TERM_PRODUCED);
+    if (t->words.at[x.b] != INGLE_UNKNOWN) return t->words.at[x.b];
+    uint32_t state[64];
+    memcpy(state, t->words.at + x.b + 1, x.c * sizeof *state);
+    ingle_term body = t->producer[x.a]->body(t->producer[x.a], t, state, x.c);
+    t->words.at[x.b] = body;
+    return body;
+}
+
+/* ---- free text ------------------------------------------------------------------------------- */
+
+/* Aho and Corasick, Efficient string matching, 1975: goto and failure in one table. */
+static bool build_searcher(ingle_terms *t, ingle_searcher *s, const ingle_bytes *texts, size_t n,
+                           size_t n_bytes)
+{
+    s->row = ingle_new(n_bytes + 1, sizeof *s->row);
+    uint16_t *fail = ingle_new(n_bytes + 1, sizeof *fail);
+    uint16_t *queue = ingle_new(n_bytes + 1, sizeof *queue);
+    bool ok = s->row && fail && queue;
+    size_t head = 0, end = 0;
+    s->n = 1;
+    for (size_t i = 0; ok && i < n; i++) {
+        uint16_t at = 0;
+        for (size_t j = 0; j < texts[i].n && at != INGLE_FOUND; j++) {
+            uint16_t *to = &s->row[at][(unsigned char)texts[i].p[j]];
+            if (j + 1 == texts[i].n) *to = INGLE_FOUND;
+            else if (!*to) *to = (uint16_t)s->n++;
+            at = *to;
+        }
+    }
+    for (size_t b = 0; ok && b < 256; b++)
+        if (s->row[0][b] && s->row[0][b] != INGLE_FOUND) queue[end++] = s->row[0][b];
+    while (head < end) {
+        uint16_t at = queue[head++];
+        for (size_t b = 0; b < 256; b++) {
+            uint16_t *to = &s->row[at][b], other = s->row[fail[at]][b];
+            if (other == INGLE_FOUND) *to = other;
+            else if (!*to) *to = other;
+            else if (*to != INGLE_FOUND) {
+                fail[*to] = other;
+                queue[end++] = *to;
+            }
+        }
+    }
+    free(fail);
+    free(queue);
+    return ok || no_memory(t);
+}
+
+static ingle_term searching(ingle_terms *t, const ingle_bytes *texts, size_t n, bool until)
+{
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!texts[i].n) ingle_terms_fail(t, INGLE_EINVAL, "an empty text to search for");
+        n_bytes += texts[i].n;
+        if (n_bytes > SEARCH_BYTES)
+            ingle_terms_fail(t, INGLE_EUNSUPPORTED, "more than %d bytes to search for",
+                             SEARCH_BYTES);
+    }
+    if (t->status) return INGLE_TERM_NONE;
+    if (!ingle_grow(&t->searcher, &t->cap_searchers, t->n_searchers + 1, sizeof *t->searcher))
+        return no_memory(t), INGLE_TERM_NONE;
+    t->searcher[t->n_searchers] = (ingle_searcher){0};
+    ingle_searcher *s = &t->searcher[t->n_searchers++];
+    if (!build_searcher(t, s, texts, n, n_bytes)) return INGLE_TERM_NONE;
+    return ingle_term_intern(t, TERM_UNTIL, (uint32_t)t->n_searchers - 1, 0, until);
+}
+
+ingle_term ingle_term_without(ingle_terms *t, const ingle_bytes *texts, size_t n)
+{
+    return searching(t, texts, n, false);
+}
+
+ingle_term ingle_term_until(ingle_terms *t, const ingle_bytes *texts, size_t n)
+{
+    return searching(t, texts, n, true);
+}
