@@ -81,7 +81,6 @@ typedef struct schema_patterned {
 typedef struct schema_layer {
     const schema_named *names; /* in the schema's order */
     size_t n_names;
-    const schema_named *sorted; /* by name */
     const schema_patterned *patterns;
     size_t n_patterns;
     schema_goal_id rest;

@@ -25,7 +25,7 @@ ingle_term ingle_schema_inside(ingle_terms *t, uint32_t min, uint32_t max)
 }
 
 /* The one spelling of a string, in the arena. */
-static bool spell(schema *c, const ingle_json *string, ingle_term_text *out)
+static bool spell(schema *c, const ingle_json *string, ingle_bytes *out)
 {
     char *p = ingle_schema_new(c, 6 * (size_t)string->len, 1), one[8];
     size_t n = 0;
@@ -37,13 +37,13 @@ static bool spell(schema *c, const ingle_json *string, ingle_term_text *out)
         n += n_one;
         i += len ? len : 1;
     }
-    *out = (ingle_term_text){p, n};
+    *out = (ingle_bytes){p, n};
     return true;
 }
 
 ingle_term ingle_schema_inside_text(schema *c, const ingle_json *string)
 {
-    ingle_term_text text;
+    ingle_bytes text;
     return spell(c, string, &text) ? ingle_term_literal(c->t, text.p, text.n) : INGLE_TERM_NONE;
 }
 
@@ -84,7 +84,7 @@ bool ingle_schema_pattern_matches(schema *c, const ingle_json *pattern, const in
                                   const ingle_json *where, const char *keyword)
 {
     ingle_term e = ingle_schema_inside_pattern(c, pattern, where, keyword);
-    ingle_term_text text;
+    ingle_bytes text;
     bool matches = false;
     if (c->status || !ingle_schema_work(c, 1 + string->len / 8) || !spell(c, string, &text))
         return false;
@@ -136,7 +136,7 @@ static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *s
     ingle_json_walk w;
     bool first = true;
     size_t n = 0;
-    ingle_term_text *texts =
+    ingle_bytes *texts =
         ingle_schema_new(c, set->kind == INGLE_JSON_ARRAY ? set->len : 1, sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
     for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));)
