@@ -864,6 +864,15 @@ INGLE_API ingle_status ingle_session_score(ingle_session *session, const int32_t
  * opening, shared by any threads; keeps its model. */
 typedef struct ingle_chat ingle_chat;
 
+typedef enum ingle_template_choice {
+    INGLE_TEMPLATE_MODEL = 0, /* the model's own, or the one in the options */
+    /* "ROLE: TEXT" and a line feed for each message; "assistant:" begins the answer, and a line
+     * that begins as a message does ends it (ingle_chat_info.stops). A text may hold such a line too. */
+    INGLE_TEMPLATE_PLAIN,
+    /* The model's own; plain where there is none, or it is faulty, or refuses a user's message. */
+    INGLE_TEMPLATE_MODEL_OR_PLAIN
+} ingle_template_choice;
+
 typedef struct ingle_chat_options {
     size_t size;
     const char *template_text; /* [n_template] in place of the model's own; NULL */
@@ -871,6 +880,7 @@ typedef struct ingle_chat_options {
     const char *template_name; /* of the model's templates (tokenizer.chat_template.NAME); NULL: the
                                   one without a name */
     const char *family; /* in place of the one that is found; docs/profiles.md has them; NULL */
+    ingle_template_choice template_choice; /* but for MODEL no template_text or _name */
 } ingle_chat_options;
 
 #define ingle_chat_options_init(opt) ingle_chat_options_init_sized((opt), sizeof *(opt))
@@ -896,6 +906,7 @@ typedef struct ingle_chat_info {
     size_t n_stops;
     const char *call_trigger; /* text that begins a call; NULL: any text may be one */
     const char *fim_prefix, *fim_suffix, *fim_middle; /* marks of a gap to fill; NULL: none */
+    bool plain;                                       /* the template is INGLE_TEMPLATE_PLAIN */
 } ingle_chat_info;
 
 /* What it points to is good as long as the chat. */

@@ -7,7 +7,7 @@ set -euo pipefail
 packages() {
     case $1 in
     build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev ;;
-    test) echo libcmocka-dev python3 tmux ;;
+    test) echo libcmocka-dev python3 python3-jsonschema tmux ;;
     lint) echo clang clang-format cppcheck ;;
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
         libutf8proc-dev:arm64 libedit-dev:arm64 libcmocka-dev:arm64 ;;
@@ -24,6 +24,11 @@ have() {
     pkg-config) command -v pkg-config ;;
     libc6-dev) echo '#include <stdio.h>' | gcc -E - ;;
     python3) python3 -c "import json, pty" ;;
+    python3-jsonschema) # in any of those that the tests try
+        for python in python3 /usr/bin/python3; do
+            "$python" -c "from jsonschema import Draft202012Validator" && return
+        done
+        return 1 ;;
     libpcre2-dev) pkg-config --exists libpcre2-8 ;;
     libutf8proc-dev) pkg-config --exists libutf8proc ;;
     libedit-dev) pkg-config --exists libedit ;;

@@ -1,4 +1,5 @@
-/* jinja.h - chat templates: Jinja2 as transformers sets it up, compiled once, rendered by any thread.
+/* jinja.h - chat templates: Jinja2 as transformers sets it up, compiled once, rendered by any
+ * thread.
  * Owns       a template: its text and its program, which do not change; of each output the memory.
  * Depends on base/json.h, base/mem.h, base/number.h, base/utf8.h, base/map.h. Knows no model, no
  *            token and no format of chat.

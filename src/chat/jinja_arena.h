@@ -1,6 +1,7 @@
 /* jinja_arena.h - memory that is given back all at once: of a program, or of one rendering.
  * Owns       its blocks. Depends on base/mem.h.
- * Invariant  no more than `max` bytes are taken; `full` tells that from no memory. */
+ * Invariant  no more than `max` bytes are taken; `full`: this was the limit that was
+ *            reached. */
 #ifndef INGLE_CHAT_JINJA_ARENA_H
 #define INGLE_CHAT_JINJA_ARENA_H
 

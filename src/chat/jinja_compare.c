@@ -26,7 +26,7 @@ bool ingle_jinja_truth(jinja_render *r, const jinja_value *v, bool *out)
     }
 }
 
-/* ---- strings ---------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 static int order_strings(const jinja_str *a, const jinja_str *b)
 {

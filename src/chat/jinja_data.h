@@ -37,7 +37,8 @@ bool ingle_jinja_equal(jinja_render *r, const jinja_value *a, const jinja_value 
 bool ingle_jinja_same_scalars(const jinja_value *a, const jinja_value *b);
 /* -1, 0, 1; with a NaN 2. */
 int ingle_jinja_order_numbers(const jinja_value *a, const jinja_value *b);
-/* The same of any two values. Refused if they have no order. sign: of the comparison, for messages. */
+/* The same of any two values. Refused if they have no order. sign: of the comparison, for
+ * messages. */
 bool ingle_jinja_order(jinja_render *r, const jinja_value *a, const jinja_value *b,
                        const char *sign, int *out);
 bool ingle_jinja_length(jinja_render *r, const jinja_value *v, size_t *out);

@@ -193,7 +193,7 @@ static void store_name(jinja_compiler *c, bool spaces)
     }
 }
 
-/* One target, and what is behind it. */
+/* One target, and what follows it. */
 static void goal_target_rest(jinja_compiler *c, jinja_goal g)
 {
     bool nested = ingle_jinja_take(c, JINJA_T_LPAREN);

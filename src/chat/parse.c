@@ -191,7 +191,8 @@ static void set_up(ingle_parse *p)
     p->fresh = true;
     p->out_kind = INGLE_PARSE_CONTENT;
     p->reasoning = p->opt.starts_in_reasoning && p->thinking;
-    if (p->thinking) p->skip = SKIP_LINES; /* behind the prompt's last mark */
+    if (p->thinking) p->skip = SKIP_LINES; /* after the prompt's last mark */
+    if (profile->spaced) p->skip = SKIP_SPACE;
     if (harmony) {
         p->syntax = ingle_call_syntax_named("harmony");
         p->state = p->opt.starts_in_reasoning ? PARSE_BODY : PARSE_MESSAGE;

@@ -9,7 +9,8 @@
  * White space. Line feeds after a mark that opens or closes thinking, and white space before a mark
  * that closes thinking or begins a call, belong to the mark; so does all white space between calls
  * and after them. Where a family thinks, line feeds with which an answer begins belong to the last
- * mark of the prompt. Everywhere else white space is text.
+ * mark of the prompt, and all white space there if the profile is `spaced`. Everywhere else white
+ * space is text.
  *
  * Calls. CALL_BEGIN comes when the name is certain. CALL_ARGS then brings the beginning of a JSON
  * object, piece by piece, whatever the format of the family is; the pieces together are the whole

@@ -6,7 +6,7 @@ static void eat(ingle_parse *p, char c)
     ingle_parse_eat(p, &c, 1);
 }
 
-/* Behind a call, its mark included. */
+/* After a call, its mark included. */
 static void after_item(ingle_parse *p)
 {
     ingle_parse_drop_held(p);
@@ -18,7 +18,7 @@ static void after_item(ingle_parse *p)
     }
 }
 
-/* Behind the arguments. */
+/* After the arguments. */
 static void after_args(ingle_parse *p)
 {
     p->state = PARSE_TAIL;

@@ -16,8 +16,8 @@ static void body_text(ingle_parse *p)
     p->held.n = 0;
 }
 
-/* The word behind a mark in the header; 0 bytes: there is none. */
-static size_t word_behind(const ingle_bytes *header, const char *mark, const char **word)
+/* The word after a mark in the header; 0 bytes: there is none. */
+static size_t word_after(const ingle_bytes *header, const char *mark, const char **word)
 {
     size_t len = strlen(mark), n = 0;
     for (size_t i = 0; i + len <= header->n; i++) {
@@ -33,7 +33,7 @@ static size_t word_behind(const ingle_bytes *header, const char *mark, const cha
 static bool take_recipient(ingle_parse *p)
 {
     const char *to;
-    size_t n = word_behind(&p->held, "to=", &to);
+    size_t n = word_after(&p->held, "to=", &to);
     if (!n || (n == 9 && !memcmp(to, "assistant", 9))) return false;
     p->field.n = p->id.n = 0;
     ingle_bytes_put(&p->field, to, n);
@@ -46,7 +46,7 @@ static bool take_recipient(ingle_parse *p)
 static void end_header(ingle_parse *p)
 {
     const char *channel;
-    size_t n = word_behind(&p->held, "<|channel|>", &channel);
+    size_t n = word_after(&p->held, "<|channel|>", &channel);
     bool analysis = n == 8 && !memcmp(channel, "analysis", 8);
     bool call = p->opt.parse_tools && take_recipient(p);
     p->reasoning = analysis && p->thinking;
@@ -166,7 +166,7 @@ static void args_step(ingle_parse *p, char c)
     }
 }
 
-/* Behind the arguments only an end is expected; anything else is text. */
+/* After the arguments only an end is expected; anything else is text. */
 static void body_end_step(ingle_parse *p, char c)
 {
     if (!p->n_match && ingle_parse_is_space(c)) {

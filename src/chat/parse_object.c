@@ -34,7 +34,7 @@ void ingle_parse_end_objects(ingle_parse *p)
 
 static void element_step(ingle_parse *p, char c)
 {
-    bool list = c == '[' && !p->in_array; /* behind a section's second mark */
+    bool list = c == '[' && !p->in_array; /* after a section's second mark */
     if (ingle_parse_is_space(c) || c == ',' || list) {
         p->in_array |= list;
         eat(p, c);

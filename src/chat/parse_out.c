@@ -10,7 +10,7 @@ bool ingle_parse_failed(ingle_parse *p)
     return p->failed;
 }
 
-static void tell(ingle_parse *p, ingle_parse_event e)
+static void report(ingle_parse *p, ingle_parse_event e)
 {
     if (p->opt.on_event && !ingle_parse_failed(p)) p->opt.on_event(p->opt.user, &e);
 }
@@ -19,10 +19,10 @@ static void tell_text(ingle_parse *p, const char *text, size_t n)
 {
     bool args = p->out_kind == INGLE_PARSE_CALL_ARGS;
     if (!n) return;
-    tell(p, (ingle_parse_event){.kind = p->out_kind,
-                                .i_call = args ? p->counts.n_calls - 1 : 0,
-                                .text = text,
-                                .n = n});
+    report(p, (ingle_parse_event){.kind = p->out_kind,
+                                  .i_call = args ? p->counts.n_calls - 1 : 0,
+                                  .text = text,
+                                  .n = n});
 }
 
 void ingle_parse_flush(ingle_parse *p, bool whole)
@@ -241,12 +241,12 @@ bool ingle_parse_begin_call(ingle_parse *p)
     p->args_done = false;
     p->n_in_section++;
     p->out_kind = INGLE_PARSE_CALL_ARGS;
-    tell(p, (ingle_parse_event){.kind = INGLE_PARSE_CALL_BEGIN,
-                                .i_call = p->counts.n_calls++,
-                                .text = p->name.p,
-                                .n = p->name.n,
-                                .id = p->id.n ? p->id.p : NULL,
-                                .n_id = p->id.n});
+    report(p, (ingle_parse_event){.kind = INGLE_PARSE_CALL_BEGIN,
+                                  .i_call = p->counts.n_calls++,
+                                  .text = p->name.p,
+                                  .n = p->name.n,
+                                  .id = p->id.n ? p->id.p : NULL,
+                                  .n_id = p->id.n});
     return true;
 }
 
@@ -255,11 +255,11 @@ void ingle_parse_end_call(ingle_parse *p, bool bad)
     ingle_parse_flush(p, true);
     p->out_kind = INGLE_PARSE_CONTENT;
     p->call_open = false;
-    tell(p, (ingle_parse_event){.kind = INGLE_PARSE_CALL_END,
-                                .i_call = p->counts.n_calls - 1,
-                                .id = p->id.n ? p->id.p : NULL,
-                                .n_id = p->id.n,
-                                .bad = bad});
+    report(p, (ingle_parse_event){.kind = INGLE_PARSE_CALL_END,
+                                  .i_call = p->counts.n_calls - 1,
+                                  .id = p->id.n ? p->id.p : NULL,
+                                  .n_id = p->id.n,
+                                  .bad = bad});
     p->name.n = p->id.n = p->late.n = 0;
     p->has_late = false;
 }

@@ -5,8 +5,8 @@
  *
  * A byte goes to the function of the state (`step` functions). It is consumed there: as text
  * (put_text), or as part of a call (eat). What has to be looked at again in another state is given
- * back (ingle_parse_unread). Until a call has begun, its bytes are in `held`, so that they can still
- * become text (ingle_parse_give_up). */
+ * back (ingle_parse_unread). Until a call has begun, its bytes are in `held`, so that they can
+ * still become text (ingle_parse_give_up). */
 #ifndef INGLE_CHAT_PARSE_STATE_H
 #define INGLE_CHAT_PARSE_STATE_H
 
@@ -28,11 +28,11 @@ enum {
 typedef enum parse_state {
     PARSE_TEXT,
     /* any call: parse_call.c */
-    PARSE_SECTION, /* behind the section's mark, or between its calls */
+    PARSE_SECTION, /* after the section's mark, or between its calls */
     PARSE_HEAD,
     PARSE_ARGS,  /* before the arguments */
     PARSE_VALUE, /* in them */
-    PARSE_TAIL,  /* behind them */
+    PARSE_TAIL,  /* after them */
     /* an object with name and arguments: parse_object.c */
     PARSE_ELEMENT, /* in an array, before an object */
     PARSE_MEMBER,  /* before a name */
@@ -50,13 +50,13 @@ typedef enum parse_state {
     PARSE_KEY_KIND,
     PARSE_TAG_OPEN,
     PARSE_TAG_VALUE,
-    PARSE_TAG_AFTER, /* behind the mark that may have ended a value */
+    PARSE_TAG_AFTER, /* after the mark that may have ended a value */
     /* messages with channels: parse_harmony.c */
     PARSE_MESSAGE, /* before a header */
     PARSE_HEADER,
     PARSE_BODY,
     PARSE_BODY_ARGS, /* before or in the arguments */
-    PARSE_BODY_END   /* behind the arguments */
+    PARSE_BODY_END   /* after the arguments */
 } parse_state;
 
 typedef enum parse_role {
@@ -148,7 +148,7 @@ static inline bool ingle_parse_is_space(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-/* Whether memory has run out: nothing is told any more. */
+/* Whether memory has run out: there are no more events. */
 bool ingle_parse_failed(ingle_parse *p);
 /* Text of the answer or of thinking, as `reasoning` says. */
 void ingle_parse_text(ingle_parse *p, const char *text, size_t n);
@@ -164,8 +164,8 @@ void ingle_parse_unread(ingle_parse *p, const char *bytes, size_t n);
 void ingle_parse_eat(ingle_parse *p, const char *bytes, size_t n);
 /* Those held are no text. */
 void ingle_parse_drop_held(ingle_parse *p);
-/* Adds c and compares with n marks (NULL: skipped). HIT: i_hit; match has the mark, all behind it was
- * given back. NONE: match has bytes that begin no mark. The caller empties match. */
+/* Adds c and compares with n marks (NULL: skipped). HIT: i_hit; match has the mark, all after it
+ * was given back. NONE: match has bytes that begin no mark. The caller empties match. */
 parse_match ingle_parse_compare(ingle_parse *p, const char *const *marks, size_t n, char c);
 /* Empties match: gives its bytes back, or eats them. */
 void ingle_parse_match_back(ingle_parse *p);
@@ -191,7 +191,7 @@ bool ingle_parse_take_name(ingle_parse *p, ingle_head_field kind);
 void ingle_parse_tagged_begin(ingle_parse *p);
 void ingle_parse_tagged_step(ingle_parse *p, char c);
 void ingle_parse_tagged_finish(ingle_parse *p);
-/* The call ends, behind its last value. */
+/* The call ends, after its last value. */
 void ingle_parse_tagged_close(ingle_parse *p);
 
 /* ---- parse_value.c --------------------------------------------------------------------------- */
@@ -200,7 +200,7 @@ void ingle_parse_tagged_close(ingle_parse *p);
 void ingle_parse_reject(ingle_parse *p, char c);
 /* Begins a value of JSON, whose bytes go to `to`. */
 void ingle_parse_begin_value(ingle_parse *p, parse_to to, parse_state state);
-/* Takes a byte of a value; a byte behind it is given back. False: the byte cannot follow, nothing
+/* Takes a byte of a value; a byte after it is given back. False: the byte cannot follow, nothing
  * was consumed. *done: the value is over. */
 bool ingle_parse_value_step(ingle_parse *p, char c, bool *done);
 /* The text of a JSON string (or the bytes of another value) in *from replaces it. */
@@ -214,9 +214,9 @@ bool ingle_parse_is_no_call(const ingle_parse *p);
 
 /* An object, or with '[' a list of them, begins with c, which is eaten. */
 void ingle_parse_begin_objects(ingle_parse *p, char c);
-/* An object begins, behind its bracket. */
+/* An object begins, after its bracket. */
 void ingle_parse_begin_object(ingle_parse *p);
-/* Behind an object or the list. */
+/* After an object or the list. */
 void ingle_parse_end_objects(ingle_parse *p);
 void ingle_parse_object_step(ingle_parse *p, char c);
 

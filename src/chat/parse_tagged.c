@@ -24,7 +24,7 @@ static unsigned kind_named(const ingle_json *name)
     return ANY_KIND;
 }
 
-/* The kinds of values that `type`, `const` or `enum` leave; ANY_KIND: not told. */
+/* The kinds of values that `type`, `const` or `enum` leave; ANY_KIND: not known. */
 static unsigned kinds_alone(const ingle_json *schema)
 {
     unsigned kinds = ANY_KIND;
@@ -39,7 +39,7 @@ static unsigned kinds_alone(const ingle_json *schema)
     return kinds;
 }
 
-/* The same, or what the alternatives of `anyOf` or `oneOf` leave, if each of them tells. */
+/* The same, or what the alternatives of `anyOf` or `oneOf` leave, if that is known of each. */
 static unsigned kinds_of(const ingle_json *schema)
 {
     unsigned kinds = kinds_alone(schema);
@@ -144,7 +144,7 @@ static void put_quoted(const char *text, size_t n, ingle_bytes *out)
     ingle_bytes_add(out, '"');
 }
 
-/* The next mark at or behind text, which holds the key or, behind a slash, its end. */
+/* The next mark at or after text, which holds the key or, after a slash, its end. */
 static const char *find_tag(const char *text, const char *end, const char *mark)
 {
     size_t len = strlen(mark);
@@ -288,7 +288,7 @@ static void keys_hit(ingle_parse *p)
         return;
     }
     if (p->i_hit == 1) ingle_parse_match_eat(p);
-    else ingle_parse_match_back(p); /* the section's end: looked at again behind the call */
+    else ingle_parse_match_back(p); /* the section's end: looked at again after the call */
     ingle_parse_tagged_close(p);
 }
 

@@ -77,7 +77,8 @@ typedef struct ingle_chat_profile {
     bool has_tools; /* the template renders tools */
     bool tool_role; /* results of tools go into the role tool; else into user */
     bool system_role;
-    bool by_name, by_template, by_metadata; /* what told the family */
+    bool spaced; /* an answer begins with white space, which belongs to the prompt's last mark */
+    bool by_name, by_template, by_metadata; /* how the family was found */
 } ingle_chat_profile;
 
 /* What is known of a model; any may be NULL. */

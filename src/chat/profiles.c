@@ -447,7 +447,7 @@ static const ingle_chat_family families[] = {
      .title = "Phi-4-mini",
      .names = {"phi-4-mini"},
      .signs = {{.all = {"<|tool|>", "<|assistant|>"}}},
-     .calls = {"tool-call-bar", "fence", "object"}},
+     .calls = {"tool-call-bar", "functools", "fence", "object"}},
     {.name = "phi-4-reasoning",
      .title = "Phi-4-reasoning",
      .names = {"phi-4-reasoning"},

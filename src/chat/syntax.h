@@ -96,8 +96,7 @@ typedef struct ingle_call_syntax {
     const char *key, *key_end, *value_open, *value_end;
     /* TAGGED: between key_end and this stands "true" for a string, "false" for JSON. */
     const char *kind_end;
-    bool
-        trim; /* TAGGED: a line feed after value_open and one before value_end are not the value's */
+    bool trim;  /* TAGGED: one line feed at either end of a value is left out */
     bool cdata; /* TAGGED: a value may be in <![CDATA[ ]]> */
 } ingle_call_syntax;
 

@@ -41,7 +41,7 @@ typedef struct ingle_value {
 
 /* Begins a value. quote may be NULL and is not copied. */
 void ingle_value_begin(ingle_value *v, const char *quote, bool bare);
-/* Begins the arguments of a call in Python, behind its "(": they become an object. */
+/* Begins the arguments of a call in Python, after its "(": they become an object. */
 void ingle_value_begin_call(ingle_value *v, ingle_bytes *out);
 ingle_value_result ingle_value_step(ingle_value *v, char c, ingle_bytes *out);
 /* Ends a value after which nothing follows: true if it is a whole one. */

@@ -157,7 +157,7 @@ const cli_verb cli_verb_chat = {
         "is new in it; what was reused and computed stands below the answer.\n\nThe settings that "
         "the model's makers recommend hold where no option says otherwise. With --tools the model "
         "may call tools: --tool-cmd names a program that answers, else whoever sits at the "
-        "terminal is asked.",
+        "terminal is asked; without either a call is printed and ends the turn.",
     .groups = GROUPS,
     .n_groups = sizeof GROUPS / sizeof *GROUPS,
     .max_positional = 1,

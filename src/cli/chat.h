@@ -1,8 +1,8 @@
 /* chat.h - what `ingle chat` and `ingle run --chat` do alike: messages, a turn, how an answer is
  * shown, what tools answer.
  * Owns       messages as JSON texts; answers; buffers. Each has its _free().
- * Depends on <ingle.h>, out.h, sampling.h, base/json.h. Failures are told on standard error, but for
- *            those that come back as ingle_status. */
+ * Depends on <ingle.h>, out.h, sampling.h, base/json.h. Failures are reported on standard error,
+ *            but for those that come back as ingle_status. */
 #ifndef INGLE_CLI_CHAT_H
 #define INGLE_CLI_CHAT_H
 
@@ -61,7 +61,7 @@ typedef struct chat_answer {
 
 void chat_answer_free(chat_answer *a);
 
-/* False: no memory, which was told; nothing was added. */
+/* False: no memory, which was reported; nothing was added. */
 bool chat_messages_add(chat_messages *m, chat_role role, const char *text, size_t len);
 bool chat_messages_add_answer(chat_messages *m, const chat_answer *a);
 bool chat_messages_add_result(chat_messages *m, const chat_call *call, const char *text,
@@ -79,7 +79,7 @@ bool chat_messages_json(const chat_messages *m, chat_text *out);       /* as an 
 void chat_messages_free(chat_messages *m);
 
 /* A conversation as JSON text: an array of messages, or an object with the members messages and, if
- * there are any, tools; those come back as text. False: told, with what's name. */
+ * there are any, tools; those come back as text. False: reported, with what's name. */
 bool chat_messages_read(const char *what, const char *json, size_t len, chat_messages *m,
                         chat_text *tools);
 /* A file that has an array of tools. */
@@ -90,11 +90,11 @@ bool chat_tools_read(const char *path, chat_text *tools);
 /* The options that both verbs have: chat_rows. */
 typedef struct chat_settings {
     const char *tools_file, *tool_command, *template_file, *family, *effort;
-    int thinking; /* ingle_thinking_mode */
+    int thinking, template_choice; /* ingle_thinking_mode, ingle_template_choice */
     bool show_thinking;
 } chat_settings;
 
-enum { CHAT_N_ROWS = 7, CHAT_N_ROWS_FIXED = 4 }; /* those that /set does not take come first */
+enum { CHAT_N_ROWS = 8, CHAT_N_ROWS_FIXED = 5 }; /* those that /set does not take come first */
 extern const arg_option chat_rows[CHAT_N_ROWS];
 
 /* What becomes of a conversation that leaves an answer no room: a quarter of the context, or
@@ -115,7 +115,7 @@ typedef struct chat_state {
     const arg_list *stops;
     int32_t max_tokens;
     int overflow; /* chat_overflow */
-    bool verbose; /* what an answer took is told */
+    bool verbose; /* what an answer took is printed */
     /* Of the verb, both may be NULL: whether to drop the oldest turns; what a tool answers, false:
      * the turn ends. */
     bool (*ask_drop)(void *user, size_t n_tokens);
@@ -140,8 +140,8 @@ typedef struct chat_sink {
 /* The prompt's tokens; *out is ingle_prompt_close()d. */
 ingle_status chat_render(const chat_state *c, const chat_messages *m, ingle_prompt **out,
                          ingle_prompt_info *info, ingle_error *err);
-/* Keeps what the session holds of the prompt, computes the rest and answers, until the end or Ctrl+C.
- * On failure a is empty. */
+/* Keeps what the session holds of the prompt, computes the rest and answers, until the end or
+ * Ctrl+C. On failure a is empty. */
 ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, const chat_sink *sink,
                             chat_answer *a, ingle_error *err);
 
@@ -167,11 +167,11 @@ void chat_show_usage(const chat_answer *a);
 
 enum { CHAT_MOST_ROUNDS = 8, CHAT_MOST_FILE = 1 << 20 };
 
-/* What the program of --tool-cmd says to the call. False: told. */
+/* What the program of --tool-cmd says to the call. False: reported. */
 bool chat_run_tool(const chat_state *c, const chat_call *call, chat_text *result);
 /* Answers the messages and appends the answer, and while it has calls, their results and the next
- * answer. *a is the last one. EXIT_INTERRUPTED: Ctrl+C came before the answer's first word. Where the
- * code is not EXIT_DONE, a part of the turn may have been appended. */
+ * answer. *a is the last one. EXIT_INTERRUPTED: Ctrl+C came before the answer's first word. Where
+ * the code is not EXIT_DONE, a part of the turn may have been appended. */
 int chat_rounds(chat_state *c, chat_messages *m, chat_show *show, chat_answer *a);
 
 #endif

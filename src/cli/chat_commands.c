@@ -1,5 +1,5 @@
-/* chat_commands.c - the commands of a chat: lines that begin with a slash. Depends on chat_session.h,
- * outfile.h. */
+/* chat_commands.c - the commands of a chat: lines that begin with a slash. Depends on
+ * chat_session.h, outfile.h. */
 #include "chat_session.h"
 #include "outfile.h"
 #include "platform.h"
@@ -32,8 +32,7 @@ static bool do_regen(chat_session *s, char *argument)
     if (last == s->messages.n) return no_turn();
     if (s->opt->sampling.lib.temperature <= 0)
         out_note("at temperature 0 every answer is the same; /set temperature 0.8");
-    chat_messages_cut(&s->messages, last + 1);
-    return chat_take_turn(s);
+    return chat_answer_again(s, last);
 }
 
 static bool do_undo(chat_session *s, char *argument)
@@ -107,7 +106,7 @@ static bool same_session(ingle_session **out, ingle_session *session)
     return false;
 }
 
-/* A place for a fork of that name, emptied if there was one; NULL: told. */
+/* A place for a fork of that name, emptied if there was one; NULL: no memory, which is reported. */
 static chat_fork *make_place(chat_session *s, const char *name)
 {
     chat_fork *old = find_fork(s, name);
@@ -332,8 +331,9 @@ static bool do_show(chat_session *s, char *argument)
     printf("model    ");
     out_plain(s->h->path, 0);
     printf("\nfamily   %s (%s)\n", info->family, info->title);
-    printf("template tools %s, system %s, thinks %s, switch %s\n", yes_no(info->tools),
-           yes_no(info->system), yes_no(info->thinks), yes_no(info->thinking_switch));
+    printf("template %stools %s, system %s, thinks %s, switch %s\n", info->plain ? "plain, " : "",
+           yes_no(info->tools), yes_no(info->system), yes_no(info->thinks),
+           yes_no(info->thinking_switch));
     printf("context  %zu of %d tokens, %zu messages\n", held_tokens(s), s->h->engine_info.n_ctx,
            s->messages.n);
     printf("thinking %s, effort %s\n", modes[s->opt->set.thinking],
@@ -371,7 +371,7 @@ static bool do_help(chat_session *s, char *argument);
 
 static const struct command {
     const char *name, *argument, *help;
-    bool (*run)(chat_session *s, char *argument); /* false: told */
+    bool (*run)(chat_session *s, char *argument); /* false: reported */
 } COMMANDS[] = {
     {"help", "", "these lines", do_help},
     {"system", "TEXT", "what the model is told before all else; without TEXT nothing", do_system},

@@ -1,5 +1,5 @@
-/* chat_edit.c - see chat_edit.h. libedit measures and draws characters by the locale, so one that knows
- * UTF-8 is chosen if the user's does not; no other part of the program depends on it. */
+/* chat_edit.c - see chat_edit.h. libedit measures and draws characters by the locale, so one that
+ * knows UTF-8 is chosen if the user's does not; no other part of the program depends on it. */
 #define _GNU_SOURCE
 #include "chat_edit.h"
 #include "lines.h"
@@ -47,7 +47,8 @@ static char *give_prompt(EditLine *el)
     return (char *)e->prompt;
 }
 
-/* The terminal has broken what was shown anew, perhaps: it is drawn again on the line it ends in. */
+/* The terminal may have broken its lines anew: what was shown is drawn again, on the line it ends
+ * in. */
 static void draw_again(EditLine *el)
 {
     fputs("\r\033[J", stdout);

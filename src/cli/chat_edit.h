@@ -1,6 +1,7 @@
 /* chat_edit.h - what a user types: lines, with editing and history on a terminal that can, else as
  * they come.
- * Owns       the editor, the history, the lines read. Depends on chat.h, lines.h, platform.h, libedit. */
+ * Owns       the editor, the history, the lines read.
+ * Depends on chat.h, lines.h, platform.h, libedit. */
 #ifndef INGLE_CLI_CHAT_EDIT_H
 #define INGLE_CLI_CHAT_EDIT_H
 
@@ -16,7 +17,7 @@ typedef enum chat_typed {
 } chat_typed;
 
 /* history: a file that lines are read from and written to at the end; NULL: none. NULL: no memory,
- * or the terminal cannot be used, which was told. */
+ * or the terminal cannot be used, which was reported. */
 chat_edit *chat_edit_open(const char *history);
 void chat_edit_close(chat_edit *e);
 bool chat_edit_terminal(const chat_edit *e); /* somebody sits there */

@@ -248,7 +248,7 @@ static bool read_messages(const char *what, const ingle_json *array, chat_messag
     return true;
 }
 
-/* Anything but an array is told; nothing and null are no tools. */
+/* Anything but an array is reported; nothing and null are no tools. */
 static bool read_tools(const char *what, const ingle_json *array, chat_text *tools)
 {
     ingle_json_writer w = {0};

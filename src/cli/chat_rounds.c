@@ -1,5 +1,5 @@
-/* chat_rounds.c - answers until one has no calls: room in the context, results of tools. See chat.h.
- */
+/* chat_rounds.c - answers until one has no calls: room in the context, results of tools. See
+ * chat.h. */
 #include "chat.h"
 #include "platform.h"
 
@@ -115,7 +115,7 @@ static int add_results(chat_state *c, chat_messages *m, const chat_answer *a)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void tell_end(const chat_state *c, const chat_answer *a)
+static void note_end(const chat_state *c, const chat_answer *a)
 {
     bool full =
         c->max_tokens < 0 || a->usage.n_generated < (size_t)c->max_tokens; /* else as asked for */
@@ -142,7 +142,7 @@ static int answer_once(chat_state *c, chat_messages *m, chat_show *show, chat_an
     } else if (a->finish == INGLE_FINISH_CANCELLED && a->usage.n_generated == 0) {
         code = EXIT_INTERRUPTED;
     } else {
-        tell_end(c, a);
+        note_end(c, a);
         if (!chat_messages_add_answer(m, a)) code = EXIT_WORK;
     }
     ingle_prompt_close(&r.prompt);

@@ -33,7 +33,7 @@ const arg_group chat_set_groups[CHAT_SET_GROUPS] = {
 
 /* ---- a turn ---------------------------------------------------------------------------------- */
 
-/* Whether the template takes what is set of thinking; else its words are told. */
+/* Whether the template takes what is set of thinking; else its words are reported. */
 static bool takes_settings(const chat_session *s)
 {
     chat_messages probe = {0};
@@ -87,16 +87,46 @@ bool chat_get_result(void *user, const chat_call *call, chat_text *result)
     return chat_edit_line(s->edit, prompt, result) == CHAT_TYPED;
 }
 
-bool chat_take_turn(chat_session *s)
+/* Once, when tools are first offered and nothing will answer a call. */
+static void note_calls(chat_session *s)
+{
+    if (s->noted_calls || !s->state.tools.n || s->state.result) return;
+    s->noted_calls = true;
+    out_note("a call of a tool is printed and ends the turn without a result; --tool-cmd PROGRAM "
+             "answers calls");
+}
+
+static bool answer(chat_session *s)
 {
     chat_answer a = {0};
+    note_calls(s);
     int code = chat_rounds(&s->state, &s->messages, &s->show, &a);
     chat_answer_free(&a);
-    if (code != EXIT_DONE) {
-        chat_messages_cut(&s->messages, chat_messages_last_user(&s->messages));
-        out_note("the message is taken back");
-        s->failed = true;
-    }
     if (chat_edit_terminal(s->edit)) platform_take_interrupt();
     return code == EXIT_DONE;
+}
+
+bool chat_take_turn(chat_session *s)
+{
+    if (answer(s)) return true;
+    chat_messages_cut(&s->messages, chat_messages_last_user(&s->messages));
+    out_note("the message is taken back");
+    s->failed = true;
+    return false;
+}
+
+bool chat_answer_again(chat_session *s, size_t i_user)
+{
+    chat_messages before = {0};
+    if (!chat_messages_copy(&before, &s->messages)) return false;
+    chat_messages_cut(&s->messages, i_user + 1);
+    bool ok = answer(s);
+    if (!ok) {
+        chat_messages failed = s->messages;
+        s->messages = before;
+        before = failed;
+        out_note("the conversation is as it was before");
+    }
+    chat_messages_free(&before);
+    return ok;
 }

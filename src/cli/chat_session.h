@@ -1,5 +1,5 @@
-/* chat_session.h - `ingle chat` while it runs: the conversation, its forks, what its commands change.
- * Depends on chat.h, chat_edit.h. */
+/* chat_session.h - `ingle chat` while it runs: the conversation, its forks, what its commands
+ * change. Depends on chat.h, chat_edit.h. */
 #ifndef INGLE_CLI_CHAT_SESSION_H
 #define INGLE_CLI_CHAT_SESSION_H
 
@@ -37,8 +37,9 @@ typedef struct chat_session {
     size_t n_kept;
     chat_fork *forks;
     size_t n_forks;
-    bool failed; /* a turn or a command did */
-    bool ended;  /* /exit */
+    bool failed;      /* a turn or a command did */
+    bool ended;       /* /exit */
+    bool noted_calls; /* nothing answers them: it was said */
 } chat_session;
 
 enum { CHAT_N_LENGTH = 3 };
@@ -52,6 +53,9 @@ int chat_settle(chat_session *s);
 /* Answers the last message. On failure the turn is taken back, but a part that was answered stays
  * after Ctrl+C. */
 bool chat_take_turn(chat_session *s);
+/* Answers message i_user, the last of a user, in place of what follows it. On failure nothing has
+ * changed, but a part that was answered stays after Ctrl+C. */
+bool chat_answer_again(chat_session *s, size_t i_user);
 /* chat_state.ask_drop and .result: of who sits at the terminal, or of the program of --tool-cmd. */
 bool chat_ask_drop(void *session, size_t n_tokens);
 bool chat_get_result(void *session, const chat_call *call, chat_text *result);

@@ -14,6 +14,11 @@ static const arg_choice THINKING[] = {{"auto", INGLE_THINKING_AUTO},
                                       {"off", INGLE_THINKING_OFF},
                                       {NULL, 0}};
 
+static const arg_choice TEMPLATES[] = {{"model", INGLE_TEMPLATE_MODEL},
+                                       {"plain", INGLE_TEMPLATE_PLAIN},
+                                       {"model-or-plain", INGLE_TEMPLATE_MODEL_OR_PLAIN},
+                                       {NULL, 0}};
+
 const arg_option chat_rows[CHAT_N_ROWS] = {
     {"--tools", "FILE", ARG_STRING, AT(tools_file), 0, 0, NULL,
      "tools that the model may call: a JSON array as OpenAI's chat completions take it"},
@@ -22,6 +27,10 @@ const arg_option chat_rows[CHAT_N_ROWS] = {
      "prints is the result"},
     {"--chat-template-file", "FILE", ARG_STRING, AT(template_file), 0, 0, NULL,
      "the chat template in FILE in place of the model's own"},
+    {"--chat-template", "WHICH", ARG_CHOICE, AT(template_choice), 0, 0, TEMPLATES,
+     "how messages are written: model, as the model's template has it; plain, as lines "
+     "'ROLE: TEXT', for models that have none; model-or-plain, plain if the model's is missing or "
+     "faulty (default model)"},
     {"--chat-family", "NAME", ARG_STRING, AT(family), 0, 0, NULL,
      "how calls and thinking are written, and what is recommended: a family's name, such as qwen3, "
      "in place of the one that is found"},
@@ -46,6 +55,11 @@ int chat_state_open(chat_state *c)
     const char *file = c->set->template_file;
     ingle_chat_options_init(&opt);
     opt.family = c->set->family;
+    opt.template_choice = (ingle_template_choice)c->set->template_choice;
+    if (file && opt.template_choice) {
+        out_error("options '--chat-template' and '--chat-template-file' exclude each other");
+        return EXIT_USAGE;
+    }
     if (file && !platform_read_all(file, &template, &opt.n_template)) {
         out_error("cannot read the template from %s: %s", file, strerror(errno));
         return EXIT_USAGE;
@@ -59,9 +73,12 @@ int chat_state_open(chat_state *c)
         c->h->status = status;
         open_failed(file ? file : c->h->path, status, &err);
         if (status == INGLE_ENOTFOUND)
-            out_note("--chat-template-file FILE gives it one; 'ingle run' continues plain text");
+            out_note("--chat-template-file FILE gives it one, --chat-template plain writes lines "
+                     "'ROLE: TEXT'; 'ingle run' continues plain text");
         return file || c->set->family ? EXIT_USAGE : EXIT_MODEL;
     }
+    if (c->info.plain && c->set->template_choice == INGLE_TEMPLATE_MODEL_OR_PLAIN)
+        out_note("%s: no chat template that works: messages are lines 'ROLE: TEXT'", c->h->path);
     if (c->set->tools_file && !chat_tools_read(c->set->tools_file, &c->tools)) return EXIT_USAGE;
     return EXIT_DONE;
 }

@@ -379,7 +379,8 @@ static int check_chat(const cli_verb *verb, const run_options *opt, const char *
 {
     const chat_settings *set = &opt->set;
     bool settings = set->tools_file || set->tool_command || set->effort || set->thinking ||
-                    set->show_thinking || set->template_file || set->family || opt->format;
+                    set->show_thinking || set->template_file || set->template_choice ||
+                    set->family || opt->format;
     const char *other = opt->json            ? "--json"
                         : opt->echo          ? "--echo"
                         : opt->prompt        ? "--prompt"

@@ -19,6 +19,7 @@ static const char *const group_text[] = {
     "cd", "e",  "f",     "ghijklm", "n",         "opq", "r", "s",
     "t",  "u",  "vwxyz", "{",       "|",         "}",   "~", "\x7f"};
 enum { N_GROUPS = sizeof group_text / sizeof *group_text, GROUP_CONTROL = N_GROUPS };
+_Static_assert((int)GROUP_CONTROL < (int)INGLE_GROUP_CUT, "the groups are bits of one word");
 
 static void groups_by_byte(unsigned char out[256])
 {
@@ -119,12 +120,12 @@ typedef struct ingle_utf8_place {
 /* The groups of what byte b begins. */
 static uint64_t decode(const unsigned char of[256], unsigned char b, ingle_utf8_place *at)
 {
-    uint64_t broken = 0;
+    uint64_t cut = 0;
     if (at->rest && b >= at->low && b <= at->high) {
         *at = (ingle_utf8_place){(unsigned char)(at->rest - 1), 0x80, 0xbf};
         return 0;
     }
-    if (at->rest) broken = (uint64_t)1 << INGLE_GROUP_BROKEN;
+    if (at->rest) cut = (uint64_t)1 << INGLE_GROUP_CUT;
     *at = (ingle_utf8_place){0, 0x80, 0xbf};
     if (of[b] == INGLE_GROUP_HIGH) {
         at->rest = b < 0xe0 ? 1 : b < 0xf0 ? 2 : 3;
@@ -133,7 +134,7 @@ static uint64_t decode(const unsigned char of[256], unsigned char b, ingle_utf8_
         if (b == 0xed) at->high = 0x9f;
         if (b == 0xf4) at->high = 0x8f;
     }
-    return broken | (uint64_t)1 << of[b];
+    return cut | (uint64_t)1 << of[b];
 }
 
 /* The path to the node that is being made. */
@@ -283,7 +284,8 @@ static bool find_exits(const ingle_trie *t, ingle_run *r)
         while (stack[depth].end <= i) depth--;
         uint32_t chars = stack[depth].chars;
         if (t->begun[i] & ~r->inside) {
-            if (t->begun[i] & r->leave) {
+            bool cut = t->begun[i] >> INGLE_GROUP_CUT & 1;
+            if (!cut && t->begun[i] & r->leave) {
                 ok = ingle_grow(&r->exit, &cap, r->n_exits + 1, sizeof *r->exit);
                 if (ok) r->exit[r->n_exits++] = (ingle_exit){i, chars};
             }

@@ -14,8 +14,8 @@
 #include "base/status.h"
 
 /* Groups of characters, as bits: most punctuation alone, letters and digits in some groups, all of
- * two and more bytes together, and what is not UTF-8. */
-enum { INGLE_GROUP_HIGH = 62, INGLE_GROUP_BROKEN = 63 };
+ * two and more bytes together, a byte in place of a continuation, and what is not UTF-8. */
+enum { INGLE_GROUP_CUT = 61, INGLE_GROUP_HIGH = 62, INGLE_GROUP_BROKEN = 63 };
 
 /* The group of characters that begin with this byte; a continuation byte is broken. */
 unsigned ingle_group_of(unsigned char b);

@@ -17,6 +17,13 @@ void ingle_chat_options_init_sized(ingle_chat_options *opt, size_t size)
     ingle_options_fill(opt, size, &default_options, sizeof default_options);
 }
 
+/* INGLE_TEMPLATE_PLAIN. Tools, calls and results come in words (chat_context.c). */
+static const char line_template[] =
+    "{%- for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}"
+    "{%- if add_generation_prompt %}assistant:{% endif %}";
+static const char *const line_stops[INGLE_CHAT_LINE_STOPS] = {
+    "\nuser:", "\nassistant:", "\nsystem:"};
+
 static const ingle_chat_input default_input = {.size = sizeof default_input};
 
 void ingle_chat_input_init_sized(ingle_chat_input *in, size_t size)
@@ -88,7 +95,8 @@ static bool renders(trial *t, const char *messages, bool (*judge)(const char *te
     return ok;
 }
 
-/* The arguments came out as what they are, not as Python shows a dict, nor as a string in quotes. */
+/* The arguments came out as what they are, not as Python shows a dict, nor as a string in
+ * quotes. */
 static bool shows_arguments(const char *text, size_t n)
 {
     return ingle_text_in("probe_key", text, n) && ingle_text_in("probe_value", text, n) &&
@@ -98,6 +106,11 @@ static bool shows_arguments(const char *text, size_t n)
 static bool shows_system(const char *text, size_t n)
 {
     return ingle_text_in("probe_system", text, n);
+}
+
+static bool shows_user(const char *text, size_t n)
+{
+    return ingle_text_in("probe_user", text, n);
 }
 
 #define CALL(role_after)                                                                           \
@@ -189,14 +202,41 @@ static ingle_status open_forms(ingle_chat *chat, const ingle_chat_options *opt, 
 {
     ingle_str text = {opt->template_text, opt->n_template}, tooled;
     if (!text.ptr && !find_template(chat->model, opt->template_name, &text))
-        return ingle_fail(err, INGLE_ENOTFOUND, "the model has no chat template%s%.60s",
-                          opt->template_name ? " named " : "",
-                          opt->template_name ? opt->template_name : "");
+        return opt->template_name
+                   ? ingle_fail(err, INGLE_ENOTFOUND, "the model has no chat template named %.60s",
+                                opt->template_name)
+                   : ingle_fail(err, INGLE_ENOTFOUND,
+                                "the model has no chat template; option 'template_text' gives it "
+                                "one, 'template_choice' plain lines");
     ingle_status st = open_form(chat, &chat->plain, text.ptr, text.len, opt->family, err);
     if (st || opt->template_text || opt->template_name ||
         !find_template(chat->model, "tool_use", &tooled))
         return st;
     return open_form(chat, &chat->tooled, tooled.ptr, tooled.len, opt->family, err);
+}
+
+static ingle_status open_lines(ingle_chat *chat, const char *family, ingle_error *err)
+{
+    ingle_chat_form *form = &chat->plain;
+    ingle_jinja_close(form->jinja);
+    ingle_jinja_close(chat->tooled.jinja);
+    *form = chat->tooled = (ingle_chat_form){.jinja = NULL};
+    chat->role_lines = true;
+    ingle_status st = open_form(chat, form, line_template, sizeof line_template - 1, family, err);
+    form->profile.spaced = true;
+    return st;
+}
+
+static ingle_status open_chosen(ingle_chat *chat, const ingle_chat_options *opt, ingle_error *err)
+{
+    trial t = {.chat = chat, .form = &chat->plain};
+    if (opt->template_choice == INGLE_TEMPLATE_PLAIN) return open_lines(chat, opt->family, err);
+    ingle_status st = open_forms(chat, opt, err);
+    if (opt->template_choice == INGLE_TEMPLATE_MODEL || st == INGLE_ENOMEM) return st;
+    if (!st && renders(&t, "[{\"role\":\"user\",\"content\":\"probe_user\"}]", shows_user))
+        return INGLE_OK;
+    return t.no_memory ? ingle_fail(err, INGLE_ENOMEM, no_memory)
+                       : open_lines(chat, opt->family, err);
 }
 
 /* The text of a token; "" if there is none. */
@@ -219,6 +259,8 @@ static void list_facts(ingle_chat *chat)
         chat->efforts[chat->n_efforts++] = p->efforts[i];
     for (size_t i = 0; i < INGLE_PROFILE_TEXTS && p->family->stops[i]; i++)
         chat->stops[chat->n_stops++] = p->family->stops[i];
+    for (size_t i = 0; chat->role_lines && i < INGLE_CHAT_LINE_STOPS; i++)
+        chat->stops[chat->n_stops++] = line_stops[i];
 }
 
 ingle_status ingle_chat_open(ingle_chat **out, ingle_model *model, const ingle_chat_options *opt,
@@ -233,6 +275,13 @@ ingle_status ingle_chat_open(ingle_chat **out, ingle_model *model, const ingle_c
     if (o.template_text && o.template_name)
         return ingle_fail(err, INGLE_EINVAL,
                           "options 'template_text' and 'template_name' exclude each other");
+    if ((unsigned)o.template_choice > INGLE_TEMPLATE_MODEL_OR_PLAIN)
+        return ingle_fail(err, INGLE_EINVAL, "option 'template_choice' is %d, should be 0 to %d",
+                          (int)o.template_choice, (int)INGLE_TEMPLATE_MODEL_OR_PLAIN);
+    if (o.template_choice && (o.template_text || o.template_name))
+        return ingle_fail(err, INGLE_EINVAL,
+                          "options 'template_choice' and '%s' exclude each other",
+                          o.template_text ? "template_text" : "template_name");
     ingle_chat *chat = ingle_new(1, sizeof *chat);
     if (!chat) return ingle_fail(err, INGLE_ENOMEM, no_memory);
     atomic_init(&chat->refs, 1);
@@ -240,7 +289,7 @@ ingle_status ingle_chat_open(ingle_chat **out, ingle_model *model, const ingle_c
     chat->bos = text_of(model, true);
     chat->eos = text_of(model, false);
     if (!chat->bos || !chat->eos) st = ingle_fail(err, INGLE_ENOMEM, no_memory);
-    if (!st) st = open_forms(chat, &o, err);
+    if (!st) st = open_chosen(chat, &o, err);
     if (!st) list_facts(chat);
     if (st) ingle_chat_close(&chat);
     *out = chat;
@@ -291,7 +340,8 @@ ingle_status ingle_chat_info_get(const ingle_chat *chat, ingle_chat_info *info, 
                                                      : NULL,
                                  .fim_prefix = p->family->fim.prefix,
                                  .fim_suffix = p->family->fim.suffix,
-                                 .fim_middle = p->family->fim.middle};
+                                 .fim_middle = p->family->fim.middle,
+                                 .plain = chat->role_lines};
     ingle_result_give(info, &own, sizeof own);
     return INGLE_OK;
 }

@@ -1,7 +1,8 @@
 /* chat.h - how a model is talked to, from inside: its templates, compiled, and what they can do.
  * Owns       a chat: templates, a reference to its model. Immutable after opening.
  * Depends on model/model.h, chat/, text/text.h.
- * Invariant  what a template can do was found by rendering with it; none is recognised by its text. */
+ * Invariant  what a template can do was found by rendering with it; none is recognised by its
+ *            text. */
 #ifndef INGLE_MODEL_CHAT_H
 #define INGLE_MODEL_CHAT_H
 
@@ -20,12 +21,16 @@ typedef struct ingle_chat_form {
     bool says_thinking;   /* reads thinking of messages as `thinking` */
 } ingle_chat_form;
 
+enum { INGLE_CHAT_LINE_STOPS = 3 };
+
 struct ingle_chat {
     atomic_size_t refs;
     ingle_model *model;
     ingle_chat_form plain, tooled; /* tooled: of models that have another template for tools */
     char *bos, *eos;               /* texts; "" if there are none */
-    const char *efforts[INGLE_PROFILE_EFFORTS + 1], *stops[INGLE_PROFILE_TEXTS + 1];
+    bool role_lines;               /* plain is ours: INGLE_TEMPLATE_PLAIN */
+    const char *efforts[INGLE_PROFILE_EFFORTS + 1];
+    const char *stops[INGLE_PROFILE_TEXTS + INGLE_CHAT_LINE_STOPS];
     size_t n_efforts, n_stops;
 };
 
@@ -35,8 +40,8 @@ static inline const ingle_chat_form *ingle_chat_form_for(const ingle_chat *chat,
     return tools && chat->tooled.jinja ? &chat->tooled : &chat->plain;
 }
 
-/* chat_context.c: the variables that the template sees, as JSON: the caller's messages, with what the
- * template does not know put in other words. */
+/* chat_context.c: the variables that the template sees, as JSON: the caller's messages, with what
+ * the template does not know put in other words. */
 ingle_status ingle_chat_context(ingle_json_doc *doc, const ingle_chat_form *form,
                                 const ingle_chat_input *in, ingle_error *err);
 

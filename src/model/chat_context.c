@@ -1,8 +1,8 @@
-/* chat_context.c - what a template sees: the caller's messages as they are, but for what it does not
- * know. Parts of text become one text; a developer is the system, and the system part of the first
- * user's message, where there are no such roles; arguments of calls are objects or text, as the
- * template wants them; tools, calls and results that it does not show are put in words; thinking
- * that nobody else takes out of earlier answers is left out. */
+/* chat_context.c - what a template sees: the caller's messages as they are, but for what it does
+ * not know. Parts of text become one text; a developer is the system, and the system part of the
+ * first user's message, where there are no such roles; arguments of calls are objects or text, as
+ * the template wants them; tools, calls and results that it does not show are put in words;
+ * thinking that nobody else takes out of earlier answers is left out. */
 #include "model/chat.h"
 
 #include "chat/parse.h"
@@ -288,12 +288,12 @@ static ingle_status put_messages(job *j, const ingle_json *messages)
 {
     words before = {.text = NULL};
     ingle_status st = INGLE_OK;
-    bool told = !(j->in_words && j->tools);
+    bool described = !(j->in_words && j->tools);
     size_t i = 0;
     ingle_json_begin_array(ingle_json_name(&j->w, "messages"));
     for (ingle_json_walk w = ingle_json_items(messages); !st && ingle_json_step(&w); i++) {
         bool systems = is_systems(w.value);
-        if (!told && !systems && j->form->system) {
+        if (!described && !systems && j->form->system) {
             words tools = {.text = NULL};
             say_tools(j, &tools);
             ingle_json_begin_object(&j->w);
@@ -303,11 +303,11 @@ static ingle_status put_messages(job *j, const ingle_json *messages)
             ingle_json_end_object(&j->w);
             if (tools.lost) st = no_memory(j);
             free(tools.text);
-        } else if (!told) {
+        } else if (!described) {
             if (before.n) say_text(&before, "\n\n");
             say_tools(j, &before);
         }
-        told = true;
+        described = true;
         if (st) break;
         if (!systems || j->form->system) {
             st = put_message(j, i, w.value, &before);

@@ -1,5 +1,5 @@
-/* chat_prompt.c - a prompt: what the template prints, as tokens. Only its own words may become control
- * tokens; where messages end is found among the tokens again. */
+/* chat_prompt.c - a prompt: what the template prints, as tokens. Only its own words may become
+ * control tokens; where messages end is found among the tokens again. */
 #include "model/chat.h"
 
 #include "base/options.h"

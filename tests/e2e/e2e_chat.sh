@@ -75,6 +75,15 @@ check "/regen answers again" test "$(grep -c '^The capital of France is Paris.$'
 tail -n 2 "$WORK/out" | head -n 1 >"$WORK/last" && cp "$WORK/last" "$WORK/out"
 json_is "/regen leaves one answer" "len(lines[0]['messages']) == 2"
 
+# Where it fails, nothing is lost: here a system message that leaves no room.
+long=$(printf 'one two three four five %.0s' $(seq 60))
+chat "What is the capital of France?\n/system $long\n/regen\n/system Be brief.\n/save $WORK/saved\n" -c 256
+code_is "/regen that fails" 1
+err_has "/regen that fails" "do not fit into 256"
+err_has "what becomes of the conversation" "the conversation is as it was before"
+cp "$WORK/saved" "$WORK/out"
+json_is "question and answer stay" "[m['content'] for m in lines[0]['messages']] == ['Be brief.', 'What is the capital of France?', 'The capital of France is Paris.']"
+
 printf 'What is the capital of France?' >"$WORK/question"
 chat "/read $WORK/question\nPlease.\n/save -\n"
 out_has "/read" 'What is the capital of France?\n\nPlease.'
@@ -105,7 +114,7 @@ code_is "overflow, by default an error in a pipe" 1
 err_has "overflow" "do not fit into 128"
 chat "$many" -c 128 --overflow drop
 code_is "overflow drop" 0
-err_has "what is dropped is told" "oldest messages are dropped"
+err_has "what is dropped is reported" "oldest messages are dropped"
 check "overflow drop answers all" test "$(grep -c Paris "$WORK/out")" -eq 6
 chat "Tell me a story about a fox.\n" -c 64 -n 1000 -l 2047-inf
 err_has "an answer that fills the context" "the answer was cut"
@@ -129,6 +138,11 @@ out_has "the result is used" "sunny"
 check "the program got name and arguments" grep -qx 'get_weather {"city": "Oslo"}' "$WORK/tool.log"
 cp "$WORK/saved" "$WORK/out"
 json_is "/save with a call" "[m['role'] for m in lines[0]['messages']] == ['user', 'assistant', 'tool', 'assistant'] and lines[0]['tools'][0]['function']['name'] == 'get_weather' and lines[0]['messages'][2]['tool_call_id'] == lines[0]['messages'][1]['tool_calls'][0]['id']"
+check "no hint where a program answers" test ! -s "$WORK/err"
+chat "What is the weather in Oslo?\nWhat is the weather in Oslo?\n" --tools "$WORK/tools.json"
+code_is "calls that nothing answers" 0
+out_has "they are printed" '-> get_weather {"city": "Oslo"}'
+check "and the hint comes once" test "$(grep -c -e '--tool-cmd PROGRAM answers calls$' "$WORK/err")" -eq 1
 chat "What is the weather in Oslo?\n" --tools "$WORK/tools.json" --tool-cmd /nowhere
 code_is "a program that is not there" 1
 err_has "the program's name" "cannot run /nowhere"
@@ -161,6 +175,22 @@ check "a model that only embeds" test "$code" -ne 0
 ingle chat -m "$INGLE_SOURCE/tests/golden/data/deepseek2.gguf"
 code_is "a model without a template" 3
 err_has "what would help" "--chat-template-file"
+err_has "and what else" "--chat-template plain"
+for which in plain model-or-plain; do
+    chat 'Hello\n' -m "$INGLE_SOURCE/tests/golden/data/deepseek2.gguf" --chat-template $which -n 2
+    code_is "--chat-template $which" 0
+    check "--chat-template $which: whether it is said" test "$(grep -c 'no chat template that works' "$WORK/err")" -eq \
+        $([ $which = plain ] && echo 0 || echo 1)
+done
+chat 'What is the capital of France?\n/show\nAnd of Spain?\n' -v --chat-template plain --stop '
+' -n 30
+out_has "/show of plain lines" "template plain, "
+usage
+check "plain lines go on where the answer ended" test "$(reused 2)" -ge "$(computed 1)"
+ingle chat --chat-template plain --chat-template-file "$WORK/think.jinja"
+code_is "two templates" 2
+ingle run --chat-template plain Hello
+code_is "--chat-template without --chat" 2
 
 if command -v python3 >/dev/null; then # a shell's background job ignores Ctrl+C; Python's does not
     python3 - "${RUN[@]}" chat --isa ref -t 1 -l 2045-inf -l 2046-inf -l 2047-inf <<'PY'
@@ -278,6 +308,27 @@ shows "/save after Ctrl+C" '^Messages in .*: 2'
 check "what was answered stays" grep -q '"role":"assistant","content":"[A-Z]' "$WORK/partial"
 keys C-d
 shows "Ctrl+D" '^code=0$'
+end_session
+
+# The same before the first token of an answer: a prompt that takes long to read.
+{
+    printf '[{"role": "system", "content": "'
+    printf 'one two three four five %.0s' $(seq 350)
+    printf '"}, {"role": "user", "content": "Hello"}, {"role": "assistant", "content": "The former answer."}]'
+} >"$WORK/long"
+start xterm-256color --isa ref -t 1 -c 4096 -b 64
+type_text "/load $WORK/long"
+keys Enter
+shows "/load" '^Messages from .*: 3'
+type_text '/regen'
+keys Enter
+shows "/regen has begun" 'every answer is the same'
+keys C-c
+shows "Ctrl+C while the prompt is read" 'the conversation is as it was before$'
+type_text "/save $WORK/same"
+keys Enter
+shows "/save after that" '^Messages in .*: 3'
+check "the former answer stays" grep -q '"content":"The former answer."' "$WORK/same"
 end_session
 
 start xterm-256color --chat-template-file "$WORK/think.jinja" --chat-family qwen3

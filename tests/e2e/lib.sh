@@ -58,6 +58,14 @@ lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 sys.exit(0 if eval(sys.argv[2]) else 1)
 PY
 }
+# Prints an interpreter that has a module, of Debian's or of the first on PATH; fails if neither has.
+python_with() { # MODULE
+    local python
+    for python in python3 /usr/bin/python3; do
+        "$python" -c "import $1" 2>/dev/null && echo "$python" && return
+    done
+    return 1
+}
 finish() {
     echo "$checks checks, $failures failures"
     [ "$failures" -eq 0 ]

@@ -49,10 +49,12 @@ static void all_fail(void **state)
 {
     (void)state;
     open_model();
-    for (int form = 0; form < 2; form++) {
+    for (int form = 0; form < 4; form++) {
         ingle_chat_options co;
         ingle_chat_options_init(&co);
-        if (form) co.template_text = plain, co.n_template = strlen(plain);
+        if (form == 1) co.template_text = plain, co.n_template = strlen(plain);
+        if (form == 2) co.template_choice = INGLE_TEMPLATE_MODEL_OR_PLAIN;
+        if (form == 3) co.template_choice = INGLE_TEMPLATE_PLAIN;
         long n = 1;
         for (bool reached = true; reached; n++) {
             ingle_chat *chat;

@@ -308,6 +308,111 @@ static void answers(void **state)
     assert_int_equal(ingle_chat_parser_feed(p, "a", 1, &err), INGLE_ECLOSED);
 }
 
+/* ---- plain lines ---- */
+
+static ingle_status open_choice(ingle_chat **chat, ingle_model *m, ingle_template_choice choice,
+                                ingle_error *err)
+{
+    ingle_chat_options co;
+    ingle_chat_options_init(&co);
+    co.template_choice = choice;
+    return ingle_chat_open(chat, m, &co, err);
+}
+
+/* What an open chat is, which is closed. */
+static bool is_plain(ingle_chat *chat)
+{
+    ingle_chat_info info = {.size = sizeof info};
+    ingle_error err;
+    must(ingle_chat_info_get(chat, &info, &err), &err);
+    ingle_chat_close(&chat);
+    return info.plain;
+}
+
+static void content_is(ingle_chat *chat, const char *text, const char *want)
+{
+    ingle_chat_parser_options po;
+    ingle_chat_parser *p;
+    ingle_error err;
+    answer a = {.n_calls = 0};
+    ingle_chat_parser_options_init(&po);
+    po.on_event = note;
+    po.user = &a;
+    must(ingle_chat_parser_open(&p, chat, &po, &err), &err);
+    for (size_t i = 0; text[i]; i++) must(ingle_chat_parser_feed(p, text + i, 1, &err), &err);
+    must(ingle_chat_parser_finish(p, &err), &err);
+    assert_string_equal(a.content, want);
+    ingle_chat_parser_close(&p);
+}
+
+static void plain_lines(void **state)
+{
+    ingle_chat *chat;
+    ingle_chat_info info = {.size = sizeof info};
+    ingle_error err;
+    (void)state;
+    must(open_choice(&chat, model, INGLE_TEMPLATE_PLAIN, &err), &err);
+    must(ingle_chat_info_get(chat, &info, &err), &err);
+    assert_true(info.plain && info.system && info.system_anywhere && !info.tools);
+    assert_true(info.n_stops >= 3);
+    assert_string_equal(info.stops[info.n_stops - 3], "\nuser:");
+    assert_string_equal(info.stops[info.n_stops - 1], "\nsystem:");
+    prints(chat,
+           "[{\"role\":\"system\",\"content\":\"Be short.\"},"
+           "{\"role\":\"user\",\"content\":\"Hello\"},"
+           "{\"role\":\"assistant\",\"content\":\" Hi!\\n\"},"
+           "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\\nb\"}]}]",
+           NULL, "system: Be short.\nuser: Hello\nassistant: Hi!\nuser: a\nb\nassistant:");
+    prints(chat,
+           "[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,"
+           "\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+           "{\"role\":\"tool\",\"content\":\"1\"}]",
+           NULL,
+           "user: a\nassistant: <tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>\n"
+           "user: <tool_response>\n1\n</tool_response>\nassistant:");
+    content_is(chat, " Paris is\n  it.", "Paris is\n  it.");
+    ingle_chat_close(&chat);
+}
+
+/* The model whose template is text; NULL: it has none. */
+static ingle_model *model_with(const char *text)
+{
+    const char *const one[] = {text};
+    ingle_model *m;
+    ingle_model_options mo;
+    ingle_error err;
+    ingle_model_options_init(&mo);
+    mo.parts = INGLE_PARTS_VOCAB;
+    mo.overrides = one;
+    mo.n_overrides = 1;
+    must(ingle_model_open(&m, TINY, &mo, &err), &err);
+    return m;
+}
+
+/* Nothing but the caller's wish puts lines in a template's place. */
+static void plain_in_place_of(void **state)
+{
+    static const char *const faulty[] = {
+        "tokenizer.chat_template=str:{% if",
+        "tokenizer.chat_template=str:{{ raise_exception('no') }}",
+        "tokenizer.chat_template=str:nothing of the message",
+    };
+    ingle_chat *chat;
+    ingle_error err;
+    (void)state;
+    must(open_choice(&chat, model, INGLE_TEMPLATE_MODEL_OR_PLAIN, &err), &err);
+    assert_false(is_plain(chat));
+    for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
+        ingle_model *m = model_with(faulty[i]);
+        ingle_status st = open_choice(&chat, m, INGLE_TEMPLATE_MODEL, &err);
+        assert_int_equal(st, i ? INGLE_OK : INGLE_EFORMAT);
+        if (!st) assert_false(is_plain(chat));
+        must(open_choice(&chat, m, INGLE_TEMPLATE_MODEL_OR_PLAIN, &err), &err);
+        assert_true(is_plain(chat));
+        ingle_model_close(&m);
+    }
+}
+
 /* ---- what is refused ---- */
 
 static void refused(void **state)
@@ -361,6 +466,18 @@ static void refused(void **state)
     co.template_name = "none";
     assert_int_equal(ingle_chat_open(&chat, model, &co, &err), INGLE_ENOTFOUND);
     assert_text(&err, "named none");
+    for (int with_name = 0; with_name < 2; with_name++) {
+        ingle_chat_options_init(&co);
+        co.template_choice = INGLE_TEMPLATE_PLAIN;
+        if (with_name) co.template_name = "none";
+        else co.template_text = "x", co.n_template = 1;
+        assert_int_equal(ingle_chat_open(&chat, model, &co, &err), INGLE_EINVAL);
+        assert_text(&err, with_name ? "'template_name'" : "'template_text'");
+    }
+    ingle_chat_options_init(&co);
+    co.template_choice = (ingle_template_choice)3;
+    assert_int_equal(ingle_chat_open(&chat, model, &co, &err), INGLE_EINVAL);
+    assert_text(&err, "'template_choice' is 3");
     ingle_chat_options_init(&co);
     co.family = "nobody";
     assert_int_equal(ingle_chat_open(&chat, model, &co, &err), INGLE_EINVAL);
@@ -379,6 +496,7 @@ int main(void)
         cmocka_unit_test(tokens_and_marks), cmocka_unit_test(users_words_stay_words),
         cmocka_unit_test(other_words),      cmocka_unit_test(thinking),
         cmocka_unit_test(variables),        cmocka_unit_test(answers),
+        cmocka_unit_test(plain_lines),      cmocka_unit_test(plain_in_place_of),
         cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
