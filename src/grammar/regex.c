@@ -279,9 +279,10 @@ ingle_status ingle_regex_compile(ingle_terms *t, const char *text, size_t len,
     regex_tree tree = {0};
     *out = INGLE_TERM_NONE;
     ingle_status st = ingle_source_open(&s, text, len, INGLE_REGEX_MAX_BYTES, "a pattern");
-    if (!st) st = ingle_regex_parse(&tree, &chars);
+    if (!st) st = ingle_regex_parse(&tree, &chars, opt->search);
     if (!st) st = compile_tree(&tree, &chars, opt->search, out);
-    if (!st && ingle_terms_status(t)) st = ingle_terms_finish(t, out, err); /* says what failed */
+    if (!st && ingle_terms_status(t)) st = ingle_source_table(&s, t, s.begin);
+    if (st) *out = INGLE_TERM_NONE;
     ingle_regex_tree_close(&tree);
     ingle_regex_chars_close(&chars);
     return st;

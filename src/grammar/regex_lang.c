@@ -2,6 +2,8 @@
  * after. */
 #include "grammar/regex_lang.h"
 
+#include "grammar/table.h"
+
 regex_lang ingle_regex_same(ingle_term e)
 {
     return (regex_lang){{{e, e}, {e, e}}};
@@ -23,10 +25,7 @@ static bool is_same(const regex_lang *l)
 
 ingle_term ingle_regex_some(const regex_langs *x, ingle_term e)
 {
-    if (!ingle_term_nullable(x->t, e)) return e;
-    if (e == INGLE_TERM_EMPTY) return INGLE_TERM_NONE;
-    if (e == x->any) return x->some;
-    return ingle_term_minus(x->t, e, INGLE_TERM_EMPTY);
+    return e == x->any ? x->some : ingle_term_some(x->t, e);
 }
 
 /* e if it may be empty, so that what is beside it makes the text alone. */
@@ -126,7 +125,9 @@ regex_lang ingle_regex_behind(const regex_langs *x, const regex_lang *e, const r
 {
     regex_lang l;
     for (int a = 0; a < 2; a++) {
-        ingle_term which = ingle_term_seq(x->t, x->any, look->t[1][a]);
+        ingle_term first = look->t[0][a], later = look->t[1][a];
+        ingle_term which = ingle_term_seq(x->t, first == later ? x->any : x->some, later);
+        if (first != later) which = ingle_term_alt(x->t, first, which);
         for (int b = 0; b < 2; b++) l.t[b][a] = keep(x, e->t[b][a], which, negative);
     }
     return l;

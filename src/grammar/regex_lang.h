@@ -2,7 +2,7 @@
  * the match lies: whether text comes before it, and after it. So there are four languages; parts
  * without anchors have the same one four times, and cost no more than one.
  * Owns       nothing.
- * Depends on grammar/term.h. */
+ * Depends on grammar/table.h. */
 #ifndef INGLE_GRAMMAR_REGEX_LANG_H
 #define INGLE_GRAMMAR_REGEX_LANG_H
 
