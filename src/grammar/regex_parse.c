@@ -123,8 +123,8 @@ static size_t offset(const parser *p, const char *at)
 /* The items from `from` on become one node. */
 static ingle_status make_seq(parser *p, size_t from, uint32_t *index)
 {
-    const uint32_t *kids = p->items.p + from;
     size_t n = p->items.n - from;
+    const uint32_t *kids = n ? p->items.p + from : NULL;
     regex_node seq = {.kind = REGEX_SEQ, .at = offset(p, p->s->at)};
     p->items.n = from;
     if (n == 1) {

@@ -1,6 +1,7 @@
 /* test_regex.c - patterns: what they match, as an engine of ECMAScript has it, and what is said about
  * those that are wrong or that no term can say. */
 #include "grammar/regex.h"
+#include "grammar/regex_set.h"
 #include "grammar/term.h"
 
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <utf8proc.h>
 
 #define N_OF(array) (sizeof(array) / sizeof *(array))
 
@@ -69,6 +71,35 @@ static void test_lenient(void **state)
     assert_true(matches("[\\w-.]+", NULL, "a-.", 3));
     assert_true(matches("[a-\\d]+", NULL, "a-5", 3));
     assert_true(matches("\\p{Digit}", NULL, "5", 1));
+}
+
+/* Every character, though not every one is looked up. */
+static void test_properties(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t members;
+    } some[] = {{"Lo", 1u << UTF8PROC_CATEGORY_LO},
+                {"Cn", 1u << UTF8PROC_CATEGORY_CN},
+                {"Co", 1u << UTF8PROC_CATEGORY_CO},
+                {"Cs", 1u << UTF8PROC_CATEGORY_CS},
+                {"Nd", 1u << UTF8PROC_CATEGORY_ND}};
+    regex_properties properties = {0};
+    for (size_t i = 0; i < N_OF(some); i++) {
+        bool failed;
+        const regex_set *set =
+            ingle_regex_property(&properties, some[i].name, strlen(some[i].name), &failed);
+        assert_non_null(set);
+        size_t k = 0;
+        for (uint32_t c = 0; c <= 0x10ffff; c++) {
+            while (k < set->n && set->p[k].high < c) k++;
+            bool in = k < set->n && set->p[k].low <= c;
+            bool expected = some[i].members >> (unsigned)utf8proc_category((int32_t)c) & 1;
+            if (in != expected) fail_msg("%s: U+%04X", some[i].name, (unsigned)c);
+        }
+    }
+    ingle_regex_properties_close(&properties);
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -222,7 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_facts),    cmocka_unit_test(test_lenient),
         cmocka_unit_test(test_messages), cmocka_unit_test(test_spellings),
-        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_large),    cmocka_unit_test(test_properties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
