@@ -18,7 +18,7 @@ regex_lang ingle_regex_anchor(bool begin)
     return l;
 }
 
-static bool is_same(const regex_lang *l)
+bool ingle_regex_is_same(const regex_lang *l)
 {
     return l->t[0][0] == l->t[0][1] && l->t[0][0] == l->t[1][0] && l->t[0][0] == l->t[1][1];
 }
@@ -58,19 +58,9 @@ static ingle_term join(const regex_langs *x, const regex_lang *e, const regex_la
 regex_lang ingle_regex_join(const regex_langs *x, const regex_lang *e, const regex_lang *f)
 {
     regex_lang l;
-    if (is_same(e) && is_same(f))
+    if (ingle_regex_is_same(e) && ingle_regex_is_same(f))
         return ingle_regex_same(ingle_term_seq(x->t, e->t[0][0], f->t[0][0]));
     for (int i = 0; i < 4; i++) l.t[i / 2][i % 2] = join(x, e, f, i / 2, i % 2);
-    return l;
-}
-
-regex_lang ingle_regex_either(const regex_langs *x, const regex_lang *e, const regex_lang *f)
-{
-    regex_lang l;
-    if (is_same(e) && is_same(f))
-        return ingle_regex_same(ingle_term_alt(x->t, e->t[0][0], f->t[0][0]));
-    for (int i = 0; i < 4; i++)
-        l.t[i / 2][i % 2] = ingle_term_alt(x->t, e->t[i / 2][i % 2], f->t[i / 2][i % 2]);
     return l;
 }
 
@@ -99,7 +89,8 @@ static ingle_term times(const regex_langs *x, const regex_lang *e, uint32_t min,
 regex_lang ingle_regex_times(const regex_langs *x, const regex_lang *e, uint32_t min, uint32_t max)
 {
     regex_lang l;
-    if (is_same(e)) return ingle_regex_same(ingle_term_repeat(x->t, e->t[0][0], min, max));
+    if (ingle_regex_is_same(e))
+        return ingle_regex_same(ingle_term_repeat(x->t, e->t[0][0], min, max));
     for (int i = 0; i < 4; i++) l.t[i / 2][i % 2] = times(x, e, min, max, i / 2, i % 2);
     return l;
 }

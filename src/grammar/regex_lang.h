@@ -18,9 +18,9 @@ typedef struct regex_langs {
 } regex_langs;
 
 regex_lang ingle_regex_same(ingle_term e); /* wherever it lies */
+bool ingle_regex_is_same(const regex_lang *l);
 regex_lang ingle_regex_anchor(bool begin); /* the empty text, where it is ^ or $ */
 regex_lang ingle_regex_join(const regex_langs *x, const regex_lang *a, const regex_lang *b);
-regex_lang ingle_regex_either(const regex_langs *x, const regex_lang *a, const regex_lang *b);
 regex_lang ingle_regex_times(const regex_langs *x, const regex_lang *e, uint32_t min, uint32_t max);
 
 /* The texts that begin with one of `look`, which no text that follows can change, or those that do

@@ -235,6 +235,15 @@ static void test_large(void **state)
     if (st) assert_int_equal(st, INGLE_EUNSUPPORTED);
     ingle_terms_close(t);
 
+    t = ingle_terms_open(NULL); /* many alternatives, with and without a look-ahead */
+    p = repeated(text, "ab|cd|ef|", 20000);
+    assert_int_equal(ingle_regex_compile(t, text, (size_t)(p - text), NULL, &e, &err), INGLE_OK);
+    p = repeated(p, "x(?!.*y)", 1);
+    assert_int_equal(ingle_regex_compile(t, text, (size_t)(p - text), NULL, &e, &err), INGLE_OK);
+    assert_int_equal(ingle_term_matches(t, e, "cd", 2, &yes), INGLE_OK);
+    assert_true(yes);
+    ingle_terms_close(t);
+
     t = ingle_terms_open(NULL);
     p = repeated(text, "[\\p{L}\\p{N}]", 20000);
     assert_int_equal(ingle_regex_compile(t, text, (size_t)(p - text), NULL, &e, &err),
