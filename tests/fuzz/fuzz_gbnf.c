@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TOKENS = 3, MAX_TEXT = 24, MAX_GRAMMAR = 20000 };
+enum { N_TOKENS = 3, MAX_TEXT = 8, MAX_GRAMMAR = 20000 };
 
 static int32_t find(const void *self, const char *text, size_t len)
 {
