@@ -1,6 +1,6 @@
-/* regex_lang.h - the texts that a part of a pattern matches. With anchors in it they depend on where
- * the match lies: whether text comes before it, and after it. So there are four languages; parts
- * without anchors have the same one four times, and cost no more than one.
+/* regex_lang.h - the texts that a part of a pattern matches. With anchors in it they depend on
+ * where the match lies: whether text comes before it, and after it. So there are four languages;
+ * parts without anchors have the same one four times, and cost no more than one.
  * Owns       nothing.
  * Depends on grammar/table.h. */
 #ifndef INGLE_GRAMMAR_REGEX_LANG_H

@@ -1,5 +1,5 @@
-/* regex_parse.c - the text of a pattern becomes a tree (regex_tree.h). Groups that are open are kept
- * in an array. */
+/* regex_parse.c - the text of a pattern becomes a tree (regex_tree.h). Groups that are open are
+ * kept in an array. */
 #include "grammar/regex_tree.h"
 
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-/* test_regex.c - patterns: what they match, as an engine of ECMAScript has it, and what is said about
- * those that are wrong or that no term can say. */
+/* test_regex.c - patterns: what they match, as an engine of ECMAScript has it, and what is said
+ * about those that are wrong or that no term can say. */
 #include "grammar/regex.h"
 #include "grammar/regex_set.h"
 #include "grammar/term.h"
