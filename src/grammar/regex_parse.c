@@ -423,7 +423,7 @@ static ingle_status add_boundary(parser *p)
 {
     const char *at = p->s->at;
     bool within = at[1] == 'B';
-    uint32_t word, before, sides[2], index;
+    uint32_t word = 0, before = 0, sides[2], index;
     regex_node node = {.kind = REGEX_CHAR, .shortest = 1, .longest = 1}, alt = {.kind = REGEX_ALT};
     p->s->at += 2;
     p->can_repeat = false;
