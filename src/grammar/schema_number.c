@@ -446,6 +446,17 @@ static bool narrow(schema *c, const schema_shape *s, bool negative, ingle_term *
     return true;
 }
 
+/* Whether there is certainly such a number, without a search: multiples, and no end of them. */
+static bool endless(const schema_shape *s, bound high)
+{
+    size_t n = 0;
+    for (const schema_fact *f = s->facts; f; f = f->next) {
+        if (f->kind == FACT_NUMBERS || (f->kind == FACT_MULTIPLE && f->negated)) return false;
+        n += f->kind == FACT_MULTIPLE;
+    }
+    return !high.value && n <= 8; /* of at most 20 digits each */
+}
+
 /* Numbers on one side of zero, without the sign. */
 static ingle_term side(schema *c, const schema_shape *s, bound low, bound high, bool negative)
 {
@@ -458,6 +469,7 @@ static ingle_term side(schema *c, const schema_shape *s, bound low, bound high, 
         e = ingle_term_alt(c->t, e, part);
     }
     if (e == INGLE_TERM_NONE || !narrow(c, s, negative, &e)) return INGLE_TERM_NONE;
+    if (endless(s, high)) return e;
     ingle_status st = ingle_term_is_empty(c->t, e, &empty);
     if (st && !c->status) ingle_schema_fail(c, st, NULL, NULL, "numbers that are too hard to find");
     return empty ? INGLE_TERM_NONE : e;
