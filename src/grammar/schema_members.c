@@ -43,11 +43,12 @@ static size_t names_of(const schema_fact *f)
     return f->kind == FACT_REQUIRE || f->kind == FACT_FORBID || f->kind == FACT_PROPERTY;
 }
 
+/* Names in the order of the schema: those of layers, then those that are only asked for. */
 static bool add_names(plan *p, bool layers)
 {
     for (const schema_fact *f = p->s->facts; f; f = f->next) {
         bool layer = f->kind == FACT_LAYER || f->kind == FACT_SOME_REST;
-        if ((f->kind == FACT_LAYER) != layers || !names_of(f)) continue;
+        if ((f->kind == FACT_LAYER || f->placed) != layers || !names_of(f)) continue;
         for (size_t i = 0; i < names_of(f); i++)
             if (!add_name(p, layer ? f->layer->names[i].name : f->name)) return false;
     }
