@@ -671,6 +671,129 @@ INGLE_API ingle_status ingle_sampler_apply(ingle_sampler *sampler, const float *
 INGLE_API ingle_status ingle_sampler_sample(ingle_sampler *sampler, const float *logits,
                                             ingle_candidate *out, ingle_error *err);
 
+/* ---- grammars -------------------------------------------------------------------------------- */
+
+/* What an output may be: the token that comes next is drawn from those that can still lead to a
+ * text of the grammar. Immutable after opening, shared by any threads and requests; each of them
+ * has a state of its own. Keeps its model, which keeps the grammars opened last: opening one again
+ * costs nothing. */
+typedef struct ingle_grammar ingle_grammar;
+
+/* A piece of text, not NUL-terminated. */
+typedef struct ingle_string {
+    const char *text;
+    size_t len;
+} ingle_string;
+
+/* A JSON Schema that others may refer to. */
+typedef struct ingle_document {
+    const char *uri; /* NUL-terminated */
+    const char *text;
+    size_t len;
+} ingle_document;
+
+typedef struct ingle_grammar_options {
+    size_t size;
+    /* Of schemas: */
+    bool lenient;   /* keywords that cannot be enforced are left out and listed; else they are
+                       INGLE_EUNSUPPORTED */
+    bool any_order; /* members of objects in any order; else in the schema's order */
+    bool
+        compact; /* no white space; else also a space, or a new line with up to 20 spaces or tabs */
+    const ingle_document *documents; /* [n_documents] what $ref may reach; nothing is fetched */
+    size_t n_documents;
+    /* true: the output is free, and may end, until one of the triggers occurs in it; with the first
+     * that does the grammar begins, and the trigger belongs to its text. At least one, none empty,
+     * at most 4096 bytes in all. */
+    bool lazy;
+    const ingle_string *triggers;
+    size_t n_triggers;
+} ingle_grammar_options;
+
+#define ingle_grammar_options_init(opt) ingle_grammar_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_grammar_options_init_sized(ingle_grammar_options *opt, size_t size);
+INGLE_API ingle_status ingle_grammar_options_check(const ingle_grammar_options *opt,
+                                                   ingle_error *err);
+
+/* Where `model` may be NULL, the grammar then has texts but no tokens, and no request can have it.
+ * opt may be NULL for defaults. INGLE_EFORMAT: what is given is no grammar, or no finite text belongs
+ * to it; the error says where, and what was expected there. INGLE_EUNSUPPORTED: it has something
+ * that cannot be enforced, or more parts than are allowed; the text names it. */
+
+/* GBNF, as llama.cpp has it: rules, of which `root` is the text; left recursion too. */
+INGLE_API ingle_status ingle_grammar_open_gbnf(ingle_grammar **out, ingle_model *model,
+                                               const char *text, size_t len,
+                                               const ingle_grammar_options *opt, ingle_error *err);
+/* JSON that is valid for a JSON Schema (draft 2020-12). Errors name the keyword by its JSON
+ * pointer. */
+INGLE_API ingle_status ingle_grammar_open_schema(ingle_grammar **out, ingle_model *model,
+                                                 const char *text, size_t len,
+                                                 const ingle_grammar_options *opt,
+                                                 ingle_error *err);
+/* Any JSON object. */
+INGLE_API ingle_status ingle_grammar_open_json(ingle_grammar **out, ingle_model *model,
+                                               const ingle_grammar_options *opt, ingle_error *err);
+/* A pattern as ECMA-262 has them, which matches the whole text. */
+INGLE_API ingle_status ingle_grammar_open_regex(ingle_grammar **out, ingle_model *model,
+                                                const char *text, size_t len,
+                                                const ingle_grammar_options *opt, ingle_error *err);
+/* One of n texts. */
+INGLE_API ingle_status ingle_grammar_open_choice(ingle_grammar **out, ingle_model *model,
+                                                 const ingle_string *choices, size_t n,
+                                                 const ingle_grammar_options *opt,
+                                                 ingle_error *err);
+
+/* A part of a free text that has a form: after `begin` comes JSON for a schema, then `end`. */
+typedef struct ingle_tag {
+    ingle_string begin, schema, end;
+} ingle_tag;
+/* Free text in which these parts may occur any number of times; what begins one is one. */
+INGLE_API ingle_status ingle_grammar_open_tags(ingle_grammar **out, ingle_model *model,
+                                               const ingle_tag *tags, size_t n,
+                                               const ingle_grammar_options *opt, ingle_error *err);
+INGLE_API void ingle_grammar_close(ingle_grammar **grammar);
+
+typedef struct ingle_grammar_info {
+    size_t size;
+    const char *const *dropped; /* [n_dropped] "POINTER: KEYWORD: why", of a lenient opening */
+    size_t n_dropped;
+    size_t n_bytes;           /* of memory now, shared by all that opened the same */
+    uint64_t n_masks, n_hits; /* masks made so far; asked for and there already */
+} ingle_grammar_info;
+/* What it points to is good as long as the grammar. */
+INGLE_API ingle_status ingle_grammar_info_get(const ingle_grammar *grammar,
+                                              ingle_grammar_info *info, ingle_error *err);
+
+/* How far a text has come. One caller at a time; keeps its grammar. Requests have one by
+ * themselves (ingle_generate_options.grammar); this is for callers' own loops, and for questions. */
+typedef struct ingle_grammar_state ingle_grammar_state;
+
+INGLE_API ingle_status ingle_grammar_state_open(ingle_grammar_state **out,
+                                                const ingle_grammar *grammar, ingle_error *err);
+INGLE_API ingle_status ingle_grammar_state_clone(ingle_grammar_state **out,
+                                                 const ingle_grammar_state *state,
+                                                 ingle_error *err);
+INGLE_API void ingle_grammar_state_close(ingle_grammar_state **state);
+INGLE_API ingle_status ingle_grammar_state_reset(ingle_grammar_state *state, ingle_error *err);
+
+/* Which tokens may come next: bit t % 32 of mask[t / 32] for token t, [n_vocab] of them; those that
+ * end a text where it may end. Good until the state's next call. INGLE_EUNSUPPORTED: more work than
+ * is allowed for a token. */
+INGLE_API ingle_status ingle_grammar_state_mask(ingle_grammar_state *state, const uint32_t **mask,
+                                                ingle_error *err);
+/* Goes on by a token that ends no text. INGLE_EFORMAT: the grammar does not admit it; the error
+ * names what it does admit. Nothing has changed then. */
+INGLE_API ingle_status ingle_grammar_state_accept(ingle_grammar_state *state, int32_t token,
+                                                  ingle_error *err);
+/* Goes on by bytes, as far as they are admitted: *n_good of them. If that is not all, the state is
+ * where it stopped, the result INGLE_EFORMAT, and the error names what would have been admitted. */
+INGLE_API ingle_status ingle_grammar_state_text(ingle_grammar_state *state, const char *text,
+                                                size_t len, size_t *n_good, ingle_error *err);
+/* may_end: the text so far belongs to the grammar. must_end: nothing can follow. Either may be
+ * NULL. */
+INGLE_API ingle_status ingle_grammar_state_ends(ingle_grammar_state *state, bool *may_end,
+                                                bool *must_end, ingle_error *err);
+
 /* ---- generation ------------------------------------------------------------------------------ */
 
 typedef enum ingle_event_kind {
@@ -781,6 +904,11 @@ typedef struct ingle_generate_options {
      * stays). Not with prompt_logprobs. */
     ingle_overflow overflow;
     size_t n_keep;
+    /* What the output may be; NULL = anything. Kept until the request is closed; of the session's
+     * model. The sampler's settings hold among the tokens that it admits; one that alone is admitted
+     * is taken without a draw. The generation ends, with INGLE_FINISH_STOP, where nothing can follow,
+     * or at an end token where the text may end. */
+    const ingle_grammar *grammar;
 } ingle_generate_options;
 
 #define ingle_generate_options_init(opt) ingle_generate_options_init_sized((opt), sizeof *(opt))

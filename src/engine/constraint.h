@@ -1,6 +1,6 @@
 /* constraint.h - what narrows the choice of a generation's next token: where grammars meet the
  * step. The engine calls it, on whichever thread has the row's turn, one call at a time.
- * Owns nothing. Depends on libc only.
+ * Owns nothing. Depends on base/status.h.
  *
  * The mask comes before the sampler's chain. A token that alone is admitted is taken without a
  * draw; so no random number goes for it, whether it comes by itself or in a proposed chain. */
@@ -11,14 +11,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/status.h"
+
 typedef struct ingle_constraint ingle_constraint;
 
 typedef struct ingle_constraint_ops {
     /* A step begins that will have a row for it: a chance to work while the backend does. May be
      * NULL. */
     void (*prepare)(ingle_constraint *c);
-    /* Bit t of word t / 32: token t is admitted. NULL: all are. Good until the next call. */
-    const uint32_t *(*mask)(ingle_constraint *c);
+    /* Bit t % 32 of word t / 32: token t is admitted. NULL: all are. Good until the next call. A
+     * failure ends the generation. */
+    ingle_status (*mask)(ingle_constraint *c, const uint32_t **bits, ingle_error *err);
     /* The token was taken. False: it is not admitted; nothing has changed. */
     bool (*accept)(ingle_constraint *c, int32_t token);
     /* Tokens that would come next, if the model agrees or has no choice: at most cap of them.

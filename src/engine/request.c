@@ -3,6 +3,7 @@
 
 #include "base/options.h"
 #include "engine/breakers.h"
+#include "engine/grammar.h"
 #include "engine/stats.h"
 
 #include <assert.h>
@@ -302,11 +303,17 @@ static ingle_status open_choice(ingle_request *root, ingle_request **last,
     return st;
 }
 
-static ingle_status open_choices(ingle_request *root, const ingle_request_inside *inside,
+static ingle_status open_choices(ingle_request *root, ingle_request_inside *inside,
                                  ingle_error *err)
 {
     ingle_status st = INGLE_OK;
     ingle_request *last = root;
+    if (root->opt.grammar && inside->constraint)
+        st = ingle_fail(err, INGLE_EINVAL, "a grammar and another constraint");
+    else if (root->opt.grammar)
+        st = ingle_grammar_constrain(&inside->constraint, root->opt.grammar,
+                                     root->session->engine->model, err);
+    root->opt.grammar = NULL; /* what it compiled to is kept */
     for (int32_t i = 1; !st && i < root->opt.n; i++) {
         st = open_choice(root, &last, inside->constraint, err);
         last->drafter = inside->drafter;
@@ -363,10 +370,11 @@ static void queue_request(ingle_request *r, const int32_t *prompt)
 
 ingle_status ingle_request_begin(ingle_request **out, ingle_session *s, const int32_t *prompt,
                                  size_t n, const ingle_generate_options *opt,
-                                 const ingle_request_inside *inside, ingle_error *err)
+                                 const ingle_request_inside *given, ingle_error *err)
 {
     ingle_generate_options o;
     ingle_request *r = NULL;
+    ingle_request_inside inside_own = *given, *inside = &inside_own;
     ingle_drop drop = {0, 0};
     ingle_status st = ingle_session_enter(s, err);
     if (!st) {

@@ -247,8 +247,10 @@ void ingle_turn_row(ingle_request *r, size_t i, const float *logits, ingle_sampl
         return;
     }
     if (r->left) return;
-    const uint32_t *mask = r->constraint ? r->constraint->ops->mask(r->constraint) : NULL;
-    ingle_status st = ingle_sampler_draw(r->sampler, scratch, logits, mask, &c, &r->error);
+    const uint32_t *mask = NULL;
+    ingle_status st = INGLE_OK;
+    if (r->constraint) st = r->constraint->ops->mask(r->constraint, &mask, &r->error);
+    if (!st) st = ingle_sampler_draw(r->sampler, scratch, logits, mask, &c, &r->error);
     if (!st) st = take(r, &c, logits);
     size_t k = pos + 1 - known; /* rows before it in the chain */
     r->status = st;

@@ -125,8 +125,7 @@ static void begin(ingle_automaton *a)
 static ingle_status end(ingle_automaton *a, ingle_error *err)
 {
     ingle_terms *t = a->terms;
-    ingle_status st = t->status;
-    if (st) ingle_fail(err, st, "%s", t->error.text);
+    ingle_status st = ingle_terms_report(t, err);
     t->status = INGLE_OK;
     t->work_limit = UINT64_MAX;
     pthread_mutex_unlock(&a->lock);
@@ -283,13 +282,6 @@ size_t ingle_matcher_n_admitted(const ingle_matcher *m)
 
 /* ---- going on -------------------------------------------------------------------------------- */
 
-static ingle_term after_bytes(ingle_terms *t, ingle_term at, const char *p, size_t n)
-{
-    for (size_t i = 0; i < n && at != INGLE_TERM_NONE; i++)
-        at = ingle_term_step(t, at, (unsigned char)p[i]);
-    return at;
-}
-
 ingle_status ingle_matcher_accept(ingle_matcher *m, int32_t token, ingle_error *err)
 {
     ingle_automaton *a = m->a;
@@ -297,7 +289,8 @@ ingle_status ingle_matcher_accept(ingle_matcher *m, int32_t token, ingle_error *
         return ingle_fail(err, INGLE_EINVAL, "token %d is not in the vocabulary", token);
     uint32_t from = a->trie->start[token], n = a->trie->start[token + 1] - from;
     begin(a);
-    ingle_term to = n ? after_bytes(a->terms, m->at, a->trie->bytes + from, n) : INGLE_TERM_NONE;
+    ingle_term to =
+        n ? ingle_term_after(a->terms, m->at, a->trie->bytes + from, n) : INGLE_TERM_NONE;
     if (ingle_term_takes_tokens(a->terms, m->at))
         to = ingle_term_alt(a->terms, to, ingle_term_after_token(a->terms, m->at, token));
     bool good = !a->terms->status && to != INGLE_TERM_NONE;
@@ -342,7 +335,7 @@ bool ingle_matcher_must_end(ingle_matcher *m)
     return !end(m->a, NULL) && must;
 }
 
-size_t ingle_matcher_forced(ingle_matcher *m, char *bytes, size_t cap)
+size_t ingle_matcher_forced(ingle_matcher *m, char *bytes, size_t cap, bool *whole)
 {
     size_t n = 0;
     begin(m->a);
@@ -357,6 +350,7 @@ size_t ingle_matcher_forced(ingle_matcher *m, char *bytes, size_t cap)
         at = ingle_term_step(t, at, (unsigned char)bytes[n++]);
         if (t->status || at == INGLE_TERM_NONE) break;
     }
+    *whole = at == INGLE_TERM_EMPTY;
     return end(m->a, NULL) ? 0 : n;
 }
 

@@ -63,8 +63,9 @@ bool ingle_matcher_may_end(const ingle_matcher *m);
 /* Nothing can come any more. */
 bool ingle_matcher_must_end(ingle_matcher *m);
 
-/* The bytes that must come next, whatever the text: at most cap of them. Nothing changes. */
-size_t ingle_matcher_forced(ingle_matcher *m, char *bytes, size_t cap);
+/* The bytes that must come next, whatever the text: at most cap of them. Nothing changes. *whole:
+ * nothing can follow them. */
+size_t ingle_matcher_forced(ingle_matcher *m, char *bytes, size_t cap, bool *whole);
 /* The bytes of which one may come next. */
 void ingle_matcher_expected(ingle_matcher *m, bool expected[256]);
 

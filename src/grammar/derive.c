@@ -27,13 +27,18 @@ static bool push(ingle_terms *t, ingle_term e, bool all)
 
 /* ---- first bytes ----------------------------------------------------------------------------- */
 
-/* The bytes after which a search stays in the free text, or finds. */
+/* What follows a search's byte: INGLE_FOUND of another text leads nowhere. */
+static bool search_dies(const ingle_node *x, uint16_t to)
+{
+    return to >= INGLE_FOUND && (uint32_t)(to - INGLE_FOUND) + 1 != x->c;
+}
+
 static ingle_byte_set until_first(const ingle_terms *t, const ingle_node *x)
 {
     ingle_byte_set s = ingle_set_all();
     const uint16_t *row = t->searcher[x->a].row[x->b];
-    for (size_t i = 0; !x->c && i < 256; i++)
-        if (row[i] == INGLE_FOUND) s.word[i >> 6] &= ~((uint64_t)1 << (i & 63));
+    for (size_t i = 0; i < 256; i++)
+        if (search_dies(x, row[i])) s.word[i >> 6] &= ~((uint64_t)1 << (i & 63));
     return s;
 }
 
@@ -184,7 +189,7 @@ static ingle_term until_derive(ingle_terms *t, const ingle_node *x, unsigned cha
     *same = (ingle_byte_set){{0}};
     for (size_t i = 0; i < 256; i++)
         if (row[i] == row[b]) ingle_set_add(same, (unsigned char)i);
-    if (row[b] == INGLE_FOUND) return x->c ? INGLE_TERM_EMPTY : INGLE_TERM_NONE;
+    if (row[b] >= INGLE_FOUND) return search_dies(x, row[b]) ? INGLE_TERM_NONE : INGLE_TERM_EMPTY;
     return ingle_term_intern(t, TERM_UNTIL, x->a, row[b], x->c);
 }
 
@@ -483,6 +488,13 @@ ingle_term ingle_term_step_slowly(ingle_terms *t, ingle_term e, unsigned char b)
         for (uint64_t bits = same.word[w]; bits; bits &= bits - 1)
             row[64 * w + (size_t)__builtin_ctzll(bits)] = to;
     return to;
+}
+
+ingle_term ingle_term_after(ingle_terms *t, ingle_term e, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n && e != INGLE_TERM_NONE; i++)
+        e = ingle_term_step(t, e, (unsigned char)bytes[i]);
+    return e;
 }
 
 ingle_term ingle_term_after_token(ingle_terms *t, ingle_term e, int32_t token)

@@ -124,7 +124,7 @@ ingle_status ingle_gbnf_token(ingle_source *s, ingle_terms *t, const ingle_token
     bool other = ingle_source_skip(s, '!');
     const char *begin = s->at;
     int32_t token = -1;
-    size_t len;
+    size_t len = 0;
     ingle_status st;
     if (ingle_source_look(s, 0) != '<')
         return ingle_source_expected(s, s->at, "'<', which begins a token");

@@ -434,7 +434,7 @@ ingle_status ingle_terms_finish(ingle_terms *t, ingle_term *root, ingle_error *e
                              *name ? "rule '" : "the grammar", name, *name ? "'" : "");
         else if (find_nullable(t)) ingle_rules_straighten(t);
     }
-    if (t->status) return ingle_fail(err, t->status, "%s", t->error.text);
+    if (t->status) return ingle_terms_report(t, err);
     for (size_t e = 0; e < t->n; e++) { /* asked too early, while rules were not known */
         t->node[e].first = t->node[e].groups = t->node[e].row = 0;
         t->node[e].flags &= (unsigned char)~TERM_TAKES;

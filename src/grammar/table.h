@@ -58,7 +58,7 @@ typedef enum ingle_term_kind {
     TERM_PART,     /* a: class, b: bits of the code point so far, c: bytes to come */
     TERM_MULTIPLE, /* a: divisor, b: rest wanted, c: rest so far, top bit: a digit was seen */
     TERM_TOKEN,    /* a: token, b: any other */
-    TERM_UNTIL,    /* a: searcher, b: its state, c: ends with an occurrence */
+    TERM_UNTIL,    /* a: searcher, b: its state, c: 0, or ends with text c - 1 */
     TERM_SEQ,      /* a: no sequence itself, b: what follows, not empty */
     TERM_ALT,      /* a: offset in words, b: how many, sorted, none an alternative itself */
     TERM_REPEAT,   /* a: of what, b: min, c: max */
@@ -108,8 +108,8 @@ typedef struct ingle_rule {
     uint32_t name, name_len;
 } ingle_rule;
 
-/* An Aho-Corasick automaton: row[state][byte]; INGLE_FOUND is an occurrence. */
-#define INGLE_FOUND UINT16_MAX
+/* An Aho-Corasick automaton: row[state][byte]; INGLE_FOUND + i is an occurrence of text i. */
+#define INGLE_FOUND 0x8000
 typedef struct ingle_searcher {
     uint16_t (*row)[256];
     size_t n;

@@ -18,6 +18,11 @@ ingle_status ingle_terms_status(const ingle_terms *t)
     return t->status;
 }
 
+ingle_status ingle_terms_report(const ingle_terms *t, ingle_error *err)
+{
+    return t->status ? ingle_fail(err, t->status, "%s", t->error.text) : INGLE_OK;
+}
+
 void ingle_terms_fail(ingle_terms *t, ingle_status status, const char *format, ...)
 {
     if (t->status) return;
@@ -704,22 +709,21 @@ static bool build_searcher(ingle_terms *t, ingle_searcher *s, const ingle_bytes 
     s->n = 1;
     for (size_t i = 0; ok && i < n; i++) {
         uint16_t at = 0;
-        for (size_t j = 0; j < texts[i].n && at != INGLE_FOUND; j++) {
+        for (size_t j = 0; j < texts[i].n && at < INGLE_FOUND; j++) {
             uint16_t *to = &s->row[at][(unsigned char)texts[i].p[j]];
-            if (j + 1 == texts[i].n) *to = INGLE_FOUND;
+            if (j + 1 == texts[i].n) *to = (uint16_t)(INGLE_FOUND + i);
             else if (!*to) *to = (uint16_t)s->n++;
             at = *to;
         }
     }
     for (size_t b = 0; ok && b < 256; b++)
-        if (s->row[0][b] && s->row[0][b] != INGLE_FOUND) queue[end++] = s->row[0][b];
+        if (s->row[0][b] && s->row[0][b] < INGLE_FOUND) queue[end++] = s->row[0][b];
     while (head < end) {
         uint16_t at = queue[head++];
         for (size_t b = 0; b < 256; b++) {
             uint16_t *to = &s->row[at][b], other = s->row[fail[at]][b];
-            if (other == INGLE_FOUND) *to = other;
-            else if (!*to) *to = other;
-            else if (*to != INGLE_FOUND) {
+            if (!*to || (other >= INGLE_FOUND && *to < INGLE_FOUND)) *to = other;
+            else if (*to < INGLE_FOUND) {
                 fail[*to] = other;
                 queue[end++] = *to;
             }
@@ -730,31 +734,28 @@ static bool build_searcher(ingle_terms *t, ingle_searcher *s, const ingle_bytes 
     return ok || no_memory(t);
 }
 
-static ingle_term searching(ingle_terms *t, const ingle_bytes *texts, size_t n, bool until)
+void ingle_term_search(ingle_terms *t, const ingle_bytes *texts, size_t n, ingle_term *without,
+                       ingle_term *until)
 {
     size_t n_bytes = 0;
     for (size_t i = 0; i < n; i++) {
+        until[i] = INGLE_TERM_NONE;
         if (!texts[i].n) ingle_terms_fail(t, INGLE_EINVAL, "an empty text to search for");
-        n_bytes += texts[i].n;
-        if (n_bytes > SEARCH_BYTES)
+        if (n_bytes + texts[i].n > SEARCH_BYTES)
             ingle_terms_fail(t, INGLE_EUNSUPPORTED, "more than %d bytes to search for",
                              SEARCH_BYTES);
+        else n_bytes += texts[i].n;
     }
-    if (t->status) return INGLE_TERM_NONE;
-    if (!ingle_grow(&t->searcher, &t->cap_searchers, t->n_searchers + 1, sizeof *t->searcher))
-        return no_memory(t), INGLE_TERM_NONE;
-    t->searcher[t->n_searchers] = (ingle_searcher){0};
-    ingle_searcher *s = &t->searcher[t->n_searchers++];
-    if (!build_searcher(t, s, texts, n, n_bytes)) return INGLE_TERM_NONE;
-    return ingle_term_intern(t, TERM_UNTIL, (uint32_t)t->n_searchers - 1, 0, until);
-}
-
-ingle_term ingle_term_without(ingle_terms *t, const ingle_bytes *texts, size_t n)
-{
-    return searching(t, texts, n, false);
-}
-
-ingle_term ingle_term_until(ingle_terms *t, const ingle_bytes *texts, size_t n)
-{
-    return searching(t, texts, n, true);
+    *without = INGLE_TERM_NONE;
+    if (t->status) return;
+    if (!ingle_grow(&t->searcher, &t->cap_searchers, t->n_searchers + 1, sizeof *t->searcher)) {
+        no_memory(t);
+        return;
+    }
+    uint32_t number = (uint32_t)t->n_searchers++;
+    t->searcher[number] = (ingle_searcher){0};
+    if (!build_searcher(t, &t->searcher[number], texts, n, n_bytes)) return;
+    *without = ingle_term_intern(t, TERM_UNTIL, number, 0, 0);
+    for (size_t i = 0; i < n; i++)
+        until[i] = ingle_term_intern(t, TERM_UNTIL, number, 0, (uint32_t)i + 1);
 }

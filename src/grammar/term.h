@@ -89,10 +89,11 @@ ingle_term ingle_term_multiple(ingle_terms *t, uint32_t by, uint32_t rest);
 /* A single token of the vocabulary by its number, whatever its bytes; or any token but that one. */
 ingle_term ingle_term_token(ingle_terms *t, int32_t token, bool other);
 
-/* Every text in which none of these texts occurs, or every text that ends with the first occurrence
- * of one of them: how free text goes on until something begins. n >= 1, none empty. */
-ingle_term ingle_term_without(ingle_terms *t, const ingle_bytes *texts, size_t n);
-ingle_term ingle_term_until(ingle_terms *t, const ingle_bytes *texts, size_t n);
+/* How free text goes on until something begins: *without is every text in which none of these texts
+ * occurs, until[i] every text that ends with the first occurrence of any of them, if that is
+ * texts[i]; of two that end in one place the longer one. n >= 1, none empty. */
+void ingle_term_search(ingle_terms *t, const ingle_bytes *texts, size_t n, ingle_term *without,
+                       ingle_term *until);
 
 /* ---- rules: recursion ------------------------------------------------------------------------ */
 
@@ -130,6 +131,11 @@ bool ingle_term_nullable(const ingle_terms *t, ingle_term e);
 /* Whether these bytes, as a whole, belong to it. As ingle_term_is_empty(). */
 ingle_status ingle_term_matches(ingle_terms *t, ingle_term e, const char *bytes, size_t n,
                                 bool *matches);
+
+/* What is left of the texts of e that begin with these bytes; after ingle_terms_finish(). */
+ingle_term ingle_term_after(ingle_terms *t, ingle_term e, const char *bytes, size_t n);
+/* The failure that was kept, if there is one. */
+ingle_status ingle_terms_report(const ingle_terms *t, ingle_error *err);
 
 /* Ends the making of rules: reports what was kept, and a rule without a body; takes left recursion
  * out; a rule that no finite text belongs to becomes INGLE_TERM_NONE, and if the root is one,

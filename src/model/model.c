@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "gguf/override.h"
 #include "model/build.h"
+#include "model/grammar.h"
 #include "model/support.h"
 
 #include <assert.h>
@@ -50,6 +51,7 @@ ingle_status ingle_model_options_check(const ingle_model_options *opt, ingle_err
 static void model_free(ingle_model *m)
 {
     if (!m) return;
+    ingle_grammar_shelf_close(m->shelf); /* its grammars are nobody else's any more */
     ingle_placement_free(&m->placement);
     ingle_plan_free(&m->program.plan);
     ingle_hparams_free(&m->hp);
@@ -282,6 +284,10 @@ ingle_status ingle_model_open(ingle_model **out, const char *path, const ingle_m
     if (!m) return ingle_fail(err, INGLE_ENOMEM, "no memory for the model");
     atomic_init(&m->refs, 1);
     m->parts = o.parts;
+    if ((st = ingle_grammar_shelf_open(&m->shelf, err))) {
+        model_free(m);
+        return st;
+    }
     m->program.isa = o.isa == INGLE_ISA_AUTO ? ingle_cpu_detect().isa : o.isa;
     if ((st = open_parts(m, path, &o, err))) {
         model_free(m);

@@ -28,6 +28,7 @@ struct ingle_model {
     int32_t n_vocab;           /* rows of the output head */
     ingle_notes notes;
     char *sampler_order; /* as the file recommends it, or NULL */
+    struct ingle_grammar_shelf *shelf;
 };
 
 /* sampling.c: takes a copy of what ingle_sampler_options_from_model() hands out, notes unknown

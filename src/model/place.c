@@ -41,7 +41,7 @@ bool ingle_place_has_state(const ingle_placement *p, size_t home, uint32_t state
 /* All that an instruction reads is on its home. */
 static void give_weights(ingle_placement *p, const ingle_instr *in, size_t home)
 {
-    ingle_range matrices[INGLE_MAX_OUT];
+    ingle_weight_range matrices[INGLE_MAX_OUT];
     uint32_t vectors[INGLE_MAX_VECTORS];
     size_t n = ingle_instr_matrices(in, matrices);
     for (size_t i = 0; i < n; i++)

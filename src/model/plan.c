@@ -33,15 +33,16 @@ const ingle_product *ingle_instr_product(const ingle_instr *in)
     return cost == INGLE_COST_PRODUCT || cost == INGLE_COST_EXPERTS ? &in->product : NULL;
 }
 
-size_t ingle_instr_matrices(const ingle_instr *in, ingle_range list[INGLE_MAX_OUT])
+size_t ingle_instr_matrices(const ingle_instr *in, ingle_weight_range list[INGLE_MAX_OUT])
 {
     const ingle_product *p = ingle_instr_product(in);
     uint32_t n = in->op == INGLE_OP_HEADS     ? in->heads.pieces.n
                  : in->op == INGLE_OP_EXPERTS ? in->experts.by.n_expert
                                               : 1;
-    for (uint32_t i = 0; p && i < p->n_out; i++) list[i] = (ingle_range){p->out[i].weight, n};
+    for (uint32_t i = 0; p && i < p->n_out; i++)
+        list[i] = (ingle_weight_range){p->out[i].weight, n};
     if (p) return p->n_out;
-    list[0] = (ingle_range){in->embed.weight, 1};
+    list[0] = (ingle_weight_range){in->embed.weight, 1};
     return ingle_op_table[in->op].cost == INGLE_COST_LOOKUP;
 }
 

@@ -455,11 +455,11 @@ void ingle_plan_free(ingle_plan *plan);
 
 /* The weights that an instruction reads: matrices first .. first + n - 1, and vectors. Return
  * how many. */
-typedef struct ingle_range {
+typedef struct ingle_weight_range {
     uint32_t first, n;
-} ingle_range;
+} ingle_weight_range;
 #define INGLE_MAX_VECTORS 12
-size_t ingle_instr_matrices(const ingle_instr *in, ingle_range list[INGLE_MAX_OUT]);
+size_t ingle_instr_matrices(const ingle_instr *in, ingle_weight_range list[INGLE_MAX_OUT]);
 size_t ingle_instr_vectors(const ingle_instr *in, uint32_t list[INGLE_MAX_VECTORS]);
 /* The cache it stores into or attends over; the state it carries on; UINT32_MAX: none. */
 uint32_t ingle_instr_cache(const ingle_instr *in);

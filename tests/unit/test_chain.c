@@ -337,15 +337,18 @@ static void prepare_fake(ingle_constraint *c)
     n_prepared++;
 }
 
-static const uint32_t *mask_of_fake(ingle_constraint *c)
+static ingle_status mask_of_fake(ingle_constraint *c, const uint32_t **bits, ingle_error *err)
 {
+    (void)err;
+    *bits = NULL;
     fake *f = (fake *)c;
     const rule *r = rule_at(f, f->at);
-    if (r->what == ALL || r->what == REFUSES || r->what == ENDS) return NULL;
+    if (r->what == ALL || r->what == REFUSES || r->what == ENDS) return INGLE_OK;
     memset(f->mask, 0, sizeof f->mask);
     for (int32_t t = 0; t < N_VOCAB; t++)
         if (is_admitted(r, t)) f->mask[t / 32] |= 1u << t % 32;
-    return f->mask;
+    *bits = f->mask;
+    return INGLE_OK;
 }
 
 static bool accept_fake(ingle_constraint *c, int32_t token)

@@ -199,10 +199,11 @@ typedef struct brittle {
     size_t n_left, n_clones;
 } brittle;
 
-static const uint32_t *all(ingle_constraint *c)
+static ingle_status all(ingle_constraint *c, const uint32_t **bits, ingle_error *err)
 {
-    (void)c;
-    return NULL;
+    (void)c, (void)err;
+    *bits = NULL;
+    return INGLE_OK;
 }
 
 static bool accept(ingle_constraint *c, int32_t token)

@@ -1,0 +1,49 @@
+/* grammar.h - grammars of a model, from inside.
+ * Owns       a grammar: what was compiled, and a reference to its model. Of a model: its
+ *            vocabulary's tree, and the grammars opened last.
+ * Depends on model/model.h, grammar/automaton.h. */
+#ifndef INGLE_MODEL_GRAMMAR_H
+#define INGLE_MODEL_GRAMMAR_H
+
+#include "base/notes.h"
+#include "grammar/automaton.h"
+#include "grammar/gbnf.h"
+#include "model/model.h"
+
+/* What was compiled; shared by all that opened the same. */
+typedef struct ingle_compiled {
+    atomic_size_t refs;
+    ingle_automaton *automaton;
+    ingle_notes dropped;
+} ingle_compiled;
+
+struct ingle_grammar {
+    ingle_model *model; /* NULL: there are no tokens */
+    ingle_compiled *compiled;
+};
+
+struct ingle_grammar_state {
+    ingle_model *model;
+    ingle_matcher *matcher;
+};
+
+/* What is to be compiled: its parts, which say all of it, so that equal ones are found again. */
+typedef struct ingle_source {
+    char kind; /* of the calls that open grammars */
+    const ingle_string *parts;
+    size_t n_parts;
+    ingle_status (*compile)(const struct ingle_source *s, ingle_terms *t,
+                            const ingle_grammar_options *opt, const ingle_token_names *names,
+                            ingle_notes *dropped, ingle_term *root, ingle_error *err);
+    const void *more; /* of compile */
+} ingle_source;
+
+ingle_status ingle_grammar_open(ingle_grammar **out, ingle_model *model, const ingle_source *source,
+                                const ingle_grammar_options *opt, ingle_error *err);
+
+/* Of a model. */
+typedef struct ingle_grammar_shelf ingle_grammar_shelf;
+ingle_status ingle_grammar_shelf_open(ingle_grammar_shelf **out, ingle_error *err);
+void ingle_grammar_shelf_close(ingle_grammar_shelf *shelf); /* NULL is a no-op */
+
+#endif
