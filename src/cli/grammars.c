@@ -105,8 +105,8 @@ static int choose(given *chosen, const cli_verb *verb, const grammar_settings *s
     } else if (stray) {
         out_error("%s: option '%s' needs %s", verb->name, stray, needs);
     } else if (chosen->value && !chosen->is_text && input && strcmp(chosen->value, "-") == 0) {
-        out_error("%s: option '%s': '-' is standard input, which is %s already", verb->name,
-                  chosen->option, input);
+        out_error("%s: option '%s': '-' is standard input, which is read for %s already",
+                  verb->name, chosen->option, input);
     } else {
         return EXIT_DONE;
     }
@@ -317,10 +317,8 @@ bool grammar_unfinished(ingle_grammar_state *watch)
     return !may_end;
 }
 
-void grammar_note_unfinished(ingle_grammar_state *watch, size_t n_tokens)
+void grammar_note_unfinished(size_t n_tokens)
 {
-    if (grammar_unfinished(watch))
-        out_note(
-            "the text is unfinished: it breaks off after %zu tokens, where the grammar goes on",
-            n_tokens);
+    out_note("the text is unfinished: it breaks off after %zu tokens, where the grammar goes on",
+             n_tokens);
 }

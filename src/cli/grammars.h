@@ -64,6 +64,6 @@ ingle_grammar_state *grammar_watch(const ingle_grammar *grammar);
 /* Whether the output, as far as it has come, is no text of the grammar. */
 bool grammar_unfinished(ingle_grammar_state *watch);
 /* Says so on standard error. */
-void grammar_note_unfinished(ingle_grammar_state *watch, size_t n_tokens);
+void grammar_note_unfinished(size_t n_tokens);
 
 #endif
