@@ -1,0 +1,49 @@
+/* schema.h - JSON Schema (draft 2020-12, and the older spellings that are in use) as terms: the
+ * texts that are JSON and valid.
+ * Depends on base/, grammar/term.h. Nothing is recursive on input, nothing is ever fetched.
+ *
+ * What is written is narrower than what JSON allows, and all of it is valid:
+ *   - white space between tokens: none, one space, or a newline and at most 20 spaces or tabs; none
+ *     before the first token and after the last;
+ *   - keys, and strings that a pattern, a format, const or enum speaks of, are written with those
+ *     escapes only that JSON requires;
+ *   - integers have no fraction and no exponent; numbers with bounds have no exponent, and at most
+ *     15 digits if they have a fraction, so that a reader with doubles sees the same number;
+ *   - numbers of const and enum are written as the schema writes them.
+ * A key that the schema does not name may come twice, except where minProperties has to count it.
+ *
+ * `format` is an assertion. `nullable: true` adds null to the `type` beside it. */
+#ifndef INGLE_GRAMMAR_SCHEMA_H
+#define INGLE_GRAMMAR_SCHEMA_H
+
+#include "grammar/term.h"
+
+/* What $ref may reach by its URI. */
+typedef struct ingle_schema_document {
+    const char *uri; /* absolute */
+    const char *text;
+    size_t len;
+} ingle_schema_document;
+
+typedef struct ingle_schema_options {
+    bool lenient;   /* keywords that cannot be enforced are dropped and reported, else errors */
+    bool any_order; /* of properties; else the schema's, then pattern and additional ones */
+    bool compact;   /* no white space between tokens */
+    const ingle_schema_document *documents; /* [n_documents] */
+    size_t n_documents;
+    /* Called for each keyword that is dropped; the path is a JSON pointer. May be NULL. */
+    void (*dropped)(void *context, const char *path, const char *keyword, const char *why);
+    void *context;
+} ingle_schema_options;
+
+/* *root: the texts that are valid, in the table t, which must be finished afterwards. err names the
+ * JSON pointer of the culprit and the keyword. INGLE_EUNSUPPORTED for what cannot be enforced or is
+ * too large, INGLE_EFORMAT for what is not a schema, or has no valid instance at all. */
+ingle_status ingle_schema_compile(ingle_terms *t, const char *text, size_t len,
+                                  const ingle_schema_options *opt, ingle_term *root,
+                                  ingle_error *err);
+
+/* Any JSON value, or any object. Of the options, only `compact` matters. */
+ingle_term ingle_schema_any(ingle_terms *t, const ingle_schema_options *opt, bool object);
+
+#endif

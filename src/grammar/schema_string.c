@@ -1,0 +1,196 @@
+/* schema_string.c - see schema_string.h. */
+#include "grammar/schema_string.h"
+#include "grammar/schema_chars.h"
+#include "grammar/schema_format.h"
+#include "grammar/schema_number.h"
+#include "grammar/regex.h"
+
+#include "base/utf8.h"
+
+static ingle_term quoted(ingle_terms *t, ingle_term inside)
+{
+    ingle_term quote = ingle_term_literal(t, "\"", 1);
+    ingle_term all[] = {quote, inside, quote};
+    return ingle_term_seq_of(t, all, 3);
+}
+
+ingle_term ingle_schema_any_string(ingle_terms *t, uint32_t min, uint32_t max)
+{
+    return quoted(t, ingle_term_repeat(t, ingle_schema_any_char(t), min, max));
+}
+
+ingle_term ingle_schema_inside(ingle_terms *t, uint32_t min, uint32_t max)
+{
+    return ingle_term_repeat(t, ingle_schema_chars(t, NULL, 0, true), min, max);
+}
+
+/* The one spelling of a string, in the arena. */
+static bool spell(schema *c, const ingle_json *string, ingle_bytes *out)
+{
+    char *p = ingle_schema_new(c, 6 * (size_t)string->len, 1), one[8];
+    size_t n = 0;
+    if (!p) return false;
+    for (size_t i = 0; i < string->len;) {
+        size_t len = ingle_utf8_len(string->text + i, string->len - i);
+        size_t n_one = ingle_schema_spell(string->text + i, len, one);
+        memcpy(p + n, one, n_one);
+        n += n_one;
+        i += len ? len : 1;
+    }
+    *out = (ingle_bytes){p, n};
+    return true;
+}
+
+ingle_term ingle_schema_inside_text(schema *c, const ingle_json *string)
+{
+    ingle_bytes text;
+    return spell(c, string, &text) ? ingle_term_literal(c->t, text.p, text.n) : INGLE_TERM_NONE;
+}
+
+bool ingle_schema_empty(schema *c, ingle_term e)
+{
+    bool empty = true;
+    if (e == INGLE_TERM_NONE || c->status) return true;
+    ingle_status st = ingle_term_is_empty(c->t, e, &empty);
+    if (st)
+        ingle_schema_fail(c, st, NULL, NULL, "patterns whose combination is too hard to decide");
+    return empty;
+}
+
+/* ---- patterns -------------------------------------------------------------------------------- */
+
+ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
+                                       const ingle_json *where, const char *keyword)
+{
+    bool made;
+    schema_key *k = ingle_schema_map_put(&c->patterns, pattern->text, pattern->len, 0, &made);
+    ingle_regex_options opt = {.search = true, .chars = ingle_schema_chars};
+    ingle_error err = {""};
+    ingle_term e = INGLE_TERM_NONE;
+    if (!k) ingle_schema_no_memory(c);
+    if (!k || !made || c->status) return k && !c->status ? k->value : INGLE_TERM_NONE;
+    ingle_status st = ingle_regex_compile(c->t, pattern->text, pattern->len, &opt, &e, &err);
+    if (st) {
+        if (st != INGLE_EUNSUPPORTED || !c->opt->lenient)
+            ingle_schema_fail(c, st, where, keyword, "%s", err.text);
+        else ingle_schema_drop(c, where, keyword, err.text);
+        e = ingle_schema_inside(c->t, 0, INGLE_TERM_MANY);
+    }
+    k->value = e;
+    return e;
+}
+
+bool ingle_schema_pattern_matches(schema *c, const ingle_json *pattern, const ingle_json *string,
+                                  const ingle_json *where, const char *keyword)
+{
+    ingle_term e = ingle_schema_inside_pattern(c, pattern, where, keyword);
+    ingle_bytes text;
+    bool matches = false;
+    if (c->status || !ingle_schema_work(c, 1 + string->len / 8) || !spell(c, string, &text))
+        return false;
+    ingle_status st = ingle_term_matches(c->t, e, text.p, text.n, &matches);
+    if (st) ingle_schema_fail(c, st, where, keyword, "a pattern that is too hard to decide");
+    return matches;
+}
+
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+static size_t length_of(const ingle_json *string)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < string->len; i++) n += (string->text[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static bool in_set(schema *c, const ingle_json *string, const ingle_json *set)
+{
+    ingle_json_walk w;
+    bool first = true, found = false;
+    for (const ingle_json *v; !found && (v = ingle_schema_member_of_set(set, &w, &first));)
+        found = v == string || ingle_json_is_bytes(v, string->text, string->len);
+    ingle_schema_work(c, 1 + (set->kind == INGLE_JSON_ARRAY ? set->len / 16 : 0));
+    return found;
+}
+
+/* As ingle_schema_string_may_be(), but for the set it comes from. */
+static bool may_be(schema *c, const schema_shape *s, const ingle_json *string,
+                   const ingle_json *but)
+{
+    size_t n = length_of(string);
+    if (n < s->min_len || n > s->max_len) return false;
+    for (const schema_fact *f = s->facts; f; f = f->next) {
+        if (f->kind != FACT_STRINGS || (f->node == but && !f->negated)) continue;
+        if (in_set(c, string, f->node) == f->negated) return false;
+    }
+    return true;
+}
+
+bool ingle_schema_string_may_be(schema *c, const schema_shape *s, const ingle_json *string)
+{
+    return may_be(c, s, string, NULL);
+}
+
+/* The strings of a set, each in its one spelling, that may belong to a shape (NULL: all). */
+static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *set)
+{
+    ingle_json_walk w;
+    bool first = true;
+    size_t n = 0;
+    ingle_bytes *texts =
+        ingle_schema_new(c, set->kind == INGLE_JSON_ARRAY ? set->len : 1, sizeof *texts);
+    if (!texts) return INGLE_TERM_NONE;
+    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));)
+        if (v->kind == INGLE_JSON_STRING && (!s || may_be(c, s, v, set)) &&
+            !spell(c, v, &texts[n++]))
+            return INGLE_TERM_NONE;
+    return n && !c->status ? ingle_term_literals(c->t, texts, n) : INGLE_TERM_NONE;
+}
+
+/* ---- strings of a shape ---------------------------------------------------------------------- */
+
+static ingle_term fact_term(schema *c, const schema_fact *f)
+{
+    if (f->kind == FACT_PATTERN)
+        return ingle_schema_inside_pattern(c, f->node, f->where, "pattern");
+    if (f->kind == FACT_FORMAT) return ingle_schema_format_term(c->t, f->node);
+    return set_term(c, NULL, f->node);
+}
+
+static bool about_strings(const schema_fact *f)
+{
+    return f->kind == FACT_PATTERN || f->kind == FACT_FORMAT || f->kind == FACT_STRINGS;
+}
+
+/* What the texts begin as: a set, else all of the length. */
+static ingle_term base_term(schema *c, const schema_shape *s, const schema_fact **set)
+{
+    *set = NULL;
+    for (const schema_fact *f = s->facts; f && !*set; f = f->next)
+        if (f->kind == FACT_STRINGS && !f->negated) *set = f;
+    if (*set) return set_term(c, s, (*set)->node);
+    return ingle_schema_inside(c->t, s->min_len, s->max_len);
+}
+
+ingle_term ingle_schema_string_inside(schema *c, const schema_shape *s)
+{
+    const schema_fact *set;
+    if (!(s->types & TYPE_STRING)) return INGLE_TERM_NONE;
+    ingle_term e = base_term(c, s, &set);
+    bool bare = !set && !s->min_len && s->max_len == INGLE_TERM_MANY, combined = false;
+    for (const schema_fact *f = s->facts; f && e != INGLE_TERM_NONE; f = f->next) {
+        if (!about_strings(f) || (set && f->kind == FACT_STRINGS)) continue;
+        ingle_term other = fact_term(c, f);
+        if (bare && !f->negated) e = other;
+        else e = f->negated ? ingle_term_minus(c->t, e, other) : ingle_term_and(c->t, e, other);
+        bare = false;
+        combined = true;
+    }
+    return combined && ingle_schema_empty(c, e) ? INGLE_TERM_NONE : e;
+}
+
+ingle_term ingle_schema_string_term(schema *c, const schema_shape *s)
+{
+    for (const schema_fact *f = s->facts; f; f = f->next)
+        if (about_strings(f)) return quoted(c->t, ingle_schema_string_inside(c, s));
+    return ingle_schema_any_string(c->t, s->min_len, s->max_len);
+}

@@ -1,0 +1,13 @@
+/* schema_text.h - pieces of JSON text between the values.
+ * Depends on schema_state.h. */
+#ifndef INGLE_GRAMMAR_SCHEMA_TEXT_H
+#define INGLE_GRAMMAR_SCHEMA_TEXT_H
+
+#include "grammar/schema_state.h"
+
+/* White space where JSON allows it. */
+ingle_term ingle_schema_space(const schema *c);
+/* Space, a sign, space; without the first, or the second space. */
+ingle_term ingle_schema_sign(const schema *c, char sign, bool before, bool after);
+
+#endif
