@@ -202,8 +202,7 @@ ingle_status ingle_schema_compile(ingle_terms *t, const char *text, size_t len,
     if (!st) {
         bool ok = compile(&c, root);
         st = c.status;
-        if (!st && ingle_terms_status(t))
-            st = ingle_fail(err, ingle_terms_status(t), "schema: too large, or no memory");
+        if (!st && ingle_terms_status(t)) st = ingle_terms_finish(t, root, err); /* says why */
         if (!st && !ok) st = ingle_fail(err, INGLE_ENOMEM, "schema: no memory");
     }
     if (st) *root = INGLE_TERM_NONE;

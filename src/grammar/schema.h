@@ -10,7 +10,7 @@
  *   - integers have no fraction and no exponent; numbers with bounds have no exponent, and at most
  *     15 digits if they have a fraction, so that a reader with doubles sees the same number;
  *   - numbers of const and enum are written as the schema writes them.
- * A key that the schema does not name may come twice, except where minProperties has to count it.
+ * A key that the schema does not name may come twice, and is then counted twice by minProperties.
  *
  * `format` is an assertion. `nullable: true` adds null to the `type` beside it. */
 #ifndef INGLE_GRAMMAR_SCHEMA_H

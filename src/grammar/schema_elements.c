@@ -103,23 +103,29 @@ static bool sort_elements(schema *c, schema_elements *e)
 
 /* ---- uniqueItems ----------------------------------------------------------------------------- */
 
-/* All elements that there can be have one goal; *goal. */
-static bool alike(const schema_elements *e, schema_goal_id *goal)
+/* All elements that there can be have the same values. */
+static bool alike(schema *c, schema_elements *e)
 {
-    *goal = e->n_prefix ? e->prefix[0] : e->rest;
-    for (size_t i = 1; i < e->n_prefix; i++)
-        if (e->prefix[i] != *goal) return false;
-    return e->max <= e->n_prefix || e->rest == *goal;
+    size_t n = e->max <= e->n_prefix ? e->n_prefix : e->n_prefix + 1;
+    schema_elements other = {0};
+    for (size_t i = 0; i < n; i++) {
+        schema_goal_id goal = i < e->n_prefix ? e->prefix[i] : e->rest;
+        if (!ingle_schema_choices(c, goal, i ? &other : e)) return false;
+        if (!i) continue;
+        if (other.n_choices != e->n_choices ||
+            memcmp(other.choices, e->choices, e->n_choices * sizeof *e->choices) != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool unique(schema *c, const schema_shape *s, schema_elements *e)
 {
-    schema_goal_id goal;
     for (const schema_fact *f = s->facts; f; f = f->next) {
         if (f->kind != FACT_UNIQUE || (!f->negated && e->max <= 1) || e->choices) continue;
-        bool can = !f->negated && !e->n_counts && alike(e, &goal) &&
-                   ingle_schema_choices(c, goal, e);
+        bool can = !f->negated && !e->n_counts && alike(c, e);
         if (c->status) return false;
+        if (!can) e->choices = NULL;
         if (!can && !ingle_schema_drop(c, f->where, "uniqueItems",
                                        f->negated ? "cannot be enforced where it must not hold"
                                                   : "can be enforced only for items of a few values"))

@@ -35,11 +35,11 @@
 #define UUID "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 #define PCT     "%[0-9A-Fa-f]{2}"
-#define PLAIN   "A-Za-z0-9._~!$&'()*+,;=-" /* unreserved and sub-delims */
-#define PCHAR   "(?:[" PLAIN ":@]|" PCT ")"
-#define NOCOLON "(?:[" PLAIN "@]|" PCT ")"
-#define HOST    "(?:[" PLAIN "]|" PCT ")*"
-#define AUTH    "(?:(?:[" PLAIN ":]|" PCT ")*@)?" HOST "(?::[0-9]{0,5})?"
+#define PLAIN   "A-Za-z0-9._~!$&'()*+,;=" /* unreserved and sub-delims, but for '-' */
+#define PCHAR   "(?:[" PLAIN ":@-]|" PCT ")"
+#define NOCOLON "(?:[" PLAIN "@-]|" PCT ")"
+#define HOST    "(?:(?:[" PLAIN "-]|" PCT ")*|\\[" IPV6 "\\])"
+#define AUTH    "(?:(?:[" PLAIN ":-]|" PCT ")*@)?" HOST "(?::[0-9]{0,5})?"
 #define SLASHED "(?:/" PCHAR "*)*"
 #define TAIL    "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
 #define ROOTED  "/(?:" PCHAR "+" SLASHED ")?"

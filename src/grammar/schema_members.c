@@ -1,6 +1,8 @@
 /* schema_members.c - see schema_members.h. */
 #include "grammar/schema_fit.h"
+#include "grammar/schema_expand.h"
 #include "grammar/schema_goal.h"
+#include "grammar/schema_number.h"
 #include "grammar/schema_property.h"
 #include "grammar/schema_string.h"
 
@@ -41,27 +43,66 @@ static size_t names_of(const schema_fact *f)
     return f->kind == FACT_REQUIRE || f->kind == FACT_FORBID || f->kind == FACT_PROPERTY;
 }
 
+/* Names in the order of the schema: those of layers, then those that are only asked for. */
 static bool add_names(plan *p, bool layers)
 {
     for (const schema_fact *f = p->s->facts; f; f = f->next) {
         bool layer = f->kind == FACT_LAYER || f->kind == FACT_SOME_REST;
-        if ((f->kind == FACT_LAYER) != layers || !names_of(f)) continue;
+        if ((f->kind == FACT_LAYER || f->placed) != layers || !names_of(f)) continue;
         for (size_t i = 0; i < names_of(f); i++)
             if (!add_name(p, layer ? f->layer->names[i].name : f->name)) return false;
     }
     return true;
 }
 
+/* The set of strings that propertyNames lists; NULL: it is no such list. */
+static const ingle_json *listed(schema *c, const schema_fact *f)
+{
+    if (f->kind != FACT_NAMES || !ingle_schema_expand(c, f->goal)) return NULL;
+    const schema_goal *g = &c->goals[f->goal];
+    const ingle_json *set = NULL;
+    for (size_t i = 0; i < g->n_shapes; i++) {
+        if (!(g->shapes[i]->types & TYPE_STRING)) continue;
+        if (set) return NULL;
+        for (const schema_fact *x = g->shapes[i]->facts; x && !set; x = x->next)
+            if (x->kind == FACT_STRINGS && !x->negated) set = x->node;
+        if (!set) return NULL;
+    }
+    return set;
+}
+
+/* Gives the names numbers, and a place among the members if `place`. */
+static bool add_listed(plan *p, const ingle_json *set, bool place, size_t *n)
+{
+    ingle_json_walk w;
+    bool first = true, ok = true;
+    for (const ingle_json *v; ok && (v = ingle_schema_member_of_set(set, &w, &first));) {
+        if (v->kind != INGLE_JSON_STRING) continue;
+        uint32_t name = ingle_schema_name(p->c, v);
+        ++*n;
+        ok = !p->c->status && (!place || add_name(p, name));
+    }
+    return ok;
+}
+
 static bool collect_names(plan *p)
 {
-    size_t n = 0;
-    for (const schema_fact *f = p->s->facts; f; f = f->next) n += names_of(f);
+    size_t n = 0, again = 0;
+    for (const schema_fact *f = p->s->facts; f; f = f->next) {
+        const ingle_json *set = listed(p->c, f);
+        if (set && !add_listed(p, set, false, &n)) return false;
+        n += names_of(f);
+    }
     if (n > p->c->n_names) n = p->c->n_names;
     p->place = ingle_new(p->c->n_names, sizeof *p->place);
     p->m->members = ingle_schema_new(p->c, n, sizeof *p->m->members);
     p->goals = ingle_schema_new(p->c, n, sizeof *p->goals);
     if (!p->place) return ingle_schema_no_memory(p->c);
     if (!p->m->members || !p->goals || !add_names(p, true) || !add_names(p, false)) return false;
+    for (const schema_fact *f = p->s->facts; f; f = f->next) {
+        const ingle_json *set = listed(p->c, f);
+        if (set && !add_listed(p, set, true, &again)) return false;
+    }
     for (const schema_fact *f = p->s->facts; f; f = f->next)
         if (f->kind == FACT_REQUIRE) p->m->members[p->place[f->name] - 1].required = true;
     return true;

@@ -5,7 +5,8 @@
 enum {
     WHOLE_DIGITS = 200,   /* of a number at most, so that with an exponent it stays finite */
     EXACT_DIGITS = 15,    /* what a double keeps */
-    MANY_FRACTIONS = 20000 /* of a multipleOf */
+    MANY_FRACTIONS = 20000, /* of a multipleOf */
+    MANY_RESTS = 15000 /* of all multipleOf together: more are too many to search for a way out */
 };
 
 static ingle_term byte_term(ingle_terms *t, char c)
@@ -271,24 +272,42 @@ static ingle_term fractions(multiple *m, uint64_t rest, size_t n_fractions)
     return ingle_term_literals(c->t, texts, n);
 }
 
+/* by as a power of ten; false: it is none. */
+static bool power_of_ten(uint64_t by, uint32_t *zeros)
+{
+    for (*zeros = 0; by % 10 == 0; by /= 10) ++*zeros;
+    return by == 1;
+}
+
 /* Whole parts of this rest. */
 static ingle_term whole_rest(const multiple *m, uint64_t rest)
 {
-    if (m->by == 1) return digits(m->c->t, 1, INGLE_TERM_MANY);
-    return ingle_term_multiple(m->c->t, (uint32_t)m->by, (uint32_t)rest);
+    ingle_terms *t = m->c->t;
+    uint32_t zeros;
+    if (m->by == 1) return digits(t, 1, INGLE_TERM_MANY);
+    if (!rest && power_of_ten(m->by, &zeros))
+        return ingle_term_alt(
+            t, byte_term(t, '0'),
+            ingle_term_seq(t, digits(t, 1, INGLE_TERM_MANY),
+                           ingle_term_repeat(t, byte_term(t, '0'), zeros, zeros)));
+    return ingle_term_multiple(t, (uint32_t)m->by, (uint32_t)rest);
 }
 
-/* Digits, with a fraction perhaps, that are a multiple; `whole_only`: no fraction is asked for. */
-static ingle_term multiple_term(schema *c, const schema_decimal *d, bool whole_only, bool *can)
+/* Digits, with a fraction perhaps, that are a multiple; `whole_only`: no fraction is asked for.
+ * *rests is multiplied by how many rests there are. */
+static ingle_term multiple_term(schema *c, const schema_decimal *d, bool whole_only,
+                                uint64_t *rests, bool *can)
 {
     uint64_t mantissa;
+    uint32_t zeros;
     multiple m = {.c = c, .tens = 1};
     *can = ingle_schema_decimal_scaled(d, &mantissa, &m.scale) && m.scale <= 18;
     if (!*can) return INGLE_TERM_NONE;
     for (unsigned i = 0; i < m.scale; i++) m.tens *= 10;
     m.g = gcd(mantissa, m.tens);
     m.by = mantissa / m.g;
-    *can = m.by < INT32_MAX;
+    *rests *= power_of_ten(m.by, &zeros) ? zeros + 1 : m.by < INT32_MAX ? m.by : INT32_MAX;
+    *can = *rests <= MANY_RESTS;
     if (!*can || whole_only || !m.scale) return *can ? whole_rest(&m, 0) : INGLE_TERM_NONE;
     if (m.g == 1 && m.by == 1) { /* 10^-scale */
         ingle_term part = ingle_term_seq(c->t, byte_term(c->t, '.'), digits(c->t, 1, m.scale));
@@ -432,15 +451,17 @@ static ingle_term not_whole(ingle_terms *t)
 static bool narrow(schema *c, const schema_shape *s, bool negative, ingle_term *e)
 {
     bool whole_only = !(s->types & TYPE_FRACTION), can;
+    uint64_t rests = 1;
     for (const schema_fact *f = s->facts; f && *e != INGLE_TERM_NONE; f = f->next) {
         if (f->kind == FACT_NUMBERS && f->negated) {
             *e = without_set(c, *e, f->node, negative);
         } else if (f->kind == FACT_MULTIPLE) {
-            ingle_term multiples = multiple_term(c, f->decimal, whole_only, &can);
+            ingle_term multiples = multiple_term(c, f->decimal, whole_only, &rests, &can);
             if (can) *e = with(c, *e, multiples, f->negated);
             else if (!ingle_schema_drop(c, f->where, "multipleOf",
-                                        "cannot be enforced for a number with so many digits"))
+                                        "cannot be enforced for so large or so fine a number"))
                 return false;
+            else rests = 1;
         }
     }
     return true;

@@ -86,6 +86,7 @@ void ingle_schema_require(schema_at *at, schema_run_state *s, const ingle_json *
     if (known == (there ? -1 : 1)) s->shape.types &= ~(uint32_t)TYPE_OBJECT;
     if (!known)
         ingle_schema_fact(at, s, (schema_fact){.kind = there ? FACT_REQUIRE : FACT_FORBID,
+                                               .placed = at->word && at->word->kind == WORD_LATER,
                                                .name = number});
 }
 

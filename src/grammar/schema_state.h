@@ -126,6 +126,7 @@ struct schema_fact {
     const schema_fact *next; /* while the shape is made: the one before */
     schema_fact_kind kind;
     bool negated; /* MULTIPLE to FORMAT, UNIQUE */
+    bool placed;  /* REQUIRE: the name has its place where it is met, not after all others */
     uint32_t frame, name, min, max, from;
     schema_goal_id goal, keys;
     const ingle_json *node;

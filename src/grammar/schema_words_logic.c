@@ -61,11 +61,26 @@ static void any_observed(schema_at *at, const schema_goal_id *goals, size_t n)
     }
 }
 
+enum { MAX_COMPARED = 256 };
+
+/* Takes out members that are there twice. */
+static size_t different(schema_goal_id *goals, size_t n)
+{
+    size_t n_out = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = n > MAX_COMPARED ? n_out : 0;
+        while (k < n_out && goals[k] != goals[i]) k++;
+        if (k == n_out) goals[n_out++] = goals[i];
+    }
+    return n_out;
+}
+
 void ingle_schema_word_any(schema_at *at)
 {
     size_t n;
-    const schema_goal_id *goals = members(at, &n);
+    schema_goal_id *goals = members(at, &n);
     if (!goals) return;
+    n = different(goals, n);
     if (!at->negated && n > 1 && at->run->frames[at->frame].observed) {
         any_observed(at, goals, n);
         return;
