@@ -448,6 +448,7 @@ static int by_number(const void *a, const void *b)
 static ingle_term alternatives(ingle_terms *t, size_t base)
 {
     size_t n = t->list.n - base, kept = 0;
+    if (!n) return INGLE_TERM_NONE;
     uint32_t *list = t->list.at + base;
     qsort(list, n, sizeof *list, by_number);
     for (size_t i = 0; i < n; i++)
