@@ -338,23 +338,24 @@ ingle_term ingle_term_derive(ingle_terms *t, ingle_term e, unsigned char b, ingl
 /* ---- emptiness ------------------------------------------------------------------------------- */
 
 /* A search through the states that e leads to, breadth first, until one has the empty text. */
+enum { SLOTS = 1 << 16 };
 typedef struct ingle_search {
-    uint32_t *state; /* in the order they were found */
-    uint32_t *from;  /* the place of the one before */
-    uint32_t *slot;  /* hash table of places, plus 1 */
+    uint32_t state[SEARCH_STATES]; /* in the order they were found */
+    uint32_t from[SEARCH_STATES];  /* the place of the one before */
+    uint32_t place[SEARCH_STATES]; /* its slot */
+    uint32_t slot[SLOTS];          /* hash table of places, plus 1; all 0 between searches */
     size_t n;
 } ingle_search;
 
-enum { SLOTS = 1 << 16 };
-
 static bool visit(ingle_search *s, ingle_term e, size_t from)
 {
-    size_t h = (e * 0x9e3779b1u) >> 16;
+    uint32_t h = (e * 0x9e3779b1u) >> 16;
     for (; s->slot[h]; h = (h + 1) & (SLOTS - 1))
         if (s->state[s->slot[h] - 1] == e) return true;
     if (s->n == SEARCH_STATES) return false;
     s->state[s->n] = e;
     s->from[s->n] = (uint32_t)from;
+    s->place[s->n] = h;
     s->slot[h] = (uint32_t)++s->n;
     return true;
 }
@@ -407,25 +408,19 @@ ingle_status ingle_term_is_empty(ingle_terms *t, ingle_term e, bool *empty)
 {
     *empty = e == INGLE_TERM_NONE || t->node[e].flags & TERM_DEAD;
     if (*empty || t->status || surely_live(t, e)) return t->status;
-    ingle_search s = {.state = ingle_new(SEARCH_STATES, sizeof *s.state),
-                      .from = ingle_new(SEARCH_STATES, sizeof *s.from),
-                      .slot = ingle_new(SLOTS, sizeof *s.slot)};
+    if (!t->search && !(t->search = ingle_new(1, sizeof *t->search))) no_memory(t);
+    ingle_search *s = t->search;
     size_t live = SIZE_MAX;
-    bool decided = s.state && s.from && s.slot;
-    if (!decided) no_memory(t);
-    else {
-        visit(&s, e, 0);
-        for (size_t i = 0; decided && i < s.n && live == SIZE_MAX && !t->status; i++)
-            decided = go_on(t, &s, i, &live);
-    }
+    bool decided = s && visit(s, e, 0);
+    for (size_t i = 0; decided && i < s->n && live == SIZE_MAX && !t->status; i++)
+        decided = go_on(t, s, i, &live);
     if (!t->status && decided) {
-        if (live == SIZE_MAX) mark_dead(t, &s);
-        else mark_live(t, &s, live);
+        if (live == SIZE_MAX) mark_dead(t, s);
+        else mark_live(t, s, live);
         *empty = live == SIZE_MAX;
     }
-    free(s.state);
-    free(s.from);
-    free(s.slot);
+    for (size_t i = 0; s && i < s->n; i++) s->slot[s->place[i]] = 0;
+    if (s) s->n = 0;
     return t->status ? t->status : decided ? INGLE_OK : INGLE_EUNSUPPORTED;
 }
 
@@ -472,6 +467,8 @@ static bool new_row(ingle_terms *t, ingle_term e)
     if (t->n_rows == t->cap_rows &&
         !ingle_grow(&t->row, &t->cap_rows, t->n_rows + 1, sizeof *t->row))
         return no_memory(t);
+    if (!ingle_grow(&t->loops, &t->cap_loops, t->n_rows + 1, sizeof *t->loops)) return no_memory(t);
+    t->loops[t->n_rows] = 0;
     memset(t->row[t->n_rows], 0xff, sizeof *t->row);
     t->node[e].row = (uint32_t)++t->n_rows;
     return true;
@@ -488,6 +485,50 @@ ingle_term ingle_term_step_slowly(ingle_terms *t, ingle_term e, unsigned char b)
         for (uint64_t bits = same.word[w]; bits; bits &= bits - 1)
             row[64 * w + (size_t)__builtin_ctzll(bits)] = to;
     return to;
+}
+
+/* ---- loops ----------------------------------------------------------------------------------- */
+
+static bool all_lead(ingle_terms *t, ingle_term from, unsigned low, unsigned high, ingle_term to)
+{
+    for (unsigned b = low; b <= high; b++)
+        if (ingle_term_step(t, from, (unsigned char)b) != to) return false;
+    return true;
+}
+
+/* Whether every character that is not ASCII leads from a state to itself (Unicode, table 3-7). */
+static bool high_loops(ingle_terms *t, ingle_term e)
+{
+    static const unsigned char lead[][4] = {/* first bytes, second bytes */
+                                            {0xc2, 0xdf, 0x80, 0xbf}, {0xe0, 0xe0, 0xa0, 0xbf},
+                                            {0xe1, 0xec, 0x80, 0xbf}, {0xed, 0xed, 0x80, 0x9f},
+                                            {0xee, 0xef, 0x80, 0xbf}, {0xf0, 0xf0, 0x90, 0xbf},
+                                            {0xf1, 0xf3, 0x80, 0xbf}, {0xf4, 0xf4, 0x80, 0x8f}};
+    for (size_t i = 0; i < sizeof lead / sizeof *lead; i++) {
+        ingle_term after = ingle_term_step(t, e, lead[i][0]);
+        if (after == INGLE_TERM_NONE || !all_lead(t, e, lead[i][0], lead[i][1], after))
+            return false;
+        for (unsigned rest = i == 0  ? 1
+                             : i < 5 ? 2
+                                     : 3,
+                      low = lead[i][2], high = lead[i][3];
+             rest; rest--, low = 0x80, high = 0xbf) {
+            ingle_term to = ingle_term_step(t, after, (unsigned char)low);
+            if (to == INGLE_TERM_NONE || !all_lead(t, after, low, high, to)) return false;
+            after = to;
+        }
+        if (after != e) return false;
+    }
+    return !t->status;
+}
+
+ingle_byte_set ingle_term_loops(ingle_terms *t, ingle_term e, bool *high)
+{
+    ingle_byte_set s = {{0}};
+    for (unsigned b = 0; b < 128; b++)
+        if (ingle_term_step(t, e, (unsigned char)b) == e) ingle_set_add(&s, (unsigned char)b);
+    *high = high_loops(t, e);
+    return s;
 }
 
 ingle_term ingle_term_after(ingle_terms *t, ingle_term e, const char *bytes, size_t n)

@@ -235,6 +235,7 @@ static ingle_status read_item(reader *r)
 {
     ingle_term e = INGLE_TERM_NONE;
     ingle_status st;
+    const char *begin = r->s.at;
     char c = ingle_source_look(&r->s, 0);
     bool lines = nested(r) || c == '|' || c == '(';
     switch (c) {
@@ -269,6 +270,7 @@ static ingle_status read_item(reader *r)
         break;
     default: st = ingle_gbnf_is_name(c) ? read_reference(r) : fail_item(r);
     }
+    if (!st && ingle_terms_status(r->t)) st = ingle_source_table(&r->s, r->t, begin);
     if (!st) ingle_gbnf_skip_space(&r->s, lines);
     return st;
 }
@@ -311,7 +313,7 @@ static ingle_status read_rules(reader *r)
         ingle_gbnf_skip_space(&r->s, true);
         if (r->s.at == r->s.end) return st;
         st = read_rule(r);
-        if (st || ingle_terms_status(r->t)) return st;
+        if (st) return st;
     }
 }
 
@@ -341,7 +343,7 @@ ingle_status ingle_gbnf_compile(ingle_terms *t, const char *text, size_t len,
     ingle_status st = ingle_source_open(&r.s, text, len, INGLE_GBNF_MAX_BYTES, "a grammar");
     if (!st && !ingle_map_open(&r.map, 0)) st = fail_memory(&r);
     if (!st) st = read_rules(&r);
-    if (!st && ingle_terms_status(t)) st = ingle_terms_finish(t, root, err); /* says what failed */
+    if (!st && ingle_terms_status(t)) st = ingle_source_table(&r.s, t, r.s.end);
     if (!st) st = check_rules(&r, root);
     ingle_map_close(&r.map);
     free(r.rules);

@@ -2,9 +2,9 @@
  * Owns       nothing: all it makes belongs to the table of terms.
  * Depends on grammar/term.h. Syntax: grammars/README.md of llama.cpp.
  *
- * Two things differ. Counts are exact however large they are, and what llama.cpp takes in silence is
- * refused: a rule defined twice (there the last one counts), a class without characters, halves of
- * surrogate pairs. And a line that begins with '|' goes on with the rule before it. */
+ * Three things differ. Counts are exact, however large. What llama.cpp takes in silence is refused:
+ * a rule defined twice (there the last one counts), a class without characters, halves of surrogate
+ * pairs. And a line that begins with '|' goes on with the rule before it. */
 #ifndef INGLE_GRAMMAR_GBNF_H
 #define INGLE_GRAMMAR_GBNF_H
 

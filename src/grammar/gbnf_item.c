@@ -107,15 +107,25 @@ static ingle_status read_number(ingle_source *s, const ingle_token_names *names,
     return INGLE_OK;
 }
 
-/* <text>: *len becomes its length with the brackets. */
-static ingle_status read_name(ingle_source *s, size_t *len)
+/* <text>, which *len bytes are, with the brackets. */
+static ingle_status read_text(ingle_source *s, size_t *len)
 {
     const char *begin = s->at;
     while (s->at < s->end && *s->at != '>' && *s->at != '\n' && *s->at != '\r') s->at++;
-    if (!ingle_source_skip(s, '>'))
-        return ingle_source_expected(s, s->at, "'>', which ends a token's text");
-    *len = (size_t)(s->at - begin);
-    return INGLE_OK;
+    *len = (size_t)(s->at - begin) + 1;
+    if (ingle_source_skip(s, '>')) return INGLE_OK;
+    return ingle_source_expected(s, s->at, "'>', which ends a token's text");
+}
+
+static ingle_status find_token(const ingle_source *s, const ingle_token_names *names,
+                               const char *text, size_t len, int32_t *token)
+{
+    *token = names->find(names->self, text, len);
+    if (*token >= 0) return INGLE_OK;
+    return ingle_source_fail(s, INGLE_EFORMAT, text,
+                             "found '%.*s', expected the text of a token: the vocabulary has no "
+                             "such token",
+                             (int)(len < 80 ? len : 80), text);
 }
 
 ingle_status ingle_gbnf_token(ingle_source *s, ingle_terms *t, const ingle_token_names *names,
@@ -131,24 +141,15 @@ ingle_status ingle_gbnf_token(ingle_source *s, ingle_terms *t, const ingle_token
     if (ingle_source_look(s, 1) == '[') {
         s->at++;
         st = read_number(s, names, &token);
-    } else {
-        st = read_name(s, &len);
-        if (!st && !names && !other) {
-            *out = ingle_term_literal(t, begin, len);
-            return INGLE_OK;
-        }
-        if (!st && !names)
-            return ingle_source_fail(s, INGLE_EUNSUPPORTED, begin,
-                                     "'any token but this' where there is no vocabulary");
-        if (!st) token = names->find(names->self, begin, len);
-        if (!st && token < 0)
-            st = ingle_source_fail(s, INGLE_EFORMAT, begin,
-                                   "found '%.*s', expected the text of a token: the vocabulary has "
-                                   "no such token",
-                                   (int)(len < 80 ? len : 80), begin);
+    } else if (!(st = read_text(s, &len)) && names) {
+        st = find_token(s, names, begin, len, &token);
+    } else if (!st && other) {
+        st = ingle_source_fail(s, INGLE_EUNSUPPORTED, begin,
+                               "'any token but this' where there is no vocabulary");
     }
-    if (!st) *out = ingle_term_token(t, token, other);
-    return st;
+    if (st) return st;
+    *out = token < 0 ? ingle_term_literal(t, begin, len) : ingle_term_token(t, token, other);
+    return INGLE_OK;
 }
 
 /* ---- counts ---------------------------------------------------------------------------------- */

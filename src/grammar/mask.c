@@ -2,11 +2,12 @@
  *
  * - A run, such as the inside of a JSON string, admits all tokens that stay inside of a class of
  *   characters, which are known beforehand (trie.h), and of the others those whose exit from the
- *   class leads on; so only exits are walked.
+ *   class leads on; so only exits are walked. A state that the class leads back to itself is one as
+ *   a whole.
  * - A difference, such as any name but the known ones, admits what its first part admits, but for
  *   tokens along the texts of its second part; so only those are walked.
  * - For all the rest the vocabulary's tree is walked from its root, where a byte that leads nowhere
- *   ends a whole subtree. */
+ *   ends a whole subtree, and one that only goes round in a state is taken whole. */
 #include "grammar/mask.h"
 
 enum { MAX_DEPTH = 4 }; /* of differences in one another */
@@ -56,7 +57,35 @@ static void add_bits(ingle_masker *m, const uint32_t *bits)
     m->n = INGLE_MASK_FEW + 1;
 }
 
+/* ---- loops ----------------------------------------------------------------------------------- */
+
+enum { LOOPS_KNOWN = 60 };
+_Static_assert((int)LOOPS_KNOWN < (int)INGLE_GROUP_CUT, "a bit that is no group");
+
+/* Groups of characters all of which lead from a state to itself. The state has a row. */
+static uint64_t loops_of(ingle_masker *m, ingle_term e)
+{
+    ingle_terms *t = m->terms;
+    uint64_t known = t->loops[t->node[e].row - 1];
+    if (known) return known & ~((uint64_t)1 << LOOPS_KNOWN);
+    bool high;
+    ingle_byte_set s = ingle_term_loops(t, e, &high);
+    uint64_t groups = ingle_groups_inside(s.word) | (uint64_t)high << INGLE_GROUP_HIGH;
+    t->loops[t->node[e].row - 1] = groups | (uint64_t)1 << LOOPS_KNOWN;
+    return groups;
+}
+
 /* ---- walking --------------------------------------------------------------------------------- */
+
+enum { LARGE = 64 }; /* nodes of a subtree that is worth a look at loops */
+
+/* Whether all tokens of the subtree only go round in the state. */
+static bool goes_round(ingle_masker *m, uint32_t node, ingle_term at)
+{
+    return m->trie->end[node] - node > LARGE &&
+           ingle_term_step(m->terms, at, m->trie->byte[node]) == at &&
+           !(m->trie->below[node] & ~loops_of(m, at));
+}
 
 /* The tokens of the subtree below a node, from the state after it. */
 static void walk(ingle_masker *m, uint32_t node, ingle_term at)
@@ -73,6 +102,11 @@ static void walk(ingle_masker *m, uint32_t node, ingle_term at)
             i = trie->end[i];
             continue;
         }
+        if (goes_round(m, i, to)) {
+            add_ranks(m, trie->rank[i], trie->rank[trie->end[i]]);
+            i = trie->end[i];
+            continue;
+        }
         add_ranks(m, trie->rank[i], trie->rank[i + 1]);
         if (trie->end[i] > i + 1) *++top = (ingle_descent){trie->end[i], to};
         i++;
@@ -83,6 +117,7 @@ static void walk(ingle_masker *m, uint32_t node, ingle_term at)
 
 /* What a part that begins with a repetition of characters is: e{min,max} tail. */
 typedef struct ingle_run_state {
+    ingle_term whole; /* INGLE_TERM_NONE, or the state during all of it */
     ingle_term e, tail;
     uint32_t min, max;
     uint64_t inside, leave;
@@ -120,13 +155,34 @@ static uint64_t touched(const ingle_byte_set *s)
     return high | ingle_groups_touched(s->word);
 }
 
-/* Whether a part is a run that is worth it: one with most letters, or all that is not ASCII. */
+/* Whether a run is worth it: one with most letters, or all that is not ASCII. */
+static bool is_wide(uint64_t inside)
+{
+    return inside >> ingle_group_of('g') & 1 || inside >> ingle_group_of('G') & 1 ||
+           inside >> INGLE_GROUP_HIGH & 1;
+}
+
+/* Whether a state is one by itself: it stays what it is, however many of the characters come. */
+static bool as_loop(ingle_masker *m, ingle_term state, ingle_run_state *r)
+{
+    ingle_terms *t = m->terms;
+    static const char probe[] = {'h', 'H', ' '};
+    bool loops = false;
+    for (size_t i = 0; i < sizeof probe; i++)
+        loops |= ingle_term_step(t, state, (unsigned char)probe[i]) == state;
+    if (!loops || t->status) return false;
+    *r = (ingle_run_state){.whole = state, .max = INGLE_TERM_MANY, .inside = loops_of(m, state)};
+    r->leave = touched(ingle_term_first(t, state)) & ~r->inside;
+    return !t->status && is_wide(r->inside);
+}
+
+/* Whether a part is a run. */
 static bool as_run(ingle_terms *t, ingle_term part, ingle_run_state *r)
 {
     const ingle_node x = t->node[ingle_term_head(t, part)];
     ingle_byte_set out = {{0}};
     if (x.kind != TERM_REPEAT) return false;
-    r->e = x.a, r->min = x.b, r->max = x.c, r->tail = ingle_term_tail(t, part);
+    *r = (ingle_run_state){.e = x.a, .min = x.b, .max = x.c, .tail = ingle_term_tail(t, part)};
     const ingle_char_class *c = main_class(t, r->e, &out);
     if (!c) return false;
     ingle_set_or(&out, ingle_term_first(t, r->tail));
@@ -137,28 +193,27 @@ static bool as_run(ingle_terms *t, ingle_term part, ingle_run_state *r)
     if (!c->all_high && t->words.at[c->range + 2 * c->n - 1] < 0x80) class.word[2] = 0;
     ingle_set_or(&out, &class);
     r->leave = touched(&out) & ~r->inside;
-    const uint64_t middle = (uint64_t)1 << ingle_group_of('g') | (uint64_t)1 << ingle_group_of('G');
-    return !t->status && r->inside & (middle | (uint64_t)1 << INGLE_GROUP_HIGH);
+    return !t->status && is_wide(r->inside);
 }
 
 static void add_inside(ingle_masker *m, const ingle_run *run, uint32_t max)
 {
-    if (max <= INGLE_RUN_SHORT) {
-        add_bits(m, run->bits[max]);
+    bool all = !run->n_tokens || run->chars[run->n_tokens - 1] <= max;
+    size_t k = all ? 0 : max <= INGLE_RUN_SHORT ? max : INGLE_RUN_SHORT;
+    const uint32_t *bits = ingle_trie_run_bits(m->trie, run, k);
+    if (!bits) {
+        ingle_terms_fail(m->terms, INGLE_ENOMEM, "no memory for a mask");
         return;
     }
-    if (!run->n_tokens || run->chars[run->n_tokens - 1] <= max) {
-        add_bits(m, run->bits[0]);
-        return;
-    }
-    add_bits(m, run->bits[INGLE_RUN_SHORT]);
-    for (size_t i = run->n_tokens; i-- && run->chars[i] > INGLE_RUN_SHORT;)
+    add_bits(m, bits);
+    for (size_t i = all ? 0 : run->n_tokens; i-- && run->chars[i] > INGLE_RUN_SHORT;)
         if (run->chars[i] <= max) add_token(m, run->token[i]);
 }
 
 /* The state after so many characters of the run. */
 static ingle_term after_chars(ingle_terms *t, const ingle_run_state *r, uint32_t n)
 {
+    if (r->whole) return r->whole;
     uint32_t max = r->max == INGLE_TERM_MANY ? r->max : r->max - n;
     return ingle_term_seq(t, ingle_term_repeat(t, r->e, r->min > n ? r->min - n : 0, max), r->tail);
 }
@@ -254,9 +309,10 @@ static void add_state(ingle_masker *m, ingle_term state)
     ingle_terms *t = m->terms;
     const ingle_node x = t->node[state];
     size_t base = m->rest.n, n = x.kind == TERM_ALT ? x.b : 1;
+    ingle_run_state r;
+    if (as_loop(m, state, &r) && add_run(m, &r)) return;
     for (size_t i = 0; i < n && !t->status; i++) {
         ingle_term part = x.kind == TERM_ALT ? t->words.at[x.a + i] : state;
-        ingle_run_state r;
         if (as_run(t, part, &r) && add_run(m, &r)) continue;
         if (!add_difference(m, part)) ingle_words_push(t, &m->rest, part);
     }

@@ -16,7 +16,8 @@ typedef struct frame {
     uint32_t node;
     uint32_t i;             /* kids that are done */
     ingle_term rest[2];     /* after the node */
-    ingle_term together[2]; /* of the kids that are done */
+    ingle_term together[2]; /* what the kids that are done forbid */
+    size_t n_done;          /* what was there before it */
 } frame;
 
 typedef struct compiler {
@@ -26,6 +27,9 @@ typedef struct compiler {
     regex_lang *lang; /* [n] of nodes that do not wait */
     frame *frames;
     size_t n, cap;
+    ingle_term *done[2]; /* alternatives that are compiled, of nodes that wait */
+    size_t n_done, cap_done[2];
+    ingle_term *list;   /* [tree->n_kids], for alternatives */
     ingle_term rest[2]; /* what may come to the end of the text; [some text comes before it] */
 } compiler;
 
@@ -54,9 +58,20 @@ static regex_lang seq_lang(const compiler *c, const regex_node *node)
     return l;
 }
 
-static regex_lang lang_of(const compiler *c, const regex_node *node)
+static regex_lang alt_lang(const compiler *c, const regex_node *node)
 {
     regex_lang l = ingle_regex_same(INGLE_TERM_NONE);
+    bool same = true;
+    for (size_t i = 0; i < node->n; i++) same = same && ingle_regex_is_same(kid_lang(c, node, i));
+    for (int k = 0; k < (same ? 1 : 4); k++) {
+        for (size_t i = 0; i < node->n; i++) c->list[i] = kid_lang(c, node, i)->t[k / 2][k % 2];
+        l.t[k / 2][k % 2] = ingle_term_alt_of(c->x.t, c->list, node->n);
+    }
+    return same ? ingle_regex_same(l.t[0][0]) : l;
+}
+
+static regex_lang lang_of(const compiler *c, const regex_node *node)
+{
     switch (node->kind) {
     case REGEX_CHAR: return ingle_regex_same(node->term);
     case REGEX_SEQ: return seq_lang(c, node);
@@ -66,13 +81,10 @@ static regex_lang lang_of(const compiler *c, const regex_node *node)
     case REGEX_BEHIND:
         return ingle_regex_behind(&c->x, kid_lang(c, node, 0), kid_lang(c, node, 1),
                                   node->negative);
-    case REGEX_ALT:
-        for (size_t i = 0; i < node->n; i++)
-            l = ingle_regex_either(&c->x, &l, kid_lang(c, node, i));
-        return l;
+    case REGEX_ALT: return alt_lang(c, node);
     case REGEX_AHEAD: break; /* waits, and its sequence has compiled it otherwise */
     }
-    return l;
+    return ingle_regex_same(INGLE_TERM_NONE);
 }
 
 /* ---- nodes that wait ------------------------------------------------------------------------- */
@@ -100,7 +112,8 @@ static ingle_status enter(compiler *c, uint32_t i)
     const regex_node *node = &c->tree->node[i];
     if (node->waits) {
         if (!ingle_grow(&c->frames, &c->cap, c->n + 1, sizeof *c->frames)) return fail_memory(c);
-        c->frames[c->n++] = (frame){.node = i, .rest = {c->rest[0], c->rest[1]}};
+        c->frames[c->n++] =
+            (frame){.node = i, .rest = {c->rest[0], c->rest[1]}, .n_done = c->n_done};
         return INGLE_OK;
     }
     regex_lang rest = {{{c->rest[0], c->rest[0]}, {c->rest[1], c->rest[1]}}};
@@ -125,14 +138,28 @@ static ingle_status seq_step(compiler *c, frame *f, const regex_node *node)
     return INGLE_OK;
 }
 
+static ingle_status keep_done(compiler *c)
+{
+    for (int b = 0; b < 2; b++) {
+        if (!ingle_grow(&c->done[b], &c->cap_done[b], c->n_done + 1, sizeof *c->done[b]))
+            return fail_memory(c);
+        c->done[b][c->n_done] = c->rest[b];
+    }
+    c->n_done++;
+    return INGLE_OK;
+}
+
 static ingle_status alt_step(compiler *c, frame *f, const regex_node *node)
 {
-    if (f->i) add_to(c, f->together, c->rest);
+    ingle_status st = f->i ? keep_done(c) : INGLE_OK;
+    if (st) return st;
     if (f->i < node->n) {
         set_rest(c, f->rest);
         return enter_kid(c, node, f->i++);
     }
-    set_rest(c, f->together);
+    for (int b = 0; b < 2; b++)
+        c->rest[b] = ingle_term_alt_of(c->x.t, c->done[b] + f->n_done, node->n);
+    c->n_done = f->n_done;
     c->n--;
     return INGLE_OK;
 }
@@ -246,7 +273,8 @@ static ingle_status compile(compiler *c, bool anywhere, ingle_term *out)
 {
     size_t n = c->tree->n;
     c->lang = ingle_new(n, sizeof *c->lang);
-    if (!c->lang) return fail_memory(c);
+    c->list = ingle_new(c->tree->n_kids, sizeof *c->list);
+    if (!c->lang || !c->list) return fail_memory(c);
     for (size_t i = 0; i < n; i++)
         if (!c->tree->node[i].waits) c->lang[i] = lang_of(c, &c->tree->node[i]);
     c->rest[0] = c->rest[1] = anywhere ? c->x.any : INGLE_TERM_EMPTY;
@@ -265,7 +293,10 @@ static ingle_status compile_tree(const regex_tree *tree, const regex_chars *char
     compiler c = {.x = {t, any, ingle_term_seq(t, one, any)}, .tree = tree, .s = chars->s};
     ingle_status st = compile(&c, anywhere, out);
     free(c.lang);
+    free(c.list);
     free(c.frames);
+    free(c.done[0]);
+    free(c.done[1]);
     return st;
 }
 
@@ -279,9 +310,10 @@ ingle_status ingle_regex_compile(ingle_terms *t, const char *text, size_t len,
     regex_tree tree = {0};
     *out = INGLE_TERM_NONE;
     ingle_status st = ingle_source_open(&s, text, len, INGLE_REGEX_MAX_BYTES, "a pattern");
-    if (!st) st = ingle_regex_parse(&tree, &chars);
+    if (!st) st = ingle_regex_parse(&tree, &chars, opt->search);
     if (!st) st = compile_tree(&tree, &chars, opt->search, out);
-    if (!st && ingle_terms_status(t)) st = ingle_terms_finish(t, out, err); /* says what failed */
+    if (!st && ingle_terms_status(t)) st = ingle_source_table(&s, t, s.begin);
+    if (st) *out = INGLE_TERM_NONE;
     ingle_regex_tree_close(&tree);
     ingle_regex_chars_close(&chars);
     return st;

@@ -2,13 +2,15 @@
  * Owns       nothing: all it makes belongs to the table of terms.
  * Depends on grammar/term.h, utf8proc for \p{...}.
  *
- * The result is exact or there is none. Anchors may be anywhere. Look-ahead may be anywhere but in a
- * group that repeats, unless it looks no farther than that group's own text, or the group is one
- * character that repeats to the end, as in ^((?!foo).)*$. Look-behind must look no farther back than
- * its sequence begins. Backreferences, \b, \B, Script=... are INGLE_EUNSUPPORTED.
+ * The result is exact or there is none. Anchors may be anywhere. What looks ahead may be anywhere
+ * but in a group that repeats more than 16 times, unless it looks no farther than that group's own
+ * text, or the group is one character that repeats to the end, as in ^((?!foo).)*$. What looks
+ * behind, in a group, must look no farther back than what comes before it there; the pattern itself
+ * may look back to the text's beginning. \b and \B look to both sides. What is refused, and
+ * backreferences and Script=..., is INGLE_EUNSUPPORTED.
  *
- * What the flag u forbids and browsers accept without it is accepted where it has one meaning: \- and
- * other escapes of what is no letter, and braces that are no count. */
+ * What the flag u forbids and browsers accept without it is accepted where it has one meaning: \-
+ * and other escapes of what is no letter, and braces that are no count. */
 #ifndef INGLE_GRAMMAR_REGEX_H
 #define INGLE_GRAMMAR_REGEX_H
 

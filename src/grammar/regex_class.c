@@ -102,9 +102,6 @@ static bool is_letter(uint32_t c)
 /* An escape for which there is no term. */
 static ingle_status refuse(const ingle_source *s, const char *at, uint32_t c)
 {
-    if (c == 'b' || c == 'B')
-        return ingle_source_fail(s, INGLE_EUNSUPPORTED, at, "'\\%c', which asks for %s", (int)c,
-                                 c == 'b' ? "a word's beginning or end" : "no word's beginning");
     if (c == 'k' || (c >= '1' && c <= '9'))
         return ingle_source_fail(s, INGLE_EUNSUPPORTED, at,
                                  "the backreference '\\%c': what a group matched cannot be asked "
@@ -114,7 +111,7 @@ static ingle_status refuse(const ingle_source *s, const char *at, uint32_t c)
         return ingle_source_fail(s, INGLE_EFORMAT, at,
                                  "a digit follows '\\0': expected \\x and two hexadecimal digits");
     return ingle_source_fail(s, INGLE_EFORMAT, at,
-                             "found the escape '\\%c', expected one of dDwWsSpPtnvfrcxu0 or a "
+                             "found the escape '\\%c', expected one of dDwWsSpPbBtnvfrcxu0 or a "
                              "character that is no letter after '\\'",
                              (int)c);
 }
@@ -235,6 +232,14 @@ ingle_status ingle_regex_class(regex_chars *x, ingle_term *out)
                                  "the class that begins here has no end: found the end of the "
                                  "pattern, expected ']'");
     return take_set(x, at, outside, out);
+}
+
+ingle_status ingle_regex_word(regex_chars *x, ingle_term *out)
+{
+    size_t n;
+    const ingle_range *ranges = ingle_regex_letter('w', &n);
+    *out = x->make(x->t, ranges, n, false);
+    return INGLE_OK;
 }
 
 ingle_status ingle_regex_dot(regex_chars *x, ingle_term *out)

@@ -24,6 +24,8 @@ void ingle_regex_chars_close(regex_chars *x);
 ingle_status ingle_regex_escape(regex_chars *x, ingle_term *out);
 ingle_status ingle_regex_class(regex_chars *x, ingle_term *out);
 ingle_status ingle_regex_dot(regex_chars *x, ingle_term *out);
+/* A character of a word, as \w. Reads nothing. */
+ingle_status ingle_regex_word(regex_chars *x, ingle_term *out);
 ingle_status ingle_regex_plain(regex_chars *x, ingle_term *out);
 
 #endif

@@ -2,6 +2,8 @@
  * after. */
 #include "grammar/regex_lang.h"
 
+#include "grammar/table.h"
+
 regex_lang ingle_regex_same(ingle_term e)
 {
     return (regex_lang){{{e, e}, {e, e}}};
@@ -16,17 +18,14 @@ regex_lang ingle_regex_anchor(bool begin)
     return l;
 }
 
-static bool is_same(const regex_lang *l)
+bool ingle_regex_is_same(const regex_lang *l)
 {
     return l->t[0][0] == l->t[0][1] && l->t[0][0] == l->t[1][0] && l->t[0][0] == l->t[1][1];
 }
 
 ingle_term ingle_regex_some(const regex_langs *x, ingle_term e)
 {
-    if (!ingle_term_nullable(x->t, e)) return e;
-    if (e == INGLE_TERM_EMPTY) return INGLE_TERM_NONE;
-    if (e == x->any) return x->some;
-    return ingle_term_minus(x->t, e, INGLE_TERM_EMPTY);
+    return e == x->any ? x->some : ingle_term_some(x->t, e);
 }
 
 /* e if it may be empty, so that what is beside it makes the text alone. */
@@ -59,19 +58,9 @@ static ingle_term join(const regex_langs *x, const regex_lang *e, const regex_la
 regex_lang ingle_regex_join(const regex_langs *x, const regex_lang *e, const regex_lang *f)
 {
     regex_lang l;
-    if (is_same(e) && is_same(f))
+    if (ingle_regex_is_same(e) && ingle_regex_is_same(f))
         return ingle_regex_same(ingle_term_seq(x->t, e->t[0][0], f->t[0][0]));
     for (int i = 0; i < 4; i++) l.t[i / 2][i % 2] = join(x, e, f, i / 2, i % 2);
-    return l;
-}
-
-regex_lang ingle_regex_either(const regex_langs *x, const regex_lang *e, const regex_lang *f)
-{
-    regex_lang l;
-    if (is_same(e) && is_same(f))
-        return ingle_regex_same(ingle_term_alt(x->t, e->t[0][0], f->t[0][0]));
-    for (int i = 0; i < 4; i++)
-        l.t[i / 2][i % 2] = ingle_term_alt(x->t, e->t[i / 2][i % 2], f->t[i / 2][i % 2]);
     return l;
 }
 
@@ -100,7 +89,8 @@ static ingle_term times(const regex_langs *x, const regex_lang *e, uint32_t min,
 regex_lang ingle_regex_times(const regex_langs *x, const regex_lang *e, uint32_t min, uint32_t max)
 {
     regex_lang l;
-    if (is_same(e)) return ingle_regex_same(ingle_term_repeat(x->t, e->t[0][0], min, max));
+    if (ingle_regex_is_same(e))
+        return ingle_regex_same(ingle_term_repeat(x->t, e->t[0][0], min, max));
     for (int i = 0; i < 4; i++) l.t[i / 2][i % 2] = times(x, e, min, max, i / 2, i % 2);
     return l;
 }
@@ -126,7 +116,9 @@ regex_lang ingle_regex_behind(const regex_langs *x, const regex_lang *e, const r
 {
     regex_lang l;
     for (int a = 0; a < 2; a++) {
-        ingle_term which = ingle_term_seq(x->t, x->any, look->t[1][a]);
+        ingle_term first = look->t[0][a], later = look->t[1][a];
+        ingle_term which = ingle_term_seq(x->t, first == later ? x->any : x->some, later);
+        if (first != later) which = ingle_term_alt(x->t, first, which);
         for (int b = 0; b < 2; b++) l.t[b][a] = keep(x, e->t[b][a], which, negative);
     }
     return l;

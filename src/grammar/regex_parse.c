@@ -1,5 +1,5 @@
-/* regex_parse.c - the text of a pattern becomes a tree (regex_tree.h). Groups that are open are kept
- * in an array. */
+/* regex_parse.c - the text of a pattern becomes a tree (regex_tree.h). Groups that are open are
+ * kept in an array. */
 #include "grammar/regex_tree.h"
 
 #include "base/mem.h"
@@ -28,6 +28,7 @@ typedef struct parser {
     list alts;  /* alternatives that have ended, of groups that are open */
     bool can_repeat;
     size_t n_looks, n_open_looks;
+    bool anywhere;
 } parser;
 
 static ingle_status fail_memory(const parser *p)
@@ -122,8 +123,8 @@ static size_t offset(const parser *p, const char *at)
 /* The items from `from` on become one node. */
 static ingle_status make_seq(parser *p, size_t from, uint32_t *index)
 {
-    const uint32_t *kids = p->items.p + from;
     size_t n = p->items.n - from;
+    const uint32_t *kids = n ? p->items.p + from : NULL;
     regex_node seq = {.kind = REGEX_SEQ, .at = offset(p, p->s->at)};
     p->items.n = from;
     if (n == 1) {
@@ -186,19 +187,27 @@ static ingle_status read_group_kind(parser *p, regex_group *group)
     return behind ? read_name(p) : ingle_source_expected(s, s->at, "':', '=', '!' or '<'");
 }
 
+static ingle_status count_look(parser *p, const char *at)
+{
+    if (p->n_looks++ < MAX_LOOKS) return INGLE_OK;
+    return ingle_source_fail(p->s, INGLE_EUNSUPPORTED, at,
+                             "more than %d look-aheads, look-behinds and '\\b'", (int)MAX_LOOKS);
+}
+
 static ingle_status open_group(parser *p)
 {
     regex_group group = {p->s->at++, REGEX_SEQ, false, p->items.n, p->alts.n};
     ingle_status st = INGLE_OK;
     if (ingle_source_skip(p->s, '?')) st = read_group_kind(p, &group);
     if (st) return st;
-    if (group.kind != REGEX_SEQ &&
-        (p->n_looks++ == MAX_LOOKS || p->n_open_looks++ == MAX_NESTED_LOOKS))
-        return ingle_source_fail(
-            p->s, INGLE_EUNSUPPORTED, group.open,
-            "more than %d look-aheads and look-behinds, or more than %d in one "
-            "another",
-            (int)MAX_LOOKS, (int)MAX_NESTED_LOOKS);
+    if (group.kind != REGEX_SEQ) {
+        st = count_look(p, group.open);
+        if (!st && p->n_open_looks++ == MAX_NESTED_LOOKS)
+            st = ingle_source_fail(p->s, INGLE_EUNSUPPORTED, group.open,
+                                   "more than %d look-aheads and look-behinds in one another",
+                                   (int)MAX_NESTED_LOOKS);
+        if (st) return st;
+    }
     if (!ingle_grow(&p->groups, &p->cap_groups, p->n_groups + 1, sizeof *p->groups))
         return fail_memory(p);
     p->groups[p->n_groups++] = group;
@@ -206,27 +215,89 @@ static ingle_status open_group(parser *p)
     return INGLE_OK;
 }
 
-/* A look-behind takes as many items before it as it can see, so that it belongs to them alone. */
-static ingle_status add_behind(parser *p, regex_node look, uint32_t kid, const char *open)
+/* How many of the sequence's last items a look-behind must see: as many as it can see, or all from
+ * the beginning of the text on. False: there may be more that it sees. */
+static bool find_before(const parser *p, uint32_t look, size_t *from)
 {
-    size_t first = p->groups[p->n_groups - 1].n_items, from = p->items.n;
-    uint32_t shortest = 0, kids[2] = {0, kid}, index;
-    const regex_node *what = node_at(p, kid);
-    bool ok = !what->waits && !what->begins && what->longest < REGEX_ENDLESS;
-    while (ok && from > first && shortest < what->longest) {
-        const regex_node *item = node_at(p, p->items.p[--from]);
+    size_t first = p->groups[p->n_groups - 1].n_items;
+    uint32_t shortest = 0;
+    const regex_node *what = node_at(p, look);
+    bool fits = !what->begins && what->longest < REGEX_ENDLESS, done = fits && !what->longest;
+    bool ok = !what->waits;
+    *from = p->items.n;
+    while (ok && !done && *from > first) {
+        const regex_node *item = node_at(p, p->items.p[--*from]);
         ok = !item->waits && item->kind != REGEX_AHEAD;
         shortest = sum(shortest, item->shortest);
+        done = item->kind == REGEX_BEGIN || (fits && shortest >= what->longest);
     }
-    if (!ok || shortest < what->longest)
-        return ingle_source_fail(p->s, INGLE_EUNSUPPORTED, open,
-                                 "a look-behind that may look farther back than what comes before "
-                                 "it in its group");
-    ingle_status st = make_seq(p, from, &kids[0]);
+    return ok && done;
+}
+
+/* In a sequence of the pattern itself, a look-behind may see all the text before: ^ and, where the
+ * pattern may match anywhere, any characters are put before the sequence. */
+static ingle_status begin_with_all(parser *p)
+{
+    uint32_t index[3];
+    size_t n = p->anywhere ? 2 : 1;
+    if (p->n_groups > 1 || (p->items.n && node_at(p, p->items.p[0])->kind == REGEX_BEGIN))
+        return INGLE_OK;
+    regex_node begin = {.kind = REGEX_BEGIN, .begins = true};
+    regex_node any = {.kind = REGEX_CHAR, .shortest = 1, .longest = 1};
+    regex_node all = {.kind = REGEX_REPEAT, .max = INGLE_TERM_MANY, .longest = REGEX_ENDLESS};
+    any.term = p->x->make(p->x->t, NULL, 0, true);
+    ingle_status st = add_node(p, begin, NULL, 0, &index[0]);
+    if (!st) st = add_node(p, any, NULL, 0, &index[2]);
+    if (!st) st = add_node(p, all, &index[2], 1, &index[1]);
+    for (size_t i = 0; !st && i < n; i++) st = push(p, &p->items, index[i]);
     if (st) return st;
-    look.shortest = node_at(p, kids[0])->shortest;
-    look.longest = node_at(p, kids[0])->longest;
-    st = add_node(p, look, kids, 2, &index);
+    memmove(p->items.p + n, p->items.p, (p->items.n - n) * sizeof *p->items.p);
+    memcpy(p->items.p, index, n * sizeof *index);
+    return INGLE_OK;
+}
+
+/* What comes before a look at it becomes one node. */
+static ingle_status take_before(parser *p, uint32_t look, const char *at, uint32_t *before)
+{
+    size_t from;
+    bool found = find_before(p, look, &from);
+    ingle_status st = found ? INGLE_OK : begin_with_all(p);
+    if (st) return st;
+    if (found || find_before(p, look, &from)) return make_seq(p, from, before);
+    return ingle_source_fail(p->s, INGLE_EUNSUPPORTED, at,
+                             "%s that may look farther back than what comes before it in its group",
+                             *at == '(' ? "a look-behind" : "'\\b' or '\\B'");
+}
+
+/* The texts of `before` that end so, or do not. */
+static ingle_status add_behind(parser *p, uint32_t before, uint32_t look, bool negative,
+                               uint32_t *index)
+{
+    regex_node node = {.kind = REGEX_BEHIND,
+                       .negative = negative,
+                       .shortest = node_at(p, before)->shortest,
+                       .longest = node_at(p, before)->longest};
+    uint32_t kids[2] = {before, look};
+    return add_node(p, node, kids, 2, index);
+}
+
+static ingle_status add_ahead(parser *p, uint32_t look, bool negative, uint32_t *index)
+{
+    regex_node node = {.kind = REGEX_AHEAD, .negative = negative, .waits = true};
+    return add_node(p, node, &look, 1, index);
+}
+
+static ingle_status close_look(parser *p, const regex_group *group, uint32_t look)
+{
+    uint32_t index, before;
+    ingle_status st;
+    p->n_open_looks--;
+    if (group->kind == REGEX_BEHIND) {
+        st = take_before(p, look, group->open, &before);
+        if (!st) st = add_behind(p, before, look, group->negative, &index);
+    } else {
+        st = add_ahead(p, look, group->negative, &index);
+    }
     return st ? st : push(p, &p->items, index);
 }
 
@@ -242,12 +313,7 @@ static ingle_status close_group(parser *p)
     if (st) return st;
     p->can_repeat = group.kind == REGEX_SEQ;
     if (p->can_repeat) return push(p, &p->items, index);
-    p->n_open_looks--;
-    regex_node look = {.kind = group.kind, .negative = group.negative, .at = offset(p, group.open)};
-    if (group.kind == REGEX_BEHIND) return add_behind(p, look, index, group.open);
-    look.waits = true;
-    st = add_node(p, look, &index, 1, &index);
-    return st ? st : push(p, &p->items, index);
+    return close_look(p, &group, index);
 }
 
 /* ---- repetitions ----------------------------------------------------------------------------- */
@@ -339,6 +405,40 @@ static ingle_status add_anchor(parser *p, regex_kind kind)
     return st ? st : push(p, &p->items, index);
 }
 
+/* What came before, ended by a word's character or not, and that none follows, or one does. */
+static ingle_status add_side(parser *p, uint32_t before, uint32_t word, bool no_word, bool follows,
+                             uint32_t *index)
+{
+    uint32_t kids[2];
+    regex_node seq = {.kind = REGEX_SEQ};
+    ingle_status st = add_behind(p, before, word, no_word, &kids[0]);
+    if (!st) st = add_ahead(p, word, !follows, &kids[1]);
+    if (st) return st;
+    measure_seq(p, &seq, kids, 2);
+    return add_node(p, seq, kids, 2, index);
+}
+
+/* \b, \B */
+static ingle_status add_boundary(parser *p)
+{
+    const char *at = p->s->at;
+    bool within = at[1] == 'B';
+    uint32_t word = 0, before = 0, sides[2], index;
+    regex_node node = {.kind = REGEX_CHAR, .shortest = 1, .longest = 1}, alt = {.kind = REGEX_ALT};
+    p->s->at += 2;
+    p->can_repeat = false;
+    ingle_status st = count_look(p, at);
+    if (!st) st = ingle_regex_word(p->x, &node.term);
+    if (!st) st = add_node(p, node, NULL, 0, &word);
+    if (!st) st = take_before(p, word, at, &before);
+    for (int i = 0; !st && i < 2; i++)
+        st = add_side(p, before, word, i == 1, (i == 1) != within, &sides[i]);
+    if (st) return st;
+    measure_alt(p, &alt, sides, 2);
+    st = add_node(p, alt, sides, 2, &index);
+    return st ? st : push(p, &p->items, index);
+}
+
 static ingle_status add_char(parser *p)
 {
     uint32_t index;
@@ -355,6 +455,7 @@ static ingle_status add_char(parser *p)
 
 static ingle_status read_item(parser *p)
 {
+    char next = ingle_source_look(p->s, 1);
     switch (*p->s->at) {
     case '(': return open_group(p);
     case ')': return close_group(p);
@@ -365,6 +466,7 @@ static ingle_status read_item(parser *p)
     case '+':
     case '?': return read_repeat(p);
     case '{': return is_count(p->s) ? read_repeat(p) : add_char(p);
+    case '\\': return next == 'b' || next == 'B' ? add_boundary(p) : add_char(p);
     default: return add_char(p);
     }
 }
@@ -389,9 +491,9 @@ static ingle_status parse(parser *p)
     return add_node(p, seq, &root, 1, &root);
 }
 
-ingle_status ingle_regex_parse(regex_tree *tree, regex_chars *x)
+ingle_status ingle_regex_parse(regex_tree *tree, regex_chars *x, bool anywhere)
 {
-    parser p = {.s = x->s, .x = x, .tree = tree};
+    parser p = {.s = x->s, .x = x, .tree = tree, .anywhere = anywhere};
     ingle_status st = parse(&p);
     free(p.groups);
     free(p.items.p);

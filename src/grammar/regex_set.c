@@ -136,11 +136,18 @@ static bool is_member(uint32_t members, uint32_t c)
     return members >> (unsigned)utf8proc_category((utf8proc_int32_t)c) & 1;
 }
 
+/* Where all characters have one category: Hangul, surrogates, private use, and the planes that no
+ * version of Unicode has used. */
+static const ingle_range uniform[] = {{0xac00, 0xd7a3},   {0xd800, 0xdfff},   {0xe000, 0xf8ff},
+                                      {0x40000, 0xdffff}, {0xf0000, 0xffffd}, {0x100000, 0x10fffd}};
+
 static void find_members(regex_set *set, uint32_t members)
 {
-    uint32_t begin = LAST + 1; /* of the range that is open; none is */
-    for (uint32_t c = 0; c <= LAST + 1; c++) {
+    uint32_t begin = LAST + 1, next; /* begin: of the range that is open; none is */
+    size_t i = 0;
+    for (uint32_t c = 0; c <= LAST + 1; c = next) {
         bool in = c <= LAST && is_member(members, c);
+        next = i < N_OF(uniform) && c == uniform[i].low ? uniform[i++].high + 1 : c + 1;
         if (in && begin > LAST) begin = c;
         if (in || begin > LAST) continue;
         ingle_regex_set_add(set, begin, c - 1);

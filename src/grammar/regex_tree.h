@@ -39,8 +39,9 @@ typedef struct regex_tree {
     size_t n_kids, cap_kids;
 } regex_tree;
 
-/* Reads the whole pattern; its root is the last node. The caller closes the tree, also on failure. */
-ingle_status ingle_regex_parse(regex_tree *tree, regex_chars *x);
+/* Reads the whole pattern, which may match anywhere or matches the whole text; its root is the last
+ * node. The caller closes the tree, also on failure. */
+ingle_status ingle_regex_parse(regex_tree *tree, regex_chars *x, bool anywhere);
 void ingle_regex_tree_close(regex_tree *tree);
 
 static inline const regex_node *ingle_regex_kid(const regex_tree *tree, const regex_node *node,

@@ -72,6 +72,15 @@ ingle_status ingle_source_expected(const ingle_source *s, const char *at, const 
     return ingle_source_fail(s, INGLE_EFORMAT, at, "found %s, expected %s", found, expected);
 }
 
+ingle_status ingle_source_table(const ingle_source *s, ingle_terms *t, const char *at)
+{
+    ingle_error what = {""};
+    ingle_term none = INGLE_TERM_NONE;
+    ingle_status st = ingle_terms_finish(t, &none, &what); /* reports what it kept */
+    if (st == INGLE_ENOMEM) return ingle_fail(s->err, st, "%s", what.text);
+    return ingle_source_fail(s, st, at, "%s", what.text);
+}
+
 /* ---- characters and numbers ------------------------------------------------------------------ */
 
 uint32_t ingle_source_char(ingle_source *s)

@@ -1,7 +1,7 @@
 /* source.h - the text of a grammar or a pattern while it is read: where the reader is, characters,
  * numbers, and messages that name the place.
  * Owns       nothing; the text is the caller's.
- * Depends on base/status.h, base/utf8.h. */
+ * Depends on grammar/term.h, base/utf8.h. */
 #ifndef INGLE_GRAMMAR_SOURCE_H
 #define INGLE_GRAMMAR_SOURCE_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "grammar/term.h"
 
 typedef struct ingle_source {
     const char *begin, *at, *end;
@@ -48,6 +48,9 @@ ingle_status ingle_source_fail(const ingle_source *s, ingle_status status, const
                                const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* "...: found '@', expected a name". */
 ingle_status ingle_source_expected(const ingle_source *s, const char *at, const char *expected);
+
+/* What went wrong in the table, which names no place, with one. */
+ingle_status ingle_source_table(const ingle_source *s, ingle_terms *t, const char *at);
 
 /* The line and the column of a place. */
 void ingle_source_place(const ingle_source *s, const char *at, size_t *line, size_t *column);

@@ -151,7 +151,9 @@ struct ingle_terms {
     ingle_group *group;
     size_t n_groups, cap_groups;
     uint32_t (*row)[256];
-    size_t n_rows, cap_rows;
+    uint64_t *loops; /* by row: of mask.c; 0: not known */
+    size_t n_rows, cap_rows, cap_loops;
+    struct ingle_search *search; /* scratch of emptiness */
 
     ingle_words list;   /* scratch of constructors: a stack */
     ingle_frame *frame; /* scratch of derivatives: a stack */
@@ -213,6 +215,8 @@ static inline ingle_term ingle_term_step(ingle_terms *t, ingle_term e, unsigned 
     }
     return ingle_term_step_slowly(t, e, b);
 }
+/* The ASCII bytes that lead from a state to itself, and in `high` whether all other characters do. */
+ingle_byte_set ingle_term_loops(ingle_terms *t, ingle_term e, bool *high);
 /* What is left after a token as a token, not as bytes. */
 ingle_term ingle_term_after_token(ingle_terms *t, ingle_term e, int32_t token);
 /* Whether tokens by their number may come first. */

@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-enum { MAX_RUNS = 32 };
+enum { MAX_RUNS = 32, MAX_CHARS = 1023 }; /* of a token that are told apart */
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
@@ -158,7 +158,7 @@ static void add_key(ingle_trie *t, const unsigned char of[256], const ingle_key 
         t->begun[down->node] = begun;
         t->rank[down->node] = (uint32_t)t->n_ranks;
         down->groups |= begun;
-        if (begun && down->chars < UINT16_MAX) down->chars++;
+        if (begun && down->chars < MAX_CHARS) down->chars++;
     }
     t->token[t->n_ranks] = key->token;
     t->groups[t->n_ranks] = path[key->n].groups;
@@ -230,37 +230,44 @@ static void run_close(ingle_run *r)
 /* Sorts by the number of characters: counted, then placed. */
 static bool stay_inside(const ingle_trie *t, ingle_run *r)
 {
-    uint32_t *at = ingle_new((size_t)UINT16_MAX + 2, sizeof *at);
-    if (!at) return false;
-    for (size_t i = 0; i < t->n_ranks; i++)
-        if (!(t->groups[i] & ~r->inside)) at[t->chars[i] + 1]++, r->n_tokens++;
-    for (size_t k = 0; k <= UINT16_MAX; k++) at[k + 1] += at[k];
-    r->token = ingle_new(r->n_tokens, sizeof *r->token);
-    r->chars = ingle_new(r->n_tokens, sizeof *r->chars);
+    uint32_t at[MAX_CHARS + 2] = {0};
+    uint32_t *rank = malloc((t->n_ranks + 1) * sizeof *rank), n = 0;
+    if (!rank) return false;
+    for (uint32_t i = 0; i < t->n_ranks; i++) {
+        rank[n] = i;
+        n += !(t->groups[i] & ~r->inside);
+    }
+    for (uint32_t i = 0; i < n; i++) at[t->chars[rank[i]] + 1]++;
+    for (size_t k = 0; k <= MAX_CHARS; k++) at[k + 1] += at[k];
+    r->n_tokens = n;
+    r->token = malloc((n + 1) * sizeof *r->token);
+    r->chars = malloc((n + 1) * sizeof *r->chars);
     bool ok = r->token && r->chars;
-    for (size_t i = 0; ok && i < t->n_ranks; i++)
-        if (!(t->groups[i] & ~r->inside)) {
-            uint32_t place = at[t->chars[i]]++;
-            r->token[place] = t->token[i];
-            r->chars[place] = t->chars[i];
-        }
-    free(at);
+    for (uint32_t i = 0; ok && i < n; i++) {
+        uint32_t place = at[t->chars[rank[i]]]++;
+        r->token[place] = t->token[rank[i]];
+        r->chars[place] = t->chars[rank[i]];
+    }
+    free(rank);
     return ok;
 }
 
-static bool make_bits(const ingle_trie *t, ingle_run *r)
+/* The lock is held. */
+static bool make_bits(const ingle_trie *t, ingle_run *r, size_t k)
 {
-    for (size_t k = 0; k <= INGLE_RUN_SHORT; k++)
-        if (!(r->bits[k] = ingle_new(t->n_words, sizeof *r->bits[k]))) return false;
-    size_t i = 0;
-    for (size_t k = 1; k <= INGLE_RUN_SHORT; k++) {
-        if (k > 1) memcpy(r->bits[k], r->bits[k - 1], t->n_words * sizeof *r->bits[k]);
-        for (; i < r->n_tokens && r->chars[i] <= k; i++)
-            r->bits[k][r->token[i] / 32] |= 1u << r->token[i] % 32;
-    }
-    memcpy(r->bits[0], r->bits[INGLE_RUN_SHORT], t->n_words * sizeof *r->bits[0]);
-    for (; i < r->n_tokens; i++) r->bits[0][r->token[i] / 32] |= 1u << r->token[i] % 32;
-    return true;
+    uint32_t *bits = r->bits[k] = ingle_new(t->n_words, sizeof *bits);
+    for (size_t i = 0; bits && i < r->n_tokens && (!k || r->chars[i] <= k); i++)
+        bits[r->token[i] / 32] |= 1u << r->token[i] % 32;
+    return bits;
+}
+
+const uint32_t *ingle_trie_run_bits(const ingle_trie *t, const ingle_run *run, size_t k)
+{
+    ingle_run *r = (ingle_run *)run;
+    pthread_mutex_lock(&t->runs->lock);
+    if (!r->bits[k]) make_bits(t, r, k);
+    pthread_mutex_unlock(&t->runs->lock);
+    return r->bits[k];
 }
 
 static int by_chars(const void *a, const void *b)
@@ -307,7 +314,7 @@ static ingle_run *run_open(const ingle_trie *t, uint64_t inside, uint64_t leave)
     if (!r) return NULL;
     r->inside = inside;
     r->leave = leave;
-    if (stay_inside(t, r) && make_bits(t, r) && find_exits(t, r)) return r;
+    if (stay_inside(t, r) && find_exits(t, r)) return r;
     run_close(r);
     return NULL;
 }

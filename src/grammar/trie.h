@@ -67,7 +67,7 @@ typedef struct ingle_run {
     uint64_t inside, leave;
     uint32_t *token; /* those that stay inside, the ones with fewer characters first */
     size_t n_tokens;
-    uint32_t *bits[INGLE_RUN_SHORT + 1]; /* masks of those with at most so many; [0]: of all */
+    uint32_t *bits[INGLE_RUN_SHORT + 1]; /* of ingle_trie_run_bits() */
     ingle_exit *exit;                    /* the ones with fewer characters first */
     size_t n_exits;
     uint16_t *chars; /* of token[] */
@@ -75,5 +75,8 @@ typedef struct ingle_run {
 
 /* Made the first time; NULL: no memory, or there are many already. */
 const ingle_run *ingle_trie_run(const ingle_trie *t, uint64_t inside, uint64_t leave);
+/* The mask of the tokens of a run that have at most k characters (1 to INGLE_RUN_SHORT), or of all
+ * (0). NULL: no memory. */
+const uint32_t *ingle_trie_run_bits(const ingle_trie *t, const ingle_run *run, size_t k);
 
 #endif
