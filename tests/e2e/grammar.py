@@ -103,10 +103,12 @@ def written(program, path):
             run = subprocess.run([*program, "run", *how, "Once"], capture_output=True, timeout=SECONDS)
             events = [json.loads(x) for x in run.stdout.decode().split("\n") if x]
             text = "".join(e.get("text", "") for e in events)
-            if events[-1].get("complete") and names_once(text):
-                print(json.dumps({"name": str(i), "schema": schema, "text": text}))
-            elif events[-1].get("finish") not in ("stop", "length"):
-                print(f"{i}: {events[-1]}", file=sys.stderr)
+            end = events[-1]
+            if end.get("finish") == "stop" and end["complete"]:
+                if names_once(text):
+                    print(json.dumps({"name": str(i), "schema": schema, "text": text}))
+            elif end.get("finish") != "length":
+                print(f"{i}: {end}", file=sys.stderr)
                 faults += 1
     return faults
 
