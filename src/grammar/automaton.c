@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-enum { WORK = 200000, BYTES = 48 << 20 };
+enum { WORK = 1000000, BYTES = 48 << 20 };
 
 typedef struct ingle_slot {
     ingle_term state;
@@ -127,7 +127,7 @@ static ingle_status end(ingle_automaton *a, ingle_error *err)
     ingle_terms *t = a->terms;
     ingle_status st = ingle_terms_report(t, err);
     t->status = INGLE_OK;
-    t->work_limit = UINT64_MAX;
+    t->work_limit = t->work + a->max_work;
     pthread_mutex_unlock(&a->lock);
     return st;
 }

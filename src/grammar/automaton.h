@@ -18,7 +18,7 @@ typedef struct ingle_matcher ingle_matcher;
 
 /* Work in one call, memory; 0 stands for the default. */
 typedef struct ingle_automaton_limits {
-    size_t max_work;  /* derivatives for one mask or token: 200,000 */
+    size_t max_work;  /* steps of derivatives for one mask or token: 1,000,000 */
     size_t max_bytes; /* of states and masks: 48 MiB */
 } ingle_automaton_limits;
 
