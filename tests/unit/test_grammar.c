@@ -420,11 +420,20 @@ static void tells_them_apart(void **state)
 {
     const ingle_string ab[] = {{"a", 1}, {"b", 1}}, joined[] = {{"ab", 2}};
     const ingle_string trigger = {"a", 1};
+    const ingle_string words[] = {{"a", 1}, {"documents", 9}, {"x", 1}};
+    const ingle_document document = {"x", "documents", 9};
     ingle_model *m = model_of(INGLE_PARTS_VOCAB);
-    ingle_grammar *g[4];
+    ingle_grammar *g[6];
     ingle_grammar_options opt;
     ingle_error err;
     (void)state;
+    ingle_grammar_options_init(&opt);
+    opt.documents = &document;
+    opt.n_documents = 1;
+    must(ingle_grammar_open_choice(&g[4], m, words, 3, NULL, &err), &err);
+    must(ingle_grammar_open_choice(&g[5], m, words, 1, &opt, &err), &err);
+    assert_true(accepts(g[4], "x", 1));
+    assert_false(accepts(g[5], "x", 1));
     ingle_grammar_options_init(&opt);
     opt.lazy = true;
     opt.triggers = &trigger;
@@ -437,7 +446,7 @@ static void tells_them_apart(void **state)
     assert_true(accepts(g[1], "ab", 2) && !accepts(g[1], "a", 1));
     assert_true(accepts(g[2], "ab", 2) && !accepts(g[2], "xab", 3));
     assert_true(accepts(g[3], "xab", 3) && !accepts(g[3], "xac", 3));
-    for (size_t i = 0; i < 4; i++) ingle_grammar_close(&g[i]);
+    for (size_t i = 0; i < 6; i++) ingle_grammar_close(&g[i]);
     ingle_model_close(&m);
 }
 
