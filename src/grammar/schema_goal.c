@@ -9,8 +9,13 @@
 bool ingle_schema_fail(schema *c, ingle_status status, const ingle_json *where, const char *keyword,
                        const char *format, ...)
 {
-    if (c->status) return false;
     char path[140] = "", text[160];
+    if (c->status) return false;
+    if (c->t && ingle_terms_status(c->t) == INGLE_ENOMEM) status = INGLE_ENOMEM;
+    if (status == INGLE_ENOMEM) {
+        c->status = ingle_fail(c->err, status, "schema: no memory");
+        return false;
+    }
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
