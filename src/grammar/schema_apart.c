@@ -66,8 +66,8 @@ static schema_goal_id item_goal(schema *c, const schema_shape *s, size_t i)
     schema_goal_id goal = GOAL_TRUE;
     for (const schema_fact *f = s->facts; f; f = f->next) {
         if (f->kind == FACT_ITEMS)
-            goal = ingle_schema_goal_and(c, goal, i < f->items->n_prefix ? f->items->prefix[i]
-                                                                         : f->items->rest);
+            goal = ingle_schema_goal_and(
+                c, goal, i < f->items->n_prefix ? f->items->prefix[i] : f->items->rest);
         else if (f->kind == FACT_ITEM && f->from == i)
             goal = ingle_schema_goal_and(c, goal, f->goal);
     }
@@ -125,8 +125,7 @@ static bool look(schema *c, schema_goal_id a, schema_goal_id b, unsigned depth)
     if (!can_expand(c, a) || !can_expand(c, b)) return false;
     for (size_t i = 0; i < c->goals[a].n_shapes; i++)
         for (size_t j = 0; j < c->goals[b].n_shapes; j++)
-            if (!shapes_apart(c, c->goals[a].shapes[i], c->goals[b].shapes[j], depth))
-                return false;
+            if (!shapes_apart(c, c->goals[a].shapes[i], c->goals[b].shapes[j], depth)) return false;
     return !c->status;
 }
 

@@ -89,9 +89,8 @@ static bool add_shape(finding *f, const schema_shape *s)
     if ((s->types & TYPE_NUMBER) && !numbers) return false;
     if ((s->types & TYPE_STRING) && (!strings || has_pattern(s))) return false;
     for (unsigned i = 0; i < 3; i++)
-        if (s->types >> i & 1 &&
-            !add(f, words[i], strlen(words[i]), 1,
-                 ingle_term_literal(f->c->t, words[i], strlen(words[i]))))
+        if (s->types >> i & 1 && !add(f, words[i], strlen(words[i]), 1,
+                                      ingle_term_literal(f->c->t, words[i], strlen(words[i]))))
             return false;
     return (!(s->types & TYPE_NUMBER) || add_set(f, s, numbers, true)) &&
            (!(s->types & TYPE_STRING) || add_set(f, s, strings, false));
@@ -158,8 +157,12 @@ ingle_term ingle_schema_choices_term(schema *c, const schema_elements *e)
         return INGLE_TERM_NONE;
     }
     if (e->n_choices) memcpy(choices, e->choices, e->n_choices * sizeof *choices);
-    *p = (producer){.head = {body, producer_free}, .choices = choices, .n_choices = e->n_choices,
-                    .min = e->min, .max = e->max, .n_numbers = e->n_numbers,
+    *p = (producer){.head = {body, producer_free},
+                    .choices = choices,
+                    .n_choices = e->n_choices,
+                    .min = e->min,
+                    .max = e->max,
+                    .n_numbers = e->n_numbers,
                     .end = ingle_schema_sign(c, ']', true, false),
                     .separator = ingle_schema_sign(c, ',', true, true),
                     .space = ingle_schema_space(c)};

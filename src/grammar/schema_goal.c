@@ -264,9 +264,8 @@ const ingle_json *ingle_schema_follow(schema *c, const ingle_json *node, const i
         ingle_schema_fail(c, INGLE_EFORMAT, node, keyword, "must be a string");
         return NULL;
     }
-    const ingle_json *to = ingle_schema_find(&c->source, &c->memory,
-                                             ingle_schema_resource(&c->source, node), ref, &anchor,
-                                             &status);
+    const ingle_json *to = ingle_schema_find(
+        &c->source, &c->memory, ingle_schema_resource(&c->source, node), ref, &anchor, &status);
     if (status) ingle_schema_no_memory(c);
     else if (!to && memchr(ref->text, '#', ref->len) == ref->text)
         ingle_schema_fail(c, INGLE_EFORMAT, node, keyword, "there is no %.90s", ref->text);
@@ -281,7 +280,7 @@ const ingle_json *ingle_schema_follow(schema *c, const ingle_json *node, const i
 /* Whether a member of a schema asks for nothing. */
 static bool is_note(const ingle_json *name)
 {
-    static const char *const notes[] = {"$comment", "$defs",  "definitions", "title",
+    static const char *const notes[] = {"$comment", "$defs",    "definitions", "title",
                                         "default",  "examples", "description", "$anchor"};
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
         if (ingle_json_is_text(name, notes[i])) return true;

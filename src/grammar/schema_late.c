@@ -45,8 +45,11 @@ static bool late_properties(schema_run *r, schema_run_state *s, const schema_fac
     schema_named *names = ingle_schema_new(c, n_names, sizeof *names);
     schema_patterned *patterns = ingle_schema_new(c, n_patterns, sizeof *patterns);
     if (!layer || !names || !patterns || !ingle_schema_work(c, n_names + n_patterns)) return false;
-    *layer = (schema_layer){.names = names, .patterns = patterns, .covers = true,
-                            .rest = covered ? GOAL_TRUE : late->goal};
+    *layer = (schema_layer){.names = names,
+                            .patterns = patterns,
+                            .covers = true,
+                            .rest = covered ? GOAL_TRUE : late->goal,
+                            .where = late->where};
     for (const schema_fact *f = s->shape.facts; f && !covered; f = f->next)
         if (f->kind == FACT_LAYER && counts(r, f, late->frame))
             add_names(f->layer, names, patterns, layer);
@@ -82,7 +85,9 @@ static bool late_items(schema_run *r, schema_run_state *s, const schema_fact *la
     schema_items *items = ingle_schema_new(c, 1, sizeof *items);
     schema_goal_id *prefix = ingle_schema_new(c, n, sizeof *prefix); /* all GOAL_TRUE */
     if (!items || !prefix || !ingle_schema_work(c, n)) return false;
-    *items = (schema_items){.prefix = prefix, .n_prefix = n, .covers = true,
+    *items = (schema_items){.prefix = prefix,
+                            .n_prefix = n,
+                            .covers = true,
                             .rest = covered ? GOAL_TRUE : rest_goal(r, s, late)};
     return add(r, s, late, (schema_fact){.kind = FACT_ITEMS, .items = items});
 }

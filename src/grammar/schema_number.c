@@ -3,8 +3,8 @@
 #include "grammar/schema_number.h"
 
 enum {
-    WHOLE_DIGITS = 200,   /* of a number at most, so that with an exponent it stays finite */
-    EXACT_DIGITS = 15,    /* what a double keeps */
+    WHOLE_DIGITS = 200,     /* of a number at most, so that with an exponent it stays finite */
+    EXACT_DIGITS = 15,      /* what a double keeps */
     MANY_FRACTIONS = 20000, /* of a multipleOf */
     MANY_RESTS = 15000 /* of all multipleOf together: more are too many to search for a way out */
 };
@@ -91,9 +91,9 @@ static ingle_term free_from(const piece *p, long place)
 {
     long n = p->n_whole + p->n_part;
     if (place > p->n_whole) return digits(p->t, 0, (size_t)(n - place));
-    ingle_term part = p->n_part ? ingle_term_seq(p->t, byte_term(p->t, '.'),
-                                                 digits(p->t, 1, (size_t)p->n_part))
-                                : INGLE_TERM_EMPTY;
+    ingle_term part =
+        p->n_part ? ingle_term_seq(p->t, byte_term(p->t, '.'), digits(p->t, 1, (size_t)p->n_part))
+                  : INGLE_TERM_EMPTY;
     long before = p->n_whole - place;
     return ingle_term_seq(p->t, digits(p->t, (size_t)before, (size_t)before), part);
 }
@@ -115,13 +115,13 @@ static ingle_term along(const piece *p, long from, bool low)
     ingle_terms *t = p->t;
     const schema_decimal *d = low ? p->low.value : p->high.value;
     long n = p->n_whole + p->n_part;
-    ingle_term rest = (low ? ends_above(p, n) : ends_below(p, n)) ? INGLE_TERM_EMPTY
-                                                                 : INGLE_TERM_NONE;
+    ingle_term rest =
+        (low ? ends_above(p, n) : ends_below(p, n)) ? INGLE_TERM_EMPTY : INGLE_TERM_NONE;
     for (long place = n - 1; place >= from; place--) {
         int x = digit_at(p, d, place);
         ingle_term same = ingle_term_seq(t, digit(t, x, x), rest);
-        ingle_term other =
-            ingle_term_seq(t, low ? digit(t, x + 1, 9) : digit(t, 0, x - 1), free_from(p, place + 1));
+        ingle_term other = ingle_term_seq(t, low ? digit(t, x + 1, 9) : digit(t, 0, x - 1),
+                                          free_from(p, place + 1));
         rest = ingle_term_alt(t, same, other);
         if (place > p->n_whole && (low ? ends_above(p, place) : ends_below(p, place)))
             rest = ingle_term_alt(t, rest, INGLE_TERM_EMPTY);
@@ -141,12 +141,12 @@ static ingle_term between(const piece *p, long split)
         rest = fits ? INGLE_TERM_EMPTY : INGLE_TERM_NONE;
     } else {
         int a = digit_at(p, p->low.value, split), b = digit_at(p, p->high.value, split);
-        ingle_term list[] = {
-            ingle_term_seq(t, digit(t, a, a), along(p, split + 1, true)),
-            ingle_term_seq(t, digit(t, a + 1, b - 1), free_from(p, split + 1)),
-            ingle_term_seq(t, digit(t, b, b), along(p, split + 1, false)),
-            split > p->n_whole && ends_above(p, split) && ends_below(p, split) ? INGLE_TERM_EMPTY
-                                                                               : INGLE_TERM_NONE};
+        ingle_term list[] = {ingle_term_seq(t, digit(t, a, a), along(p, split + 1, true)),
+                             ingle_term_seq(t, digit(t, a + 1, b - 1), free_from(p, split + 1)),
+                             ingle_term_seq(t, digit(t, b, b), along(p, split + 1, false)),
+                             split > p->n_whole && ends_above(p, split) && ends_below(p, split)
+                                 ? INGLE_TERM_EMPTY
+                                 : INGLE_TERM_NONE};
         rest = placed(p, split, ingle_term_alt_of(t, list, 4));
     }
     for (long place = split - 1; place >= 0; place--) {
@@ -211,8 +211,7 @@ static ingle_term whole_range(schema *c, bound low, bound high)
     if (first > last) return INGLE_TERM_NONE;
     list[0] = piece_term(c, (piece){c->t, first, 0, low, high});
     if (last > first) list[1] = piece_term(c, (piece){c->t, last, 0, low, high});
-    if (last > first + 1)
-        list[2] = whole(c->t, (size_t)first + 1, (size_t)last - 1);
+    if (last > first + 1) list[2] = whole(c->t, (size_t)first + 1, (size_t)last - 1);
     return ingle_term_alt_of(c->t, list, 3);
 }
 

@@ -36,6 +36,7 @@ typedef struct schema_run_state {
 
 typedef struct schema_run {
     schema *c;
+    schema_goal_id goal;
     schema_frame *frames;
     size_t n_frames, cap_frames;
     schema_run_state *states;

@@ -67,8 +67,8 @@ static bool add_resource(indexing *x, schema_uri base, const ingle_json *root, u
     schema_source *s = x->s;
     bool made;
     schema_key *k = ingle_schema_map_put(&s->by_uri, base.p, base.n, 0, &made);
-    if (!k || !ingle_grow(&s->resources, &s->cap_resources, s->n_resources + 1,
-                          sizeof *s->resources))
+    if (!k ||
+        !ingle_grow(&s->resources, &s->cap_resources, s->n_resources + 1, sizeof *s->resources))
         return false;
     if (made) k->value = (uint32_t)s->n_resources; /* the first of a name counts */
     s->resources[s->n_resources] = (schema_resource){.base = base, .root = root};
@@ -128,8 +128,7 @@ static bool see_schema(indexing *x, const ingle_json *v, uint32_t *resource)
     }
     if (ingle_json_is(anchor, INGLE_JSON_STRING) && !add_anchor(x, anchor, v, *resource, false))
         return false;
-    return !ingle_json_is(dynamic, INGLE_JSON_STRING) ||
-           add_anchor(x, dynamic, v, *resource, true);
+    return !ingle_json_is(dynamic, INGLE_JSON_STRING) || add_anchor(x, dynamic, v, *resource, true);
 }
 
 static schema_holds holds_of_child(const visit *v, const ingle_json *name, const ingle_json *child)
@@ -146,8 +145,7 @@ static bool enter(indexing *x, visit *v, const ingle_json *node, schema_holds ho
                   uint32_t resource)
 {
     const ingle_json_doc *doc = &x->s->docs[x->i_doc];
-    if (holds == HOLDS_SCHEMA && node->kind == INGLE_JSON_OBJECT &&
-        !see_schema(x, node, &resource))
+    if (holds == HOLDS_SCHEMA && node->kind == INGLE_JSON_OBJECT && !see_schema(x, node, &resource))
         return false;
     x->s->resource_of[x->i_doc][node - doc->root] = resource;
     *v = (visit){ingle_json_items(node), holds, resource};

@@ -140,7 +140,8 @@ void ingle_schema_word_one(schema_at *at)
 
 void ingle_schema_word_if(schema_at *at)
 {
-    const ingle_json *yes = ingle_json_get(at->node, "then"), *no = ingle_json_get(at->node, "else"),
+    const ingle_json *yes = ingle_json_get(at->node, "then"),
+                     *no = ingle_json_get(at->node, "else"),
                      *condition = ingle_json_get(at->node, "if");
     bool idle = !yes && !no && !at->run->frames[at->frame].observed;
     if (!condition || idle) {
@@ -168,9 +169,9 @@ void ingle_schema_word_unevaluated(schema_at *at)
     bool items = ingle_json_is_text(at->name, "unevaluatedItems");
     schema_goal_id goal = ingle_schema_sub(at, at->value, false);
     if (!at->negated) {
-        ingle_schema_fact(at, at->state,
-                          (schema_fact){.kind = items ? FACT_LATE_ITEMS : FACT_LATE_PROPERTIES,
-                                        .goal = goal});
+        ingle_schema_fact(
+            at, at->state,
+            (schema_fact){.kind = items ? FACT_LATE_ITEMS : FACT_LATE_PROPERTIES, .goal = goal});
         return;
     }
     if (goal != GOAL_TRUE)

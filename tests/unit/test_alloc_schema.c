@@ -13,11 +13,15 @@
 static const char SCHEMA[] =
     "{\"$id\":\"http://example.com/a\",\"type\":\"object\",\"properties\":{\"n\":{\"minimum\":-3,"
     "\"maximum\":99.5,\"multipleOf\":0.5},\"s\":{\"enum\":[\"a\",1,null,[1],{\"k\":2}]},\"p\":"
-    "{\"type\":\"string\",\"pattern\":\"^a+$\",\"maxLength\":4},\"a\":{\"type\":\"array\",\"contains\":"
-    "{\"const\":1},\"maxContains\":2,\"prefixItems\":[{\"$ref\":\"b#x\"}]},\"u\":{\"items\":{\"enum\":"
-    "[1,2]},\"uniqueItems\":true}},\"required\":[\"n\"],\"patternProperties\":{\"^z\":{\"$ref\":\"#\"}},"
+    "{\"type\":\"string\",\"pattern\":\"^a+$\",\"maxLength\":4},\"a\":{\"type\":\"array\","
+    "\"contains\":"
+    "{\"const\":1},\"maxContains\":2,\"prefixItems\":[{\"$ref\":\"b#x\"}]},\"u\":{\"items\":{"
+    "\"enum\":"
+    "[1,2]},\"uniqueItems\":true}},\"required\":[\"n\"],\"patternProperties\":{\"^z\":{\"$ref\":\"#"
+    "\"}},"
     "\"propertyNames\":{\"maxLength\":9},\"oneOf\":[{\"required\":[\"s\"]},{\"required\":[\"p\"]}],"
-    "\"dependentRequired\":{\"a\":[\"u\"]},\"if\":{\"minProperties\":2},\"then\":{\"required\":[\"s\"]},"
+    "\"dependentRequired\":{\"a\":[\"u\"]},\"if\":{\"minProperties\":2},\"then\":{\"required\":["
+    "\"s\"]},"
     "\"unevaluatedProperties\":{\"$dynamicRef\":\"#d\"},\"$defs\":{\"d\":{\"$dynamicAnchor\":\"d\","
     "\"not\":{\"type\":\"null\"}}}}";
 static const char OTHER[] = "{\"$defs\":{\"x\":{\"$anchor\":\"x\",\"type\":\"integer\"}}}";
