@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TEXT = 300 };
+enum { MAX_TEXT = 120 };
 
 static void note(void *context, const char *path, const char *keyword, const char *why)
 {
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 .dropped = note};
     ingle_term_limits limits = {.max_bytes = 8 << 20};
     ingle_terms *t = ingle_terms_open(&limits);
-    ingle_automaton_limits work = {.max_work = 20000, .max_bytes = 16 << 20};
+    ingle_automaton_limits work = {.max_work = 20000};
     ingle_automaton *a;
     ingle_term root;
     ingle_error err = {""};

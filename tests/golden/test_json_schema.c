@@ -36,7 +36,7 @@ static void add_remotes(const char *folder, const char *uri)
         if (asprintf(&path, "%s/%s", folder, e->d_name) < 0 ||
             asprintf(&name, "%s%s", uri, e->d_name) < 0)
             exit(1);
-        size_t n = strlen(name), len;
+        size_t n = strlen(name), len = 0;
         if (n > 5 && !strcmp(name + n - 5, ".json")) {
             char *text = json_slurp(path, &len);
             assert_true(n_documents < MAX_DOCUMENTS && text);
