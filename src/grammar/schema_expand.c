@@ -28,7 +28,9 @@ static bool enter(schema_run *r, const schema_step *step, const ingle_json *node
     r->frames[r->n_frames] = (schema_frame){.parent = step->frame,
                                             .atom = step->atom,
                                             .mute = mute,
-                                            .observed = !mute && r->frames[step->frame].observed};
+                                            .observed = !mute && r->frames[step->frame].observed,
+                                            .exact = !mute && r->frames[step->frame].exact};
+    if (step->late) r->frames[r->n_frames].observed = r->frames[r->n_frames].exact = true;
     *frame = (uint32_t)r->n_frames++;
     return true;
 }
@@ -132,6 +134,7 @@ static void expand_atom(schema_run *r, schema_run_state *s, const schema_step *s
                     .node = a.node,
                     .scope = (uint32_t)a.scope,
                     .value = a.node,
+                    .late = step->late,
                     .negated = step->atom & 1};
     if (!enter(r, step, a.kind == ATOM_SCHEMA ? a.node : NULL, &at.frame)) return;
     switch ((schema_atom_kind)a.kind) {

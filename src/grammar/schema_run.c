@@ -50,6 +50,12 @@ void ingle_schema_then(schema_at *at, schema_run_state *s, schema_goal_id goal, 
         cons(at, s, (schema_step){.atom = g->atoms[i], .frame = at->frame, .mute = mute});
 }
 
+void ingle_schema_then_late(schema_at *at, schema_run_state *s, const schema_word *late)
+{
+    schema_ref atom = at->run->frames[at->frame].atom & ~1u;
+    cons(at, s, (schema_step){.atom = atom, .frame = at->frame, .mute = true, .late = late});
+}
+
 void ingle_schema_then_word(schema_at *at, schema_run_state *s, const schema_word *word,
                             const ingle_json *name, const ingle_json *value)
 {
