@@ -340,6 +340,10 @@ static void test_logic(void **state)
           "{\"b\":1,\"a\":1}", "!{\"c\":1}");
     BAD("{\"allOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}",
         "schema #: no value is valid");
+    CHECK(
+        "{\"type\":\"object\",\"not\":{\"properties\":{\"a\":true},\"anyOf\":[true,{\"properties\":"
+        "{\"b\":true}}],\"unevaluatedProperties\":false}}",
+        "{\"c\":1}", "{\"a\":1,\"c\":1}", "!{\"a\":1}", "!{\"a\":1,\"b\":1}", "!{}");
     BAD("{\"anyOf\":[]}", "schema #: 'anyOf': must be an array of schemas, not an empty one");
     BAD("{\"allOf\":[{\"items\":3}]}",
         "schema #/allOf/0: 'items': must be a schema: an object, true or false");
