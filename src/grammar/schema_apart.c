@@ -30,7 +30,7 @@ static bool set_apart(schema *c, const schema_shape *a, const schema_shape *b,
     for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
         if (v->kind != (numbers ? INGLE_JSON_NUMBER : INGLE_JSON_STRING)) continue;
         if (numbers ? ingle_schema_number_is(c, a, v) && ingle_schema_number_is(c, b, v)
-                    : ingle_schema_string_may_be(c, a, v) && ingle_schema_string_may_be(c, b, v))
+                    : ingle_schema_string_is(c, a, v) && ingle_schema_string_is(c, b, v))
             return false;
     }
     return true;

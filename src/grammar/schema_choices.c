@@ -47,7 +47,7 @@ static bool add_number(finding *f, const schema_shape *s, const ingle_json *v)
 static bool add_string(finding *f, const schema_shape *s, const ingle_json *v)
 {
     schema *c = f->c;
-    if (!ingle_schema_string_may_be(c, s, v)) return !c->status;
+    if (!ingle_schema_string_is(c, s, v)) return !c->status;
     ingle_term quote = ingle_term_literal(c->t, "\"", 1);
     ingle_term all[] = {quote, ingle_schema_inside_text(c, v), quote};
     return add(f, v->text, v->len, TYPE_STRING, ingle_term_seq_of(c->t, all, 3));
@@ -73,21 +73,13 @@ static bool add_set(finding *f, const schema_shape *s, const ingle_json *set, bo
     return true;
 }
 
-/* Patterns would have to be asked for each string. */
-static bool has_pattern(const schema_shape *s)
-{
-    for (const schema_fact *f = s->facts; f; f = f->next)
-        if (f->kind == FACT_PATTERN || f->kind == FACT_FORMAT) return true;
-    return false;
-}
-
 static bool add_shape(finding *f, const schema_shape *s)
 {
     const ingle_json *numbers = set_of(s, FACT_NUMBERS), *strings = set_of(s, FACT_STRINGS);
     static const char *const words[] = {"null", "true", "false"};
     if (s->types & (TYPE_ARRAY | TYPE_OBJECT)) return false;
     if ((s->types & TYPE_NUMBER) && !numbers) return false;
-    if ((s->types & TYPE_STRING) && (!strings || has_pattern(s))) return false;
+    if ((s->types & TYPE_STRING) && !strings) return false;
     for (unsigned i = 0; i < 3; i++)
         if (s->types >> i & 1 && !add(f, words[i], strlen(words[i]), 1,
                                       ingle_term_literal(f->c->t, words[i], strlen(words[i]))))
