@@ -1109,6 +1109,31 @@ INGLE_API ingle_status ingle_prompt_info_get(const ingle_prompt *prompt, ingle_p
                                              ingle_error *err);
 INGLE_API void ingle_prompt_close(ingle_prompt **prompt);
 
+typedef struct ingle_tools_options {
+    size_t size;
+    /* false: free text, in which calls may occur; true: the answer is calls and nothing else, after
+     * thinking if the answer thinks. */
+    bool required;
+    const char *name; /* the only tool that may be called, which then is required; NULL: any */
+    bool one;         /* true: at most one call; else as many as the family writes in an answer */
+    bool lenient;     /* as in ingle_grammar_options, for the schemas of the arguments */
+    bool thinks;      /* as in ingle_prompt_info: the answer begins in the middle of thinking */
+    /* A JSON Schema for an answer that calls nothing; NULL: any text. Not with required. */
+    const char *schema;
+    size_t n_schema;
+} ingle_tools_options;
+
+#define ingle_tools_options_init(opt) ingle_tools_options_init_sized((opt), sizeof *(opt))
+INGLE_API void ingle_tools_options_init_sized(ingle_tools_options *opt, size_t size);
+
+/* A grammar for answers that call tools as the chat's family writes calls: names of these tools,
+ * arguments that are valid for their schemas. Free text is not narrowed; what begins a call is one.
+ * tools as in ingle_chat_input. For the chat's model. INGLE_EINVAL: no tools, or none of that name.
+ * INGLE_EUNSUPPORTED: a schema has what cannot be enforced; the text names tool and keyword. */
+INGLE_API ingle_status ingle_grammar_open_tools(ingle_grammar **out, ingle_chat *chat,
+                                                const char *tools, size_t n_tools,
+                                                const ingle_tools_options *opt, ingle_error *err);
+
 /* Takes an answer apart as it comes. */
 typedef struct ingle_chat_parser ingle_chat_parser;
 

@@ -10,6 +10,7 @@ enum {
     FACTOR_DEPTH = 200, /* alternatives in alternatives that are factored */
     SEARCH_BYTES = 4096 /* of all texts of one searcher */
 };
+static const uint64_t COMPILE_WORK = 30000000;
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
@@ -208,7 +209,7 @@ ingle_terms *ingle_terms_open(const ingle_term_limits *limits)
     if (!t) return NULL;
     t->max_bytes = limits && limits->max_bytes ? limits->max_bytes : (size_t)32 << 20;
     t->max_terms = limits && limits->max_terms ? limits->max_terms : 1000000;
-    t->work_limit = UINT64_MAX;
+    t->work_limit = COMPILE_WORK;
     ingle_byte_set none = {{0}};
     if (!rehash(t, 256) || ingle_byte_set_intern(t, &none) ||
         ingle_term_intern(t, TERM_NONE, 0, 0, 0) != INGLE_TERM_NONE ||
@@ -504,9 +505,18 @@ static bool has_twins(ingle_terms *t, size_t base)
     return false;
 }
 
+/* Work that makes no new terms counts too, so that it ends. */
+static bool work(ingle_terms *t, size_t n)
+{
+    t->work += n;
+    if (t->work <= t->work_limit) return true;
+    ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar needs too much work");
+    return false;
+}
+
 ingle_term ingle_term_alt_of(ingle_terms *t, const ingle_term *list, size_t n)
 {
-    if (t->status) return INGLE_TERM_NONE;
+    if (t->status || !work(t, n)) return INGLE_TERM_NONE;
     size_t base = t->list.n;
     ptrdiff_t own = t->list.at && list >= t->list.at && list < t->list.at + t->list.cap
                         ? list - t->list.at

@@ -256,9 +256,14 @@ static bool stay_inside(const ingle_trie *t, ingle_run *r)
 static bool make_bits(const ingle_trie *t, ingle_run *r, size_t k)
 {
     uint32_t *bits = r->bits[k] = ingle_new(t->n_words, sizeof *bits);
-    for (size_t i = 0; bits && i < r->n_tokens && (!k || r->chars[i] <= k); i++)
-        bits[r->token[i] / 32] |= 1u << r->token[i] % 32;
-    return bits;
+    size_t n = k ? 0 : r->n_tokens;
+    if (!bits) return false;
+    while (k && n < r->n_tokens && r->chars[n] <= k) n++;
+    bool fewer = r->bits[0] && k && n > r->n_tokens / 2; /* to take away than to add */
+    if (fewer) memcpy(bits, r->bits[0], t->n_words * sizeof *bits);
+    for (size_t i = fewer ? n : 0; i < (fewer ? r->n_tokens : n); i++)
+        bits[r->token[i] / 32] ^= 1u << r->token[i] % 32;
+    return true;
 }
 
 const uint32_t *ingle_trie_run_bits(const ingle_trie *t, const ingle_run *run, size_t k)
@@ -356,8 +361,12 @@ static bool prepare_strings(const ingle_trie *t)
 {
     const uint64_t plain[2] = {~0ull << 32 & ~(1ull << '"'), ~(1ull << ('\\' - 64))};
     const uint64_t leave[2] = {1ull << '"', 1ull << ('\\' - 64)};
-    return ingle_trie_run(t, ingle_groups_inside(plain) | (uint64_t)1 << INGLE_GROUP_HIGH,
-                          ingle_groups_touched(leave));
+    const ingle_run *run =
+        ingle_trie_run(t, ingle_groups_inside(plain) | (uint64_t)1 << INGLE_GROUP_HIGH,
+                       ingle_groups_touched(leave));
+    for (size_t k = 0; run && k <= INGLE_RUN_SHORT; k++)
+        if (!ingle_trie_run_bits(t, run, k)) return false;
+    return run;
 }
 
 ingle_status ingle_trie_open(ingle_trie **out, const char *bytes, const uint32_t *start,
