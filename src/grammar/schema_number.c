@@ -292,6 +292,36 @@ static ingle_term whole_rest(const multiple *m, uint64_t rest)
     return ingle_term_multiple(t, (uint32_t)m->by, (uint32_t)rest);
 }
 
+/* Multiples with and without a fraction, none with a zero too many. */
+static ingle_term shortest(multiple *m, bool *can)
+{
+    ingle_terms *t = m->c->t;
+    if (!m->scale) return whole_rest(m, 0);
+    if (m->g == 1 && m->by == 1) { /* 10^-scale */
+        ingle_term part = ingle_term_seq(t, byte_term(t, '.'), digits(t, 1, m->scale));
+        return ingle_term_seq(t, digits(t, 1, INGLE_TERM_MANY), ingle_term_option(t, part));
+    }
+    size_t n_fractions = (size_t)(m->tens / m->g);
+    *can = n_fractions <= MANY_FRACTIONS && n_fractions * m->by <= 10 * (uint64_t)MANY_FRACTIONS;
+    ingle_term all = INGLE_TERM_NONE;
+    for (uint64_t rest = 0; *can && rest < m->by; rest++)
+        all = ingle_term_alt(
+            t, all, ingle_term_seq(t, whole_rest(m, rest), fractions(m, rest, n_fractions)));
+    return all;
+}
+
+/* The same, and with zeros behind. */
+static ingle_term with_zeros(multiple *m, ingle_term e)
+{
+    ingle_terms *t = m->c->t;
+    ingle_term any = digits(t, 1, INGLE_TERM_MANY), point = byte_term(t, '.');
+    ingle_term zeros = ingle_term_repeat(t, byte_term(t, '0'), 1, INGLE_TERM_MANY);
+    ingle_term split[] = {any, point, any}, none[] = {whole_rest(m, 0), point, zeros};
+    ingle_term parts = ingle_term_and(t, e, ingle_term_seq_of(t, split, 3));
+    ingle_term list[] = {e, ingle_term_seq_of(t, none, 3), ingle_term_seq(t, parts, zeros)};
+    return ingle_term_alt_of(t, list, m->scale ? 3 : 2);
+}
+
 /* Digits, with a fraction perhaps, that are a multiple; `whole_only`: no fraction is asked for.
  * *rests is multiplied by how many rests there are. */
 static ingle_term multiple_term(schema *c, const schema_decimal *d, bool whole_only,
@@ -307,21 +337,10 @@ static ingle_term multiple_term(schema *c, const schema_decimal *d, bool whole_o
     m.by = mantissa / m.g;
     *rests *= power_of_ten(m.by, &zeros) ? zeros + 1 : m.by < INT32_MAX ? m.by : INT32_MAX;
     *can = *rests <= MANY_RESTS;
-    if (!*can || whole_only || !m.scale) return *can ? whole_rest(&m, 0) : INGLE_TERM_NONE;
-    if (m.g == 1 && m.by == 1) { /* 10^-scale */
-        ingle_term part = ingle_term_seq(c->t, byte_term(c->t, '.'), digits(c->t, 1, m.scale));
-        return ingle_term_seq(c->t, digits(c->t, 1, INGLE_TERM_MANY),
-                              ingle_term_option(c->t, part));
-    }
-    size_t n_fractions = (size_t)(m.tens / m.g);
-    *can = n_fractions <= MANY_FRACTIONS && n_fractions * m.by <= 10 * (uint64_t)MANY_FRACTIONS;
     if (!*can) return INGLE_TERM_NONE;
-    ingle_term all = INGLE_TERM_NONE;
-    for (uint64_t rest = 0; rest < m.by; rest++)
-        all = ingle_term_alt(
-            c->t, all,
-            ingle_term_seq(c->t, whole_rest(&m, rest), fractions(&m, rest, n_fractions)));
-    return all;
+    if (whole_only) return whole_rest(&m, 0);
+    ingle_term e = shortest(&m, can);
+    return *can ? with_zeros(&m, e) : INGLE_TERM_NONE;
 }
 
 /* ---- sets of numbers ------------------------------------------------------------------------- */
