@@ -178,8 +178,8 @@ static bool compile(schema *c, ingle_term *root)
 static void close(schema *c)
 {
     ingle_schema_source_close(&c->source);
-    schema_map *maps[] = {&c->by_name, &c->by_atom,  &c->by_goal, &c->by_list, &c->by_scope,
-                          &c->dropped, &c->patterns, &c->layers,  &c->disjoint};
+    schema_map *maps[] = {&c->by_name, &c->by_atom,  &c->by_goal, &c->by_list,  &c->by_scope,
+                          &c->dropped, &c->patterns, &c->layers,  &c->disjoint, &c->sets};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) ingle_schema_map_free(maps[i]);
     free(c->names);
     free(c->atoms);

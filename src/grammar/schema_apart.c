@@ -5,6 +5,7 @@
 #include "grammar/schema_expand.h"
 #include "grammar/schema_goal.h"
 #include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/schema_property.h"
 #include "grammar/schema_string.h"
 
@@ -27,7 +28,7 @@ static bool set_apart(schema *c, const schema_shape *a, const schema_shape *b,
 {
     ingle_json_walk w;
     bool first = true;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != (numbers ? INGLE_JSON_NUMBER : INGLE_JSON_STRING)) continue;
         if (numbers ? ingle_schema_number_is(c, a, v) && ingle_schema_number_is(c, b, v)
                     : ingle_schema_string_is(c, a, v) && ingle_schema_string_is(c, b, v))

@@ -1,12 +1,10 @@
 /* schema_choices.c - see schema_choices.h. */
 #include "grammar/schema_choices.h"
-#include "grammar/schema_decimal.h"
 #include "grammar/schema_expand.h"
 #include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/schema_string.h"
 #include "grammar/schema_text.h"
-
-#include <stdio.h>
 
 enum { STATE_COUNT, STATE_SEEN, STATE_WORDS = 64, MAX_CHOICES = (STATE_WORDS - STATE_SEEN) * 32 };
 
@@ -34,14 +32,10 @@ static bool add(finding *f, const char *key, size_t n, uint32_t type, ingle_term
 static bool add_number(finding *f, const schema_shape *s, const ingle_json *v)
 {
     schema *c = f->c;
-    ingle_status status;
+    size_t n;
     if (!ingle_schema_number_is(c, s, v)) return !c->status;
-    const schema_decimal *d = ingle_schema_decimal(&c->memory, v, &status);
-    char *key = d ? ingle_schema_new(c, d->n + 16, 1) : NULL;
-    if (!key) return false;
-    int n = snprintf(key, 16, "%c%d,", d->negative ? '-' : '+', d->point);
-    memcpy(key + n, d->digits, d->n);
-    return add(f, key, (size_t)n + d->n, TYPE_NUMBER, ingle_term_literal(c->t, v->text, v->len));
+    const char *key = ingle_schema_number_key(c, ingle_schema_number_of(c, v), &n);
+    return key && add(f, key, n, TYPE_NUMBER, ingle_term_literal(c->t, v->text, v->len));
 }
 
 static bool add_string(finding *f, const schema_shape *s, const ingle_json *v)
@@ -64,7 +58,7 @@ static bool add_set(finding *f, const schema_shape *s, const ingle_json *set, bo
 {
     ingle_json_walk w;
     bool first = true;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         bool ok = true;
         if (numbers && v->kind == INGLE_JSON_NUMBER) ok = add_number(f, s, v);
         if (!numbers && v->kind == INGLE_JSON_STRING) ok = add_string(f, s, v);

@@ -12,6 +12,11 @@ bool ingle_schema_fail(schema *c, ingle_status status, const ingle_json *where, 
     char path[140] = "", text[160];
     if (c->status) return false;
     if (c->t && ingle_terms_status(c->t) == INGLE_ENOMEM) status = INGLE_ENOMEM;
+    if (status == INGLE_ENOMEM && c->memory.full) {
+        c->status =
+            ingle_fail(c->err, INGLE_EUNSUPPORTED, "schema: too large with all it combines");
+        return false;
+    }
     if (status == INGLE_ENOMEM) {
         c->status = ingle_fail(c->err, status, "schema: no memory");
         return false;

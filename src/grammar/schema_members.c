@@ -2,7 +2,7 @@
 #include "grammar/schema_fit.h"
 #include "grammar/schema_expand.h"
 #include "grammar/schema_goal.h"
-#include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/schema_property.h"
 #include "grammar/schema_string.h"
 
@@ -76,7 +76,7 @@ static bool add_listed(plan *p, const ingle_json *set, bool place, size_t *n)
 {
     ingle_json_walk w;
     bool first = true, ok = true;
-    for (const ingle_json *v; ok && (v = ingle_schema_member_of_set(set, &w, &first));) {
+    for (const ingle_json *v; ok && (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != INGLE_JSON_STRING) continue;
         uint32_t name = ingle_schema_name(p->c, v);
         ++*n;

@@ -1,6 +1,7 @@
 /* schema_number.c - see schema_number.h. A range is cut by the sign and by the number of digits
  * before the point; each piece compares digit by digit with its ends. */
 #include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 
 enum {
     WHOLE_DIGITS = 200,     /* of a number at most, so that with an exponent it stays finite */
@@ -345,32 +346,6 @@ static ingle_term multiple_term(schema *c, const schema_decimal *d, bool whole_o
 
 /* ---- sets of numbers ------------------------------------------------------------------------- */
 
-const ingle_json *ingle_schema_member_of_set(const ingle_json *set, ingle_json_walk *w, bool *first)
-{
-    if (set->kind != INGLE_JSON_ARRAY) {
-        bool now = *first;
-        *first = false;
-        return now ? set : NULL;
-    }
-    if (*first) *w = ingle_json_items(set);
-    *first = false;
-    return ingle_json_step(w) ? w->value : NULL;
-}
-
-static bool in_set(schema *c, const schema_decimal *d, const ingle_json *set)
-{
-    ingle_json_walk w;
-    bool first = true, found = false;
-    ingle_status status;
-    for (const ingle_json *v; !found && (v = ingle_schema_member_of_set(set, &w, &first));) {
-        if (v->kind != INGLE_JSON_NUMBER || !ingle_schema_work(c, 1)) continue;
-        const schema_decimal *x = ingle_schema_decimal(&c->memory, v, &status);
-        if (!x && status == INGLE_ENOMEM) ingle_schema_no_memory(c);
-        found = x && !ingle_schema_decimal_compare(d, x);
-    }
-    return found;
-}
-
 static bool in_range(const schema_shape *s, const schema_decimal *d)
 {
     int low = s->low ? ingle_schema_decimal_compare(d, s->low) : 1;
@@ -385,7 +360,8 @@ static bool decimal_is(schema *c, const schema_shape *s, const schema_decimal *d
     if (!(s->types & (unsigned)type) || !in_range(s, d)) return false;
     for (const schema_fact *f = s->facts; f; f = f->next) {
         bool known = true, is = true;
-        if (f->kind == FACT_NUMBERS && (f->node != but || f->negated)) is = in_set(c, d, f->node);
+        if (f->kind == FACT_NUMBERS && (f->node != but || f->negated))
+            is = ingle_schema_set_has_number(c, f->node, d);
         else if (f->kind == FACT_MULTIPLE)
             is = ingle_schema_decimal_multiple(d, f->decimal, &known);
         else continue;
@@ -399,9 +375,7 @@ static bool decimal_is(schema *c, const schema_shape *s, const schema_decimal *d
 
 bool ingle_schema_number_is(schema *c, const schema_shape *s, const ingle_json *number)
 {
-    ingle_status status;
-    const schema_decimal *d = ingle_schema_decimal(&c->memory, number, &status);
-    if (!d && status == INGLE_ENOMEM) ingle_schema_no_memory(c);
+    const schema_decimal *d = ingle_schema_number_of(c, number);
     return d && decimal_is(c, s, d, NULL);
 }
 
@@ -414,11 +388,9 @@ static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *s
     ingle_bytes *texts =
         ingle_schema_new(c, set->kind == INGLE_JSON_ARRAY ? set->len : 1, sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
-        ingle_status status;
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != INGLE_JSON_NUMBER) continue;
-        const schema_decimal *d = ingle_schema_decimal(&c->memory, v, &status);
-        if (!d && status == INGLE_ENOMEM) ingle_schema_no_memory(c);
+        const schema_decimal *d = ingle_schema_number_of(c, v);
         if (d && decimal_is(c, s, d, set)) texts[n++] = (ingle_bytes){v->text, v->len};
     }
     return n ? ingle_term_literals(c->t, texts, n) : INGLE_TERM_NONE;
@@ -439,10 +411,9 @@ static ingle_term without_set(schema *c, ingle_term e, const ingle_json *set, bo
     ingle_json_walk w;
     bool first = true;
     ingle_term out = INGLE_TERM_NONE;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
-        ingle_status status;
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != INGLE_JSON_NUMBER) continue;
-        const schema_decimal *d = ingle_schema_decimal(&c->memory, v, &status);
+        const schema_decimal *d = ingle_schema_number_of(c, v);
         if (!d || !ingle_schema_work(c, 20)) continue;
         if (d->n && d->negative != negative) continue;
         if (!d->n && negative) continue;

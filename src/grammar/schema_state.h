@@ -186,6 +186,7 @@ typedef struct schema {
     const schema_layer **all_layers; /* NULL: failed */
     size_t n_layers, cap_layers;
     bool (*apart)(struct schema *c, schema_goal_id a, schema_goal_id b); /* no value is both */
+    schema_map sets;                                                     /* values of enum */
     schema_map disjoint; /* pairs of goals -> 1 no, 2 yes */
     size_t steps;
     unsigned nesting;

@@ -2,7 +2,7 @@
 #include "grammar/schema_string.h"
 #include "grammar/schema_chars.h"
 #include "grammar/schema_format.h"
-#include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/regex.h"
 
 #include "base/utf8.h"
@@ -109,16 +109,6 @@ static size_t length_of(const ingle_json *string)
     return n;
 }
 
-static bool in_set(schema *c, const ingle_json *string, const ingle_json *set)
-{
-    ingle_json_walk w;
-    bool first = true, found = false;
-    for (const ingle_json *v; !found && (v = ingle_schema_member_of_set(set, &w, &first));)
-        found = v == string || ingle_json_is_bytes(v, string->text, string->len);
-    ingle_schema_work(c, 1 + (set->kind == INGLE_JSON_ARRAY ? set->len / 16 : 0));
-    return found;
-}
-
 /* A format's term, made once. */
 static ingle_term format_term(schema *c, const ingle_json *name)
 {
@@ -150,7 +140,7 @@ static bool string_is(schema *c, const schema_shape *s, const ingle_json *string
     if (n < s->min_len || n > s->max_len) return false;
     for (const schema_fact *f = s->facts; f && !c->status; f = f->next) {
         if (f->kind == FACT_STRINGS && (f->node != but || f->negated)) {
-            if (in_set(c, string, f->node) == f->negated) return false;
+            if (ingle_schema_set_has_string(c, f->node, string) == f->negated) return false;
         } else if (forms && has_form(f)) {
             if (matches(c, form_term(c, f), string, f->where, "pattern") == f->negated)
                 return false;
@@ -176,10 +166,9 @@ static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *s
     ingle_json_walk w;
     bool first = true;
     size_t n = 0;
-    ingle_bytes *texts =
-        ingle_schema_new(c, set->kind == INGLE_JSON_ARRAY ? set->len : 1, sizeof *texts);
+    ingle_bytes *texts = ingle_schema_new(c, ingle_schema_set_len(set), sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));)
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));)
         if (v->kind == INGLE_JSON_STRING && (!s || string_is(c, s, v, set, !is_long(set))) &&
             !spell(c, v, &texts[n++]))
             return INGLE_TERM_NONE;
