@@ -456,6 +456,26 @@ static void test_not_json(void **state)
     free(deep);
 }
 
+static void test_many(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    char *schema = malloc(40 * N);
+    size_t n = (size_t)sprintf(schema, "{\"enum\":[");
+    for (int i = 0; i < N; i++)
+        n += (size_t)sprintf(schema + n, "%s\"word %d\"", i ? "," : "", (i * 7919) % N);
+    sprintf(schema + n, "],\"not\":{\"const\":\"word 7\"}}");
+    CHECK(schema, "\"word 19999\"", "\"word 0\"", "!\"word 7\"", "!\"word 20000\"");
+    n = (size_t)sprintf(schema, "{\"type\":\"object\",\"properties\":{");
+    for (int i = 0; i < N / 20; i++)
+        n += (size_t)sprintf(schema + n, "%s\"p%d\":{\"const\":%d}", i ? "," : "", i, i);
+    sprintf(schema + n, "},\"additionalProperties\":false}");
+    CHECK(schema, "{}", "{\"p5\":5,\"p999\":999}", "!{\"p5\":6}", "!{\"p6\":6,\"p5\":5}");
+    options.any_order = true;
+    CHECK(schema, "{\"p999\":999,\"p5\":5}", "!{\"p5\":5,\"p5\":5}");
+    free(schema);
+}
+
 static void test_any(void **state)
 {
     (void)state;
@@ -482,7 +502,7 @@ int main(void)
         cmocka_unit_test_setup(test_space, reset),   cmocka_unit_test_setup(test_logic, reset),
         cmocka_unit_test_setup(test_refs, reset),    cmocka_unit_test_setup(test_documents, reset),
         cmocka_unit_test_setup(test_lenient, reset), cmocka_unit_test_setup(test_not_json, reset),
-        cmocka_unit_test_setup(test_any, reset),
+        cmocka_unit_test_setup(test_many, reset),    cmocka_unit_test_setup(test_any, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
