@@ -230,6 +230,11 @@ static void refuses_grammars(void **state)
     assert_int_equal(ingle_grammar_open_regex(&g, NULL, "(a", 2, no, &err), INGLE_EFORMAT);
     assert_text(&err, "column 1");
     assert_int_equal(ingle_grammar_open_regex(&g, NULL, "(a)\\1", 5, no, &err), INGLE_EUNSUPPORTED);
+    assert_int_equal(ingle_grammar_open_gbnf(&g, NULL, NULL, 0, no, &err), INGLE_EFORMAT);
+    assert_int_equal(ingle_grammar_open_schema(&g, NULL, NULL, 0, no, &err), INGLE_EFORMAT);
+    must(ingle_grammar_open_regex(&g, NULL, NULL, 0, no, &err), &err);
+    assert_true(accepts(g, "", 0) && !accepts(g, "a", 1));
+    ingle_grammar_close(&g);
     assert_int_equal(ingle_grammar_open_choice(&g, NULL, NULL, 0, no, &err), INGLE_EINVAL);
     assert_int_equal(ingle_grammar_open_choice(&g, NULL, &none, 1, no, &err), INGLE_EINVAL);
     assert_text(&err, "choice 0");
@@ -416,7 +421,7 @@ static void opens_again_for_nothing(void **state)
 }
 
 /* Kinds whose texts are alike, texts that are divided otherwise, triggers and documents. */
-static void tells_them_apart(void **state)
+static void keys_differ(void **state)
 {
     const ingle_string ab[] = {{"a", 1}, {"b", 1}}, joined[] = {{"ab", 2}};
     const ingle_string trigger = {"a", 1};
@@ -888,7 +893,7 @@ int main(void)
         cmocka_unit_test(refuses_tokens),
         cmocka_unit_test(masks_are_right),
         cmocka_unit_test(opens_again_for_nothing),
-        cmocka_unit_test(tells_them_apart),
+        cmocka_unit_test(keys_differ),
         cmocka_unit_test(threads_share),
         cmocka_unit_test(waits_for_a_trigger),
         cmocka_unit_test(parts_have_a_form),
