@@ -71,7 +71,7 @@ ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
     if (!k || !made || c->status) return k && !c->status ? k->value : INGLE_TERM_NONE;
     ingle_status st = ingle_regex_compile(c->t, pattern->text, pattern->len, &opt, &e, &err);
     if (st) {
-        if (st != INGLE_EUNSUPPORTED || !c->opt->lenient)
+        if (st == INGLE_ENOMEM || !c->opt->lenient)
             ingle_schema_fail(c, st, where, keyword, "%s", err.text);
         else ingle_schema_drop(c, where, keyword, err.text);
         e = ingle_schema_inside(c->t, 0, INGLE_TERM_MANY);
