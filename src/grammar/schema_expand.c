@@ -2,6 +2,7 @@
  * branches there. */
 #include "grammar/schema_expand.h"
 #include "grammar/schema_late.h"
+#include "grammar/schema_prune.h"
 #include "grammar/schema_words.h"
 
 #include "base/utf8.h"
@@ -220,6 +221,7 @@ static schema_shape *finish(schema_run *r, schema_run_state *s)
     }
     *shape = s->shape;
     shape->facts = facts;
+    ingle_schema_prune_sets(c, shape);
     return shape;
 }
 
@@ -244,6 +246,26 @@ static bool keep(schema_run *r, schema_run_state *s, schema_shape ***list, size_
     return shape;
 }
 
+/* Whether a property that must be there cannot be: then no object is left. */
+static void prune(schema_run *r, schema_run_state *s)
+{
+    schema *c = r->c;
+    const schema_fact *at = NULL;
+    if (s->pruned == s->shape.facts || !(s->shape.types & TYPE_OBJECT)) return;
+    s->pruned = s->shape.facts;
+    for (;;) {
+        schema_goal_id goal = ingle_schema_prune_next(c, &s->shape, &at);
+        if (goal == GOAL_TRUE || c->status) return;
+        bool known = goal == GOAL_FALSE ||
+                     (c->nesting < SCHEMA_MAX_NESTING && ingle_schema_expand(c, goal) &&
+                      c->goals[goal].state == GOAL_DONE);
+        if (known && (goal == GOAL_FALSE || !c->goals[goal].n_shapes)) {
+            s->shape.types &= ~(uint32_t)TYPE_OBJECT;
+            return;
+        }
+    }
+}
+
 /* Takes one state as far as it goes without branching. */
 static bool advance(schema_run *r, schema_run_state s, schema_shape ***list, size_t *n, size_t *cap)
 {
@@ -252,6 +274,8 @@ static bool advance(schema_run *r, schema_run_state s, schema_shape ***list, siz
         bool forked = false;
         s.todo = step->next;
         if (!ingle_schema_work(r->c, 1)) return false;
+        if (step->word) prune(r, &s);
+        if (!s.shape.types) return true;
         if (step->word) expand_word(r, &s, step, &forked);
         else expand_atom(r, &s, step, &forked);
         if (r->c->status) return false;
@@ -259,6 +283,8 @@ static bool advance(schema_run *r, schema_run_state s, schema_shape ***list, siz
         ingle_schema_settle(&s.shape);
         if (!s.shape.types) return true;
     }
+    prune(r, &s);
+    if (!s.shape.types) return true;
     return keep(r, &s, list, n, cap);
 }
 

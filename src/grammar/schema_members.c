@@ -3,6 +3,7 @@
 #include "grammar/schema_expand.h"
 #include "grammar/schema_goal.h"
 #include "grammar/schema_set.h"
+#include "grammar/schema_keys.h"
 #include "grammar/schema_property.h"
 #include "grammar/schema_string.h"
 
