@@ -4,6 +4,8 @@
 #include "grammar/schema_late.h"
 #include "grammar/schema_words.h"
 
+#include "base/utf8.h"
+
 enum { MAX_FRAMES = 2000 /* in one another */ };
 
 /* ---- atoms ----------------------------------------------------------------------------------- */
@@ -45,6 +47,7 @@ static void unknown(schema_at *at)
     if (at->name->len >= 2 && !memcmp(at->name->text, "x-", 2)) return;
     char name[80];
     size_t n = at->name->len < sizeof name - 1 ? at->name->len : sizeof name - 1;
+    n = ingle_utf8_valid(at->name->text, n); /* no part of a character */
     memcpy(name, at->name->text, n);
     name[n] = 0;
     ingle_schema_drop(at->run->c, at->node, name, "is not a known keyword");

@@ -133,7 +133,7 @@ static ingle_term body(const ingle_producer *head, ingle_terms *t, const uint32_
     }
     if (open) put_part(p, t, state, p->n_parts, &l, p->any_order ? names : 0, required);
     ingle_term more = ingle_term_seq(t, state[STATE_COUNT] ? p->separator : p->space,
-                                     ingle_term_alt_of(t, l.e, l.n));
+                                     l.n ? ingle_term_alt_of(t, l.e, l.n) : INGLE_TERM_NONE);
     free(l.e);
     bool done = !required && state[STATE_MET] + 1 == 1u << p->n_some && state[STATE_COUNT] >= p->min;
     return done ? ingle_term_alt(t, p->end, more) : more;

@@ -239,7 +239,7 @@ void ingle_terms_close(ingle_terms *t)
     free(t->words.at);
     free(t->group);
     free(t->row);
-    free(t->loops);
+    free(t->leads);
     free(t->search);
     free(t->list.at);
     free(t->frame);

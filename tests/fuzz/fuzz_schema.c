@@ -15,7 +15,7 @@ enum { MAX_TEXT = 300 };
 static void note(void *context, const char *path, const char *keyword, const char *why)
 {
     (void)context;
-    if (!*path || !*keyword || !*why) abort();
+    if (!*path || !keyword || !*why) abort();
 }
 
 /* Writes one text: at each byte one of those that may come, by the input's bytes. */
