@@ -27,7 +27,8 @@ static void put_number(ingle_json_writer *w, const ingle_field *f)
     if (isfinite(f->max)) ingle_json_put_f64(ingle_json_name(w, "maximum"), f->max);
 }
 
-/* A pattern says it all, maxLength too: what has one is written without needless escapes. */
+/* The pattern alone says how long it may be: beside maxLength it would be an intersection, of which
+ * each mask takes a hundred times longer. */
 static void put_text(ingle_json_writer *w, const ingle_field *f)
 {
     char pattern[80];
@@ -35,7 +36,6 @@ static void put_text(ingle_json_writer *w, const ingle_field *f)
     snprintf(pattern, sizeof pattern, "^[%s]{%zu,%zu}$", f->ascii ? " -~" : "^\\u0000", f->n_min,
              most);
     put_word(w, "type", "string");
-    ingle_json_put_u64(ingle_json_name(w, "maxLength"), most);
     put_word(w, "pattern", pattern);
 }
 
