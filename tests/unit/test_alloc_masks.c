@@ -95,7 +95,7 @@ static void all_fail(void **state)
     wrap_alloc_end();
     for (int kind = 0; kind < KINDS; kind++) {
         long n = n_model + 1, n_failed = 0;
-        for (bool reached = true; reached; n++) {
+        for (bool reached = true; reached; n += SAMPLING_STEP) {
             ingle_status st;
             wrap_alloc_begin(n);
             must(ingle_model_open(&m, TINY, &mo, &err), &err);
@@ -120,7 +120,7 @@ static void compiling_fails(void **state)
     (void)state;
     for (int kind = 1; kind <= LARGE; kind++) {
         long n = 1;
-        for (bool reached = true; reached; n++) {
+        for (bool reached = true; reached; n += SAMPLING_STEP) {
             ingle_grammar *g = NULL;
             ingle_grammar_state *s = NULL;
             ingle_error err = {{0}};
