@@ -59,7 +59,7 @@ int chat_settle(chat_session *s)
     if (opt->overflow < 0) s->state.overflow = terminal ? CHAT_OVERFLOW_ASK : CHAT_OVERFLOW_ERROR;
     if (opt->set.show_thinking) s->show.thinking = true;
     if (refused) {
-        out_error("%s; /schema off ends that", refused);
+        out_error("%s", refused);
         return EXIT_USAGE;
     }
     if (!takes_settings(s) || !sampling_settle(&opt->sampling)) return EXIT_USAGE;

@@ -257,7 +257,7 @@ static bool add_run(ingle_masker *m, const ingle_run_state *r)
 
 /* ---- chains ---------------------------------------------------------------------------------- */
 
-enum { CHAIN_MAX = 40, CHAIN_WORK = 4000 };
+enum { CHAIN_MAX = 24, CHAIN_WORK = 4000 };
 
 /* The states after 0, 1, 2 ... characters of some groups, whichever these are: as where the length
  * of what a pattern allows is bounded. */
@@ -266,7 +266,8 @@ typedef struct ingle_chain {
     uint32_t n;      /* states */
     uint64_t inside; /* groups that lead from each to the next */
     uint64_t leave;  /* other groups that one of them admits */
-    bool loops;      /* from the last to itself; else no character of `inside` goes on from it */
+    bool loops;      /* from the last to itself */
+    bool cut;        /* it goes on, one does not know how; else nothing inside does */
 } ingle_chain;
 
 static bool as_chain(ingle_masker *m, ingle_term state, ingle_chain *c)
@@ -275,20 +276,36 @@ static bool as_chain(ingle_masker *m, ingle_term state, ingle_chain *c)
     const uint64_t enough = t->work + CHAIN_WORK;
     *c = (ingle_chain){.inside = ~0ull};
     for (ingle_term at = state;; c->n++) {
-        if (c->n == CHAIN_MAX || t->work > enough || t->status) return false;
+        if (t->work > enough || t->status) return false;
         c->at[c->n] = at;
         c->leave |= touched(ingle_term_first(t, at));
         ingle_term to = next_of(m, at);
         if (to == INGLE_TERM_NONE) break;
         c->inside &= leads_of(m, at, to);
         if (!is_wide(c->inside)) return false;
-        if ((c->loops = to == at)) break;
+        c->loops = to == at;
+        c->cut = !c->loops && c->n + 1 == CHAIN_MAX;
+        if (c->loops || c->cut) break;
         at = to;
     }
     c->n++;
     c->leave &= ~c->inside;
     uint64_t last = touched(ingle_term_first(t, c->at[c->n - 1]));
-    return !t->status && c->n > 1 && (c->loops || !(last & c->inside));
+    return !t->status && c->n > 1 && (c->loops || c->cut || !(last & c->inside));
+}
+
+/* The state after n bytes of a token. */
+static ingle_term after_bytes(ingle_masker *m, ingle_term at, uint32_t token, size_t n)
+{
+    return ingle_term_after(m->terms, at, m->trie->bytes + m->trie->start[token], n);
+}
+
+/* Where a token leaves the chain beyond its end. */
+static void add_far_exit(ingle_masker *m, const ingle_chain *c, const ingle_exit *x)
+{
+    ingle_term at = c->at[c->n - 1];
+    if (c->cut) at = after_bytes(m, c->at[0], m->trie->token[m->trie->rank[x->node]], x->depth);
+    if (c->loops || c->cut) add_exit(m, x->node, at);
 }
 
 static bool add_chain(ingle_masker *m, const ingle_chain *c)
@@ -296,10 +313,15 @@ static bool add_chain(ingle_masker *m, const ingle_chain *c)
     const ingle_run *run = ingle_trie_run(m->trie, c->inside, c->leave);
     if (!run) return false;
     add_inside(m, run, c->loops ? INGLE_TERM_MANY : c->n - 1);
+    for (size_t i = run->n_tokens; c->cut && i-- && run->chars[i] >= c->n;) {
+        uint32_t token = run->token[i];
+        size_t n = m->trie->start[token + 1] - m->trie->start[token];
+        if (after_bytes(m, c->at[0], token, n) != INGLE_TERM_NONE) add_token(m, token);
+    }
     for (size_t i = 0; i < run->n_exits; i++) {
-        uint32_t chars = run->exit[i].chars;
-        if (chars < c->n) add_exit(m, run->exit[i].node, c->at[chars]);
-        else if (c->loops) add_exit(m, run->exit[i].node, c->at[c->n - 1]);
+        const ingle_exit *x = &run->exit[i];
+        if (x->chars < c->n) add_exit(m, x->node, c->at[x->chars]);
+        else add_far_exit(m, c, x);
     }
     return true;
 }

@@ -302,7 +302,7 @@ static bool find_exits(const ingle_trie *t, ingle_run *r)
             bool cut = t->begun[i] >> INGLE_GROUP_CUT & 1;
             if (!cut && t->begun[i] & r->leave) {
                 ok = ingle_grow(&r->exit, &cap, r->n_exits + 1, sizeof *r->exit);
-                if (ok) r->exit[r->n_exits++] = (ingle_exit){i, chars};
+                if (ok) r->exit[r->n_exits++] = (ingle_exit){i, (uint16_t)chars, (uint16_t)depth};
             }
             i = t->end[i];
         } else if (t->below[i] & r->leave) {

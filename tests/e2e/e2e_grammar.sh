@@ -239,6 +239,50 @@ talk -o json --choice x --chat-template-file "$WORK/think.jinja" --chat-family q
 code_is "a template with a switch" 0
 json_is "a template with a switch" "lines[0]['content'] == 'x' and not lines[0]['reasoning']"
 
+# ---- a conversation ---------------------------------------------------------------------------
+
+chat() { # TEXT ARGUMENTS...
+    printf '%b' "$1" >"$WORK/in"
+    ingle_from "$WORK/in" chat --temp 0 "${@:2}"
+}
+printf '{"type": "object", "required": ["city"], "additionalProperties": false, "properties": {"city": {"enum": ["Rome", "Paris", "Madrid"]}}}' >"$WORK/city.json"
+chat "/schema\nWhat is the capital of France?\n/schema $WORK/city.json\nWhat is the capital of France?\nAnd of Spain?\n/stats\n/schema off\nWhat is the capital of Spain?\n" --seed 1
+code_is "/schema" 0
+out_has "free at first" "Answers are free."
+check "free at first" test "$(grep -c '^The capital of France is Paris.$' "$WORK/out")" -eq 1
+check "two constrained answers" test "$(grep -cxE '[{] ?"city": ?"(Rome|Paris|Madrid)" ?[}]' "$WORK/out")" -eq 2
+out_has "/schema says what is set" "Answers keep to the schema $WORK/city.json: masks 0"
+check "/stats counts masks" grep -q 'masks [1-9]' "$WORK/out"
+check "/schema off" test "$(tail -n 1 "$WORK/out")" = "The capital of Spain is Madrid."
+chat "/schema $WORK/city.json\n/schema {\"type\": \"word\"}\n/schema /nowhere\n/schema -\n/set thinking on\n/tools $WORK/tools.json\n/schema\n"
+code_is "/schema that fails" 1
+err_has "/schema that is none" "/schema: schema #: 'type': "
+err_has "/schema that is not there" "cannot read /nowhere"
+err_has "/schema -" "/schema needs a file"
+err_has "/schema and thinking" "it excludes thinking 'on'"
+err_has "/schema and /tools" "which excludes tools"
+check "the schema before stays" grep -q "^Answers keep to the schema $WORK/city.json" <(tail -n 1 "$WORK/out")
+chat "/schema $WORK/city.json\n/tools off\n/schema $WORK/city.json\nHello\n" --tools "$WORK/tools.json"
+err_has "/schema with tools" "it excludes tools"
+check "/schema after /tools off" grep -q '"city"' "$WORK/out"
+chat '/schema {"type": "string", "minLength": 200}\nHello\n' -n 5
+err_has "an answer that is cut" "the text is unfinished: it breaks off after 5 tokens"
+
+# ---- 500 schemas, and a judge that is not ours --------------------------------------------------
+
+if judging=$(python_with jsonschema); then
+    export PYTHONDONTWRITEBYTECODE=1
+    E2E=$INGLE_SOURCE/tests/e2e
+    PROGRAM=$(printf '%s\n' "${RUN[@]}")
+    "$judging" "$E2E/schemas.py" --list >"$WORK/schemas"
+    check "texts of schemas" "$judging" "$E2E/grammar.py" schemas "$PROGRAM" "$WORK/schemas"
+    check "what a model writes" "$judging" "$E2E/grammar.py" written "$PROGRAM" "$WORK/schemas" >"$WORK/written"
+    check "most of it is whole" test "$(wc -l <"$WORK/written")" -ge 20
+    check "and valid" "$judging" "$E2E/validate.py" <"$WORK/written"
+else
+    echo "skipped: no python3 with jsonschema"
+fi
+
 # ---- every text of the corpus -----------------------------------------------------------------
 
 if [ -n "$python" ] && [ -n "${INGLE_DATA:-}" ] && [ -d "$INGLE_DATA/grammars" ]; then
