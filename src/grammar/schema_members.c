@@ -174,7 +174,7 @@ static bool named_by(const schema_layer *layer, uint32_t name)
     return false;
 }
 
-/* Whether the fact speaks of members of this name. */
+/* Whether the fact may be met by members of this name. */
 static bool some_name(plan *p, const schema_fact *f, uint32_t name)
 {
     schema *c = p->c;
@@ -190,7 +190,7 @@ static bool some_name(plan *p, const schema_fact *f, uint32_t name)
     return true;
 }
 
-/* The values of a member whose goal is known, for each set of the facts that speak of it. */
+/* The values of a member whose goal is known, for each set of the facts that it may meet. */
 static bool make_options(plan *p, schema_goal_id goal, uint32_t about, schema_option **list,
                          size_t *n)
 {

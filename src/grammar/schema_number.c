@@ -63,7 +63,7 @@ typedef struct bound {
     bool open;
 } bound;
 
-/* Numbers with n_whole digits before the point and, if n_part is not 0, 1 to n_part behind it. */
+/* Numbers with n_whole digits before the point and, if n_part is not 0, 1 to n_part after it. */
 typedef struct piece {
     ingle_terms *t;
     long n_whole, n_part;
@@ -311,7 +311,7 @@ static ingle_term shortest(multiple *m, bool *can)
     return all;
 }
 
-/* The same, and with zeros behind. */
+/* The same, and with zeros after the fraction. */
 static ingle_term with_zeros(multiple *m, ingle_term e)
 {
     ingle_terms *t = m->c->t;
@@ -428,7 +428,7 @@ static ingle_term without_set(schema *c, ingle_term e, const ingle_json *set, bo
     return out == INGLE_TERM_NONE ? e : with(c, e, out, true);
 }
 
-/* Of a text with a point: some digit behind it is not 0. */
+/* Of a text with a point: some digit after it is not 0. */
 static ingle_term not_whole(ingle_terms *t)
 {
     ingle_term list[] = {digits(t, 1, INGLE_TERM_MANY), byte_term(t, '.'),
