@@ -303,20 +303,20 @@ static ingle_term other_keys(plan *p)
 {
     schema *c = p->c;
     ingle_term names = INGLE_TERM_NONE, keys;
-    bool limited = p->m->n_members || p->n_splitters;
-    for (const schema_fact *f = p->s->facts; f; f = f->next) limited |= f->kind == FACT_NAMES;
-    if (!limited) return INGLE_TERM_ANY;
+    bool limited = p->m->n_members || p->n_splitters, by_names = false;
+    for (const schema_fact *f = p->s->facts; f; f = f->next) by_names |= f->kind == FACT_NAMES;
+    if (!limited && !by_names) return INGLE_TERM_ANY;
     ingle_term *list = ingle_schema_new(c, p->m->n_members, sizeof *list);
     if (!list) return INGLE_TERM_NONE;
     for (size_t i = 0; i < p->m->n_members; i++)
         list[i] = ingle_schema_inside_text(c, c->names[p->m->members[i].name]);
     names = ingle_term_alt_of(c->t, list, p->m->n_members);
-    keys = ingle_schema_inside(c->t, 0, INGLE_TERM_MANY);
+    keys = ingle_schema_inside(c, 0, INGLE_TERM_MANY);
     for (const schema_fact *f = p->s->facts; f; f = f->next)
         if (f->kind == FACT_NAMES)
             keys = ingle_term_and(c->t, keys, ingle_schema_key_term(c, f->goal));
     if (p->m->n_members) keys = ingle_term_minus(c->t, keys, names);
-    return ingle_schema_empty(c, keys) ? INGLE_TERM_NONE : keys;
+    return by_names && ingle_schema_empty(c, keys) ? INGLE_TERM_NONE : keys;
 }
 
 /* Cuts each cell in two by one splitter; parts without a key go. */

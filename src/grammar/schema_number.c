@@ -18,8 +18,9 @@ static ingle_term byte_term(ingle_terms *t, char c)
 static ingle_term digit(ingle_terms *t, int low, int high)
 {
     if (low > high) return INGLE_TERM_NONE;
-    ingle_range r = {'0' + (uint32_t)low, '0' + (uint32_t)high};
-    return ingle_term_chars(t, &r, 1, false);
+    uint64_t set[4] = {0};
+    for (int x = low; x <= high; x++) set[0] |= (uint64_t)1 << ('0' + x);
+    return ingle_term_bytes(t, set);
 }
 
 static ingle_term digits(ingle_terms *t, size_t min, size_t max)

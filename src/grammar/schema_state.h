@@ -191,6 +191,8 @@ typedef struct schema {
     bool (*excludes)(struct schema *c, const schema_shape *s, schema_goal_id goal);
     schema_map sets;     /* values of enum */
     schema_map disjoint; /* pairs of goals -> 1 no, 2 yes */
+    ingle_term space, any_char,
+        own_char; /* once they are made; see schema_text.h, schema_chars.h */
     size_t steps;
     unsigned nesting;
 } schema;
