@@ -158,7 +158,7 @@ static ingle_term key_text(schema *c, ingle_term inside)
     ingle_term quote = ingle_term_literal(c->t, "\"", 1);
     ingle_term all[] = {quote, inside, quote, ingle_schema_sign(c, ':', true, true)};
     if (inside == INGLE_TERM_ANY)
-        return ingle_term_seq(c->t, ingle_schema_any_string(c->t, 0, INGLE_TERM_MANY), all[3]);
+        return ingle_term_seq(c->t, ingle_schema_any_string(c, 0, INGLE_TERM_MANY), all[3]);
     return ingle_term_seq_of(c->t, all, 4);
 }
 
