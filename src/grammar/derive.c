@@ -478,6 +478,7 @@ ingle_term ingle_term_step_slowly(ingle_terms *t, ingle_term e, unsigned char b)
 {
     ingle_byte_set same;
     ingle_term to = prune(t, ingle_term_derive(t, e, b, &same));
+    if (!t->status && !t->node[e].row && t->n_rows >= INGLE_MANY_ROWS) return to;
     if (t->status || (!t->node[e].row && !new_row(t, e))) return INGLE_TERM_NONE;
     uint32_t *row = t->row[t->node[e].row - 1];
     ingle_set_add(&same, b);
