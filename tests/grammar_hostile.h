@@ -79,6 +79,14 @@ static inline void hostile_all(FILE *f, int n, int m)
     }
 }
 
+/* Every text is a state of its own: what comes is followed by its mirror image. */
+static inline void hostile_mirror(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("root ::= \"|\"", f);
+    for (int i = 0; i < n; i++) fprintf(f, " | \"\\x%02x\" root \"\\x%02x\"", 33 + i, 33 + i);
+}
+
 /* n rules of alternatives that all begin alike. */
 static inline void hostile_alike(FILE *f, int n, int m)
 {
@@ -201,6 +209,14 @@ static inline void hostile_groups(FILE *f, int n, int m)
     hostile_repeat(f, "){0,9}", n);
 }
 
+static inline void hostile_pattern_parens(FILE *f, int n, int m)
+{
+    (void)m;
+    hostile_repeat(f, "(", n);
+    fputs("a", f);
+    hostile_repeat(f, ")", n);
+}
+
 static inline void hostile_options(FILE *f, int n, int m)
 {
     (void)m;
@@ -236,6 +252,8 @@ static const hostile hostile_list[] = {
      .n_fill = 2000, .limit = true},
     {"palindromes", HOSTILE_GBNF, "root ::= \"a\" root \"a\" | \"b\" root \"b\" | [ab]\n",
      .fill = "a", .n_fill = 500, .limit = true},
+    {"mirror of 92 bytes", HOSTILE_GBNF, .write = hostile_mirror, .n = 90, .fill = "a!",
+     .n_fill = 100, .limit = true},
     {"all rules in all, 100", HOSTILE_GBNF, .write = hostile_all, .n = 100, .fill = "a",
      .n_fill = 100},
     {"all rules in all, 1,000", HOSTILE_GBNF, .write = hostile_all, .n = 1000, .fill = "a",
@@ -319,6 +337,8 @@ static const hostile hostile_list[] = {
      .n_fill = 200, .limit = true},
     {"26 looks ahead", HOSTILE_REGEX, .write = hostile_looks, .n = 26, .fill = "abcdefghij",
      .n_fill = 20, .limit = true},
+    {"parentheses 60,000 in a pattern", HOSTILE_REGEX, .write = hostile_pattern_parens, .n = 60000,
+     .begin = "a"},
     {"groups 20,000 deep", HOSTILE_REGEX, .write = hostile_groups, .n = 20000, .refused = "column"},
     {"groups 200 deep", HOSTILE_REGEX, .write = hostile_groups, .n = 200, .fill = "a",
      .n_fill = 200, .limit = true},
