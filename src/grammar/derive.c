@@ -253,6 +253,9 @@ static void keep_group(ingle_terms *t, ingle_term e, const ingle_byte_set *same,
     t->work++;
     if (t->work > t->work_limit)
         ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar needs too much work");
+    if (!t->n_static && t->n + t->n_groups >= t->max_terms)
+        ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar has more than %zu parts",
+                         t->max_terms);
     if (t->status) return;
     if (t->n_groups == t->cap_groups &&
         !ingle_grow(&t->group, &t->cap_groups, t->n_groups + 1, sizeof *t->group)) {
