@@ -248,14 +248,15 @@ static bool known(ingle_terms *t, ingle_term e, ingle_input in, ingle_byte_set *
     return false;
 }
 
+enum {
+    GROUPS_COMPILING = 200000
+}; /* what compiling may derive, to ask whether something is empty */
+
 static void keep_group(ingle_terms *t, ingle_term e, const ingle_byte_set *same, ingle_term to)
 {
     t->work++;
-    if (t->work > t->work_limit)
+    if (t->work > t->work_limit || (!t->n_static && t->n_groups >= GROUPS_COMPILING))
         ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar needs too much work");
-    if (!t->n_static && t->n + t->n_groups >= t->max_terms)
-        ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar has more than %zu parts",
-                         t->max_terms);
     if (t->status) return;
     if (t->n_groups == t->cap_groups &&
         !ingle_grow(&t->group, &t->cap_groups, t->n_groups + 1, sizeof *t->group)) {

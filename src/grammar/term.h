@@ -27,7 +27,7 @@ typedef struct ingle_terms ingle_terms;
 /* 0 stands for the default. */
 typedef struct ingle_term_limits {
     size_t max_bytes; /* of the table, without what derivatives add: 32 MiB */
-    size_t max_terms; /* 1,000,000; while it is made, derivatives too */
+    size_t max_terms; /* 1,000,000 */
 } ingle_term_limits;
 
 /* NULL: no memory. Limits may be NULL. */
