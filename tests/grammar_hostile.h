@@ -79,6 +79,14 @@ static inline void hostile_all(FILE *f, int n, int m)
     }
 }
 
+/* Every text is a state of its own: what comes is followed by its mirror image. */
+static inline void hostile_mirror(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("root ::= \"|\"", f);
+    for (int i = 0; i < n; i++) fprintf(f, " | \"\\x%02x\" root \"\\x%02x\"", 33 + i, 33 + i);
+}
+
 /* n rules of alternatives that all begin alike. */
 static inline void hostile_alike(FILE *f, int n, int m)
 {
@@ -201,6 +209,14 @@ static inline void hostile_groups(FILE *f, int n, int m)
     hostile_repeat(f, "){0,9}", n);
 }
 
+static inline void hostile_pattern_parens(FILE *f, int n, int m)
+{
+    (void)m;
+    hostile_repeat(f, "(", n);
+    fputs("a", f);
+    hostile_repeat(f, ")", n);
+}
+
 static inline void hostile_options(FILE *f, int n, int m)
 {
     (void)m;
@@ -218,7 +234,7 @@ static const hostile hostile_list[] = {
     {"rule chain 50,000", HOSTILE_GBNF, .write = hostile_chain, .n = 50000, .begin = "a"},
     {"\"a\"{0,1000000}", HOSTILE_GBNF, "root ::= \"a\"{0,1000000}", .fill = "a", .n_fill = 2000},
     {"counts in counts", HOSTILE_GBNF, "root ::= (((\"a\"{1,1000}){1,1000}){1,1000}){1,1000}",
-     .fill = "a", .n_fill = 2000, .limit = true},
+     .fill = "a", .n_fill = 2000, .limit = true, .refused = "counts beyond"},
     {"counts in counts of classes", HOSTILE_GBNF,
      "root ::= ((([a-z]{1,1000} [a-c]?){1,1000} [b-d]?){1,1000} .?){1,1000}", .fill = "ab",
      .n_fill = 1000, .limit = true},
@@ -227,7 +243,7 @@ static const hostile hostile_list[] = {
     {"left recursion, 64 rules", HOSTILE_GBNF, .write = hostile_circle, .n = 64, .begin = "b",
      .fill = "a", .n_fill = 2000},
     {"left recursion, 2,000 rules", HOSTILE_GBNF, .write = hostile_circle, .n = 2000, .begin = "b",
-     .fill = "a", .n_fill = 200, .limit = true},
+     .fill = "a", .n_fill = 200, .limit = true, .refused = "at most 64 may"},
     {"S S", HOSTILE_GBNF, "root ::= s\ns ::= s s | s s s | \"a\"\n", .fill = "a", .n_fill = 2000,
      .limit = true},
     {"S S, or nothing", HOSTILE_GBNF, "root ::= s\ns ::= s s | s s s | \"a\" |\n", .fill = "a",
@@ -236,6 +252,8 @@ static const hostile hostile_list[] = {
      .n_fill = 2000, .limit = true},
     {"palindromes", HOSTILE_GBNF, "root ::= \"a\" root \"a\" | \"b\" root \"b\" | [ab]\n",
      .fill = "a", .n_fill = 500, .limit = true},
+    {"mirror of 92 bytes", HOSTILE_GBNF, .write = hostile_mirror, .n = 90, .fill = "a!",
+     .n_fill = 100, .limit = true},
     {"all rules in all, 100", HOSTILE_GBNF, .write = hostile_all, .n = 100, .fill = "a",
      .n_fill = 100},
     {"all rules in all, 1,000", HOSTILE_GBNF, .write = hostile_all, .n = 1000, .fill = "a",
@@ -243,7 +261,7 @@ static const hostile hostile_list[] = {
     {"all rules first in all, 30", HOSTILE_GBNF, .write = hostile_all, .n = 30, .m = 1,
      .begin = "b", .fill = "a", .n_fill = 100, .limit = true},
     {"all rules first in all, 800", HOSTILE_GBNF, .write = hostile_all, .n = 800, .m = 1,
-     .begin = "b", .limit = true, .refused = "more than is allowed"},
+     .begin = "b", .limit = true, .refused = "at most 64 may"},
     {"1,000 rules that begin alike", HOSTILE_GBNF, .write = hostile_alike, .n = 1000, .fill = "a",
      .n_fill = 200, .limit = true},
 
@@ -269,13 +287,13 @@ static const hostile hostile_list[] = {
     {"300 properties in any order", HOSTILE_ANY_ORDER, .write = hostile_properties, .n = 300,
      .m = 100, .begin = "{\"p299\":1,\"p0\":2,\"p150\":3", .limit = true},
     {"3,000 properties in any order", HOSTILE_ANY_ORDER, .write = hostile_properties, .n = 3000,
-     .m = 3000, .refused = "schema #"},
+     .m = 3000, .refused = "more than 1984 in any order"},
     {"3,000 optional properties", HOSTILE_SCHEMA, .write = hostile_properties, .n = 3000,
      .begin = "{\"p2999\":1}", .limit = true},
     {"oneOf of 64 patterns", HOSTILE_SCHEMA, .write = hostile_one_of, .n = 64, .limit = true,
      .begin = "\"b"},
     {"oneOf of 300 patterns", HOSTILE_SCHEMA, .write = hostile_one_of, .n = 300,
-     .refused = "schema #"},
+     .refused = "too hard to decide"},
     {"2 long counters", HOSTILE_SCHEMA, .write = hostile_counters, .n = 2, .m = 1000, .begin = "\"",
      .fill = "ax", .n_fill = 100, .limit = true},
     {"4 long counters", HOSTILE_SCHEMA, .write = hostile_counters, .n = 4, .m = 1000, .begin = "\"",
@@ -285,14 +303,22 @@ static const hostile hostile_list[] = {
     {"allOf of 12 anyOf", HOSTILE_SCHEMA, .write = hostile_all_any, .n = 12, .m = 4,
      .refused = "schema #"},
     {"100 dependentRequired", HOSTILE_SCHEMA, .write = hostile_dependent, .n = 100,
-     .refused = "schema #"},
+     .refused = "too large with all it combines"},
     {"not, 60 times", HOSTILE_SCHEMA, .write = hostile_not, .n = 60, .begin = "{\"a\":1}"},
     {"40 patternProperties", HOSTILE_SCHEMA, .write = hostile_names, .n = 40,
      .refused = "schema #"},
-    {"arrays of arrays that count", HOSTILE_SCHEMA,
-     "{\"type\":\"array\",\"maxItems\":100000,\"minItems\":1000,\"contains\":{\"type\":\"null\"},"
-     "\"minContains\":500,\"maxContains\":900,\"items\":{\"type\":[\"null\",\"boolean\"]}}",
-     .begin = "[null", .fill = ",null", .n_fill = 400, .limit = true},
+    {"counting 900 elements", HOSTILE_SCHEMA,
+     "{\"type\":\"array\",\"contains\":{\"type\":\"null\"},\"minContains\":500,"
+     "\"maxContains\":900}",
+     .begin = "[null", .fill = ",null", .n_fill = 400},
+    {"counting 900 of 100,000 elements", HOSTILE_SCHEMA,
+     "{\"type\":\"array\",\"maxItems\":100000,\"contains\":{\"type\":\"null\"},"
+     "\"minContains\":500,\"maxContains\":900}",
+     .refused = "too many elements to count"},
+    {"arrays of 100,000", HOSTILE_SCHEMA,
+     "{\"type\":\"array\",\"minItems\":1000,\"maxItems\":100000,"
+     "\"items\":{\"type\":[\"null\",\"boolean\"]}}",
+     .begin = "[null", .fill = ",null", .n_fill = 400},
     {"uniqueItems of an enum", HOSTILE_SCHEMA,
      "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"enum\":[1,2,3,4,5,6,7,8,9,10,11,12,13,"
      "14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30]}}",
@@ -319,9 +345,11 @@ static const hostile hostile_list[] = {
      .n_fill = 200, .limit = true},
     {"26 looks ahead", HOSTILE_REGEX, .write = hostile_looks, .n = 26, .fill = "abcdefghij",
      .n_fill = 20, .limit = true},
+    {"parentheses 60,000 in a pattern", HOSTILE_REGEX, .write = hostile_pattern_parens, .n = 60000,
+     .begin = "a"},
     {"groups 20,000 deep", HOSTILE_REGEX, .write = hostile_groups, .n = 20000, .refused = "column"},
     {"groups 200 deep", HOSTILE_REGEX, .write = hostile_groups, .n = 200, .fill = "a",
-     .n_fill = 200, .limit = true},
+     .n_fill = 200, .limit = true, .refused = "counts beyond"},
     {"no text is left out", HOSTILE_REGEX, "^(?!.*(a|b){1000}).*$", .fill = "ab", .n_fill = 400,
      .limit = true},
 };
