@@ -364,7 +364,7 @@ static const hostile hostile_list[] = {
      .n = 64, .m = 200, .begin = "ba1a1", .limit = true},
     {"\"a\"? 300,000 times", HOSTILE_GBNF, .write = hostile_maybes, .n = 300000, .begin = "aaa",
      .limit = true},
-    {"400,000 alternatives", HOSTILE_GBNF, .write = hostile_words, .n = 400000, .begin = "1fab",
+    {"250,000 alternatives", HOSTILE_GBNF, .write = hostile_words, .n = 250000, .begin = "1fab",
      .limit = true},
     {"a literal of 8,000,000 bytes", HOSTILE_GBNF, .write = hostile_literal, .n = 8000000,
      .begin = "aaaa"},
