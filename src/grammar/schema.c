@@ -164,6 +164,7 @@ static bool compile(schema *c, ingle_term *root)
     schema_goal_id goal;
     const ingle_json *node = c->source.docs[0].root;
     c->apart = ingle_schema_apart;
+    c->excludes = ingle_schema_excludes;
     if (!ingle_schema_goals_open(c)) return false;
     goal = ingle_schema_goal(c, node, 0);
     if (!ingle_schema_queue(c, goal)) return false;

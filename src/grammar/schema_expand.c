@@ -92,6 +92,14 @@ static size_t words_of(schema_at *at, schema_step list[MAX_WORDS])
     return n;
 }
 
+/* Whether what is known of the value rules the schema out, which must not hold. */
+static bool excluded(schema_at *at)
+{
+    schema *c = at->run->c;
+    schema_ref ref = at->run->frames[at->frame].atom & ~1u;
+    return c->excludes(c, &at->state->shape, ingle_schema_goal_atom(c, ref));
+}
+
 static void expand_schema(schema_at *at)
 {
     schema_step list[MAX_WORDS];
@@ -107,6 +115,7 @@ static void expand_schema(schema_at *at)
     if (!ingle_schema_work(c, 1 + at->node->len / 4)) return;
     at->scope = ingle_schema_enter(c, at->scope, ingle_schema_resource(&c->source, at->node));
     if (!at->negated && is_observed(at->node)) at->run->frames[at->frame].observed = true;
+    if (at->negated && excluded(at)) return;
     size_t n = words_of(at, list);
     if (at->negated) {
         at->forked = true;
@@ -256,9 +265,7 @@ static void prune(schema_run *r, schema_run_state *s)
     for (;;) {
         schema_goal_id goal = ingle_schema_prune_next(c, &s->shape, &at);
         if (goal == GOAL_TRUE || c->status) return;
-        bool known = goal == GOAL_FALSE ||
-                     (c->nesting < SCHEMA_MAX_NESTING && ingle_schema_expand(c, goal) &&
-                      c->goals[goal].state == GOAL_DONE);
+        bool known = goal == GOAL_FALSE || ingle_schema_try(c, goal);
         if (known && (goal == GOAL_FALSE || !c->goals[goal].n_shapes)) {
             s->shape.types &= ~(uint32_t)TYPE_OBJECT;
             return;
@@ -304,12 +311,23 @@ static bool start(schema_run *r, schema_goal_id goal)
     return !r->c->status;
 }
 
+bool ingle_schema_try(schema *c, schema_goal_id goal)
+{
+    if (c->nesting >= SCHEMA_MAX_NESTING || c->status || c->goals[goal].state == GOAL_HARD)
+        return false;
+    if (!ingle_schema_expand(c, goal) && c->status == INGLE_EUNSUPPORTED && !c->memory.full) {
+        c->status = INGLE_OK; /* it need not be known */
+        if (c->err) c->err->text[0] = 0;
+    }
+    return c->goals[goal].state == GOAL_DONE;
+}
+
 bool ingle_schema_expand(schema *c, schema_goal_id goal)
 {
     schema_run r = {.c = c, .goal = goal};
     schema_shape **list = NULL;
     size_t n = 0, cap = 0;
-    if (c->goals[goal].state != GOAL_NEW) return !c->status;
+    if (c->goals[goal].state == GOAL_BUSY || c->goals[goal].state == GOAL_DONE) return !c->status;
     c->goals[goal].state = GOAL_BUSY;
     c->nesting++;
     bool ok = start(&r, goal);
@@ -323,7 +341,10 @@ bool ingle_schema_expand(schema *c, schema_goal_id goal)
     schema_shape **kept = ok ? ingle_schema_new(c, n, sizeof *kept) : NULL;
     if (kept && n) memcpy(kept, list, n * sizeof *kept);
     free(list);
-    if (!kept) return false;
+    if (!kept) {
+        c->goals[goal].state = GOAL_HARD;
+        return false;
+    }
     c->goals[goal].shapes = kept;
     c->goals[goal].n_shapes = absorb(kept, n);
     c->goals[goal].state = GOAL_DONE;

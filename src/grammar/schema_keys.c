@@ -6,7 +6,7 @@
 ingle_term ingle_schema_key_term(schema *c, schema_goal_id goal)
 {
     ingle_term all = INGLE_TERM_NONE;
-    if (goal == GOAL_TRUE) return ingle_schema_inside(c->t, 0, INGLE_TERM_MANY);
+    if (goal == GOAL_TRUE) return ingle_schema_inside(c, 0, INGLE_TERM_MANY);
     if (!ingle_schema_expand(c, goal)) return INGLE_TERM_NONE;
     for (size_t i = 0; i < c->goals[goal].n_shapes; i++)
         all = ingle_term_alt(c->t, all, ingle_schema_string_inside(c, c->goals[goal].shapes[i]));

@@ -1,4 +1,4 @@
-/* schema_keys.h - goals that speak of keys (propertyNames).
+/* schema_keys.h - goals about keys (propertyNames).
  * Depends on schema_expand.h, schema_string.h. */
 #ifndef INGLE_GRAMMAR_SCHEMA_KEYS_H
 #define INGLE_GRAMMAR_SCHEMA_KEYS_H

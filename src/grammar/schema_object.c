@@ -158,7 +158,7 @@ static ingle_term key_text(schema *c, ingle_term inside)
     ingle_term quote = ingle_term_literal(c->t, "\"", 1);
     ingle_term all[] = {quote, inside, quote, ingle_schema_sign(c, ':', true, true)};
     if (inside == INGLE_TERM_ANY)
-        return ingle_term_seq(c->t, ingle_schema_any_string(c->t, 0, INGLE_TERM_MANY), all[3]);
+        return ingle_term_seq(c->t, ingle_schema_any_string(c, 0, INGLE_TERM_MANY), all[3]);
     return ingle_term_seq_of(c->t, all, 4);
 }
 
@@ -268,7 +268,9 @@ ingle_term ingle_schema_object_term(schema *c, const schema_members *m, value_of
         ingle_schema_no_memory(c);
         return INGLE_TERM_NONE;
     }
-    p->number = ingle_producer_add(c->t, &p->head);
+    uint32_t number = ingle_producer_add(c->t, &p->head);
+    if (ingle_terms_status(c->t)) return INGLE_TERM_NONE; /* and p may be gone */
+    p->number = number;
     if (p->n_words > STATE_WORDS) {
         ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "properties", "more than %d in any order",
                           (STATE_WORDS - STATE_SEEN) * 32);

@@ -1,5 +1,5 @@
-/* schema_prune.c - see schema_prune.h. What makes schemas large is often one property that tells
- * variants apart: "if kind is a", "if kind is b" and so on. */
+/* schema_prune.c - see schema_prune.h. What makes schemas large is often one property by which
+ * variants differ: "if kind is a", "if kind is b" and so on. */
 #include "grammar/schema_prune.h"
 #include "grammar/schema_number.h"
 #include "grammar/schema_property.h"

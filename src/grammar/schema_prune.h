@@ -6,7 +6,7 @@
 
 #include "grammar/schema_run.h"
 
-/* The goal of a property that must be there, about which two schemas or more speak, if there is one
+/* The goal of a property that must be there, about which two schemas or more ask, if there is one
  * that was not given out since *at was NULL; *at goes on. GOAL_TRUE: no more. */
 schema_goal_id ingle_schema_prune_next(schema *c, const schema_shape *s, const schema_fact **at);
 

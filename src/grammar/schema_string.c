@@ -14,14 +14,16 @@ static ingle_term quoted(ingle_terms *t, ingle_term inside)
     return ingle_term_seq_of(t, all, 3);
 }
 
-ingle_term ingle_schema_any_string(ingle_terms *t, uint32_t min, uint32_t max)
+ingle_term ingle_schema_any_string(schema *c, uint32_t min, uint32_t max)
 {
-    return quoted(t, ingle_term_repeat(t, ingle_schema_any_char(t), min, max));
+    if (!c->any_char) c->any_char = ingle_schema_any_char(c->t);
+    return quoted(c->t, ingle_term_repeat(c->t, c->any_char, min, max));
 }
 
-ingle_term ingle_schema_inside(ingle_terms *t, uint32_t min, uint32_t max)
+ingle_term ingle_schema_inside(schema *c, uint32_t min, uint32_t max)
 {
-    return ingle_term_repeat(t, ingle_schema_chars(t, NULL, 0, true), min, max);
+    if (!c->own_char) c->own_char = ingle_schema_chars(c->t, NULL, 0, true);
+    return ingle_term_repeat(c->t, c->own_char, min, max);
 }
 
 /* The one spelling of a string, in the arena. */
@@ -78,7 +80,7 @@ ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
         if (st == INGLE_ENOMEM || !c->opt->lenient)
             ingle_schema_fail(c, st, where, keyword, "%s", err.text);
         else ingle_schema_drop(c, where, keyword, err.text);
-        e = is_keyword ? ingle_schema_inside(c->t, 0, INGLE_TERM_MANY) : INGLE_TERM_NONE;
+        e = is_keyword ? ingle_schema_inside(c, 0, INGLE_TERM_MANY) : INGLE_TERM_NONE;
     }
     k->value = e;
     return e;
@@ -193,7 +195,7 @@ static ingle_term combine(schema *c, const schema_shape *s, uint32_t min, uint32
                           const schema_fact **last)
 {
     const schema_fact *set = set_of(s);
-    ingle_term e = set ? set_term(c, s, set->node) : ingle_schema_inside(c->t, min, max);
+    ingle_term e = set ? set_term(c, s, set->node) : ingle_schema_inside(c, min, max);
     bool bare = !set && !min && max == INGLE_TERM_MANY;
     *last = NULL;
     if (set && !is_long(set->node)) return e;
@@ -230,5 +232,5 @@ ingle_term ingle_schema_string_term(schema *c, const schema_shape *s)
     for (const schema_fact *f = s->facts; f; f = f->next)
         if (has_form(f) || f->kind == FACT_STRINGS)
             return quoted(c->t, ingle_schema_string_inside(c, s));
-    return ingle_schema_any_string(c->t, s->min_len, s->max_len);
+    return ingle_schema_any_string(c, s->min_len, s->max_len);
 }
