@@ -441,7 +441,7 @@ static const hostile hostile_list[] = {
     {"a value 400 deep", HOSTILE_SCHEMA, .write = hostile_const, .n = 400, .begin = "[[[",
      .fill = "[", .n_fill = 397},
     {"oneOf of 60 variants alike", HOSTILE_SCHEMA, .write = hostile_variants, .n = 60, .m = 30,
-     .refused = "too much work for one schema"},
+     .begin = "{\"p0\":\"", .limit = true},
     {"unevaluatedProperties, 20 variants", HOSTILE_SCHEMA, .write = hostile_unevaluated, .n = 20,
      .refused = "beside unevaluated ones"},
     {"1,900 properties in any order", HOSTILE_ANY_ORDER, .write = hostile_properties, .n = 1900,
