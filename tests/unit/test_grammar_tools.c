@@ -1,0 +1,375 @@
+/* test_grammar_tools.c - grammars for answers that call tools (model/grammar_tools.h): random texts
+ * that a grammar admits come back from the parser with the right names and valid arguments, for
+ * each family and each format; calls as models write them are admitted; what is not to come is
+ * refused, with what was expected. */
+#include "base/json.h"
+#include "chat/profile.h"
+#include "model/grammar.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <ingle.h>
+
+#include "must.h"
+
+#define TINY INGLE_SOURCE_DIR "/models/tiny-chat.gguf"
+#define CHATML                                                                                     \
+    "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"    \
+    "{%- if tools %}{{ tools | length }}{% endif %}"                                               \
+    "{%- if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+#define N_OF(array) (sizeof(array) / sizeof *(array))
+
+enum { MOST_BYTES = 6000, LONG = 250, MOST_CALLS = 64 };
+
+static ingle_model *model; /* without a vocabulary: marks are bytes */
+
+/* ---- tools ----------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *schema;
+} tools[] = {
+    {"get_weather",
+     "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":"
+     "\"integer\",\"minimum\":1,\"maximum\":14},\"unit\":{\"enum\":[\"c\",\"f\"]}},\"required\":["
+     "\"city\"],\"additionalProperties\":false}"},
+    {"add",
+     "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"number\"},\"b\":{\"type\":\"number\"}},"
+     "\"required\":[\"a\",\"b\"],\"additionalProperties\":false}"},
+    {"noop", NULL},
+    {"set_flags",
+     "{\"type\":\"object\",\"properties\":{\"on\":{\"type\":\"boolean\"},\"note\":{\"type\":["
+     "\"string\",\"null\"]},\"level\":{\"type\":[\"integer\",\"string\"],\"maxLength\":5}},"
+     "\"additionalProperties\":false}"},
+    {"tag_all",
+     "{\"type\":\"object\",\"properties\":{\"tags\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"string\",\"maxLength\":8},\"maxItems\":3},\"sizes\":{\"type\":\"array\",\"items\":{"
+     "\"type\":\"integer\"},\"minItems\":1,\"maxItems\":4}},\"required\":[\"tags\",\"sizes\"],"
+     "\"additionalProperties\":false}"},
+    {"place",
+     "{\"type\":\"object\",\"properties\":{\"where\":{\"type\":\"object\",\"properties\":{\"x\":{"
+     "\"type\":\"number\"},\"y\":{\"type\":\"object\",\"properties\":{\"deep\":{\"type\":"
+     "\"boolean\"},\"text\":{\"type\":\"string\"}},\"required\":[\"deep\"],"
+     "\"additionalProperties\":false}},\"required\":[\"x\"],\"additionalProperties\":false}},"
+     "\"required\":[\"where\"],\"additionalProperties\":false}"},
+    {"pick",
+     "{\"type\":\"object\",\"properties\":{\"color\":{\"$ref\":\"#/$defs/color\"},\"mode\":{"
+     "\"enum\":[1,\"true\",null,false]},\"code\":{\"type\":\"string\",\"pattern\":\"^[A-Z]{2}-"
+     "[0-9]{1,3}$\"}},\"required\":[\"color\"],\"additionalProperties\":false,\"$defs\":{\"color\":{"
+     "\"enum\":[\"red\",\"teal\",\"none\"]}}}"},
+    {"gr\xc3\xbc\xc3\x9f",
+     "{\"type\":\"object\",\"properties\":{\"stra\xc3\x9f"
+     "e\":{\"type\":\"string\",\"minLength\":1},\"\xe2\x82\xac\":{\"type\":\"integer\"}},"
+     "\"required\":[\"stra\xc3\x9f"
+     "e\"],\"additionalProperties\":false}"},
+    {"free", "{\"type\":\"object\",\"properties\":{\"any\":{},\"text\":{\"type\":\"string\"}},"
+             "\"required\":[\"any\"]}"},
+    {"search.web",
+     "{\"type\":\"object\",\"properties\":{\"query\":{\"type\":\"string\",\"minLength\":2},"
+     "\"since\":{\"type\":\"string\",\"format\":\"date\"},\"alt\":{\"anyOf\":[{\"type\":\"string\"},"
+     "{\"type\":\"null\"}]}},\"required\":[\"query\"],\"additionalProperties\":false}"},
+};
+
+static char *tools_json(void)
+{
+    ingle_json_writer w = {0};
+    ingle_json_begin_array(&w);
+    for (size_t i = 0; i < N_OF(tools); i++) {
+        ingle_json_begin_object(&w);
+        ingle_json_put_text(ingle_json_name(&w, "type"), "function");
+        ingle_json_begin_object(ingle_json_name(&w, "function"));
+        ingle_json_put_text(ingle_json_name(&w, "name"), tools[i].name);
+        if (tools[i].schema)
+            ingle_json_put_raw(ingle_json_name(&w, "parameters"), tools[i].schema,
+                               strlen(tools[i].schema));
+        ingle_json_end_object(&w);
+        ingle_json_end_object(&w);
+    }
+    ingle_json_end_array(&w);
+    assert_int_equal(ingle_json_finish(&w), INGLE_OK);
+    return w.text;
+}
+
+/* ---- chats and grammars ---------------------------------------------------------------------- */
+
+static int open_model(void **state)
+{
+    ingle_error err;
+    ingle_model_options mo;
+    (void)state;
+    ingle_model_options_init(&mo);
+    mo.parts = INGLE_PARTS_META;
+    return ingle_model_open(&model, TINY, &mo, &err);
+}
+
+static int close_model(void **state)
+{
+    (void)state;
+    ingle_model_close(&model);
+    return 0;
+}
+
+/* Of a family; of a row's signs if that is not NULL. */
+static ingle_chat *chat_of(ingle_model *m, const char *family, const ingle_call_syntax *row)
+{
+    char text[2048];
+    ingle_chat_options co;
+    ingle_chat *chat;
+    ingle_error err;
+    int n = snprintf(text, sizeof text, "%s", CHATML);
+    for (size_t i = 0; row && i < INGLE_SYNTAX_SIGNS && row->signs.all[i]; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "{# %s #}", row->signs.all[i]);
+    ingle_chat_options_init(&co);
+    co.template_text = text;
+    co.n_template = (size_t)n;
+    co.family = family;
+    must(ingle_chat_open(&chat, m, &co, &err), &err);
+    return chat;
+}
+
+typedef struct setting {
+    bool required, one, thinks;
+    const char *name, *schema;
+} setting;
+
+static ingle_grammar *grammar_of(ingle_chat *chat, const char *json, setting s)
+{
+    ingle_tools_options to;
+    ingle_grammar *g;
+    ingle_error err;
+    ingle_tools_options_init(&to);
+    to.required = s.required;
+    to.one = s.one;
+    to.thinks = s.thinks;
+    to.name = s.name;
+    to.schema = s.schema;
+    to.n_schema = s.schema ? strlen(s.schema) : 0;
+    ingle_status st = ingle_grammar_open_tools(&g, chat, json, strlen(json), &to, &err);
+    if (st == INGLE_EUNSUPPORTED) return NULL;
+    must(st, &err);
+    return g;
+}
+
+/* ---- what comes back ------------------------------------------------------------------------- */
+
+typedef struct call {
+    char name[160];
+    char args[MOST_BYTES];
+    size_t n;
+    bool bad;
+} call;
+
+typedef struct answer {
+    call *calls;
+    size_t n_calls, n_content;
+} answer;
+
+static void note(void *user, const ingle_chat_event *e)
+{
+    answer *a = user;
+    if (e->kind == INGLE_CHAT_CONTENT) a->n_content += e->text_len;
+    if (e->kind < INGLE_CHAT_CALL_BEGIN || e->i_call >= MOST_CALLS) return;
+    call *c = &a->calls[e->i_call];
+    if (e->kind == INGLE_CHAT_CALL_BEGIN) {
+        *c = (call){.bad = true};
+        memcpy(c->name, e->text, e->text_len);
+        a->n_calls++;
+    } else if (e->kind == INGLE_CHAT_CALL_ARGS) {
+        if (c->n + e->text_len < sizeof c->args) memcpy(c->args + c->n, e->text, e->text_len);
+        c->n += e->text_len;
+    } else {
+        c->bad = e->bad;
+    }
+}
+
+static void parse(answer *a, ingle_chat *chat, const char *json, bool thinks, const char *text,
+                  size_t n)
+{
+    static call calls[MOST_CALLS];
+    ingle_chat_parser_options po;
+    ingle_chat_parser *p;
+    ingle_error err;
+    *a = (answer){.calls = calls};
+    ingle_chat_parser_options_init(&po);
+    po.tools = json;
+    po.n_tools = strlen(json);
+    po.thinks = thinks;
+    po.on_event = note;
+    po.user = a;
+    must(ingle_chat_parser_open(&p, chat, &po, &err), &err);
+    must(ingle_chat_parser_feed(p, text, n, &err), &err);
+    must(ingle_chat_parser_finish(p, &err), &err);
+    ingle_chat_parser_close(&p);
+}
+
+/* How each tool's arguments are judged. */
+static ingle_grammar *judge[N_OF(tools)];
+
+static int open_all(void **state)
+{
+    ingle_error err;
+    for (size_t i = 0; i < N_OF(tools); i++) {
+        const char *schema = tools[i].schema ? tools[i].schema
+                                             : "{\"type\":\"object\",\"maxProperties\":0}";
+        must(ingle_grammar_open_schema(&judge[i], NULL, schema, strlen(schema), NULL, &err), &err);
+    }
+    return open_model(state);
+}
+
+static int close_all(void **state)
+{
+    for (size_t i = 0; i < N_OF(tools); i++) ingle_grammar_close(&judge[i]);
+    return close_model(state);
+}
+
+static bool admits(ingle_grammar *g, const char *text, size_t n, ingle_error *err)
+{
+    ingle_grammar_state *s;
+    size_t n_good;
+    bool ends;
+    must(ingle_grammar_state_open(&s, g, err), err);
+    err->text[0] = 0;
+    ingle_status st = ingle_grammar_state_text(s, text, n, &n_good, err);
+    must(ingle_grammar_state_ends(s, &ends, NULL, err), err);
+    ingle_grammar_state_close(&s);
+    return !st && n_good == n && ends;
+}
+
+/* A call's name is a tool's and its arguments are valid for it. */
+static bool is_good(const call *c)
+{
+    ingle_error err;
+    if (c->bad || c->n >= sizeof c->args) return false;
+    for (size_t i = 0; i < N_OF(tools); i++)
+        if (!strcmp(tools[i].name, c->name)) return admits(judge[i], c->args, c->n, &err);
+    return false;
+}
+
+/* ---- random texts ---------------------------------------------------------------------------- */
+
+static uint32_t draw(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 33);
+}
+
+static size_t pick(const bool expected[256], uint64_t *seed, bool hurry)
+{
+    static const char ends[] = "}])\"<>|,";
+    size_t n = 0, at = 0;
+    for (size_t i = 0; hurry && ends[i] && draw(seed) % 8; i++)
+        if (expected[(unsigned char)ends[i]]) return (unsigned char)ends[i];
+    for (size_t b = 0; b < 256; b++) n += expected[b];
+    if (!n) return 256;
+    if (expected['"'] && draw(seed) % 8 == 0) return '"';
+    if (expected['<'] && draw(seed) % 8 == 0) return '<';
+    for (size_t skip = draw(seed) % n;; at++)
+        if (expected[at] && !skip--) return at;
+}
+
+/* Goes on at random until the text may end; false: it became too long. */
+static bool walk(ingle_grammar_state *s, char *text, size_t *n, uint64_t *seed)
+{
+    size_t from = *n;
+    while (*n < MOST_BYTES) {
+        bool expected[256], hurry = *n > from + LONG;
+        if (ingle_matcher_may_end(s->matcher) && (hurry || draw(seed) % 3 == 0)) return true;
+        ingle_matcher_expected(s->matcher, expected);
+        size_t b = pick(expected, seed, hurry), n_good;
+        ingle_error err;
+        if (b == 256) return ingle_matcher_may_end(s->matcher);
+        text[*n] = (char)b;
+        must(ingle_grammar_state_text(s, text + *n, 1, &n_good, &err), &err);
+        ++*n;
+    }
+    return false;
+}
+
+typedef struct tally {
+    size_t n_walks, n_whole, n_calls, n_bad;
+} tally;
+
+static void walk_once(tally *t, ingle_chat *chat, const char *json, ingle_grammar *g, setting set,
+                      const char *begin, uint64_t seed)
+{
+    static char text[MOST_BYTES + 1];
+    size_t n = strlen(begin), n_good;
+    ingle_grammar_state *s;
+    ingle_error err;
+    answer a;
+    memcpy(text, begin, n);
+    must(ingle_grammar_state_open(&s, g, &err), &err);
+    if (ingle_grammar_state_text(s, text, n, &n_good, &err)) n = n_good; /* a prompt has its mark */
+    t->n_walks++;
+    bool whole = walk(s, text, &n, &seed);
+    ingle_grammar_state_close(&s);
+    if (!whole) return;
+    t->n_whole++;
+    parse(&a, chat, json, set.thinks, text, n);
+    bool ok = !set.required || (a.n_calls && !a.n_content);
+    for (size_t i = 0; i < a.n_calls && i < MOST_CALLS; i++) {
+        ok = ok && is_good(&a.calls[i]) && (!set.name || !strcmp(a.calls[i].name, set.name));
+        if (!is_good(&a.calls[i]))
+            print_error("  call %s(%.*s)%s\n", a.calls[i].name, (int)a.calls[i].n, a.calls[i].args,
+                        a.calls[i].bad ? " is bad" : "");
+    }
+    ok = ok && (!set.one || a.n_calls <= 1);
+    t->n_calls += a.n_calls;
+    t->n_bad += !ok;
+    if (getenv("SHOW") || !ok) print_error("  text: %.*s\n  %zu calls\n", (int)n, text, a.n_calls);
+}
+
+static size_t walk_all(ingle_chat *chat, const char *what)
+{
+    static const setting settings[] = {{.required = true},
+                                       {.required = true, .one = true},
+                                       {.name = "pick", .required = true},
+                                       {.one = false},
+                                       {.one = true}};
+    char *json = tools_json();
+    tally t = {0};
+    ingle_chat_info info = {.size = sizeof info};
+    ingle_error err;
+    must(ingle_chat_info_get(chat, &info, &err), &err);
+    for (size_t i = 0; i < N_OF(settings); i++) {
+        ingle_grammar *g = grammar_of(chat, json, settings[i]);
+        if (!g) {
+            print_error("%s: none\n", what);
+            free(json);
+            return 0;
+        }
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            const char *begin = "";
+            if (!settings[i].required && info.call_trigger && seed % 2) begin = info.call_trigger;
+            walk_once(&t, chat, json, g, settings[i], begin, seed * 1000 + i);
+        }
+        ingle_grammar_close(&g);
+    }
+    free(json);
+    if (getenv("SHOW") || t.n_bad || 2 * t.n_whole < t.n_walks || !t.n_calls)
+        print_error("%s: %zu walks, %zu whole, %zu calls, %zu bad\n", what, t.n_walks, t.n_whole,
+                    t.n_calls, t.n_bad);
+    return t.n_bad + (2 * t.n_whole < t.n_walks) + !t.n_calls;
+}
+
+static void families_walk(void **state)
+{
+    (void)state;
+    const ingle_chat_family *f;
+    size_t n_bad = 0;
+    for (size_t i = 0; (f = ingle_profile_family(i)) != NULL; i++) {
+        ingle_chat *chat = chat_of(model, f->name, ingle_call_syntax_named(f->calls[0]));
+        n_bad += walk_all(chat, f->name);
+        ingle_chat_close(&chat);
+    }
+    assert_int_equal(n_bad, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(families_walk)};
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
