@@ -368,8 +368,51 @@ static void families_walk(void **state)
     assert_int_equal(n_bad, 0);
 }
 
+/* ---- calls as models write them -------------------------------------------------------------- */
+
+enum { THINKS = 1, NO_TOOLS = 2, NO_THINKING = 4, NO_OFFER = 8 };
+
+static const struct {
+    const char *family;
+    unsigned flags;
+    const char *text, *want;
+} cases[] = {
+#include "parse_cases.inc"
+};
+
+/* Those of test_parse.c. */
+static const char offered[] =
+    "[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"parameters\":{\"type\":"
+    "\"object\",\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\"},"
+    "\"ratio\":{\"type\":\"number\"},\"exact\":{\"type\":\"boolean\"},\"tags\":{\"type\":\"array\"}"
+    ","
+    "\"where\":{\"type\":\"object\"},\"unit\":{\"enum\":[\"c\",\"f\"]},"
+    "\"note\":{\"type\":[\"string\",\"null\"]},\"opt\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":"
+    "\"null\"}]},\"opt2\":{\"oneOf\":[{\"type\":\"integer\"},{\"const\":\"x\"}]},\"alt\":{"
+    "\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}}}}},"
+    "{\"name\":\"add\",\"input_schema\":{\"properties\":{\"a\":{\"type\":\"number\"},"
+    "\"b\":{\"type\":\"number\"}}}},"
+    "{\"type\":\"function\",\"function\":{\"name\":\"noop\"}}]";
+
+static void cases_are_admitted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        const ingle_chat_family *f = NULL;
+        ingle_error err;
+        if (cases[i].flags & ~THINKS) continue;
+        for (size_t k = 0; (f = ingle_profile_family(k)) && strcmp(f->name, cases[i].family);) k++;
+        ingle_chat *chat = chat_of(model, f->name, ingle_call_syntax_named(f->calls[0]));
+        ingle_grammar *g = grammar_of(chat, offered, (setting){.thinks = cases[i].flags & THINKS});
+        if (g && !admits(g, cases[i].text, strlen(cases[i].text), &err))
+            print_error("%s: %s\n   %s\n   %s\n", f->name, cases[i].text, cases[i].want, err.text);
+        ingle_grammar_close(&g);
+        ingle_chat_close(&chat);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(families_walk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(families_walk), cmocka_unit_test(cases_are_admitted)};
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
