@@ -23,8 +23,9 @@ typedef struct answer {
     size_t n_prompt;        /* tokens */
     char *text;             /* [n] so far */
     size_t n, cap;
-    ingle_json_writer tokens; /* array of their log-probabilities */
-    ingle_json_writer line;   /* what is written */
+    ingle_grammar_state *watch; /* NULL: no grammar */
+    ingle_json_writer tokens;   /* array of their log-probabilities */
+    ingle_json_writer line;     /* what is written */
 } answer;
 
 typedef struct slot {
@@ -54,6 +55,7 @@ typedef struct batch {
 static void free_answer(answer *a)
 {
     ingle_request_close(&a->request);
+    ingle_grammar_state_close(&a->watch);
     batch_prompt_free(&a->prompt);
     ingle_json_writer_free(&a->tokens);
     ingle_json_writer_free(&a->line);
@@ -99,6 +101,7 @@ static void complete(batch *b, answer *a)
 {
     ingle_json_end_object(&a->line);
     ingle_request_close(&a->request);
+    ingle_grammar_state_close(&a->watch);
     batch_prompt_free(&a->prompt);
     ingle_json_writer_free(&a->tokens);
     free(a->text);
@@ -125,6 +128,7 @@ static void put_end(answer *a, const ingle_event *e)
     begin_line(a);
     out_json_text(w, "text", a->text ? a->text : "", a->n);
     ingle_json_put_text(ingle_json_name(w, "finish"), run_finish_name(e->finish));
+    run_put_complete(w, a->watch);
     if (e->finish == INGLE_FINISH_STOP && e->i_stop < gen->n_stops)
         ingle_json_put_bytes(ingle_json_name(w, "stop"), gen->stops[e->i_stop].text,
                              gen->stops[e->i_stop].len);
@@ -160,6 +164,7 @@ static ingle_status start(batch *b, answer *a, ingle_error *err)
         status = ingle_request_start(&a->request, s->session, tokens->ids, tokens->n,
                                      &a->prompt.gen, err);
     if (status != INGLE_OK) return status;
+    a->watch = grammar_watch(a->prompt.gen.grammar);
     a->n_prompt = tokens->n;
     b->n_prompt += tokens->n;
     ids_free(&a->prompt.tokens); /* the library has its own */
@@ -203,6 +208,7 @@ static ingle_status take_event(batch *b, answer *a, const ingle_event *e, ingle_
     }
     if (e->kind == INGLE_EVENT_TOKEN) {
         b->n_generated++;
+        if (a->watch) ingle_grammar_state_accept(a->watch, e->token, NULL);
         if (a->prompt.gen.logprobs < 0) return INGLE_OK;
         ingle_json_begin_object(&a->tokens);
         run_put_token(&a->tokens, b->h->model, e, true);

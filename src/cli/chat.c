@@ -106,6 +106,8 @@ static void close_chat(chat_session *s)
     chat_messages_free(&s->messages);
     chat_text_free(&s->pending);
     chat_state_close(&s->state);
+    ingle_grammar_close(&s->schema);
+    free(s->schema_name);
     open_close(s->h);
     for (size_t i = 0; i < s->n_kept; i++) free(s->kept[i]);
     free(s->kept);

@@ -54,6 +54,8 @@ typedef struct chat_answer {
     chat_call *calls;
     size_t n_calls;
     bool bad; /* a call was not whole: content has all that was said */
+    bool constrained,
+        unfinished; /* by a grammar; content is no text of it, but the beginning of one */
     ingle_finish finish;
     ingle_usage usage;
     size_t n_prompt; /* tokens of the whole prompt */
@@ -115,6 +117,10 @@ typedef struct chat_state {
     const arg_list *stops;
     int32_t max_tokens;
     int overflow; /* chat_overflow */
+    /* What answers may be; NULL: anything. Not with tools, nor with thinking, which is off then, unless
+     * the grammar waits for a trigger. */
+    const ingle_grammar *grammar;
+    bool waits;
     bool verbose; /* what an answer took is printed */
     /* Of the verb, both may be NULL: whether to drop the oldest turns; what a tool answers, false:
      * the turn ends. */
@@ -125,6 +131,13 @@ typedef struct chat_state {
     uint64_t n_answers; /* so far: the next one draws with a seed that is so much further */
     uint64_t n_calls;   /* so far, for ids of those that the model gave none */
 } chat_state;
+
+/* What thinking is set to, with what a grammar asks for. */
+ingle_thinking_mode chat_thinking(const chat_state *c);
+/* Whether answers are expected to think. */
+bool chat_thinks(const chat_state *c);
+/* Whether the grammar goes with the settings; NULL, or why not. */
+const char *chat_refuses_grammar(const chat_state *c);
 
 /* Opens the chat of an open model and reads the tools; the exit code. */
 int chat_state_open(chat_state *c);

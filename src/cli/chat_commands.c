@@ -1,6 +1,7 @@
 /* chat_commands.c - the commands of a chat: lines that begin with a slash. Depends on
- * chat_session.h, outfile.h. */
+ * chat_session.h, grammars.h, outfile.h. */
 #include "chat_session.h"
+#include "grammars.h"
 #include "outfile.h"
 #include "platform.h"
 
@@ -257,10 +258,80 @@ static void list_tools(const chat_session *s)
 
 static bool do_tools(chat_session *s, char *argument)
 {
-    if (strcmp(argument, "off") == 0) chat_text_clear(&s->state.tools);
-    else if (argument[0] && !chat_tools_read(argument, &s->state.tools)) return false;
+    if (strcmp(argument, "off") == 0) {
+        chat_text_clear(&s->state.tools);
+    } else if (argument[0] && s->schema) {
+        out_error("answers keep to a schema, which excludes tools: /schema off ends that");
+        return false;
+    } else if (argument[0] && !chat_tools_read(argument, &s->state.tools)) {
+        return false;
+    }
     list_tools(s);
     return true;
+}
+
+/* ---- the schema of answers ------------------------------------------------------------------- */
+
+static void show_schema(const chat_session *s)
+{
+    ingle_grammar_info info = {.size = sizeof info};
+    if (!s->schema) {
+        printf("Answers are free.\n");
+        return;
+    }
+    ingle_grammar_info_get(s->schema, &info, NULL);
+    printf("Answers keep to the schema ");
+    out_plain(s->schema_name, 0);
+    printf(": masks %llu, taken again %llu, %zu bytes; /schema off ends that.\n",
+           (unsigned long long)info.n_masks, (unsigned long long)info.n_hits, info.n_bytes);
+}
+
+/* Exchanges what answers keep to; if that does not go with the settings, back again. */
+static bool exchange_schema(chat_session *s, ingle_grammar **schema, char **name)
+{
+    ingle_grammar *before = s->schema;
+    s->state.grammar = s->schema = *schema;
+    if (chat_settle(s) != EXIT_DONE) {
+        s->state.grammar = s->schema = before;
+        return false;
+    }
+    char *name_before = s->schema_name;
+    s->schema_name = *name;
+    *schema = before;
+    *name = name_before;
+    return true;
+}
+
+static bool read_schema(const chat_session *s, const char *value, ingle_grammar **out)
+{
+    const grammar_settings set = {.schema = value};
+    grammar_source source;
+    ingle_error err = {{0}};
+    int code = grammar_source_read(&source, s->verb, &set, NULL);
+    if (grammar_is_text(value)) source.what = "/schema";
+    if (code == EXIT_DONE) {
+        ingle_status status = grammar_open(out, &source, s->h->model, &err);
+        if (status != INGLE_OK) code = open_failed(source.what, status, &err);
+    }
+    grammar_source_free(&source);
+    return code == EXIT_DONE;
+}
+
+static bool do_schema(chat_session *s, char *argument)
+{
+    bool off = strcmp(argument, "off") == 0, ok = true;
+    ingle_grammar *schema = NULL;
+    char *name = NULL;
+    if (strcmp(argument, "-") == 0) {
+        out_error("/schema needs a file, not standard input");
+        return false;
+    }
+    if (argument[0] && !off) ok = (name = copy_text(argument)) && read_schema(s, argument, &schema);
+    if (argument[0] && ok) ok = exchange_schema(s, &schema, &name);
+    ingle_grammar_close(&schema);
+    free(name);
+    if (ok) show_schema(s);
+    return ok;
 }
 
 /* ---- settings -------------------------------------------------------------------------------- */
@@ -360,6 +431,7 @@ static bool do_stats(chat_session *s, char *argument)
     printf("answers %llu, steps %llu, tokens computed %llu, generated %llu\n",
            (unsigned long long)s->state.n_answers, (unsigned long long)stats.n_steps,
            (unsigned long long)stats.n_tokens, (unsigned long long)stats.n_generated);
+    show_schema(s);
     printf("context %zu of %d tokens; pages %zu, free %zu, kept %zu\n", held_tokens(s),
            s->h->engine_info.n_ctx, stats.n_pages, stats.n_pages_free, stats.n_pages_idle);
     return true;
@@ -385,6 +457,8 @@ static const struct command {
     {"undo", "", "take back the last message and its answer", do_undo},
     {"read", "FILE", "put a text file before the next message", do_read},
     {"tools", "[FILE|off]", "the tools that the model may call", do_tools},
+    {"schema", "[FILE|off]",
+     "answers are JSON that is valid for the JSON Schema in FILE; not with tools", do_schema},
     {"stats", "", "what the engine has done", do_stats},
     {"clear", "", "begin anew, with the same system message", do_clear},
     {"exit", "", "end; Ctrl+D too", do_exit},

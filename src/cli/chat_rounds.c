@@ -1,6 +1,7 @@
 /* chat_rounds.c - answers until one has no calls: room in the context, results of tools. See
  * chat.h. */
 #include "chat.h"
+#include "grammars.h"
 #include "platform.h"
 
 #include <errno.h>
@@ -121,6 +122,8 @@ static void note_end(const chat_state *c, const chat_answer *a)
         c->max_tokens < 0 || a->usage.n_generated < (size_t)c->max_tokens; /* else as asked for */
     if (a->finish == INGLE_FINISH_LENGTH && full)
         out_note("the answer was cut: the context of %d tokens is full", c->h->engine_info.n_ctx);
+    if (a->unfinished && a->finish != INGLE_FINISH_CANCELLED && c->max_tokens)
+        grammar_note_unfinished(a->usage.n_generated);
     if (a->bad) out_note("a call was not whole, and is taken for text");
     if (c->verbose) chat_show_usage(a);
 }

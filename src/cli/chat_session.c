@@ -52,15 +52,19 @@ static bool takes_settings(const chat_session *s)
 int chat_settle(chat_session *s)
 {
     chat_options *opt = s->opt;
-    bool thinking = opt->set.thinking == INGLE_THINKING_ON ||
-                    (opt->set.thinking == INGLE_THINKING_AUTO && s->state.info.thinks);
+    const char *refused = chat_refuses_grammar(&s->state);
     bool terminal = chat_edit_terminal(s->edit);
     s->state.max_tokens = opt->n_predict;
     s->state.overflow = opt->overflow;
     if (opt->overflow < 0) s->state.overflow = terminal ? CHAT_OVERFLOW_ASK : CHAT_OVERFLOW_ERROR;
     if (opt->set.show_thinking) s->show.thinking = true;
+    if (refused) {
+        out_error("%s", refused);
+        return EXIT_USAGE;
+    }
     if (!takes_settings(s) || !sampling_settle(&opt->sampling)) return EXIT_USAGE;
-    return sampling_from_chat(&opt->sampling, s->h->model, s->state.chat, thinking, s->h->path);
+    return sampling_from_chat(&opt->sampling, s->h->model, s->state.chat, chat_thinks(&s->state),
+                              s->h->path);
 }
 
 bool chat_ask_drop(void *user, size_t n_tokens)

@@ -32,8 +32,10 @@ typedef struct chat_session {
     chat_show show;
     chat_edit *edit;
     chat_messages messages;
-    chat_text pending; /* of /read: goes before the next message */
-    char **kept;       /* [n_kept] values of /set that options point to */
+    chat_text pending;     /* of /read: goes before the next message */
+    ingle_grammar *schema; /* of /schema: state.grammar; NULL: none */
+    char *schema_name;
+    char **kept; /* [n_kept] values of /set that options point to */
     size_t n_kept;
     chat_fork *forks;
     size_t n_forks;

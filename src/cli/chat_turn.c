@@ -1,6 +1,7 @@
 /* chat_turn.c - one answer: what the session can keep, the request, the answer taken apart. See
  * chat.h. */
 #include "chat.h"
+#include "grammars.h"
 #include "platform.h"
 
 #include <errno.h>
@@ -83,6 +84,28 @@ int chat_state_open(chat_state *c)
     return EXIT_DONE;
 }
 
+ingle_thinking_mode chat_thinking(const chat_state *c)
+{
+    ingle_thinking_mode set = (ingle_thinking_mode)c->set->thinking;
+    bool off = c->grammar && !c->waits && c->info.thinking_switch;
+    return set == INGLE_THINKING_AUTO && off ? INGLE_THINKING_OFF : set;
+}
+
+bool chat_thinks(const chat_state *c)
+{
+    ingle_thinking_mode mode = chat_thinking(c);
+    return mode == INGLE_THINKING_ON || (mode == INGLE_THINKING_AUTO && c->info.thinks);
+}
+
+const char *chat_refuses_grammar(const chat_state *c)
+{
+    if (!c->grammar) return NULL;
+    if (c->tools.n) return "an answer that is constrained has no calls: it excludes tools";
+    if (!c->waits && c->set->thinking == INGLE_THINKING_ON)
+        return "an answer that is constrained does not think: it excludes thinking 'on'";
+    return NULL;
+}
+
 void chat_state_close(chat_state *c)
 {
     ingle_chat_close(&c->chat);
@@ -101,7 +124,7 @@ ingle_status chat_render(const chat_state *c, const chat_messages *m, ingle_prom
     in.n_messages = json.n;
     in.tools = c->tools.n ? c->tools.p : NULL;
     in.n_tools = c->tools.n;
-    in.thinking = (ingle_thinking_mode)c->set->thinking;
+    in.thinking = chat_thinking(c);
     in.effort = c->set->effort;
     status = ingle_chat_render(out, c->chat, &in, err);
     if (status != INGLE_OK) goto end;
@@ -170,6 +193,7 @@ typedef struct collector {
     chat_state *c;
     chat_answer *a;
     const chat_sink *sink;
+    ingle_grammar_state *watch; /* NULL: no grammar */
     bool failed;
 } collector;
 
@@ -253,6 +277,7 @@ static bool fill_request(request_parts *r, const chat_state *c, const ingle_prom
 {
     ingle_generate_options_init(&r->gen);
     r->gen.max_tokens = c->max_tokens;
+    r->gen.grammar = c->grammar;
     r->sampling = *c->sampling;
     r->sampling.seed += c->n_answers;
     r->gen.sampling = &r->sampling;
@@ -267,6 +292,13 @@ static bool fill_request(request_parts *r, const chat_state *c, const ingle_prom
     return true;
 }
 
+static void watch_event(collector *k, const ingle_event *e)
+{
+    if (!k->watch) return;
+    if (e->kind == INGLE_EVENT_TOKEN) ingle_grammar_state_accept(k->watch, e->token, NULL);
+    if (e->kind == INGLE_EVENT_END) k->a->unfinished = grammar_unfinished(k->watch);
+}
+
 /* Reads all events. Ctrl+C cancels, once. */
 static ingle_status pull(ingle_request *request, ingle_chat_parser *parser, collector *k,
                          ingle_error *err)
@@ -278,6 +310,7 @@ static ingle_status pull(ingle_request *request, ingle_chat_parser *parser, coll
         if (status != INGLE_OK) return status;
         if (e.kind == INGLE_EVENT_PROMPT && e.n_prompt && k->sink)
             k->sink->on_progress(k->sink->user, (double)e.n_done / (double)e.n_prompt);
+        watch_event(k, &e);
         if (e.text_len) status = ingle_chat_parser_feed(parser, e.text, e.text_len, err);
         if (status == INGLE_OK && k->failed) status = INGLE_ENOMEM;
         if (status != INGLE_OK) return status;
@@ -301,10 +334,24 @@ static ingle_status open_parser(chat_state *c, const ingle_prompt_info *prompt, 
     opt.tools = c->tools.n ? c->tools.p : NULL;
     opt.n_tools = c->tools.n;
     opt.no_tools = c->tools.n == 0;
+    opt.no_reasoning = c->grammar && !c->waits;
     opt.thinks = prompt->thinks;
     opt.on_event = collect;
     opt.user = k;
     return ingle_chat_parser_open(out, c->chat, &opt, err);
+}
+
+/* Whether the answer to this prompt can be constrained. */
+static ingle_status check_grammar(const chat_state *c, const ingle_prompt_info *prompt,
+                                  ingle_error *err)
+{
+    const char *why = chat_refuses_grammar(c);
+    if (!why && c->grammar && !c->waits && prompt->thinks)
+        why = "the template begins the answer with thinking, and has no switch: it cannot be "
+              "constrained";
+    if (!why) return INGLE_OK;
+    snprintf(err->text, sizeof err->text, "%s", why);
+    return INGLE_EUNSUPPORTED;
 }
 
 ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, const chat_sink *sink,
@@ -317,8 +364,11 @@ ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, cons
     timeline held = {0}, whole = {.tokens = prompt->tokens, .n = prompt->n_tokens};
     size_t kept, same;
 
-    *a = (chat_answer){.n_prompt = prompt->n_tokens};
-    ingle_status status = ingle_session_tokens(c->h->session, &held.tokens, &held.n, err);
+    *a = (chat_answer){.n_prompt = prompt->n_tokens, .constrained = c->grammar};
+    k.watch = grammar_watch(c->grammar);
+    ingle_status status = check_grammar(c, prompt, err);
+    if (status != INGLE_OK) goto end;
+    status = ingle_session_tokens(c->h->session, &held.tokens, &held.n, err);
     if (status != INGLE_OK) goto end;
     find_kept(c->h->model, held, whole, &kept, &same);
     if (kept < held.n) status = ingle_session_truncate(c->h->session, kept, err);
@@ -332,6 +382,7 @@ ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, cons
 end:
     ingle_request_close(&request);
     ingle_chat_parser_close(&parser);
+    ingle_grammar_state_close(&k.watch);
     free(r.marks);
     if (status != INGLE_OK) chat_answer_free(a);
     return status;

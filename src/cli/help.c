@@ -173,6 +173,8 @@ void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
           "\\-n 100 \"Once upon a time\"\n"
           "ingle run \\-m model.gguf \\-\\-json < prompt.txt\n"
           "ingle run \\-m model.gguf \\-\\-parallel 8 \\-f prompts.jsonl > answers.jsonl\n"
+          "ingle run \\-m model.gguf \\-\\-json\\-schema person.json \"Ada was\"\n"
+          "ingle grammar chess.gbnf < game.txt\n"
           "ingle inspect model.gguf \\-\\-memory \\-c 32768\n"
           "echo Hello | ingle tokenize model.gguf\n"
           "ingle embed model.gguf < lines.txt\n"

@@ -73,6 +73,7 @@ static const arg_group GROUPS[] = {
     {"Prompt", ROWS(INPUT_ROWS), 0, NULL, 0},
     {"Chat", ROWS(CHAT_ROWS), 0, NULL, 0},
     {"Tools and thinking, with --chat", ROWS(chat_rows), AT(set), NULL, 0},
+    {"Grammar", ROWS(grammar_rows), AT(grammar), NULL, 0},
     {"Length", ROWS(LENGTH_ROWS), 0, check_generation, 0},
     {"Output", ROWS(OUTPUT_ROWS), 0, check_generation, 0},
     {"Sampling", ROWS(sampling_rows), AT(sampling), sampling_check,
@@ -144,6 +145,7 @@ typedef struct run_state {
     const ingle_model *model;
     out_progress progress;
     ingle_json_writer json;
+    ingle_grammar_state *watch; /* NULL: no grammar */
     bool write_failed;
     char last; /* last byte printed */
 } run_state;
@@ -199,6 +201,8 @@ static bool on_event(void *user, const ingle_event *e)
         out_progress_clear(&s->progress);
     }
     print_event(s, e);
+    if (s->watch && e->kind == INGLE_EVENT_TOKEN)
+        ingle_grammar_state_accept(s->watch, e->token, NULL);
     if (!out_flush()) s->write_failed = true;
     return !s->write_failed && !platform_interrupted();
 }
@@ -236,9 +240,10 @@ static double per_second(size_t n, double seconds)
 
 /* Goes on with what print_json_event() began. */
 static void print_json_end(ingle_json_writer *w, const run_options *opt, const open_handles *h,
-                           const ingle_generate_result *r)
+                           ingle_grammar_state *watch, const ingle_generate_result *r)
 {
     ingle_json_put_text(ingle_json_name(w, "finish"), run_finish_name(r->finish));
+    run_put_complete(w, watch);
     if (r->finish == INGLE_FINISH_STOP && r->i_stop < opt->stops.n)
         ingle_json_put_text(ingle_json_name(w, "stop"), opt->stops.items[r->i_stop]);
     ingle_json_put_u64(ingle_json_name(w, "prompt_tokens"), r->n_prompt);
@@ -253,9 +258,11 @@ static void print_end(run_state *s, run_options *opt, const open_handles *h,
                       const ingle_generate_result *r)
 {
     if (opt->json) {
-        print_json_end(&s->json, opt, h, r);
+        print_json_end(&s->json, opt, h, s->watch, r);
         opt->ended = true;
     }
+    if (opt->n_predict && r->finish != INGLE_FINISH_CANCELLED && grammar_unfinished(s->watch))
+        grammar_note_unfinished(r->n_generated);
     if (opt->verbose) {
         out_note("prompt: %zu tokens in %.3f s (%.1f/s); generated: %zu tokens in %.3f s "
                  "(%.1f/s); ended by %s",
@@ -289,6 +296,7 @@ static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
                     const ids_list *tokens, ingle_sampler *sampler)
 {
     run_state state = {.opt = opt, .model = h->model, .json = out_json(), .last = '\n'};
+    state.watch = grammar_watch(opt->constraint);
     ingle_generate_options gen;
     ingle_generate_result result = {.size = sizeof result};
     ingle_error err = {{0}};
@@ -317,6 +325,7 @@ static int generate(run_options *opt, open_handles *h, const run_prompt *prompt,
         if (platform_interrupted()) code = EXIT_INTERRUPTED;
     }
     ingle_json_writer_free(&state.json);
+    ingle_grammar_state_close(&state.watch);
     return code;
 }
 
@@ -421,6 +430,31 @@ static int check_parallel(const cli_verb *verb, const run_options *opt, const ch
     return EXIT_USAGE;
 }
 
+/* What standard input is, as far as options say; NULL: nothing. */
+static const char *input_of(const run_options *opt, const char *positional)
+{
+    if (positional || opt->prompt || (opt->file && strcmp(opt->file, "-") != 0)) return NULL;
+    return opt->chat ? "the messages" : opt->n_parallel ? "the prompts" : "the prompt";
+}
+
+/* After the model is open. */
+static int open_grammar(run_options *opt, const grammar_source *source, open_handles *h)
+{
+    ingle_error err = {{0}};
+    if (source->kind == GRAMMAR_NONE) return EXIT_DONE;
+    h->status = grammar_open(&opt->constraint, source, h->model, &err);
+    return h->status == INGLE_OK ? EXIT_DONE : open_failed(source->what, h->status, &err);
+}
+
+/* Before the model is read, which may take long. */
+static int check_grammar(const grammar_source *source, open_handles *h)
+{
+    ingle_error err = {{0}};
+    if (source->kind == GRAMMAR_NONE) return EXIT_DONE;
+    h->status = grammar_check(source, &err);
+    return h->status == INGLE_OK ? EXIT_DONE : open_failed(source->what, h->status, &err);
+}
+
 static void note_model(const open_handles *h)
 {
     if (h->info.chat_template) {
@@ -461,17 +495,22 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
     run_options opt = {.open = OPEN_OPTIONS_DEFAULT, .n_predict = INT32_MIN, .logprobs = -1};
     run_prompt prompt = {0};
     open_handles h = {0};
+    grammar_source source = {.kind = GRAMMAR_NONE};
     const char *positional = NULL;
     sampling_init(&opt.sampling);
     args_status parsed = args_parse(verb, &opt, argc, argv, &positional);
     int code = parsed == ARGS_HELP ? EXIT_DONE : EXIT_USAGE;
     if (parsed != ARGS_OK) goto end;
     if ((code = check(verb, &opt)) != EXIT_DONE) goto end;
+    code = grammar_source_read(&source, verb, &opt.grammar, input_of(&opt, positional));
+    if (code != EXIT_DONE) goto end;
     if ((code = find_input(&prompt, verb, &opt, positional)) != EXIT_DONE) goto end;
     opt.begun = true;
+    if ((code = check_grammar(&source, &h)) != EXIT_DONE) goto end;
 
     platform_catch_interrupt();
     if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
+    if ((code = open_grammar(&opt, &source, &h)) != EXIT_DONE) goto end;
     if (opt.chat) {
         code = run_chat(&opt, &h, prompt.text, prompt.len);
         goto end;
@@ -487,6 +526,9 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
 end:
     if (opt.json && opt.begun && code != EXIT_DONE && !opt.ended) print_failure(&h, code);
     code = out_finish(code);
+    ingle_grammar_close(&opt.constraint);
+    grammar_source_free(&source);
+    grammar_settings_free(&opt.grammar);
     open_close(&h);
     open_options_free(&opt.open);
     free(prompt.text);
@@ -509,6 +551,12 @@ const cli_verb cli_verb_run = {
         "and tools, as OpenAI's chat completions have them. The output is the answer's text; with "
         "-o json an object. Calls of tools are lines '-> NAME {arguments}' in the text; --tool-cmd "
         "answers them, and the model goes on.\n\n"
+        "With one of the options of grammars the output is a text of the grammar, whatever the "
+        "model "
+        "and the sampling; docs/structured.md says what each takes. A text that breaks off before "
+        "it "
+        "is whole, because of -n, --stop or a full context, is reported on standard error; with "
+        "--json, -o json and --parallel the member complete says so.\n\n"
         "With --parallel N many prompts share the steps of the engine, N at a time, each with a "
         "context of its own. A line of input is a JSON string, the prompt, or an object with the "
         "members prompt (a text or an array of token ids), id (any value, comes back as it is), "
@@ -516,7 +564,8 @@ const cli_verb cli_verb_run = {
         "frequency_penalty, stop (a text or an array of them) and logprobs, which replace the "
         "options of the command line; blank lines are passed over. A line of output is an object "
         "with index (from 0), id, text, finish, prompt_tokens, generated_tokens, seed, queue_s, "
-        "prompt_s, decode_s and, where they were asked for, logprobs; or index, id and error for "
+        "prompt_s, decode_s and, where they were asked for, complete and logprobs; or index, id "
+        "and error for "
         "a prompt that failed: the others go on, and the exit code is 1. Prompt i without a seed "
         "of its own has that of the command line plus i, so that with --seed every answer is the "
         "one that the prompt gets alone.",

@@ -4,6 +4,7 @@
 #define INGLE_CLI_RUN_H
 
 #include "chat.h"
+#include "grammars.h"
 #include "open.h"
 #include "out.h"
 #include "sampling.h"
@@ -11,6 +12,8 @@
 typedef struct run_options {
     open_options open;
     sampling_options sampling;
+    grammar_settings grammar;
+    ingle_grammar *constraint; /* what they come to; NULL: none */
     const char *prompt, *file;
     arg_list stops;
     int32_t n_predict, logprobs;
@@ -32,6 +35,8 @@ const char *run_finish_name(ingle_finish finish); /* "stop" */
 /* Members of an object that was begun: id, text, and with with_logprob logprob, logit and top. */
 void run_put_token(ingle_json_writer *w, const ingle_model *model, const ingle_event *e,
                    bool with_logprob);
+/* "complete", of an output that a grammar constrains: whether it is a text of it. */
+void run_put_complete(ingle_json_writer *w, ingle_grammar_state *watch);
 /* As text where readers with 53-bit numbers would round it. */
 void run_put_seed(ingle_json_writer *w, uint64_t seed);
 

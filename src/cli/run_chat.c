@@ -33,6 +33,7 @@ static void print_answer(const run_options *opt, const chat_answer *a)
                          a->reasoning.n);
     chat_put_calls(&w, a);
     ingle_json_put_text(ingle_json_name(&w, "finish"), finish_name(a));
+    if (a->constrained) ingle_json_put_bool(ingle_json_name(&w, "complete"), !a->unfinished);
     run_put_seed(ingle_json_name(&w, "seed"), opt->sampling.lib.seed);
     put_usage(&w, a);
     ingle_json_end_object(&w);
@@ -65,6 +66,8 @@ int run_chat(run_options *opt, open_handles *h, const char *json, size_t len)
     chat_text tools = {0};
     c.overflow = CHAT_OVERFLOW_NONE;
     c.max_tokens = opt->n_predict;
+    c.grammar = opt->constraint;
+    c.waits = opt->grammar.triggers.n > 0;
     c.verbose = opt->verbose;
     if (opt->set.tool_command) c.result = get_result;
     c.user = &c;
@@ -72,9 +75,13 @@ int run_chat(run_options *opt, open_handles *h, const char *json, size_t len)
     if (code == EXIT_DONE) code = chat_state_open(&c);
     if (code != EXIT_DONE) goto end;
     if (!opt->set.tools_file) chat_text_add(&c.tools, chat_text_get(&tools), tools.n);
-    bool thinking = opt->set.thinking == INGLE_THINKING_ON ||
-                    (opt->set.thinking == INGLE_THINKING_AUTO && c.info.thinks);
-    code = sampling_from_chat(&opt->sampling, h->model, c.chat, thinking, h->path);
+    const char *refused = chat_refuses_grammar(&c);
+    if (refused) {
+        out_error("%s", refused);
+        code = EXIT_USAGE;
+        goto end;
+    }
+    code = sampling_from_chat(&opt->sampling, h->model, c.chat, chat_thinks(&c), h->path);
     if (code == EXIT_DONE) code = open_engine(h, &opt->open, 0);
     if (code == EXIT_DONE) code = answer(opt, &c, &messages);
 end:

@@ -14,6 +14,7 @@ void run_generate_options(const run_options *opt, ingle_generate_options *gen, i
     gen->stops = stops;
     for (size_t i = 0; i < gen->n_stops; i++)
         stops[i] = (ingle_stop){opt->stops.items[i], strlen(opt->stops.items[i])};
+    gen->grammar = opt->constraint;
 }
 
 const char *run_finish_name(ingle_finish finish)
@@ -54,6 +55,11 @@ void run_put_token(ingle_json_writer *w, const ingle_model *model, const ingle_e
     ingle_json_begin_array(ingle_json_name(w, "top"));
     for (size_t i = 0; i < e->n_top; i++) put_candidate(w, model, &e->top[i]);
     ingle_json_end_array(w);
+}
+
+void run_put_complete(ingle_json_writer *w, ingle_grammar_state *watch)
+{
+    if (watch) ingle_json_put_bool(ingle_json_name(w, "complete"), !grammar_unfinished(watch));
 }
 
 void run_put_seed(ingle_json_writer *w, uint64_t seed)

@@ -12,6 +12,7 @@ extern const cli_verb cli_verb_logits;
 extern const cli_verb cli_verb_embed;
 extern const cli_verb cli_verb_score;
 extern const cli_verb cli_verb_template;
+extern const cli_verb cli_verb_grammar;
 extern const cli_verb cli_verb_bench;
 
 #endif

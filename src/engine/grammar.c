@@ -17,9 +17,7 @@ static ingle_grammar_constraint *of(const ingle_constraint *c)
 
 static ingle_status mask(ingle_constraint *c, const uint32_t **bits, ingle_error *err)
 {
-    ingle_error own = {{0}};
-    *bits = ingle_matcher_mask(of(c)->matcher, &own);
-    return *bits ? INGLE_OK : ingle_fail(err, INGLE_EUNSUPPORTED, "%s", own.text);
+    return ingle_matcher_mask(of(c)->matcher, bits, err);
 }
 
 static bool accept(ingle_constraint *c, int32_t token)

@@ -265,14 +265,15 @@ static void hold(ingle_matcher *m, ingle_mask *mask)
     m->mask = mask;
 }
 
-const uint32_t *ingle_matcher_mask(ingle_matcher *m, ingle_error *err)
+ingle_status ingle_matcher_mask(ingle_matcher *m, const uint32_t **bits, ingle_error *err)
 {
     ingle_automaton *a = m->a;
     begin(a);
     ingle_mask *mask = mask_of(a, m->at);
     if (mask) hold(m, mask);
-    if (end(a, err) || !mask) return NULL;
-    return mask->n == INGLE_UNKNOWN ? mask->data : m->bits;
+    ingle_status st = end(a, err);
+    *bits = st ? NULL : mask->n == INGLE_UNKNOWN ? mask->data : m->bits;
+    return st;
 }
 
 size_t ingle_matcher_n_admitted(const ingle_matcher *m)

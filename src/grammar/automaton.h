@@ -48,8 +48,8 @@ void ingle_matcher_close(ingle_matcher *m); /* NULL is a no-op */
 void ingle_matcher_reset(ingle_matcher *m); /* back to the beginning */
 
 /* Bit t % 32 of word t / 32: token t may come next, or ends the text where it may end. Good until
- * the matcher's next call; NULL: the error says why. */
-const uint32_t *ingle_matcher_mask(ingle_matcher *m, ingle_error *err);
+ * the matcher's next call; NULL on failure. */
+ingle_status ingle_matcher_mask(ingle_matcher *m, const uint32_t **bits, ingle_error *err);
 /* How many tokens the last mask admits, as far as it was counted: SIZE_MAX for many. */
 size_t ingle_matcher_n_admitted(const ingle_matcher *m);
 

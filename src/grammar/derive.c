@@ -467,8 +467,8 @@ static bool new_row(ingle_terms *t, ingle_term e)
     if (t->n_rows == t->cap_rows &&
         !ingle_grow(&t->row, &t->cap_rows, t->n_rows + 1, sizeof *t->row))
         return no_memory(t);
-    if (!ingle_grow(&t->loops, &t->cap_loops, t->n_rows + 1, sizeof *t->loops)) return no_memory(t);
-    t->loops[t->n_rows] = 0;
+    if (!ingle_grow(&t->leads, &t->cap_leads, t->n_rows + 1, sizeof *t->leads)) return no_memory(t);
+    t->leads[t->n_rows] = 0;
     memset(t->row[t->n_rows], 0xff, sizeof *t->row);
     t->node[e].row = (uint32_t)++t->n_rows;
     return true;
@@ -487,7 +487,7 @@ ingle_term ingle_term_step_slowly(ingle_terms *t, ingle_term e, unsigned char b)
     return to;
 }
 
-/* ---- loops ----------------------------------------------------------------------------------- */
+/* ---- characters that lead to one state ------------------------------------------------------- */
 
 static bool all_lead(ingle_terms *t, ingle_term from, unsigned low, unsigned high, ingle_term to)
 {
@@ -496,40 +496,39 @@ static bool all_lead(ingle_terms *t, ingle_term from, unsigned low, unsigned hig
     return true;
 }
 
-/* Whether every character that is not ASCII leads from a state to itself (Unicode, table 3-7). */
-static bool high_loops(ingle_terms *t, ingle_term e)
+/* Whether every character that is not ASCII leads there (Unicode, table 3-7). */
+static bool high_leads(ingle_terms *t, ingle_term e, ingle_term to)
 {
-    static const unsigned char lead[][4] = {/* first bytes, second bytes */
-                                            {0xc2, 0xdf, 0x80, 0xbf}, {0xe0, 0xe0, 0xa0, 0xbf},
-                                            {0xe1, 0xec, 0x80, 0xbf}, {0xed, 0xed, 0x80, 0x9f},
-                                            {0xee, 0xef, 0x80, 0xbf}, {0xf0, 0xf0, 0x90, 0xbf},
-                                            {0xf1, 0xf3, 0x80, 0xbf}, {0xf4, 0xf4, 0x80, 0x8f}};
-    for (size_t i = 0; i < sizeof lead / sizeof *lead; i++) {
-        ingle_term after = ingle_term_step(t, e, lead[i][0]);
-        if (after == INGLE_TERM_NONE || !all_lead(t, e, lead[i][0], lead[i][1], after))
+    static const unsigned char range[][4] = {/* first bytes, second bytes */
+                                             {0xc2, 0xdf, 0x80, 0xbf}, {0xe0, 0xe0, 0xa0, 0xbf},
+                                             {0xe1, 0xec, 0x80, 0xbf}, {0xed, 0xed, 0x80, 0x9f},
+                                             {0xee, 0xef, 0x80, 0xbf}, {0xf0, 0xf0, 0x90, 0xbf},
+                                             {0xf1, 0xf3, 0x80, 0xbf}, {0xf4, 0xf4, 0x80, 0x8f}};
+    for (size_t i = 0; i < sizeof range / sizeof *range; i++) {
+        ingle_term after = ingle_term_step(t, e, range[i][0]);
+        if (after == INGLE_TERM_NONE || !all_lead(t, e, range[i][0], range[i][1], after))
             return false;
-        for (unsigned rest = i == 0  ? 1
-                             : i < 5 ? 2
-                                     : 3,
-                      low = lead[i][2], high = lead[i][3];
-             rest; rest--, low = 0x80, high = 0xbf) {
-            ingle_term to = ingle_term_step(t, after, (unsigned char)low);
-            if (to == INGLE_TERM_NONE || !all_lead(t, after, low, high, to)) return false;
-            after = to;
+        unsigned low = range[i][2], high = range[i][3];
+        for (unsigned rest = i == 0 ? 1 : i < 5 ? 2 : 3; rest; rest--, low = 0x80, high = 0xbf) {
+            ingle_term next = ingle_term_step(t, after, (unsigned char)low);
+            if (next == INGLE_TERM_NONE || !all_lead(t, after, low, high, next)) return false;
+            after = next;
         }
-        if (after != e) return false;
+        if (after != to) return false;
     }
     return !t->status;
 }
 
-ingle_byte_set ingle_term_loops(ingle_terms *t, ingle_term e, bool *high)
+ingle_byte_set ingle_term_leading(ingle_terms *t, ingle_term e, ingle_term to, bool *high)
 {
     ingle_byte_set s = {{0}};
     for (unsigned b = 0; b < 128; b++)
-        if (ingle_term_step(t, e, (unsigned char)b) == e) ingle_set_add(&s, (unsigned char)b);
-    *high = high_loops(t, e);
+        if (ingle_term_step(t, e, (unsigned char)b) == to) ingle_set_add(&s, (unsigned char)b);
+    *high = high_leads(t, e, to);
     return s;
 }
+
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 ingle_term ingle_term_after(ingle_terms *t, ingle_term e, const char *bytes, size_t n)
 {

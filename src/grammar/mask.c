@@ -57,22 +57,34 @@ static void add_bits(ingle_masker *m, const uint32_t *bits)
     m->n = INGLE_MASK_FEW + 1;
 }
 
-/* ---- loops ----------------------------------------------------------------------------------- */
+/* ---- where most characters lead -------------------------------------------------------------- */
 
-enum { LOOPS_KNOWN = 60 };
-_Static_assert((int)LOOPS_KNOWN < (int)INGLE_GROUP_CUT, "a bit that is no group");
+enum { LEADS_KNOWN = 60 };
+_Static_assert((int)LEADS_KNOWN < (int)INGLE_GROUP_CUT, "a bit that is no group");
 
-/* Groups of characters all of which lead from a state to itself. The state has a row. */
-static uint64_t loops_of(ingle_masker *m, ingle_term e)
+/* The state that letters lead to; INGLE_TERM_NONE: none do. */
+static ingle_term next_of(ingle_masker *m, ingle_term e)
+{
+    static const char probe[] = {'h', 'H', ' '};
+    ingle_term to = INGLE_TERM_NONE;
+    for (size_t i = 0; i < sizeof probe && to == INGLE_TERM_NONE; i++)
+        to = ingle_term_step(m->terms, e, (unsigned char)probe[i]);
+    return to;
+}
+
+/* Groups of characters all of which lead there. The state has a row. */
+static uint64_t leads_of(ingle_masker *m, ingle_term e, ingle_term to)
 {
     ingle_terms *t = m->terms;
-    uint64_t known = t->loops[t->node[e].row - 1];
-    if (known) return known & ~((uint64_t)1 << LOOPS_KNOWN);
-    bool high;
-    ingle_byte_set s = ingle_term_loops(t, e, &high);
-    uint64_t groups = ingle_groups_inside(s.word) | (uint64_t)high << INGLE_GROUP_HIGH;
-    t->loops[t->node[e].row - 1] = groups | (uint64_t)1 << LOOPS_KNOWN;
-    return groups;
+    uint64_t *known = &t->leads[t->node[e].row - 1];
+    if (!*known) {
+        bool high;
+        ingle_byte_set s = ingle_term_leading(t, e, to, &high);
+        known = &t->leads[t->node[e].row - 1]; /* rows may have moved */
+        *known = ingle_groups_inside(s.word) | (uint64_t)high << INGLE_GROUP_HIGH |
+                 (uint64_t)1 << LEADS_KNOWN;
+    }
+    return *known & ~((uint64_t)1 << LEADS_KNOWN);
 }
 
 /* ---- walking --------------------------------------------------------------------------------- */
@@ -83,8 +95,8 @@ enum { LARGE = 64 }; /* nodes of a subtree that is worth a look at loops */
 static bool goes_round(ingle_masker *m, uint32_t node, ingle_term at)
 {
     return m->trie->end[node] - node > LARGE &&
-           ingle_term_step(m->terms, at, m->trie->byte[node]) == at &&
-           !(m->trie->below[node] & ~loops_of(m, at));
+           ingle_term_step(m->terms, at, m->trie->byte[node]) == at && next_of(m, at) == at &&
+           !(m->trie->below[node] & ~leads_of(m, at, at));
 }
 
 /* The tokens of the subtree below a node, from the state after it. */
@@ -166,12 +178,9 @@ static bool is_wide(uint64_t inside)
 static bool as_loop(ingle_masker *m, ingle_term state, ingle_run_state *r)
 {
     ingle_terms *t = m->terms;
-    static const char probe[] = {'h', 'H', ' '};
-    bool loops = false;
-    for (size_t i = 0; i < sizeof probe; i++)
-        loops |= ingle_term_step(t, state, (unsigned char)probe[i]) == state;
-    if (!loops || t->status) return false;
-    *r = (ingle_run_state){.whole = state, .max = INGLE_TERM_MANY, .inside = loops_of(m, state)};
+    if (next_of(m, state) != state || t->status) return false;
+    *r = (ingle_run_state){
+        .whole = state, .max = INGLE_TERM_MANY, .inside = leads_of(m, state, state)};
     r->leave = touched(ingle_term_first(t, state)) & ~r->inside;
     return !t->status && is_wide(r->inside);
 }
@@ -218,6 +227,16 @@ static ingle_term after_chars(ingle_terms *t, const ingle_run_state *r, uint32_t
     return ingle_term_seq(t, ingle_term_repeat(t, r->e, r->min > n ? r->min - n : 0, max), r->tail);
 }
 
+/* The tokens that leave a run with the byte of a node, from the state before it. */
+static void add_exit(ingle_masker *m, uint32_t node, ingle_term at)
+{
+    ingle_term to = ingle_term_step(m->terms, at, m->trie->byte[node]);
+    m->n_nodes++;
+    if (to == INGLE_TERM_NONE) return;
+    add_ranks(m, m->trie->rank[node], m->trie->rank[node + 1]);
+    if (m->trie->end[node] > node + 1) walk(m, node, to);
+}
+
 static bool add_run(ingle_masker *m, const ingle_run_state *r)
 {
     const ingle_run *run = ingle_trie_run(m->trie, r->inside, r->leave);
@@ -231,11 +250,78 @@ static bool add_run(ingle_masker *m, const ingle_run_state *r)
             chars = run->exit[i].chars;
             at = after_chars(m->terms, r, chars);
         }
-        ingle_term to = ingle_term_step(m->terms, at, m->trie->byte[node]);
-        m->n_nodes++;
-        if (to == INGLE_TERM_NONE) continue;
-        add_ranks(m, m->trie->rank[node], m->trie->rank[node + 1]);
-        if (m->trie->end[node] > node + 1) walk(m, node, to);
+        add_exit(m, node, at);
+    }
+    return true;
+}
+
+/* ---- chains ---------------------------------------------------------------------------------- */
+
+enum { CHAIN_MAX = 24, CHAIN_WORK = 4000 };
+
+/* The states after 0, 1, 2 ... characters of some groups, whichever these are: as where the length
+ * of what a pattern allows is bounded. */
+typedef struct ingle_chain {
+    ingle_term at[CHAIN_MAX];
+    uint32_t n;      /* states */
+    uint64_t inside; /* groups that lead from each to the next */
+    uint64_t leave;  /* other groups that one of them admits */
+    bool loops;      /* from the last to itself */
+    bool cut;        /* it goes on, one does not know how; else nothing inside does */
+} ingle_chain;
+
+static bool as_chain(ingle_masker *m, ingle_term state, ingle_chain *c)
+{
+    ingle_terms *t = m->terms;
+    const uint64_t enough = t->work + CHAIN_WORK;
+    *c = (ingle_chain){.inside = ~0ull};
+    for (ingle_term at = state;; c->n++) {
+        if (t->work > enough || t->status) return false;
+        c->at[c->n] = at;
+        c->leave |= touched(ingle_term_first(t, at));
+        ingle_term to = next_of(m, at);
+        if (to == INGLE_TERM_NONE) break;
+        c->inside &= leads_of(m, at, to);
+        if (!is_wide(c->inside)) return false;
+        c->loops = to == at;
+        c->cut = !c->loops && c->n + 1 == CHAIN_MAX;
+        if (c->loops || c->cut) break;
+        at = to;
+    }
+    c->n++;
+    c->leave &= ~c->inside;
+    uint64_t last = touched(ingle_term_first(t, c->at[c->n - 1]));
+    return !t->status && c->n > 1 && (c->loops || c->cut || !(last & c->inside));
+}
+
+/* The state after n bytes of a token. */
+static ingle_term after_bytes(ingle_masker *m, ingle_term at, uint32_t token, size_t n)
+{
+    return ingle_term_after(m->terms, at, m->trie->bytes + m->trie->start[token], n);
+}
+
+/* Where a token leaves the chain beyond its end. */
+static void add_far_exit(ingle_masker *m, const ingle_chain *c, const ingle_exit *x)
+{
+    ingle_term at = c->at[c->n - 1];
+    if (c->cut) at = after_bytes(m, c->at[0], m->trie->token[m->trie->rank[x->node]], x->depth);
+    if (c->loops || c->cut) add_exit(m, x->node, at);
+}
+
+static bool add_chain(ingle_masker *m, const ingle_chain *c)
+{
+    const ingle_run *run = ingle_trie_run(m->trie, c->inside, c->leave);
+    if (!run) return false;
+    add_inside(m, run, c->loops ? INGLE_TERM_MANY : c->n - 1);
+    for (size_t i = run->n_tokens; c->cut && i-- && run->chars[i] >= c->n;) {
+        uint32_t token = run->token[i];
+        size_t n = m->trie->start[token + 1] - m->trie->start[token];
+        if (after_bytes(m, c->at[0], token, n) != INGLE_TERM_NONE) add_token(m, token);
+    }
+    for (size_t i = 0; i < run->n_exits; i++) {
+        const ingle_exit *x = &run->exit[i];
+        if (x->chars < c->n) add_exit(m, x->node, c->at[x->chars]);
+        else add_far_exit(m, c, x);
     }
     return true;
 }
@@ -318,7 +404,8 @@ static void add_state(ingle_masker *m, ingle_term state)
     }
     if (m->rest.n > base) {
         ingle_term rest = ingle_term_alt_of(t, m->rest.at + base, m->rest.n - base);
-        if (!ingle_set_is_empty(ingle_term_first(t, rest))) walk(m, 0, rest);
+        ingle_chain chain;
+        if (!as_chain(m, rest, &chain) || !add_chain(m, &chain)) walk(m, 0, rest);
     }
     m->rest.n = base;
 }

@@ -93,11 +93,13 @@ static ingle_term scalars(schema *c, const schema_goal *g)
     return ingle_term_alt_of(c->t, list, g->n_shapes);
 }
 
+enum { MANY_RULES = 1000 }; /* their places are not looked for */
+
 /* The name of a goal's rule, for messages: where its first schema stands. */
 static uint32_t rule_of(schema *c, const schema_goal *g)
 {
     char path[80] = "value";
-    for (size_t i = 0; i < g->n_atoms; i++) {
+    for (size_t i = 0; i < g->n_atoms && c->n_queue < MANY_RULES; i++) {
         const schema_atom *a = &c->atoms[g->atoms[i] >> 1];
         if (a->kind != ATOM_SCHEMA) continue;
         ingle_schema_path(&c->source, a->node, path, sizeof path);
@@ -178,8 +180,8 @@ static bool compile(schema *c, ingle_term *root)
 static void close(schema *c)
 {
     ingle_schema_source_close(&c->source);
-    schema_map *maps[] = {&c->by_name, &c->by_atom, &c->by_goal,  &c->by_list, &c->by_scope,
-                          &c->dropped, &c->patterns, &c->layers, &c->disjoint};
+    schema_map *maps[] = {&c->by_name, &c->by_atom,  &c->by_goal, &c->by_list,  &c->by_scope,
+                          &c->dropped, &c->patterns, &c->layers,  &c->disjoint, &c->sets};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) ingle_schema_map_free(maps[i]);
     free(c->names);
     free(c->atoms);

@@ -12,7 +12,8 @@
  *   - numbers of const and enum are written as the schema writes them.
  * A key that the schema does not name may come twice, and is then counted twice by minProperties.
  *
- * `format` is an assertion. `nullable: true` adds null to the `type` beside it. */
+ * `format` is an assertion. `nullable: true` adds null to the `type` beside it. What stands beside
+ * $ref counts in every draft. */
 #ifndef INGLE_GRAMMAR_SCHEMA_H
 #define INGLE_GRAMMAR_SCHEMA_H
 

@@ -5,6 +5,7 @@
 #include "grammar/schema_expand.h"
 #include "grammar/schema_goal.h"
 #include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/schema_property.h"
 #include "grammar/schema_string.h"
 
@@ -27,10 +28,10 @@ static bool set_apart(schema *c, const schema_shape *a, const schema_shape *b,
 {
     ingle_json_walk w;
     bool first = true;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != (numbers ? INGLE_JSON_NUMBER : INGLE_JSON_STRING)) continue;
         if (numbers ? ingle_schema_number_is(c, a, v) && ingle_schema_number_is(c, b, v)
-                    : ingle_schema_string_may_be(c, a, v) && ingle_schema_string_may_be(c, b, v))
+                    : ingle_schema_string_is(c, a, v) && ingle_schema_string_is(c, b, v))
             return false;
     }
     return true;
@@ -66,8 +67,8 @@ static schema_goal_id item_goal(schema *c, const schema_shape *s, size_t i)
     schema_goal_id goal = GOAL_TRUE;
     for (const schema_fact *f = s->facts; f; f = f->next) {
         if (f->kind == FACT_ITEMS)
-            goal = ingle_schema_goal_and(c, goal, i < f->items->n_prefix ? f->items->prefix[i]
-                                                                         : f->items->rest);
+            goal = ingle_schema_goal_and(
+                c, goal, i < f->items->n_prefix ? f->items->prefix[i] : f->items->rest);
         else if (f->kind == FACT_ITEM && f->from == i)
             goal = ingle_schema_goal_and(c, goal, f->goal);
     }
@@ -125,8 +126,7 @@ static bool look(schema *c, schema_goal_id a, schema_goal_id b, unsigned depth)
     if (!can_expand(c, a) || !can_expand(c, b)) return false;
     for (size_t i = 0; i < c->goals[a].n_shapes; i++)
         for (size_t j = 0; j < c->goals[b].n_shapes; j++)
-            if (!shapes_apart(c, c->goals[a].shapes[i], c->goals[b].shapes[j], depth))
-                return false;
+            if (!shapes_apart(c, c->goals[a].shapes[i], c->goals[b].shapes[j], depth)) return false;
     return !c->status;
 }
 

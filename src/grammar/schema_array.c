@@ -27,8 +27,7 @@ static ingle_term elements(schema *c, const schema_elements *e, value_of *value)
         ingle_term next = ingle_term_seq(t, comma, first);
         uint32_t max = e->max == INGLE_TERM_MANY ? INGLE_TERM_MANY : e->max - !!e->max;
         if (first == INGLE_TERM_NONE) return e->min ? INGLE_TERM_NONE : INGLE_TERM_EMPTY;
-        all = ingle_term_seq(t, first,
-                             ingle_term_repeat(t, next, e->min ? e->min - 1 : 0, max));
+        all = ingle_term_seq(t, first, ingle_term_repeat(t, next, e->min ? e->min - 1 : 0, max));
         all = ingle_term_seq(t, ingle_schema_space(c), all);
         return e->min ? all : ingle_term_alt(t, INGLE_TERM_EMPTY, all);
     }

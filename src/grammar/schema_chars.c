@@ -126,10 +126,9 @@ ingle_term ingle_schema_any_char(ingle_terms *t)
     ingle_term below[] = {u, one_of(t, "0123456789abcefABCEF"), hex, two};
     ingle_term in_d[] = {u, d, one_of(t, "01234567"), two};
     ingle_term pair[] = {u, d, one_of(t, "89abAB"), two, u, d, one_of(t, "cdefCDEF"), two};
-    ingle_term all[] = {
-        ingle_term_chars(t, plain, 3, false),
-        ingle_term_seq(t, ingle_term_literal(t, "\\", 1), one_of(t, "\"\\/bfnrt")),
-        ingle_term_seq_of(t, below, 4), ingle_term_seq_of(t, in_d, 4),
-        ingle_term_seq_of(t, pair, 8)};
+    ingle_term all[] = {ingle_term_chars(t, plain, 3, false),
+                        ingle_term_seq(t, ingle_term_literal(t, "\\", 1), one_of(t, "\"\\/bfnrt")),
+                        ingle_term_seq_of(t, below, 4), ingle_term_seq_of(t, in_d, 4),
+                        ingle_term_seq_of(t, pair, 8)};
     return ingle_term_alt_of(t, all, 5);
 }

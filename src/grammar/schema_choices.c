@@ -1,12 +1,10 @@
 /* schema_choices.c - see schema_choices.h. */
 #include "grammar/schema_choices.h"
-#include "grammar/schema_decimal.h"
 #include "grammar/schema_expand.h"
 #include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/schema_string.h"
 #include "grammar/schema_text.h"
-
-#include <stdio.h>
 
 enum { STATE_COUNT, STATE_SEEN, STATE_WORDS = 64, MAX_CHOICES = (STATE_WORDS - STATE_SEEN) * 32 };
 
@@ -34,20 +32,16 @@ static bool add(finding *f, const char *key, size_t n, uint32_t type, ingle_term
 static bool add_number(finding *f, const schema_shape *s, const ingle_json *v)
 {
     schema *c = f->c;
-    ingle_status status;
+    size_t n;
     if (!ingle_schema_number_is(c, s, v)) return !c->status;
-    const schema_decimal *d = ingle_schema_decimal(&c->memory, v, &status);
-    char *key = d ? ingle_schema_new(c, d->n + 16, 1) : NULL;
-    if (!key) return false;
-    int n = snprintf(key, 16, "%c%d,", d->negative ? '-' : '+', d->point);
-    memcpy(key + n, d->digits, d->n);
-    return add(f, key, (size_t)n + d->n, TYPE_NUMBER, ingle_term_literal(c->t, v->text, v->len));
+    const char *key = ingle_schema_number_key(c, ingle_schema_number_of(c, v), &n);
+    return key && add(f, key, n, TYPE_NUMBER, ingle_term_literal(c->t, v->text, v->len));
 }
 
 static bool add_string(finding *f, const schema_shape *s, const ingle_json *v)
 {
     schema *c = f->c;
-    if (!ingle_schema_string_may_be(c, s, v)) return !c->status;
+    if (!ingle_schema_string_is(c, s, v)) return !c->status;
     ingle_term quote = ingle_term_literal(c->t, "\"", 1);
     ingle_term all[] = {quote, ingle_schema_inside_text(c, v), quote};
     return add(f, v->text, v->len, TYPE_STRING, ingle_term_seq_of(c->t, all, 3));
@@ -64,7 +58,7 @@ static bool add_set(finding *f, const schema_shape *s, const ingle_json *set, bo
 {
     ingle_json_walk w;
     bool first = true;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         bool ok = true;
         if (numbers && v->kind == INGLE_JSON_NUMBER) ok = add_number(f, s, v);
         if (!numbers && v->kind == INGLE_JSON_STRING) ok = add_string(f, s, v);
@@ -73,25 +67,16 @@ static bool add_set(finding *f, const schema_shape *s, const ingle_json *set, bo
     return true;
 }
 
-/* Patterns would have to be asked for each string. */
-static bool has_pattern(const schema_shape *s)
-{
-    for (const schema_fact *f = s->facts; f; f = f->next)
-        if (f->kind == FACT_PATTERN || f->kind == FACT_FORMAT) return true;
-    return false;
-}
-
 static bool add_shape(finding *f, const schema_shape *s)
 {
     const ingle_json *numbers = set_of(s, FACT_NUMBERS), *strings = set_of(s, FACT_STRINGS);
     static const char *const words[] = {"null", "true", "false"};
     if (s->types & (TYPE_ARRAY | TYPE_OBJECT)) return false;
     if ((s->types & TYPE_NUMBER) && !numbers) return false;
-    if ((s->types & TYPE_STRING) && (!strings || has_pattern(s))) return false;
+    if ((s->types & TYPE_STRING) && !strings) return false;
     for (unsigned i = 0; i < 3; i++)
-        if (s->types >> i & 1 &&
-            !add(f, words[i], strlen(words[i]), 1,
-                 ingle_term_literal(f->c->t, words[i], strlen(words[i]))))
+        if (s->types >> i & 1 && !add(f, words[i], strlen(words[i]), 1,
+                                      ingle_term_literal(f->c->t, words[i], strlen(words[i]))))
             return false;
     return (!(s->types & TYPE_NUMBER) || add_set(f, s, numbers, true)) &&
            (!(s->types & TYPE_STRING) || add_set(f, s, strings, false));
@@ -158,8 +143,12 @@ ingle_term ingle_schema_choices_term(schema *c, const schema_elements *e)
         return INGLE_TERM_NONE;
     }
     if (e->n_choices) memcpy(choices, e->choices, e->n_choices * sizeof *choices);
-    *p = (producer){.head = {body, producer_free}, .choices = choices, .n_choices = e->n_choices,
-                    .min = e->min, .max = e->max, .n_numbers = e->n_numbers,
+    *p = (producer){.head = {body, producer_free},
+                    .choices = choices,
+                    .n_choices = e->n_choices,
+                    .min = e->min,
+                    .max = e->max,
+                    .n_numbers = e->n_numbers,
                     .end = ingle_schema_sign(c, ']', true, false),
                     .separator = ingle_schema_sign(c, ',', true, true),
                     .space = ingle_schema_space(c)};

@@ -6,9 +6,9 @@
 enum { MAX_STATES = 100000 };
 
 typedef struct producer {
-    ingle_producer head; /* first */
-    uint32_t last;       /* the length from which on all is the same */
-    bool endless;        /* elements may follow there */
+    ingle_producer head;                          /* first */
+    uint32_t last;                                /* the length from which on all is the same */
+    bool endless;                                 /* elements may follow there */
     uint32_t n_counts, stop[SCHEMA_MAX_CONTAINS]; /* where each count stops */
     schema_count counts[SCHEMA_MAX_CONTAINS];
     uint32_t min, number;
@@ -137,8 +137,10 @@ static producer *producer_new(schema *c, const schema_elements *e,
         ingle_schema_no_memory(c);
         return NULL;
     }
-    *p = (producer){.head = {body, producer_free}, .n_counts = (uint32_t)e->n_counts,
-                    .min = e->min, .n_prefix = e->n_prefix};
+    *p = (producer){.head = {body, producer_free},
+                    .n_counts = (uint32_t)e->n_counts,
+                    .min = e->min,
+                    .n_prefix = e->n_prefix};
     memcpy(p->counts, e->counts, sizeof p->counts);
     if (!measure(c, p, e)) goto fail;
     p->values = ingle_new(n_values, sizeof *p->values);

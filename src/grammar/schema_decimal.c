@@ -80,7 +80,7 @@ bool ingle_schema_decimal_multiple(const schema_decimal *a, const schema_decimal
     unsigned scale;
     *known = ingle_schema_decimal_scaled(b, &by, &scale);
     if (!*known) return false;
-    long n_digits = a->point + (long)scale; /* of a times 10^scale */
+    long n_digits = a->point + (long)scale;          /* of a times 10^scale */
     if (a->n && (long)a->n > n_digits) return false; /* finer than b */
     for (long i = 0; i < n_digits && a->n; i++) {
         rest = (10 * rest + (uint64_t)ingle_schema_decimal_digit(a, i)) % by; /* by < 10^18 */

@@ -21,8 +21,8 @@ static bool places(schema *c, const schema_shape *s, schema_elements *e)
 {
     e->n_prefix = longest(s);
     if (e->n_prefix > SCHEMA_MAX_PREFIX)
-        return ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "prefixItems",
-                                 "more than %d items", SCHEMA_MAX_PREFIX);
+        return ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "prefixItems", "more than %d items",
+                                 SCHEMA_MAX_PREFIX);
     e->prefix = ingle_schema_new(c, e->n_prefix, sizeof *e->prefix);
     if (!e->prefix) return false;
     for (const schema_fact *f = s->facts; f; f = f->next) {
@@ -126,9 +126,10 @@ static bool unique(schema *c, const schema_shape *s, schema_elements *e)
         bool can = !f->negated && !e->n_counts && alike(c, e);
         if (c->status) return false;
         if (!can) e->choices = NULL;
-        if (!can && !ingle_schema_drop(c, f->where, "uniqueItems",
-                                       f->negated ? "cannot be enforced where it must not hold"
-                                                  : "can be enforced only for items of a few values"))
+        if (!can &&
+            !ingle_schema_drop(c, f->where, "uniqueItems",
+                               f->negated ? "cannot be enforced where it must not hold"
+                                          : "can be enforced only for items of a few values"))
             return false;
     }
     return true;

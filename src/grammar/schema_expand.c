@@ -4,6 +4,8 @@
 #include "grammar/schema_late.h"
 #include "grammar/schema_words.h"
 
+#include "base/utf8.h"
+
 enum { MAX_FRAMES = 2000 /* in one another */ };
 
 /* ---- atoms ----------------------------------------------------------------------------------- */
@@ -23,8 +25,12 @@ static bool enter(schema_run *r, const schema_step *step, const ingle_json *node
     if (!ingle_grow(&r->frames, &r->cap_frames, r->n_frames + 1, sizeof *r->frames))
         return ingle_schema_no_memory(c);
     bool mute = step->mute || (step->atom & 1);
-    r->frames[r->n_frames] = (schema_frame){.parent = step->frame, .atom = step->atom, .mute = mute,
-                                            .observed = !mute && r->frames[step->frame].observed};
+    r->frames[r->n_frames] = (schema_frame){.parent = step->frame,
+                                            .atom = step->atom,
+                                            .mute = mute,
+                                            .observed = !mute && r->frames[step->frame].observed,
+                                            .exact = !mute && r->frames[step->frame].exact};
+    if (step->late) r->frames[r->n_frames].observed = r->frames[r->n_frames].exact = true;
     *frame = (uint32_t)r->n_frames++;
     return true;
 }
@@ -45,6 +51,7 @@ static void unknown(schema_at *at)
     if (at->name->len >= 2 && !memcmp(at->name->text, "x-", 2)) return;
     char name[80];
     size_t n = at->name->len < sizeof name - 1 ? at->name->len : sizeof name - 1;
+    n = ingle_utf8_valid(at->name->text, n); /* no part of a character */
     memcpy(name, at->name->text, n);
     name[n] = 0;
     ingle_schema_drop(at->run->c, at->node, name, "is not a known keyword");
@@ -64,7 +71,8 @@ static const schema_word *word_of(schema_at *at, const char **seen, size_t *n_se
 
 static bool is_observed(const ingle_json *node)
 {
-    return ingle_json_get(node, "unevaluatedProperties") || ingle_json_get(node, "unevaluatedItems");
+    return ingle_json_get(node, "unevaluatedProperties") ||
+           ingle_json_get(node, "unevaluatedItems");
 }
 
 enum { MAX_WORDS = 64 };
@@ -78,8 +86,7 @@ static size_t words_of(schema_at *at, schema_step list[MAX_WORDS])
         at->name = w.name;
         at->value = w.value;
         at->word = word_of(at, seen, &n_seen);
-        if (at->word)
-            list[n++] = (schema_step){.word = at->word, .name = w.name, .value = w.value};
+        if (at->word) list[n++] = (schema_step){.word = at->word, .name = w.name, .value = w.value};
     }
     return n;
 }
@@ -122,8 +129,13 @@ static void expand_schema(schema_at *at)
 static void expand_atom(schema_run *r, schema_run_state *s, const schema_step *step, bool *forked)
 {
     const schema_atom a = r->c->atoms[step->atom >> 1];
-    schema_at at = {.run = r, .state = s, .node = a.node, .scope = (uint32_t)a.scope,
-                    .value = a.node, .negated = step->atom & 1};
+    schema_at at = {.run = r,
+                    .state = s,
+                    .node = a.node,
+                    .scope = (uint32_t)a.scope,
+                    .value = a.node,
+                    .late = step->late,
+                    .negated = step->atom & 1};
     if (!enter(r, step, a.kind == ATOM_SCHEMA ? a.node : NULL, &at.frame)) return;
     switch ((schema_atom_kind)a.kind) {
     case ATOM_NEVER:
@@ -141,9 +153,15 @@ static void expand_atom(schema_run *r, schema_run_state *s, const schema_step *s
 
 static void expand_word(schema_run *r, schema_run_state *s, const schema_step *step, bool *forked)
 {
-    schema_at at = {.run = r, .state = s, .word = step->word, .node = step->node,
-                    .name = step->name, .value = step->value, .frame = step->frame,
-                    .scope = step->scope, .negated = step->negated};
+    schema_at at = {.run = r,
+                    .state = s,
+                    .word = step->word,
+                    .node = step->node,
+                    .name = step->name,
+                    .value = step->value,
+                    .frame = step->frame,
+                    .scope = step->scope,
+                    .negated = step->negated};
     step->word->does(&at);
     *forked = at.forked;
 }
@@ -205,10 +223,21 @@ static schema_shape *finish(schema_run *r, schema_run_state *s)
     return shape;
 }
 
+/* The first schema of the goal that is taken apart, for messages. */
+static const ingle_json *where_of(const schema_run *r)
+{
+    const schema_goal *g = &r->c->goals[r->goal];
+    for (size_t i = 0; i < g->n_atoms; i++)
+        if (r->c->atoms[g->atoms[i] >> 1].kind == ATOM_SCHEMA)
+            return r->c->atoms[g->atoms[i] >> 1].node;
+    return NULL;
+}
+
 static bool keep(schema_run *r, schema_run_state *s, schema_shape ***list, size_t *n, size_t *cap)
 {
     if (*n >= SCHEMA_MAX_SHAPES)
-        return ingle_schema_fail(r->c, INGLE_EUNSUPPORTED, NULL, NULL, "too many alternatives");
+        return ingle_schema_fail(r->c, INGLE_EUNSUPPORTED, where_of(r), NULL,
+                                 "too many alternatives");
     if (!ingle_grow(list, cap, *n + 1, sizeof **list)) return ingle_schema_no_memory(r->c);
     schema_shape *shape = finish(r, s);
     if (shape) (*list)[(*n)++] = shape;
@@ -251,7 +280,7 @@ static bool start(schema_run *r, schema_goal_id goal)
 
 bool ingle_schema_expand(schema *c, schema_goal_id goal)
 {
-    schema_run r = {.c = c};
+    schema_run r = {.c = c, .goal = goal};
     schema_shape **list = NULL;
     size_t n = 0, cap = 0;
     if (c->goals[goal].state != GOAL_NEW) return !c->status;

@@ -10,8 +10,8 @@ enum { FIT_SETS = 1 << SCHEMA_MAX_SOME };
 
 typedef struct schema_fit {
     uint32_t n_sets;
-    uint64_t need, most;         /* members that must come, that can come */
-    uint64_t fewest[FIT_SETS];   /* optional members until these facts are met; UINT64_MAX: never */
+    uint64_t need, most;       /* members that must come, that can come */
+    uint64_t fewest[FIT_SETS]; /* optional members until these facts are met; UINT64_MAX: never */
 } schema_fit;
 
 static inline void ingle_schema_fit_start(schema_fit *f, unsigned n_some, uint32_t met)

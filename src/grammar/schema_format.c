@@ -15,8 +15,7 @@
 #define HOUR "(?:[01][0-9]|2[0-3])"
 #define TIME HOUR ":[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-]" HOUR ":[0-5][0-9])"
 
-#define CLOCK_PART                                                                                 \
-    "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+#define CLOCK_PART "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
 #define DURATION                                                                                   \
     "P(?:[0-9]+W|(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)(?:" CLOCK_PART    \
     ")?|" CLOCK_PART ")"
@@ -34,31 +33,32 @@
 
 #define UUID "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
-#define PCT     "%[0-9A-Fa-f]{2}"
-#define PLAIN   "A-Za-z0-9._~!$&'()*+,;=" /* unreserved and sub-delims, but for '-' */
-#define PCHAR   "(?:[" PLAIN ":@-]|" PCT ")"
-#define NOCOLON "(?:[" PLAIN "@-]|" PCT ")"
-#define HOST    "(?:(?:[" PLAIN "-]|" PCT ")*|\\[" IPV6 "\\])"
-#define AUTH    "(?:(?:[" PLAIN ":-]|" PCT ")*@)?" HOST "(?::[0-9]{0,5})?"
-#define SLASHED "(?:/" PCHAR "*)*"
-#define TAIL    "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
-#define ROOTED  "/(?:" PCHAR "+" SLASHED ")?"
-#define URI                                                                                        \
-    "[A-Za-z][A-Za-z0-9+.-]*:(?://" AUTH SLASHED "|" ROOTED "|" PCHAR "+" SLASHED "|)" TAIL
+#define PCT      "%[0-9A-Fa-f]{2}"
+#define PLAIN    "A-Za-z0-9._~!$&'()*+,;=" /* unreserved and sub-delims, but for '-' */
+#define PCHAR    "(?:[" PLAIN ":@-]|" PCT ")"
+#define NOCOLON  "(?:[" PLAIN "@-]|" PCT ")"
+#define HOST     "(?:(?:[" PLAIN "-]|" PCT ")*|\\[" IPV6 "\\])"
+#define AUTH     "(?:(?:[" PLAIN ":-]|" PCT ")*@)?" HOST "(?::[0-9]{0,5})?"
+#define SLASHED  "(?:/" PCHAR "*)*"
+#define TAIL     "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
+#define ROOTED   "/(?:" PCHAR "+" SLASHED ")?"
+#define URI      "[A-Za-z][A-Za-z0-9+.-]*:(?://" AUTH SLASHED "|" ROOTED "|" PCHAR "+" SLASHED "|)" TAIL
 #define RELATIVE "(?://" AUTH SLASHED "|" ROOTED "|" NOCOLON "+" SLASHED "|)" TAIL
-#define VARNAME  "(?:[A-Za-z0-9_]|" PCT ")+(?:\\.(?:[A-Za-z0-9_]|" PCT ")+)*(?:\\*|:[1-9][0-9]{0,3})?"
+#define VARNAME                                                                                    \
+    "(?:[A-Za-z0-9_]|" PCT ")+(?:\\.(?:[A-Za-z0-9_]|" PCT ")+)*(?:\\*|:[1-9][0-9]{0,3})?"
 #define TEMPLATE                                                                                   \
-    "(?:[A-Za-z0-9._~:/?#@!$&()*+,;=\\[\\]-]|" PCT "|\\{[+#./;?&]?" VARNAME "(?:," VARNAME ")*\\})*"
+    "(?:[A-Za-z0-9._~:/?#@!$&()*+,;=\\[\\]-]|" PCT "|\\{[+#./;?&]?" VARNAME "(?:," VARNAME ")*\\}" \
+    ")*"
 
 #define POINTER "(?:/(?:[^~/]|~[01])*)*"
 
 /* Of regular expressions: characters, escapes, classes and groups that hold no further groups. */
-#define RCHAR  "(?:[A-Za-z0-9 _,:;=@%&~\"'<>!/#-]|\\\\[dDwWsS.*+?()\\[\\]{}|^$\\\\/]|\\.|" RCLASS ")"
-#define RCLASS "\\[\\^?(?:[A-Za-z0-9 _.,:;]|a-z|A-Z|0-9|\\\\[dws])+\\]"
-#define RCOUNT "(?:[*+?]|\\{[0-9]\\}|\\{[0-9],\\})?"
+#define RCHAR   "(?:[A-Za-z0-9 _,:;=@%&~\"'<>!/#-]|\\\\[dDwWsS.*+?()\\[\\]{}|^$\\\\/]|\\.|" RCLASS ")"
+#define RCLASS  "\\[\\^?(?:[A-Za-z0-9 _.,:;]|a-z|A-Z|0-9|\\\\[dws])+\\]"
+#define RCOUNT  "(?:[*+?]|\\{[0-9]\\}|\\{[0-9],\\})?"
 #define RBRANCH "(?:" RCHAR RCOUNT ")+"
-#define RGROUP "\\((?:\\?:)?" RBRANCH "(?:\\|" RBRANCH ")*\\)" RCOUNT
-#define REGEX  "\\^?(?:" RCHAR RCOUNT "|" RGROUP ")*\\$?"
+#define RGROUP  "\\((?:\\?:)?" RBRANCH "(?:\\|" RBRANCH ")*\\)" RCOUNT
+#define REGEX   "\\^?(?:" RCHAR RCOUNT "|" RGROUP ")*\\$?"
 
 #define ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}"
 #define LOCAL ATEXT "(?:\\." ATEXT "){0,2}" /* 64 characters at most */
@@ -124,8 +124,8 @@ static ingle_term hostname(ingle_terms *t)
     ingle_term any = ingle_schema_chars(t, NULL, 0, true);
     ingle_term label = ingle_term_and(t, regex(t, "[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"),
                                       ingle_term_repeat(t, any, 1, 63));
-    ingle_term last = ingle_term_and(t, regex(t, "[A-Za-z]+(?:-[A-Za-z]+)*"),
-                                     ingle_term_repeat(t, any, 1, 63));
+    ingle_term last =
+        ingle_term_and(t, regex(t, "[A-Za-z]+(?:-[A-Za-z]+)*"), ingle_term_repeat(t, any, 1, 63));
     ingle_term dot = ingle_term_literal(t, ".", 1);
     ingle_term before = ingle_term_repeat(t, ingle_term_seq(t, label, dot), 0, INGLE_TERM_MANY);
     return ingle_term_and(t, ingle_term_seq(t, before, last), ingle_term_repeat(t, any, 1, 253));

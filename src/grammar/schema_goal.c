@@ -9,8 +9,18 @@
 bool ingle_schema_fail(schema *c, ingle_status status, const ingle_json *where, const char *keyword,
                        const char *format, ...)
 {
-    if (c->status) return false;
     char path[140] = "", text[160];
+    if (c->status) return false;
+    if (c->t && ingle_terms_status(c->t) == INGLE_ENOMEM) status = INGLE_ENOMEM;
+    if (status == INGLE_ENOMEM && c->memory.full) {
+        c->status =
+            ingle_fail(c->err, INGLE_EUNSUPPORTED, "schema: too large with all it combines");
+        return false;
+    }
+    if (status == INGLE_ENOMEM) {
+        c->status = ingle_fail(c->err, status, "schema: no memory");
+        return false;
+    }
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -259,9 +269,8 @@ const ingle_json *ingle_schema_follow(schema *c, const ingle_json *node, const i
         ingle_schema_fail(c, INGLE_EFORMAT, node, keyword, "must be a string");
         return NULL;
     }
-    const ingle_json *to = ingle_schema_find(&c->source, &c->memory,
-                                             ingle_schema_resource(&c->source, node), ref, &anchor,
-                                             &status);
+    const ingle_json *to = ingle_schema_find(
+        &c->source, &c->memory, ingle_schema_resource(&c->source, node), ref, &anchor, &status);
     if (status) ingle_schema_no_memory(c);
     else if (!to && memchr(ref->text, '#', ref->len) == ref->text)
         ingle_schema_fail(c, INGLE_EFORMAT, node, keyword, "there is no %.90s", ref->text);
@@ -276,7 +285,7 @@ const ingle_json *ingle_schema_follow(schema *c, const ingle_json *node, const i
 /* Whether a member of a schema asks for nothing. */
 static bool is_note(const ingle_json *name)
 {
-    static const char *const notes[] = {"$comment", "$defs",  "definitions", "title",
+    static const char *const notes[] = {"$comment", "$defs",    "definitions", "title",
                                         "default",  "examples", "description", "$anchor"};
     for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
         if (ingle_json_is_text(name, notes[i])) return true;

@@ -45,12 +45,20 @@ static bool late_properties(schema_run *r, schema_run_state *s, const schema_fac
     schema_named *names = ingle_schema_new(c, n_names, sizeof *names);
     schema_patterned *patterns = ingle_schema_new(c, n_patterns, sizeof *patterns);
     if (!layer || !names || !patterns || !ingle_schema_work(c, n_names + n_patterns)) return false;
-    *layer = (schema_layer){.names = names, .patterns = patterns, .covers = true,
-                            .rest = covered ? GOAL_TRUE : late->goal};
+    *layer = (schema_layer){.names = names,
+                            .patterns = patterns,
+                            .covers = true,
+                            .rest = covered ? GOAL_TRUE : late->goal,
+                            .where = late->where};
     for (const schema_fact *f = s->shape.facts; f && !covered; f = f->next)
         if (f->kind == FACT_LAYER && counts(r, f, late->frame))
             add_names(f->layer, names, patterns, layer);
-    return add(r, s, late, (schema_fact){.kind = FACT_LAYER, .layer = layer});
+    if (!late->negated) return add(r, s, late, (schema_fact){.kind = FACT_LAYER, .layer = layer});
+    if (covered) s->shape.types &= ~(uint32_t)TYPE_OBJECT;
+    return add(r, s, late,
+               (schema_fact){.kind = FACT_SOME_REST,
+                             .layer = layer,
+                             .goal = ingle_schema_goal_not(c, late->goal)});
 }
 
 /* ---- items ----------------------------------------------------------------------------------- */
@@ -82,9 +90,19 @@ static bool late_items(schema_run *r, schema_run_state *s, const schema_fact *la
     schema_items *items = ingle_schema_new(c, 1, sizeof *items);
     schema_goal_id *prefix = ingle_schema_new(c, n, sizeof *prefix); /* all GOAL_TRUE */
     if (!items || !prefix || !ingle_schema_work(c, n)) return false;
-    *items = (schema_items){.prefix = prefix, .n_prefix = n, .covers = true,
+    *items = (schema_items){.prefix = prefix,
+                            .n_prefix = n,
+                            .covers = true,
                             .rest = covered ? GOAL_TRUE : rest_goal(r, s, late)};
-    return add(r, s, late, (schema_fact){.kind = FACT_ITEMS, .items = items});
+    if (!late->negated) return add(r, s, late, (schema_fact){.kind = FACT_ITEMS, .items = items});
+    if (covered) s->shape.types &= ~(uint32_t)TYPE_ARRAY;
+    if (s->shape.min_items <= n) s->shape.min_items = (uint32_t)n + 1;
+    return add(r, s, late,
+               (schema_fact){.kind = FACT_CONTAINS,
+                             .from = (uint32_t)n,
+                             .min = 1,
+                             .max = INGLE_TERM_MANY,
+                             .goal = ingle_schema_goal_not(c, items->rest)});
 }
 
 bool ingle_schema_late(schema_run *r, schema_run_state *s)

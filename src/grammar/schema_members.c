@@ -2,13 +2,13 @@
 #include "grammar/schema_fit.h"
 #include "grammar/schema_expand.h"
 #include "grammar/schema_goal.h"
-#include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/schema_property.h"
 #include "grammar/schema_string.h"
 
 /* What divides keys: a pattern, or the strings of a goal. */
 typedef struct splitter {
-    const ingle_json *pattern;
+    const ingle_json *pattern, *where;
     schema_goal_id keys;
 } splitter;
 
@@ -76,7 +76,7 @@ static bool add_listed(plan *p, const ingle_json *set, bool place, size_t *n)
 {
     ingle_json_walk w;
     bool first = true, ok = true;
-    for (const ingle_json *v; ok && (v = ingle_schema_member_of_set(set, &w, &first));) {
+    for (const ingle_json *v; ok && (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != INGLE_JSON_STRING) continue;
         uint32_t name = ingle_schema_name(p->c, v);
         ++*n;
@@ -224,7 +224,8 @@ static bool options_of_names(plan *p)
 
 /* ---- other keys ------------------------------------------------------------------------------ */
 
-static bool add_splitter(plan *p, const ingle_json *pattern, schema_goal_id keys)
+static bool add_splitter(plan *p, const ingle_json *where, const ingle_json *pattern,
+                         schema_goal_id keys)
 {
     for (size_t i = 0; i < p->n_splitters; i++) {
         const splitter *o = &p->splitters[i];
@@ -233,9 +234,9 @@ static bool add_splitter(plan *p, const ingle_json *pattern, schema_goal_id keys
             return true;
     }
     if (p->n_splitters == MAX_SPLITTERS)
-        return ingle_schema_fail(p->c, INGLE_EUNSUPPORTED, NULL, "patternProperties",
+        return ingle_schema_fail(p->c, INGLE_EUNSUPPORTED, where, "patternProperties",
                                  "more than %d patterns for one object", MAX_SPLITTERS);
-    p->splitters[p->n_splitters++] = (splitter){pattern, keys};
+    p->splitters[p->n_splitters++] = (splitter){pattern, where, keys};
     return true;
 }
 
@@ -243,10 +244,10 @@ static bool collect_splitters(plan *p)
 {
     for (const schema_fact *f = p->s->facts; f; f = f->next) {
         const schema_layer *layer = f->layer;
-        if (f->kind == FACT_SOME_PATTERN && !add_splitter(p, f->node, 0)) return false;
-        if (f->kind == FACT_SOME_KEY && !add_splitter(p, NULL, f->keys)) return false;
+        if (f->kind == FACT_SOME_PATTERN && !add_splitter(p, f->where, f->node, 0)) return false;
+        if (f->kind == FACT_SOME_KEY && !add_splitter(p, f->where, NULL, f->keys)) return false;
         for (size_t i = 0; layer && i < layer->n_patterns; i++)
-            if (!add_splitter(p, layer->patterns[i].pattern, 0)) return false;
+            if (!add_splitter(p, f->where, layer->patterns[i].pattern, 0)) return false;
     }
     return true;
 }
@@ -278,8 +279,7 @@ static schema_goal_id cell_goal(plan *p, const schema_cell *cell)
         for (size_t i = 0; i < f->layer->n_patterns; i++)
             if (inside(p, cell, f->layer->patterns[i].pattern, 0))
                 goal = ingle_schema_goal_and(p->c, goal, f->layer->patterns[i].goal);
-        if (!matched(p, cell, f->layer))
-            goal = ingle_schema_goal_and(p->c, goal, f->layer->rest);
+        if (!matched(p, cell, f->layer)) goal = ingle_schema_goal_and(p->c, goal, f->layer->rest);
     }
     return goal;
 }
@@ -324,9 +324,9 @@ static bool split(plan *p, size_t i)
     schema *c = p->c;
     schema_members *m = p->m;
     const splitter *by = &p->splitters[i];
-    ingle_term e = by->pattern ? ingle_schema_inside_pattern(c, by->pattern, NULL,
-                                                             "patternProperties")
-                               : ingle_schema_key_term(c, by->keys);
+    ingle_term e = by->pattern
+                       ? ingle_schema_inside_pattern(c, by->pattern, by->where, "patternProperties")
+                       : ingle_schema_key_term(c, by->keys);
     size_t n = m->n_cells;
     for (size_t k = 0; k < n && !c->status; k++) {
         ingle_term in = ingle_term_and(c->t, m->cells[k].key, e),
@@ -338,7 +338,7 @@ static bool split(plan *p, size_t i)
             continue;
         }
         if (m->n_cells == SCHEMA_MAX_CELLS)
-            return ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "patternProperties",
+            return ingle_schema_fail(c, INGLE_EUNSUPPORTED, by->where, "patternProperties",
                                      "too many patterns that overlap");
         m->cells[k].key = out;
         m->cells[m->n_cells++] = both;

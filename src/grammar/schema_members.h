@@ -23,7 +23,7 @@ typedef struct schema_member {
 
 /* Keys without a name of their own that are alike: the same patterns match. */
 typedef struct schema_cell {
-    ingle_term key; /* the inside; INGLE_TERM_ANY: any string, in any spelling */
+    ingle_term key;  /* the inside; INGLE_TERM_ANY: any string, in any spelling */
     uint32_t inside; /* the splitters that match, as bits */
     schema_option *options;
     size_t n_options;

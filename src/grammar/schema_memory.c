@@ -10,7 +10,8 @@ struct schema_block {
 static schema_block *block_new(schema_memory *m, size_t n)
 {
     size_t cap = n > 32768 ? n : 32768;
-    if (m->total + cap > SCHEMA_MAX_MEMORY) return NULL;
+    m->full |= m->total + cap > SCHEMA_MAX_MEMORY;
+    if (m->full) return NULL;
     schema_block *b = malloc(sizeof *b + cap);
     if (!b) return NULL;
     *b = (schema_block){.next = m->blocks, .cap = cap};

@@ -12,6 +12,7 @@ typedef struct schema_block schema_block;
 typedef struct schema_memory {
     schema_block *blocks;
     size_t total;
+    bool full; /* SCHEMA_MAX_MEMORY was reached */
 } schema_memory;
 
 enum { SCHEMA_MAX_MEMORY = 1 << 28 };

@@ -1,10 +1,11 @@
 /* schema_number.c - see schema_number.h. A range is cut by the sign and by the number of digits
  * before the point; each piece compares digit by digit with its ends. */
 #include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 
 enum {
-    WHOLE_DIGITS = 200,   /* of a number at most, so that with an exponent it stays finite */
-    EXACT_DIGITS = 15,    /* what a double keeps */
+    WHOLE_DIGITS = 200,     /* of a number at most, so that with an exponent it stays finite */
+    EXACT_DIGITS = 15,      /* what a double keeps */
     MANY_FRACTIONS = 20000, /* of a multipleOf */
     MANY_RESTS = 15000 /* of all multipleOf together: more are too many to search for a way out */
 };
@@ -91,9 +92,9 @@ static ingle_term free_from(const piece *p, long place)
 {
     long n = p->n_whole + p->n_part;
     if (place > p->n_whole) return digits(p->t, 0, (size_t)(n - place));
-    ingle_term part = p->n_part ? ingle_term_seq(p->t, byte_term(p->t, '.'),
-                                                 digits(p->t, 1, (size_t)p->n_part))
-                                : INGLE_TERM_EMPTY;
+    ingle_term part =
+        p->n_part ? ingle_term_seq(p->t, byte_term(p->t, '.'), digits(p->t, 1, (size_t)p->n_part))
+                  : INGLE_TERM_EMPTY;
     long before = p->n_whole - place;
     return ingle_term_seq(p->t, digits(p->t, (size_t)before, (size_t)before), part);
 }
@@ -115,13 +116,13 @@ static ingle_term along(const piece *p, long from, bool low)
     ingle_terms *t = p->t;
     const schema_decimal *d = low ? p->low.value : p->high.value;
     long n = p->n_whole + p->n_part;
-    ingle_term rest = (low ? ends_above(p, n) : ends_below(p, n)) ? INGLE_TERM_EMPTY
-                                                                 : INGLE_TERM_NONE;
+    ingle_term rest =
+        (low ? ends_above(p, n) : ends_below(p, n)) ? INGLE_TERM_EMPTY : INGLE_TERM_NONE;
     for (long place = n - 1; place >= from; place--) {
         int x = digit_at(p, d, place);
         ingle_term same = ingle_term_seq(t, digit(t, x, x), rest);
-        ingle_term other =
-            ingle_term_seq(t, low ? digit(t, x + 1, 9) : digit(t, 0, x - 1), free_from(p, place + 1));
+        ingle_term other = ingle_term_seq(t, low ? digit(t, x + 1, 9) : digit(t, 0, x - 1),
+                                          free_from(p, place + 1));
         rest = ingle_term_alt(t, same, other);
         if (place > p->n_whole && (low ? ends_above(p, place) : ends_below(p, place)))
             rest = ingle_term_alt(t, rest, INGLE_TERM_EMPTY);
@@ -141,12 +142,12 @@ static ingle_term between(const piece *p, long split)
         rest = fits ? INGLE_TERM_EMPTY : INGLE_TERM_NONE;
     } else {
         int a = digit_at(p, p->low.value, split), b = digit_at(p, p->high.value, split);
-        ingle_term list[] = {
-            ingle_term_seq(t, digit(t, a, a), along(p, split + 1, true)),
-            ingle_term_seq(t, digit(t, a + 1, b - 1), free_from(p, split + 1)),
-            ingle_term_seq(t, digit(t, b, b), along(p, split + 1, false)),
-            split > p->n_whole && ends_above(p, split) && ends_below(p, split) ? INGLE_TERM_EMPTY
-                                                                               : INGLE_TERM_NONE};
+        ingle_term list[] = {ingle_term_seq(t, digit(t, a, a), along(p, split + 1, true)),
+                             ingle_term_seq(t, digit(t, a + 1, b - 1), free_from(p, split + 1)),
+                             ingle_term_seq(t, digit(t, b, b), along(p, split + 1, false)),
+                             split > p->n_whole && ends_above(p, split) && ends_below(p, split)
+                                 ? INGLE_TERM_EMPTY
+                                 : INGLE_TERM_NONE};
         rest = placed(p, split, ingle_term_alt_of(t, list, 4));
     }
     for (long place = split - 1; place >= 0; place--) {
@@ -211,8 +212,7 @@ static ingle_term whole_range(schema *c, bound low, bound high)
     if (first > last) return INGLE_TERM_NONE;
     list[0] = piece_term(c, (piece){c->t, first, 0, low, high});
     if (last > first) list[1] = piece_term(c, (piece){c->t, last, 0, low, high});
-    if (last > first + 1)
-        list[2] = whole(c->t, (size_t)first + 1, (size_t)last - 1);
+    if (last > first + 1) list[2] = whole(c->t, (size_t)first + 1, (size_t)last - 1);
     return ingle_term_alt_of(c->t, list, 3);
 }
 
@@ -293,6 +293,36 @@ static ingle_term whole_rest(const multiple *m, uint64_t rest)
     return ingle_term_multiple(t, (uint32_t)m->by, (uint32_t)rest);
 }
 
+/* Multiples with and without a fraction, none with a zero too many. */
+static ingle_term shortest(multiple *m, bool *can)
+{
+    ingle_terms *t = m->c->t;
+    if (!m->scale) return whole_rest(m, 0);
+    if (m->g == 1 && m->by == 1) { /* 10^-scale */
+        ingle_term part = ingle_term_seq(t, byte_term(t, '.'), digits(t, 1, m->scale));
+        return ingle_term_seq(t, digits(t, 1, INGLE_TERM_MANY), ingle_term_option(t, part));
+    }
+    size_t n_fractions = (size_t)(m->tens / m->g);
+    *can = n_fractions <= MANY_FRACTIONS && n_fractions * m->by <= 10 * (uint64_t)MANY_FRACTIONS;
+    ingle_term all = INGLE_TERM_NONE;
+    for (uint64_t rest = 0; *can && rest < m->by; rest++)
+        all = ingle_term_alt(
+            t, all, ingle_term_seq(t, whole_rest(m, rest), fractions(m, rest, n_fractions)));
+    return all;
+}
+
+/* The same, and with zeros behind. */
+static ingle_term with_zeros(multiple *m, ingle_term e)
+{
+    ingle_terms *t = m->c->t;
+    ingle_term any = digits(t, 1, INGLE_TERM_MANY), point = byte_term(t, '.');
+    ingle_term zeros = ingle_term_repeat(t, byte_term(t, '0'), 1, INGLE_TERM_MANY);
+    ingle_term split[] = {any, point, any}, none[] = {whole_rest(m, 0), point, zeros};
+    ingle_term parts = ingle_term_and(t, e, ingle_term_seq_of(t, split, 3));
+    ingle_term list[] = {e, ingle_term_seq_of(t, none, 3), ingle_term_seq(t, parts, zeros)};
+    return ingle_term_alt_of(t, list, m->scale ? 3 : 2);
+}
+
 /* Digits, with a fraction perhaps, that are a multiple; `whole_only`: no fraction is asked for.
  * *rests is multiplied by how many rests there are. */
 static ingle_term multiple_term(schema *c, const schema_decimal *d, bool whole_only,
@@ -308,50 +338,13 @@ static ingle_term multiple_term(schema *c, const schema_decimal *d, bool whole_o
     m.by = mantissa / m.g;
     *rests *= power_of_ten(m.by, &zeros) ? zeros + 1 : m.by < INT32_MAX ? m.by : INT32_MAX;
     *can = *rests <= MANY_RESTS;
-    if (!*can || whole_only || !m.scale) return *can ? whole_rest(&m, 0) : INGLE_TERM_NONE;
-    if (m.g == 1 && m.by == 1) { /* 10^-scale */
-        ingle_term part = ingle_term_seq(c->t, byte_term(c->t, '.'), digits(c->t, 1, m.scale));
-        return ingle_term_seq(c->t, digits(c->t, 1, INGLE_TERM_MANY),
-                              ingle_term_option(c->t, part));
-    }
-    size_t n_fractions = (size_t)(m.tens / m.g);
-    *can = n_fractions <= MANY_FRACTIONS && n_fractions * m.by <= 10 * (uint64_t)MANY_FRACTIONS;
     if (!*can) return INGLE_TERM_NONE;
-    ingle_term all = INGLE_TERM_NONE;
-    for (uint64_t rest = 0; rest < m.by; rest++)
-        all = ingle_term_alt(
-            c->t, all,
-            ingle_term_seq(c->t, whole_rest(&m, rest), fractions(&m, rest, n_fractions)));
-    return all;
+    if (whole_only) return whole_rest(&m, 0);
+    ingle_term e = shortest(&m, can);
+    return *can ? with_zeros(&m, e) : INGLE_TERM_NONE;
 }
 
 /* ---- sets of numbers ------------------------------------------------------------------------- */
-
-const ingle_json *ingle_schema_member_of_set(const ingle_json *set, ingle_json_walk *w, bool *first)
-{
-    if (set->kind != INGLE_JSON_ARRAY) {
-        bool now = *first;
-        *first = false;
-        return now ? set : NULL;
-    }
-    if (*first) *w = ingle_json_items(set);
-    *first = false;
-    return ingle_json_step(w) ? w->value : NULL;
-}
-
-static bool in_set(schema *c, const schema_decimal *d, const ingle_json *set)
-{
-    ingle_json_walk w;
-    bool first = true, found = false;
-    ingle_status status;
-    for (const ingle_json *v; !found && (v = ingle_schema_member_of_set(set, &w, &first));) {
-        if (v->kind != INGLE_JSON_NUMBER || !ingle_schema_work(c, 1)) continue;
-        const schema_decimal *x = ingle_schema_decimal(&c->memory, v, &status);
-        if (!x && status == INGLE_ENOMEM) ingle_schema_no_memory(c);
-        found = x && !ingle_schema_decimal_compare(d, x);
-    }
-    return found;
-}
 
 static bool in_range(const schema_shape *s, const schema_decimal *d)
 {
@@ -367,7 +360,8 @@ static bool decimal_is(schema *c, const schema_shape *s, const schema_decimal *d
     if (!(s->types & (unsigned)type) || !in_range(s, d)) return false;
     for (const schema_fact *f = s->facts; f; f = f->next) {
         bool known = true, is = true;
-        if (f->kind == FACT_NUMBERS && (f->node != but || f->negated)) is = in_set(c, d, f->node);
+        if (f->kind == FACT_NUMBERS && (f->node != but || f->negated))
+            is = ingle_schema_set_has_number(c, f->node, d);
         else if (f->kind == FACT_MULTIPLE)
             is = ingle_schema_decimal_multiple(d, f->decimal, &known);
         else continue;
@@ -381,9 +375,7 @@ static bool decimal_is(schema *c, const schema_shape *s, const schema_decimal *d
 
 bool ingle_schema_number_is(schema *c, const schema_shape *s, const ingle_json *number)
 {
-    ingle_status status;
-    const schema_decimal *d = ingle_schema_decimal(&c->memory, number, &status);
-    if (!d && status == INGLE_ENOMEM) ingle_schema_no_memory(c);
+    const schema_decimal *d = ingle_schema_number_of(c, number);
     return d && decimal_is(c, s, d, NULL);
 }
 
@@ -396,11 +388,9 @@ static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *s
     ingle_bytes *texts =
         ingle_schema_new(c, set->kind == INGLE_JSON_ARRAY ? set->len : 1, sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
-        ingle_status status;
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != INGLE_JSON_NUMBER) continue;
-        const schema_decimal *d = ingle_schema_decimal(&c->memory, v, &status);
-        if (!d && status == INGLE_ENOMEM) ingle_schema_no_memory(c);
+        const schema_decimal *d = ingle_schema_number_of(c, v);
         if (d && decimal_is(c, s, d, set)) texts[n++] = (ingle_bytes){v->text, v->len};
     }
     return n ? ingle_term_literals(c->t, texts, n) : INGLE_TERM_NONE;
@@ -421,10 +411,9 @@ static ingle_term without_set(schema *c, ingle_term e, const ingle_json *set, bo
     ingle_json_walk w;
     bool first = true;
     ingle_term out = INGLE_TERM_NONE;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));) {
-        ingle_status status;
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != INGLE_JSON_NUMBER) continue;
-        const schema_decimal *d = ingle_schema_decimal(&c->memory, v, &status);
+        const schema_decimal *d = ingle_schema_number_of(c, v);
         if (!d || !ingle_schema_work(c, 20)) continue;
         if (d->n && d->negative != negative) continue;
         if (!d->n && negative) continue;

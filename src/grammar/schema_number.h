@@ -16,7 +16,4 @@ ingle_term ingle_schema_any_integer(ingle_terms *t);
 /* Whether a number of the schema's text belongs to a shape. */
 bool ingle_schema_number_is(schema *c, const schema_shape *s, const ingle_json *number);
 
-/* The elements of a set of values (const's value, enum's array), one after the other from *i. */
-const ingle_json *ingle_schema_member_of_set(const ingle_json *set, ingle_json_walk *w, bool *first);
-
 #endif

@@ -26,7 +26,7 @@ typedef struct producer {
     part *parts;         /* [n_parts] names, then one of the other keys */
     choice *choices;     /* of all parts */
     size_t n_parts;
-    uint32_t *required_from;       /* [n_parts + 1] of names from number i on */
+    uint32_t *required_from; /* [n_parts + 1] of names from number i on */
     uint32_t min, max, n_some, n_words, number;
     bool any_order;
     ingle_term end, separator; /* white space and '}'; comma with white space */
@@ -111,8 +111,9 @@ static void put_part(const producer *p, ingle_terms *t, const uint32_t *state, s
         if (!p->any_order) next[STATE_SEEN] = (uint32_t)(named ? i + 1 : i);
         else if (named) next[STATE_SEEN + i / 32] |= 1u << (i % 32);
         if (!can_end(p, next, names - named, required - (named && x->required))) continue;
-        push(t, l, ingle_term_seq(t, x->choices[k].text,
-                                  ingle_term_produced(t, p->number, next, p->n_words, false)));
+        push(t, l,
+             ingle_term_seq(t, x->choices[k].text,
+                            ingle_term_produced(t, p->number, next, p->n_words, false)));
     }
 }
 
@@ -133,9 +134,10 @@ static ingle_term body(const ingle_producer *head, ingle_terms *t, const uint32_
     }
     if (open) put_part(p, t, state, p->n_parts, &l, p->any_order ? names : 0, required);
     ingle_term more = ingle_term_seq(t, state[STATE_COUNT] ? p->separator : p->space,
-                                     ingle_term_alt_of(t, l.e, l.n));
+                                     l.n ? ingle_term_alt_of(t, l.e, l.n) : INGLE_TERM_NONE);
     free(l.e);
-    bool done = !required && state[STATE_MET] + 1 == 1u << p->n_some && state[STATE_COUNT] >= p->min;
+    bool done =
+        !required && state[STATE_MET] + 1 == 1u << p->n_some && state[STATE_COUNT] >= p->min;
     return done ? ingle_term_alt(t, p->end, more) : more;
 }
 
@@ -168,8 +170,8 @@ static size_t put_choices(schema *c, const schema_option *options, size_t n, ing
     size_t n_out = 0;
     for (size_t i = 0; i < n; i++)
         if (c->goals[options[i].goal].alive)
-            out[n_out++] = (choice){ingle_term_seq(c->t, key, value(c, options[i].goal)),
-                                    options[i].meets};
+            out[n_out++] =
+                (choice){ingle_term_seq(c->t, key, value(c, options[i].goal)), options[i].meets};
     return n_out;
 }
 
@@ -218,7 +220,9 @@ static producer *producer_new(schema *c, const schema_members *m, value_of *valu
                     .parts = ingle_new(m->n_members + 1, sizeof *p->parts),
                     .choices = ingle_new(count_choices(m), sizeof *p->choices),
                     .required_from = ingle_new(m->n_members + 1, sizeof *p->required_from),
-                    .min = m->min, .max = m->max, .n_some = m->n_some,
+                    .min = m->min,
+                    .max = m->max,
+                    .n_some = m->n_some,
                     .any_order = c->opt->any_order};
     if (!p->parts || !p->choices || !p->required_from) {
         producer_free(&p->head);
@@ -239,17 +243,16 @@ static ingle_term plain(schema *c, const schema_members *m, value_of *value)
     ingle_term member = INGLE_TERM_NONE, space = ingle_schema_space(c);
     for (size_t i = 0; i < m->n_cells; i++)
         for (size_t k = 0; k < m->cells[i].n_options; k++)
-            member = ingle_term_alt(
-                t, member,
-                ingle_term_seq(t, key_text(c, m->cells[i].key),
-                               value(c, m->cells[i].options[k].goal)));
+            member = ingle_term_alt(t, member,
+                                    ingle_term_seq(t, key_text(c, m->cells[i].key),
+                                                   value(c, m->cells[i].options[k].goal)));
     ingle_term next = ingle_term_seq(t, ingle_schema_sign(c, ',', true, true), member);
     ingle_term all[] = {
         space, member,
         ingle_term_repeat(t, next, m->min ? m->min - 1 : 0,
                           m->max == INGLE_TERM_MANY ? INGLE_TERM_MANY : m->max - !!m->max)};
-    ingle_term some = m->max && member != INGLE_TERM_NONE ? ingle_term_seq_of(t, all, 3)
-                                                          : INGLE_TERM_NONE;
+    ingle_term some =
+        m->max && member != INGLE_TERM_NONE ? ingle_term_seq_of(t, all, 3) : INGLE_TERM_NONE;
     if (!m->min) some = ingle_term_alt(t, INGLE_TERM_EMPTY, some);
     ingle_term object[] = {ingle_term_literal(t, "{", 1), some,
                            ingle_schema_sign(c, '}', true, false)};
@@ -267,8 +270,8 @@ ingle_term ingle_schema_object_term(schema *c, const schema_members *m, value_of
     }
     p->number = ingle_producer_add(c->t, &p->head);
     if (p->n_words > STATE_WORDS) {
-        ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "properties",
-                          "more than %d in any order", (STATE_WORDS - STATE_SEEN) * 32);
+        ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "properties", "more than %d in any order",
+                          (STATE_WORDS - STATE_SEEN) * 32);
         return INGLE_TERM_NONE;
     }
     return ingle_term_seq(c->t, ingle_term_literal(c->t, "{", 1),

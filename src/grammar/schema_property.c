@@ -11,7 +11,7 @@ schema_goal_id ingle_schema_layer_goal(schema *c, const schema_layer *layer, uin
     bool matched = named != NULL;
     for (size_t i = 0; i < layer->n_patterns; i++) {
         const schema_patterned *p = &layer->patterns[i];
-        if (!ingle_schema_pattern_matches(c, p->pattern, c->names[name], NULL,
+        if (!ingle_schema_pattern_matches(c, p->pattern, c->names[name], layer->where,
                                           "patternProperties"))
             continue;
         goal = ingle_schema_goal_and(c, goal, p->goal);
@@ -48,8 +48,7 @@ ingle_term ingle_schema_key_term(schema *c, schema_goal_id goal)
     if (goal == GOAL_TRUE) return ingle_schema_inside(c->t, 0, INGLE_TERM_MANY);
     if (!ingle_schema_expand(c, goal)) return INGLE_TERM_NONE;
     for (size_t i = 0; i < c->goals[goal].n_shapes; i++)
-        all = ingle_term_alt(c->t, all,
-                             ingle_schema_string_inside(c, c->goals[goal].shapes[i]));
+        all = ingle_term_alt(c->t, all, ingle_schema_string_inside(c, c->goals[goal].shapes[i]));
     return all;
 }
 

@@ -50,12 +50,24 @@ void ingle_schema_then(schema_at *at, schema_run_state *s, schema_goal_id goal, 
         cons(at, s, (schema_step){.atom = g->atoms[i], .frame = at->frame, .mute = mute});
 }
 
+void ingle_schema_then_late(schema_at *at, schema_run_state *s, const schema_word *late)
+{
+    schema_ref atom = at->run->frames[at->frame].atom & ~1u;
+    cons(at, s, (schema_step){.atom = atom, .frame = at->frame, .mute = true, .late = late});
+}
+
 void ingle_schema_then_word(schema_at *at, schema_run_state *s, const schema_word *word,
                             const ingle_json *name, const ingle_json *value)
 {
     if (!s) return;
-    cons(at, s, (schema_step){.word = word, .negated = at->negated, .frame = at->frame,
-                              .scope = at->scope, .node = at->node, .name = name, .value = value});
+    cons(at, s,
+         (schema_step){.word = word,
+                       .negated = at->negated,
+                       .frame = at->frame,
+                       .scope = at->scope,
+                       .node = at->node,
+                       .name = name,
+                       .value = value});
 }
 
 void ingle_schema_fact(schema_at *at, schema_run_state *s, schema_fact fact)
@@ -85,9 +97,10 @@ void ingle_schema_require(schema_at *at, schema_run_state *s, const ingle_json *
     int known = ingle_schema_presence(s, number);
     if (known == (there ? -1 : 1)) s->shape.types &= ~(uint32_t)TYPE_OBJECT;
     if (!known)
-        ingle_schema_fact(at, s, (schema_fact){.kind = there ? FACT_REQUIRE : FACT_FORBID,
-                                               .placed = at->word && at->word->kind == WORD_LATER,
-                                               .name = number});
+        ingle_schema_fact(at, s,
+                          (schema_fact){.kind = there ? FACT_REQUIRE : FACT_FORBID,
+                                        .placed = at->word && at->word->kind == WORD_LATER,
+                                        .name = number});
 }
 
 schema_goal_id ingle_schema_sub(schema_at *at, const ingle_json *node, bool negated)

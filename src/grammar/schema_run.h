@@ -14,6 +14,7 @@ typedef struct schema_frame {
     schema_ref atom;
     bool mute;     /* what it evaluates does not count for the frames around it */
     bool observed; /* unevaluated... asks what it evaluates */
+    bool exact;    /* and must know of all of it: something that is not evaluated is wanted */
 } schema_frame;
 
 typedef struct schema_word schema_word;
@@ -23,8 +24,9 @@ struct schema_step {
     const schema_step *next;
     const schema_word *word; /* NULL: an atom */
     schema_ref atom;
-    bool negated; /* the word */
-    bool mute;    /* the atom */
+    bool negated;            /* the word */
+    bool mute;               /* the atom */
+    const schema_word *late; /* of the atom, a schema: this unevaluated... must not hold */
     uint32_t frame, scope;
     const ingle_json *node, *name, *value; /* the schema and one of its members */
 };
@@ -36,6 +38,7 @@ typedef struct schema_run_state {
 
 typedef struct schema_run {
     schema *c;
+    schema_goal_id goal;
     schema_frame *frames;
     size_t n_frames, cap_frames;
     schema_run_state *states;
@@ -50,6 +53,7 @@ typedef struct schema_at {
     const ingle_json *node, *name, *value;
     uint32_t frame, scope;
     bool negated;
+    const schema_word *late;
     bool forked; /* set by the keyword: branches stand for the state */
 } schema_at;
 
@@ -76,6 +80,8 @@ schema_run_state *ingle_schema_fork_types(schema_at *at, uint32_t types);
 
 /* The goal, too, must hold for the same value. mute: it evaluates nothing. */
 void ingle_schema_then(schema_at *at, schema_run_state *s, schema_goal_id goal, bool mute);
+/* Everything in the schema, which is being negated, but for the keyword `late`, which must not. */
+void ingle_schema_then_late(schema_at *at, schema_run_state *s, const schema_word *late);
 /* The keyword `word` with another name and value. */
 void ingle_schema_then_word(schema_at *at, schema_run_state *s, const schema_word *word,
                             const ingle_json *name, const ingle_json *value);

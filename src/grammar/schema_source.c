@@ -67,8 +67,8 @@ static bool add_resource(indexing *x, schema_uri base, const ingle_json *root, u
     schema_source *s = x->s;
     bool made;
     schema_key *k = ingle_schema_map_put(&s->by_uri, base.p, base.n, 0, &made);
-    if (!k || !ingle_grow(&s->resources, &s->cap_resources, s->n_resources + 1,
-                          sizeof *s->resources))
+    if (!k ||
+        !ingle_grow(&s->resources, &s->cap_resources, s->n_resources + 1, sizeof *s->resources))
         return false;
     if (made) k->value = (uint32_t)s->n_resources; /* the first of a name counts */
     s->resources[s->n_resources] = (schema_resource){.base = base, .root = root};
@@ -128,8 +128,7 @@ static bool see_schema(indexing *x, const ingle_json *v, uint32_t *resource)
     }
     if (ingle_json_is(anchor, INGLE_JSON_STRING) && !add_anchor(x, anchor, v, *resource, false))
         return false;
-    return !ingle_json_is(dynamic, INGLE_JSON_STRING) ||
-           add_anchor(x, dynamic, v, *resource, true);
+    return !ingle_json_is(dynamic, INGLE_JSON_STRING) || add_anchor(x, dynamic, v, *resource, true);
 }
 
 static schema_holds holds_of_child(const visit *v, const ingle_json *name, const ingle_json *child)
@@ -146,8 +145,7 @@ static bool enter(indexing *x, visit *v, const ingle_json *node, schema_holds ho
                   uint32_t resource)
 {
     const ingle_json_doc *doc = &x->s->docs[x->i_doc];
-    if (holds == HOLDS_SCHEMA && node->kind == INGLE_JSON_OBJECT &&
-        !see_schema(x, node, &resource))
+    if (holds == HOLDS_SCHEMA && node->kind == INGLE_JSON_OBJECT && !see_schema(x, node, &resource))
         return false;
     x->s->resource_of[x->i_doc][node - doc->root] = resource;
     *v = (visit){ingle_json_items(node), holds, resource};
@@ -231,7 +229,8 @@ void ingle_schema_source_close(schema_source *s)
     free(s->anchors);
     ingle_schema_map_free(&s->by_uri);
     ingle_schema_map_free(&s->by_anchor);
-    ingle_schema_map_free(&s->found);
+    ingle_schema_map_free(&s->wide);
+    ingle_schema_map_free(&s->indexed);
     *s = (schema_source){0};
 }
 
@@ -276,8 +275,49 @@ static const ingle_json *element(const ingle_json *v, const char *p, size_t n)
     return ingle_json_at(v, i);
 }
 
-static const ingle_json *by_pointer(const ingle_json *v, schema_memory *m, schema_uri pointer,
-                                    ingle_status *status)
+enum { WIDE = 32 /* members; more are looked up in a map */ };
+
+/* Object and name as a key; false: no memory. */
+static schema_key *wide_key(schema_source *s, schema_memory *m, const ingle_json *v, const char *p,
+                            size_t n, bool *made)
+{
+    char *key = ingle_schema_take(m, sizeof v + n, 1);
+    if (!key) return NULL;
+    memcpy(key, &v, sizeof v);
+    if (n) memcpy(key + sizeof v, p, n);
+    return ingle_schema_map_put(&s->wide, key, sizeof v + n, 0, made);
+}
+
+static bool index_members(schema_source *s, schema_memory *m, const ingle_json *v)
+{
+    bool made;
+    for (ingle_json_walk w = ingle_json_items(v); ingle_json_step(&w);) {
+        schema_key *k = wide_key(s, m, v, w.name->text, w.name->len, &made);
+        if (!k) return false;
+        k->value = (uint32_t)(w.value - v);
+    }
+    return true;
+}
+
+static const ingle_json *member(schema_source *s, schema_memory *m, const ingle_json *v,
+                                const char *p, size_t n, ingle_status *status)
+{
+    bool made;
+    if (!ingle_json_is(v, INGLE_JSON_OBJECT) || v->len <= WIDE) return ingle_json_find(v, p, n);
+    schema_key *mark = ingle_schema_map_put(&s->indexed, &v, sizeof v, 0, &made);
+    if (mark && made) {
+        const char *copy = ingle_schema_copy(m, &v, sizeof v);
+        mark->p = copy ? copy : "";
+        mark->n = copy ? sizeof v : 0;
+        if (!copy || !index_members(s, m, v)) mark = NULL;
+    }
+    schema_key *k = mark ? wide_key(s, m, v, p, n, &made) : NULL;
+    if (!k) *status = INGLE_ENOMEM;
+    return k && k->value ? v + k->value : NULL;
+}
+
+static const ingle_json *by_pointer(schema_source *s, const ingle_json *v, schema_memory *m,
+                                    schema_uri pointer, ingle_status *status)
 {
     char *token = ingle_schema_take(m, pointer.n, 1);
     if (!token) {
@@ -286,7 +326,7 @@ static const ingle_json *by_pointer(const ingle_json *v, schema_memory *m, schem
     }
     for (size_t i = 0, n; v && i < pointer.n;) {
         i += 1 + token_of(pointer, i + 1, token, &n);
-        v = v->kind == INGLE_JSON_ARRAY ? element(v, token, n) : ingle_json_find(v, token, n);
+        v = v->kind == INGLE_JSON_ARRAY ? element(v, token, n) : member(s, m, v, token, n, status);
     }
     return v;
 }
@@ -297,7 +337,7 @@ static const ingle_json *by_fragment(schema_source *s, schema_memory *m, uint32_
 {
     const ingle_json *root = s->resources[resource].root;
     if (!fragment.n) return root;
-    if (fragment.p[0] == '/') return by_pointer(root, m, fragment, status);
+    if (fragment.p[0] == '/') return by_pointer(s, root, m, fragment, status);
     const schema_key *k = ingle_schema_map_get(&s->by_anchor, fragment.p, fragment.n, resource);
     if (k && s->anchors[k->value].dynamic) *anchor = &s->anchors[k->value];
     return k ? s->anchors[k->value].node : NULL;

@@ -31,7 +31,8 @@ typedef struct schema_source {
     size_t n_anchors, cap_anchors;
     schema_map by_uri;    /* -> resource */
     schema_map by_anchor; /* salt: resource -> anchor */
-    schema_map found;     /* refs, salt: resource -> 1 + number of a finding */
+    schema_map indexed;   /* objects whose members are in `wide` */
+    schema_map wide;      /* members of objects with many: object and name -> node */
     bool dynamic;         /* there is a $dynamicAnchor somewhere */
 } schema_source;
 

@@ -42,9 +42,9 @@ enum { GOAL_TRUE = 0, GOAL_FALSE = 1 };
 typedef enum schema_atom_kind { ATOM_NEVER, ATOM_SCHEMA, ATOM_VALUE, ATOM_OR } schema_atom_kind;
 
 typedef struct schema_atom {
-    uint64_t kind;          /* schema_atom_kind; wide, so that equal atoms have equal bytes */
-    const ingle_json *node; /* schema, value */
-    uint64_t scope;         /* of a schema: what $dynamicRef may find */
+    uint64_t kind;               /* schema_atom_kind; wide, so that equal atoms have equal bytes */
+    const ingle_json *node;      /* schema, value */
+    uint64_t scope;              /* of a schema: what $dynamicRef may find */
     const schema_goal_id *goals; /* of "or" */
     uint64_t n_goals;
 } schema_atom;
@@ -84,7 +84,8 @@ typedef struct schema_layer {
     const schema_patterned *patterns;
     size_t n_patterns;
     schema_goal_id rest;
-    bool covers; /* every property counts as evaluated */
+    bool covers;             /* every property counts as evaluated */
+    const ingle_json *where; /* the schema, NULL: a value */
 } schema_layer;
 
 /* prefixItems and items of one schema. */
@@ -179,12 +180,13 @@ typedef struct schema {
     size_t n_scopes, cap_scopes;
     schema_goal_id *queue; /* goals that are reached */
     size_t n_queue, cap_queue;
-    schema_map dropped;  /* keywords already reported: node, keyword */
-    schema_map patterns; /* text -> term */
-    schema_map layers;   /* schema and scope -> number of a layer */
+    schema_map dropped;              /* keywords already reported: node, keyword */
+    schema_map patterns;             /* text -> term */
+    schema_map layers;               /* schema and scope -> number of a layer */
     const schema_layer **all_layers; /* NULL: failed */
     size_t n_layers, cap_layers;
     bool (*apart)(struct schema *c, schema_goal_id a, schema_goal_id b); /* no value is both */
+    schema_map sets;                                                     /* values of enum */
     schema_map disjoint; /* pairs of goals -> 1 no, 2 yes */
     size_t steps;
     unsigned nesting;

@@ -2,7 +2,7 @@
 #include "grammar/schema_string.h"
 #include "grammar/schema_chars.h"
 #include "grammar/schema_format.h"
-#include "grammar/schema_number.h"
+#include "grammar/schema_set.h"
 #include "grammar/regex.h"
 
 #include "base/utf8.h"
@@ -80,17 +80,24 @@ ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
     return e;
 }
 
+/* Whether a string of the schema belongs to a term of insides. */
+static bool matches(schema *c, ingle_term e, const ingle_json *string, const ingle_json *where,
+                    const char *keyword)
+{
+    ingle_bytes text;
+    bool is = false;
+    if (c->status || !ingle_schema_work(c, 1 + string->len / 8) || !spell(c, string, &text))
+        return false;
+    ingle_status st = ingle_term_matches(c->t, e, text.p, text.n, &is);
+    if (st) ingle_schema_fail(c, st, where, keyword, "a pattern that is too hard to decide");
+    return is;
+}
+
 bool ingle_schema_pattern_matches(schema *c, const ingle_json *pattern, const ingle_json *string,
                                   const ingle_json *where, const char *keyword)
 {
-    ingle_term e = ingle_schema_inside_pattern(c, pattern, where, keyword);
-    ingle_bytes text;
-    bool matches = false;
-    if (c->status || !ingle_schema_work(c, 1 + string->len / 8) || !spell(c, string, &text))
-        return false;
-    ingle_status st = ingle_term_matches(c->t, e, text.p, text.n, &matches);
-    if (st) ingle_schema_fail(c, st, where, keyword, "a pattern that is too hard to decide");
-    return matches;
+    return matches(c, ingle_schema_inside_pattern(c, pattern, where, keyword), string, where,
+                   keyword);
 }
 
 /* ---- sets ------------------------------------------------------------------------------------ */
@@ -102,45 +109,67 @@ static size_t length_of(const ingle_json *string)
     return n;
 }
 
-static bool in_set(schema *c, const ingle_json *string, const ingle_json *set)
+/* A format's term, made once. */
+static ingle_term format_term(schema *c, const ingle_json *name)
 {
-    ingle_json_walk w;
-    bool first = true, found = false;
-    for (const ingle_json *v; !found && (v = ingle_schema_member_of_set(set, &w, &first));)
-        found = v == string || ingle_json_is_bytes(v, string->text, string->len);
-    ingle_schema_work(c, 1 + (set->kind == INGLE_JSON_ARRAY ? set->len / 16 : 0));
-    return found;
+    bool made;
+    schema_key *k = ingle_schema_map_put(&c->patterns, name->text, name->len, 1, &made);
+    if (!k) ingle_schema_no_memory(c);
+    if (k && made) k->value = ingle_schema_format_term(c->t, name);
+    return k ? k->value : INGLE_TERM_NONE;
 }
 
-/* As ingle_schema_string_may_be(), but for the set it comes from. */
-static bool may_be(schema *c, const schema_shape *s, const ingle_json *string,
-                   const ingle_json *but)
+static bool has_form(const schema_fact *f)
+{
+    return f->kind == FACT_PATTERN || f->kind == FACT_FORMAT;
+}
+
+static ingle_term form_term(schema *c, const schema_fact *f)
+{
+    if (f->kind == FACT_FORMAT) return format_term(c, f->node);
+    return ingle_schema_inside_pattern(c, f->node, f->where, "pattern");
+}
+
+enum { MANY_STRINGS = 10000 }; /* of a set: they are compared with patterns all at once */
+
+/* Whether a string of the set `but`, or of none, belongs to the shape. */
+static bool string_is(schema *c, const schema_shape *s, const ingle_json *string,
+                      const ingle_json *but, bool forms)
 {
     size_t n = length_of(string);
     if (n < s->min_len || n > s->max_len) return false;
-    for (const schema_fact *f = s->facts; f; f = f->next) {
-        if (f->kind != FACT_STRINGS || (f->node == but && !f->negated)) continue;
-        if (in_set(c, string, f->node) == f->negated) return false;
+    for (const schema_fact *f = s->facts; f && !c->status; f = f->next) {
+        if (f->kind == FACT_STRINGS && (f->node != but || f->negated)) {
+            if (ingle_schema_set_has_string(c, f->node, string) == f->negated) return false;
+        } else if (forms && has_form(f)) {
+            if (matches(c, form_term(c, f), string, f->where, "pattern") == f->negated)
+                return false;
+        }
     }
-    return true;
+    return !c->status;
 }
 
-bool ingle_schema_string_may_be(schema *c, const schema_shape *s, const ingle_json *string)
+bool ingle_schema_string_is(schema *c, const schema_shape *s, const ingle_json *string)
 {
-    return may_be(c, s, string, NULL);
+    return string_is(c, s, string, NULL, true);
 }
 
-/* The strings of a set, each in its one spelling, that may belong to a shape (NULL: all). */
+static bool is_long(const ingle_json *set)
+{
+    return set->kind == INGLE_JSON_ARRAY && set->len > MANY_STRINGS;
+}
+
+/* The strings of a set, each in its one spelling, that belong to a shape (NULL: all); patterns and
+ * formats are left out if the set is long. */
 static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *set)
 {
     ingle_json_walk w;
     bool first = true;
     size_t n = 0;
-    ingle_bytes *texts =
-        ingle_schema_new(c, set->kind == INGLE_JSON_ARRAY ? set->len : 1, sizeof *texts);
+    ingle_bytes *texts = ingle_schema_new(c, ingle_schema_set_len(set), sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
-    for (const ingle_json *v; (v = ingle_schema_member_of_set(set, &w, &first));)
-        if (v->kind == INGLE_JSON_STRING && (!s || may_be(c, s, v, set)) &&
+    for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));)
+        if (v->kind == INGLE_JSON_STRING && (!s || string_is(c, s, v, set, !is_long(set))) &&
             !spell(c, v, &texts[n++]))
             return INGLE_TERM_NONE;
     return n && !c->status ? ingle_term_literals(c->t, texts, n) : INGLE_TERM_NONE;
@@ -148,38 +177,25 @@ static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *s
 
 /* ---- strings of a shape ---------------------------------------------------------------------- */
 
-static ingle_term fact_term(schema *c, const schema_fact *f)
+static const schema_fact *set_of(const schema_shape *s)
 {
-    if (f->kind == FACT_PATTERN)
-        return ingle_schema_inside_pattern(c, f->node, f->where, "pattern");
-    if (f->kind == FACT_FORMAT) return ingle_schema_format_term(c->t, f->node);
-    return set_term(c, NULL, f->node);
-}
-
-static bool about_strings(const schema_fact *f)
-{
-    return f->kind == FACT_PATTERN || f->kind == FACT_FORMAT || f->kind == FACT_STRINGS;
-}
-
-/* What the texts begin as: a set, else all of the length. */
-static ingle_term base_term(schema *c, const schema_shape *s, const schema_fact **set)
-{
-    *set = NULL;
-    for (const schema_fact *f = s->facts; f && !*set; f = f->next)
-        if (f->kind == FACT_STRINGS && !f->negated) *set = f;
-    if (*set) return set_term(c, s, (*set)->node);
-    return ingle_schema_inside(c->t, s->min_len, s->max_len);
+    for (const schema_fact *f = s->facts; f; f = f->next)
+        if (f->kind == FACT_STRINGS && !f->negated) return f;
+    return NULL;
 }
 
 ingle_term ingle_schema_string_inside(schema *c, const schema_shape *s)
 {
-    const schema_fact *set;
     if (!(s->types & TYPE_STRING)) return INGLE_TERM_NONE;
-    ingle_term e = base_term(c, s, &set);
+    const schema_fact *set = set_of(s);
+    ingle_term e =
+        set ? set_term(c, s, set->node) : ingle_schema_inside(c->t, s->min_len, s->max_len);
     bool bare = !set && !s->min_len && s->max_len == INGLE_TERM_MANY, combined = false;
+    if (set && !is_long(set->node)) return e;
     for (const schema_fact *f = s->facts; f && e != INGLE_TERM_NONE; f = f->next) {
-        if (!about_strings(f) || (set && f->kind == FACT_STRINGS)) continue;
-        ingle_term other = fact_term(c, f);
+        bool form = has_form(f);
+        if (!form && (set || f->kind != FACT_STRINGS)) continue;
+        ingle_term other = form ? form_term(c, f) : set_term(c, NULL, f->node);
         if (bare && !f->negated) e = other;
         else e = f->negated ? ingle_term_minus(c->t, e, other) : ingle_term_and(c->t, e, other);
         bare = false;
@@ -191,6 +207,7 @@ ingle_term ingle_schema_string_inside(schema *c, const schema_shape *s)
 ingle_term ingle_schema_string_term(schema *c, const schema_shape *s)
 {
     for (const schema_fact *f = s->facts; f; f = f->next)
-        if (about_strings(f)) return quoted(c->t, ingle_schema_string_inside(c, s));
+        if (has_form(f) || f->kind == FACT_STRINGS)
+            return quoted(c->t, ingle_schema_string_inside(c, s));
     return ingle_schema_any_string(c->t, s->min_len, s->max_len);
 }

@@ -23,9 +23,8 @@ bool ingle_schema_pattern_matches(schema *c, const ingle_json *pattern, const in
 ingle_term ingle_schema_string_term(schema *c, const schema_shape *s);
 ingle_term ingle_schema_string_inside(schema *c, const schema_shape *s);
 
-/* Whether a string of the schema belongs to a shape, so far as length and sets say; patterns and
- * formats are believed to match. */
-bool ingle_schema_string_may_be(schema *c, const schema_shape *s, const ingle_json *string);
+/* Whether a string of the schema belongs to a shape. */
+bool ingle_schema_string_is(schema *c, const schema_shape *s, const ingle_json *string);
 
 /* Whether nothing belongs to a term; true after a failure, which is kept. */
 bool ingle_schema_empty(schema *c, ingle_term e);

@@ -123,8 +123,8 @@ bool ingle_schema_uri_split(schema_memory *m, schema_uri ref, schema_uri *uri, s
     char *out = ingle_schema_take(m, ref.n - n, 1);
     if (!out) return false;
     for (size_t i = n + 1; i < ref.n; i++) {
-        bool coded = ref.p[i] == '%' && i + 2 < ref.n && hex(ref.p[i + 1]) >= 0 &&
-                     hex(ref.p[i + 2]) >= 0;
+        bool coded =
+            ref.p[i] == '%' && i + 2 < ref.n && hex(ref.p[i + 1]) >= 0 && hex(ref.p[i + 2]) >= 0;
         out[len++] = coded ? (char)(hex(ref.p[i + 1]) << 4 | hex(ref.p[i + 2])) : ref.p[i];
         if (coded) i += 2;
     }

@@ -34,17 +34,22 @@ static void not_items(schema_at *at, const schema_items *items)
         if (items->prefix[i] == GOAL_TRUE) continue;
         schema_run_state *s = ingle_schema_fork_types(at, TYPE_ARRAY);
         if (s && s->shape.min_items <= i) s->shape.min_items = (uint32_t)i + 1;
-        ingle_schema_fact(at, s, (schema_fact){.kind = FACT_ITEM, .from = (uint32_t)i,
-                                               .goal = ingle_schema_goal_not(c, items->prefix[i])});
+        ingle_schema_fact(at, s,
+                          (schema_fact){.kind = FACT_ITEM,
+                                        .from = (uint32_t)i,
+                                        .goal = ingle_schema_goal_not(c, items->prefix[i])});
     }
     at->forked = true;
     if (items->rest == GOAL_TRUE) return;
     uint32_t n = (uint32_t)items->n_prefix;
     schema_run_state *s = ingle_schema_fork_types(at, TYPE_ARRAY);
     if (s && s->shape.min_items <= n) s->shape.min_items = n + 1;
-    ingle_schema_fact(at, s, (schema_fact){.kind = FACT_CONTAINS, .from = n, .min = 1,
-                                           .max = INGLE_TERM_MANY,
-                                           .goal = ingle_schema_goal_not(c, items->rest)});
+    ingle_schema_fact(at, s,
+                      (schema_fact){.kind = FACT_CONTAINS,
+                                    .from = n,
+                                    .min = 1,
+                                    .max = INGLE_TERM_MANY,
+                                    .goal = ingle_schema_goal_not(c, items->rest)});
 }
 
 void ingle_schema_word_items(schema_at *at)
@@ -70,7 +75,9 @@ void ingle_schema_word_contains(schema_at *at)
     if ((min_node && !ingle_schema_count(at, min_node, &min)) ||
         (max_node && !ingle_schema_count(at, max_node, &max)))
         return;
-    schema_fact fact = {.kind = FACT_CONTAINS, .min = min, .max = max,
+    schema_fact fact = {.kind = FACT_CONTAINS,
+                        .min = min,
+                        .max = max,
                         .goal = ingle_schema_sub(at, contains, false)};
     if (!at->negated) {
         ingle_schema_fact(at, at->state, fact);

@@ -56,8 +56,10 @@ static void any_observed(schema_at *at, const schema_goal_id *goals, size_t n)
     }
     for (unsigned set = 1; set < 1u << n; set++) {
         schema_run_state *s = ingle_schema_fork(at);
-        for (size_t i = n; i-- > 0;)
+        for (size_t i = n; i-- > 0;) {
             if (set >> i & 1) ingle_schema_then(at, s, goals[i], false);
+            else if (at->run->frames[at->frame].exact) then_not(at, s, goals[i]);
+        }
     }
 }
 
@@ -140,7 +142,8 @@ void ingle_schema_word_one(schema_at *at)
 
 void ingle_schema_word_if(schema_at *at)
 {
-    const ingle_json *yes = ingle_json_get(at->node, "then"), *no = ingle_json_get(at->node, "else"),
+    const ingle_json *yes = ingle_json_get(at->node, "then"),
+                     *no = ingle_json_get(at->node, "else"),
                      *condition = ingle_json_get(at->node, "if");
     bool idle = !yes && !no && !at->run->frames[at->frame].observed;
     if (!condition || idle) {
@@ -167,14 +170,15 @@ void ingle_schema_word_unevaluated(schema_at *at)
 {
     bool items = ingle_json_is_text(at->name, "unevaluatedItems");
     schema_goal_id goal = ingle_schema_sub(at, at->value, false);
-    if (!at->negated) {
-        ingle_schema_fact(at, at->state,
-                          (schema_fact){.kind = items ? FACT_LATE_ITEMS : FACT_LATE_PROPERTIES,
-                                        .goal = goal});
+    if (at->negated) {
+        at->state->shape.types &= items ? TYPE_ARRAY : TYPE_OBJECT;
+        if (goal == GOAL_TRUE) at->state->shape.types = 0;
+        else ingle_schema_then_late(at, at->state, at->word);
         return;
     }
-    if (goal != GOAL_TRUE)
-        ingle_schema_drop(at->run->c, at->node, at->word->name,
-                          "cannot be enforced where the schema must not hold");
-    at->state->shape.types = 0;
+    if (at->late && at->late != at->word) return; /* whatever it says, the schema does not hold */
+    ingle_schema_fact(at, at->state,
+                      (schema_fact){.kind = items ? FACT_LATE_ITEMS : FACT_LATE_PROPERTIES,
+                                    .negated = at->late != NULL,
+                                    .goal = goal});
 }

@@ -23,12 +23,17 @@ static schema_layer *layer_new(schema_at *at)
     schema_patterned *list = ingle_schema_new(c, n_patterns, sizeof *list);
     if (!layer || !names || !list || !ingle_schema_work(c, 1 + n_names + n_patterns)) return NULL;
     for (ingle_json_walk w = ingle_json_items(properties); ingle_json_step(&w); n++)
-        names[n] = (schema_named){ingle_schema_name(c, w.name), ingle_schema_sub(at, w.value, false)};
+        names[n] =
+            (schema_named){ingle_schema_name(c, w.name), ingle_schema_sub(at, w.value, false)};
     n = 0;
     for (ingle_json_walk w = ingle_json_items(patterns); ingle_json_step(&w); n++)
         list[n] = (schema_patterned){w.name, ingle_schema_sub(at, w.value, false)};
-    *layer = (schema_layer){.names = names, .n_names = n_names, .patterns = list,
-                            .n_patterns = n_patterns, .covers = rest != NULL};
+    *layer = (schema_layer){.names = names,
+                            .n_names = n_names,
+                            .patterns = list,
+                            .n_patterns = n_patterns,
+                            .covers = rest != NULL,
+                            .where = at->node};
     layer->rest = rest ? ingle_schema_sub(at, rest, false) : GOAL_TRUE;
     return c->status ? NULL : layer;
 }
@@ -63,9 +68,10 @@ static void not_layer(schema_at *at, const schema_layer *layer)
         if (layer->names[i].goal == GOAL_TRUE) continue;
         schema_run_state *s = ingle_schema_fork_types(at, TYPE_OBJECT);
         ingle_schema_require(at, s, c->names[layer->names[i].name], true);
-        ingle_schema_fact(at, s, (schema_fact){.kind = FACT_PROPERTY, .name = layer->names[i].name,
-                                               .goal = ingle_schema_goal_not(
-                                                   c, layer->names[i].goal)});
+        ingle_schema_fact(at, s,
+                          (schema_fact){.kind = FACT_PROPERTY,
+                                        .name = layer->names[i].name,
+                                        .goal = ingle_schema_goal_not(c, layer->names[i].goal)});
     }
     for (size_t i = 0; i < layer->n_patterns; i++) {
         if (layer->patterns[i].goal == GOAL_TRUE) continue;
@@ -76,7 +82,8 @@ static void not_layer(schema_at *at, const schema_layer *layer)
     }
     if (layer->rest == GOAL_TRUE) return;
     ingle_schema_fact(at, ingle_schema_fork_types(at, TYPE_OBJECT),
-                      (schema_fact){.kind = FACT_SOME_REST, .layer = layer,
+                      (schema_fact){.kind = FACT_SOME_REST,
+                                    .layer = layer,
                                     .goal = ingle_schema_goal_not(c, layer->rest)});
 }
 

@@ -11,7 +11,7 @@ static uint32_t type_named(schema_at *at, const ingle_json *name)
         const char *name;
         uint32_t types;
     } types[] = {
-        {"null", TYPE_NULL},     {"boolean", TYPE_BOOL}, {"integer", TYPE_INTEGER},
+        {"null", TYPE_NULL},     {"boolean", TYPE_BOOL},  {"integer", TYPE_INTEGER},
         {"number", TYPE_NUMBER}, {"string", TYPE_STRING}, {"array", TYPE_ARRAY},
         {"object", TYPE_OBJECT}, {"any", TYPE_ALL}, /* draft 3 */
     };
@@ -51,8 +51,9 @@ static uint32_t type_of(schema_at *at, const ingle_json *v)
     const schema_decimal *d = ingle_schema_decimal(&c->memory, v, &status);
     if (!d) {
         if (status == INGLE_ENOMEM) ingle_schema_no_memory(c);
-        else ingle_schema_fail(c, status, at->node, at->word ? at->word->name : NULL,
-                               "a number beyond all doubles");
+        else
+            ingle_schema_fail(c, status, at->node, at->word ? at->word->name : NULL,
+                              "a number beyond all doubles");
         return 0;
     }
     return ingle_schema_decimal_whole(d) ? TYPE_INTEGER : TYPE_FRACTION;
@@ -67,7 +68,8 @@ static const schema_layer *layer_of(schema_at *at, const ingle_json *value)
     size_t n = 0;
     if (!layer || !names || !ingle_schema_work(c, value->len)) return NULL;
     for (ingle_json_walk w = ingle_json_items(value); ingle_json_step(&w); n++)
-        names[n] = (schema_named){ingle_schema_name(c, w.name), ingle_schema_goal_value(c, w.value)};
+        names[n] =
+            (schema_named){ingle_schema_name(c, w.name), ingle_schema_goal_value(c, w.value)};
     *layer = (schema_layer){.names = names, .n_names = n, .rest = GOAL_FALSE};
     return layer;
 }
@@ -92,9 +94,10 @@ static void object_value(schema_at *at)
             ingle_schema_goal_not(at->run->c, ingle_schema_goal_value(at->run->c, w.value));
         schema_run_state *s = ingle_schema_fork_types(at, TYPE_OBJECT);
         ingle_schema_require(at, s, w.name, true);
-        ingle_schema_fact(at, s, (schema_fact){.kind = FACT_PROPERTY,
-                                               .name = ingle_schema_name(at->run->c, w.name),
-                                               .goal = other});
+        ingle_schema_fact(at, s,
+                          (schema_fact){.kind = FACT_PROPERTY,
+                                        .name = ingle_schema_name(at->run->c, w.name),
+                                        .goal = other});
     }
 }
 
@@ -124,8 +127,10 @@ static void array_value(schema_at *at)
     for (i = 0; i < n; i++) {
         schema_run_state *s = ingle_schema_fork_types(at, TYPE_ARRAY);
         if (s && s->shape.min_items <= i) s->shape.min_items = i + 1;
-        ingle_schema_fact(at, s, (schema_fact){.kind = FACT_ITEM, .from = i,
-                                               .goal = ingle_schema_goal_not(c, prefix[i])});
+        ingle_schema_fact(at, s,
+                          (schema_fact){.kind = FACT_ITEM,
+                                        .from = i,
+                                        .goal = ingle_schema_goal_not(c, prefix[i])});
     }
 }
 
@@ -142,8 +147,9 @@ void ingle_schema_value(schema_at *at)
         if (!at->negated) at->state->shape.types &= type;
         else if (simple) at->state->shape.types &= ~type;
         if (!simple)
-            ingle_schema_fact(at, at->state, (schema_fact){.kind = set, .node = at->value,
-                                                           .negated = at->negated});
+            ingle_schema_fact(
+                at, at->state,
+                (schema_fact){.kind = set, .node = at->value, .negated = at->negated});
     }
 }
 
@@ -158,11 +164,11 @@ static bool is_container(const ingle_json *v)
 static void enum_facts(schema_at *at, schema_run_state *s, uint32_t types)
 {
     if (types & TYPE_NUMBER)
-        ingle_schema_fact(at, s, (schema_fact){.kind = FACT_NUMBERS, .node = at->value,
-                                               .negated = at->negated});
+        ingle_schema_fact(
+            at, s, (schema_fact){.kind = FACT_NUMBERS, .node = at->value, .negated = at->negated});
     if (types & TYPE_STRING)
-        ingle_schema_fact(at, s, (schema_fact){.kind = FACT_STRINGS, .node = at->value,
-                                               .negated = at->negated});
+        ingle_schema_fact(
+            at, s, (schema_fact){.kind = FACT_STRINGS, .node = at->value, .negated = at->negated});
 }
 
 static void one_of_enum(schema_at *at, uint32_t types, size_t n_containers)
@@ -300,8 +306,8 @@ void ingle_schema_word_multiple(schema_at *at)
         return;
     }
     if (at->negated) at->state->shape.types &= TYPE_NUMBER;
-    ingle_schema_fact(at, at->state, (schema_fact){.kind = FACT_MULTIPLE, .decimal = d,
-                                                   .negated = at->negated});
+    ingle_schema_fact(at, at->state,
+                      (schema_fact){.kind = FACT_MULTIPLE, .decimal = d, .negated = at->negated});
 }
 
 /* ---- strings --------------------------------------------------------------------------------- */
@@ -329,8 +335,9 @@ void ingle_schema_word_pattern(schema_at *at)
         return;
     }
     if (at->negated) at->state->shape.types &= TYPE_STRING;
-    ingle_schema_fact(at, at->state, (schema_fact){.kind = FACT_PATTERN, .node = at->value,
-                                                   .negated = at->negated});
+    ingle_schema_fact(
+        at, at->state,
+        (schema_fact){.kind = FACT_PATTERN, .node = at->value, .negated = at->negated});
 }
 
 void ingle_schema_word_format(schema_at *at)
@@ -347,6 +354,7 @@ void ingle_schema_word_format(schema_at *at)
         return;
     }
     if (at->negated) at->state->shape.types &= TYPE_STRING;
-    ingle_schema_fact(at, at->state, (schema_fact){.kind = FACT_FORMAT, .node = at->value,
-                                                   .negated = at->negated});
+    ingle_schema_fact(
+        at, at->state,
+        (schema_fact){.kind = FACT_FORMAT, .node = at->value, .negated = at->negated});
 }

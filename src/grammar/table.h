@@ -151,8 +151,8 @@ struct ingle_terms {
     ingle_group *group;
     size_t n_groups, cap_groups;
     uint32_t (*row)[256];
-    uint64_t *loops; /* by row: of mask.c; 0: not known */
-    size_t n_rows, cap_rows, cap_loops;
+    uint64_t *leads; /* by row: of mask.c; 0: not known */
+    size_t n_rows, cap_rows, cap_leads;
     struct ingle_search *search; /* scratch of emptiness */
 
     ingle_words list;   /* scratch of constructors: a stack */
@@ -215,8 +215,8 @@ static inline ingle_term ingle_term_step(ingle_terms *t, ingle_term e, unsigned 
     }
     return ingle_term_step_slowly(t, e, b);
 }
-/* The ASCII bytes that lead from a state to itself, and in `high` whether all other characters do. */
-ingle_byte_set ingle_term_loops(ingle_terms *t, ingle_term e, bool *high);
+/* The ASCII bytes that lead from a state to another, and in `high` whether all other characters do. */
+ingle_byte_set ingle_term_leading(ingle_terms *t, ingle_term e, ingle_term to, bool *high);
 /* What is left after a token as a token, not as bytes. */
 ingle_term ingle_term_after_token(ingle_terms *t, ingle_term e, int32_t token);
 /* Whether tokens by their number may come first. */

@@ -239,7 +239,7 @@ void ingle_terms_close(ingle_terms *t)
     free(t->words.at);
     free(t->group);
     free(t->row);
-    free(t->loops);
+    free(t->leads);
     free(t->search);
     free(t->list.at);
     free(t->frame);
@@ -704,7 +704,7 @@ ingle_term ingle_term_body(ingle_terms *t, ingle_term e)
     uint32_t state[64];
     memcpy(state, t->words.at + x.b + 1, x.c * sizeof *state);
     ingle_term body = t->producer[x.a]->body(t->producer[x.a], t, state, x.c);
-    t->words.at[x.b] = body;
+    if (!t->status) t->words.at[x.b] = body; /* else it is made again */
     return body;
 }
 

@@ -233,9 +233,12 @@ static bool stay_inside(const ingle_trie *t, ingle_run *r)
     uint32_t at[MAX_CHARS + 2] = {0};
     uint32_t *rank = malloc((t->n_ranks + 1) * sizeof *rank), n = 0;
     if (!rank) return false;
-    for (uint32_t i = 0; i < t->n_ranks; i++) {
-        rank[n] = i;
-        n += !(t->groups[i] & ~r->inside);
+    for (uint32_t node = 1; node < t->n_nodes; node = t->end[node]) { /* by the first byte */
+        if (t->begun[node] & ~r->inside) continue;
+        for (uint32_t i = t->rank[node]; i < t->rank[t->end[node]]; i++) {
+            rank[n] = i;
+            n += !(t->groups[i] & ~r->inside);
+        }
     }
     for (uint32_t i = 0; i < n; i++) at[t->chars[rank[i]] + 1]++;
     for (size_t k = 0; k <= MAX_CHARS; k++) at[k + 1] += at[k];
@@ -299,7 +302,7 @@ static bool find_exits(const ingle_trie *t, ingle_run *r)
             bool cut = t->begun[i] >> INGLE_GROUP_CUT & 1;
             if (!cut && t->begun[i] & r->leave) {
                 ok = ingle_grow(&r->exit, &cap, r->n_exits + 1, sizeof *r->exit);
-                if (ok) r->exit[r->n_exits++] = (ingle_exit){i, chars};
+                if (ok) r->exit[r->n_exits++] = (ingle_exit){i, (uint16_t)chars, (uint16_t)depth};
             }
             i = t->end[i];
         } else if (t->below[i] & r->leave) {

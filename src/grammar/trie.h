@@ -56,9 +56,11 @@ size_t ingle_trie_bytes(const ingle_trie *t);
 
 enum { INGLE_RUN_SHORT = 16 };
 
-/* A place where a token leaves a run: after `chars` characters of it, with the byte of `node`. */
+/* A place where a token leaves a run: after `chars` characters of it, which are `depth` bytes, with
+ * the byte of `node`. */
 typedef struct ingle_exit {
-    uint32_t node, chars;
+    uint32_t node;
+    uint16_t chars, depth;
 } ingle_exit;
 
 /* Tokens that only have characters of some groups, and where the others leave them for characters

@@ -1,14 +1,11 @@
-/* grammar.c - opening grammars: options, the shelf of those opened last, the vocabulary's tree. */
+/* grammar.c - opening grammars: options, what a source is kept by, the vocabulary's tree. */
 #include "model/grammar.h"
 
 #include "base/mem.h"
 #include "base/options.h"
 #include "grammar/regex.h"
 
-#include <pthread.h>
-
 enum {
-    SHELF = 32,                /* grammars a model keeps */
     SHELF_KEY_BYTES = 1 << 20, /* of a source that is kept */
     TRIGGER_BYTES = 4096,
     MAX_PARTS = 1000000
@@ -66,14 +63,6 @@ ingle_status ingle_grammar_options_check(const ingle_grammar_options *opt, ingle
 
 /* ---- what was compiled ----------------------------------------------------------------------- */
 
-static void compiled_close(ingle_compiled *c)
-{
-    if (!c || atomic_fetch_sub(&c->refs, 1) != 1) return;
-    ingle_automaton_close(c->automaton);
-    ingle_notes_free(&c->dropped);
-    free(c);
-}
-
 /* With a trigger the text goes on after it. */
 static ingle_status wait_for_triggers(ingle_terms *t, const ingle_grammar_options *opt,
                                       ingle_term *root, ingle_error *err)
@@ -117,7 +106,7 @@ static ingle_status compile(ingle_compiled **out, const ingle_source *source,
     if (!st) st = ingle_automaton_open(&c->automaton, t, root, trie, NULL, err);
     else ingle_terms_close(t);
     if (!st) return st;
-    compiled_close(c);
+    ingle_compiled_close(c);
     *out = NULL;
     return st;
 }
@@ -191,44 +180,6 @@ static int32_t find_token(const void *self, const char *text, size_t len)
 
 /* ---- the shelf ------------------------------------------------------------------------------- */
 
-typedef struct ingle_shelved {
-    char *key;
-    size_t n_key;
-    ingle_compiled *compiled;
-    uint64_t used; /* when it was asked for last */
-} ingle_shelved;
-
-struct ingle_grammar_shelf {
-    pthread_mutex_t lock;
-    ingle_trie *trie; /* NULL until the first grammar */
-    ingle_shelved entry[SHELF];
-    uint64_t now;
-};
-
-ingle_status ingle_grammar_shelf_open(ingle_grammar_shelf **out, ingle_error *err)
-{
-    if (!(*out = ingle_new(1, sizeof **out)))
-        return ingle_fail(err, INGLE_ENOMEM, "no memory for a model");
-    pthread_mutex_init(&(*out)->lock, NULL);
-    return INGLE_OK;
-}
-
-static void take_off(ingle_shelved *e)
-{
-    compiled_close(e->compiled);
-    free(e->key);
-    *e = (ingle_shelved){0};
-}
-
-void ingle_grammar_shelf_close(ingle_grammar_shelf *shelf)
-{
-    if (!shelf) return;
-    for (size_t i = 0; i < SHELF; i++) take_off(&shelf->entry[i]);
-    ingle_trie_close(shelf->trie);
-    pthread_mutex_destroy(&shelf->lock);
-    free(shelf);
-}
-
 typedef struct ingle_key_text {
     char *text;
     size_t n, cap;
@@ -251,47 +202,24 @@ static char *key_of(const ingle_source *s, const ingle_grammar_options *opt, siz
 {
     ingle_key_text k = {0};
     const char head[] = {s->kind, opt->lenient, opt->any_order, opt->compact, opt->lazy};
+    const size_t counts[] = {s->n_parts, opt->n_documents, opt->n_triggers};
     size_t bytes = 0;
     for (size_t i = 0; i < s->n_parts; i++) bytes += s->parts[i].len;
+    for (size_t i = 0; i < opt->n_documents; i++) bytes += opt->documents[i].len;
     if (bytes > SHELF_KEY_BYTES) return NULL;
     add_part(&k, head, sizeof head);
+    add_part(&k, (const char *)counts, sizeof counts);
     for (size_t i = 0; i < s->n_parts; i++) add_part(&k, s->parts[i].text, s->parts[i].len);
-    add_part(&k, "documents", 9);
     for (size_t i = 0; i < opt->n_documents; i++) {
         add_part(&k, opt->documents[i].uri, strlen(opt->documents[i].uri));
         add_part(&k, opt->documents[i].text, opt->documents[i].len);
     }
-    add_part(&k, "triggers", 8);
     for (size_t i = 0; i < opt->n_triggers; i++)
         add_part(&k, opt->triggers[i].text, opt->triggers[i].len);
     *n = k.n;
     if (!k.failed) return k.text;
     free(k.text);
     return NULL;
-}
-
-/* One more reference, or NULL. The lock is held. */
-static ingle_compiled *find(ingle_grammar_shelf *shelf, const char *key, size_t n_key)
-{
-    for (size_t i = 0; key && i < SHELF; i++) {
-        ingle_shelved *e = &shelf->entry[i];
-        if (!e->key || e->n_key != n_key || memcmp(e->key, key, n_key) != 0) continue;
-        e->used = ++shelf->now;
-        atomic_fetch_add(&e->compiled->refs, 1);
-        return e->compiled;
-    }
-    return NULL;
-}
-
-/* In the place of the one that was not asked for the longest. Takes the key. The lock is held. */
-static void put(ingle_grammar_shelf *shelf, char *key, size_t n_key, ingle_compiled *c)
-{
-    ingle_shelved *oldest = &shelf->entry[0];
-    for (size_t i = 1; i < SHELF; i++)
-        if (shelf->entry[i].used < oldest->used) oldest = &shelf->entry[i];
-    take_off(oldest);
-    atomic_fetch_add(&c->refs, 1);
-    *oldest = (ingle_shelved){key, n_key, c, ++shelf->now};
 }
 
 /* Compiling is done under the lock: of several that ask for the same, one does it. */
@@ -304,12 +232,12 @@ static ingle_status open_on_shelf(ingle_compiled **out, ingle_model *m, const in
     char *key = key_of(source, opt, &n_key);
     ingle_status st = INGLE_OK;
     pthread_mutex_lock(&shelf->lock);
-    *out = find(shelf, key, n_key);
+    *out = ingle_grammar_shelf_find(shelf, key, n_key);
     if (!*out) {
         if (!shelf->trie) st = open_trie(&shelf->trie, m, err);
         if (!st) st = compile(out, source, opt, shelf->trie, &names, err);
         if (!st && key) {
-            put(shelf, key, n_key, *out);
+            ingle_grammar_shelf_put(shelf, key, n_key, *out);
             key = NULL;
         }
     }
@@ -345,7 +273,7 @@ ingle_status ingle_grammar_open(ingle_grammar **out, ingle_model *model, const i
 void ingle_grammar_close(ingle_grammar **grammar)
 {
     if (!grammar || !*grammar) return;
-    compiled_close((*grammar)->compiled);
+    ingle_compiled_close((*grammar)->compiled);
     ingle_model_close(&(*grammar)->model);
     free(*grammar);
     *grammar = NULL;

@@ -1,21 +1,12 @@
 /* grammar.h - grammars of a model, from inside.
- * Owns       a grammar: what was compiled, and a reference to its model. Of a model: its
- *            vocabulary's tree, and the grammars opened last.
- * Depends on model/model.h, grammar/automaton.h. */
+ * Owns       a grammar: what was compiled, and a reference to its model.
+ * Depends on model/model.h, model/grammar_shelf.h, grammar/. */
 #ifndef INGLE_MODEL_GRAMMAR_H
 #define INGLE_MODEL_GRAMMAR_H
 
-#include "base/notes.h"
-#include "grammar/automaton.h"
 #include "grammar/gbnf.h"
+#include "model/grammar_shelf.h"
 #include "model/model.h"
-
-/* What was compiled; shared by all that opened the same. */
-typedef struct ingle_compiled {
-    atomic_size_t refs;
-    ingle_automaton *automaton;
-    ingle_notes dropped;
-} ingle_compiled;
 
 struct ingle_grammar {
     ingle_model *model; /* NULL: there are no tokens */
@@ -40,10 +31,5 @@ typedef struct ingle_source {
 
 ingle_status ingle_grammar_open(ingle_grammar **out, ingle_model *model, const ingle_source *source,
                                 const ingle_grammar_options *opt, ingle_error *err);
-
-/* Of a model. */
-typedef struct ingle_grammar_shelf ingle_grammar_shelf;
-ingle_status ingle_grammar_shelf_open(ingle_grammar_shelf **out, ingle_error *err);
-void ingle_grammar_shelf_close(ingle_grammar_shelf *shelf); /* NULL is a no-op */
 
 #endif

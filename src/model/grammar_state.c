@@ -123,10 +123,7 @@ ingle_status ingle_grammar_state_mask(ingle_grammar_state *state, const uint32_t
 {
     *mask = NULL;
     ingle_status st = needs_tokens(state, err);
-    ingle_error own = {{0}};
-    if (st) return st;
-    *mask = ingle_matcher_mask(state->matcher, &own);
-    return *mask ? INGLE_OK : ingle_fail(err, INGLE_EUNSUPPORTED, "%s", own.text);
+    return st ? st : ingle_matcher_mask(state->matcher, mask, err);
 }
 
 ingle_status ingle_grammar_state_accept(ingle_grammar_state *state, int32_t token, ingle_error *err)

@@ -5,7 +5,7 @@
 #include "base/options.h"
 #include "gguf/override.h"
 #include "model/build.h"
-#include "model/grammar.h"
+#include "model/grammar_shelf.h"
 #include "model/support.h"
 
 #include <assert.h>

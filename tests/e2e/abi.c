@@ -83,6 +83,27 @@ static void chat_older(ingle_model *model)
     ingle_chat_close(&chat);
 }
 
+static void grammar_older(ingle_model *model)
+{
+    ingle_error err = {{0}};
+    ingle_grammar *grammar = NULL;
+    ingle_grammar_state *state = NULL;
+    size_t n_good = 0;
+    bool may_end = false;
+    GUARDED(ingle_grammar_options, gro);
+    GUARDED(ingle_grammar_info, info);
+    ingle_grammar_options_init(&gro.it);
+    gro.it.compact = true;
+    check("grammar", !ingle_grammar_open_json(&grammar, model, &gro.it, &err));
+    check("grammar info", !ingle_grammar_info_get(grammar, &info.it, &err) && info.it.n_bytes > 0);
+    check("state", !ingle_grammar_state_open(&state, grammar, &err) &&
+                       !ingle_grammar_state_text(state, "{\"a\":1}", 7, &n_good, &err) &&
+                       !ingle_grammar_state_ends(state, &may_end, NULL, &err) && may_end);
+    UNHARMED(gro), UNHARMED(info);
+    ingle_grammar_state_close(&state);
+    ingle_grammar_close(&grammar);
+}
+
 static void run_older(const char *path)
 {
     ingle_error err = {{0}};
@@ -152,6 +173,7 @@ static void run_older(const char *path)
     check("truncate", !ingle_session_truncate(session, 0, &err));
     check("embed", !ingle_session_embed(session, prompt, 3, &bo.it, &err));
     chat_older(model);
+    grammar_older(model);
     if (failures) printf("the last error: %s\n", err.text);
     UNHARMED(mo), UNHARMED(eo), UNHARMED(so), UNHARMED(go), UNHARMED(bo), UNHARMED(info);
     UNHARMED(tensor), UNHARMED(token), UNHARMED(chosen), UNHARMED(memory), UNHARMED(home);
@@ -177,16 +199,19 @@ static void run_newer(const char *path)
     ingle_engine_options eo;
     ingle_sampler_options so;
     ingle_generate_options go;
+    ingle_grammar_options gro;
     ingle_memory memory = {.size = sizeof memory};
     ingle_home_memory home = {.size = sizeof home};
     ingle_model_options_init(&mo);
     ingle_engine_options_init(&eo);
     ingle_sampler_options_init(&so);
     ingle_generate_options_init(&go);
+    ingle_grammar_options_init(&gro);
     refused("newer model options", ingle_model_open(&model, path, &mo, &err), &err);
     refused("newer engine options", ingle_engine_options_check(&eo, &err), &err);
     refused("newer sampler options", ingle_sampler_options_check(&so, &err), &err);
     refused("newer generate options", ingle_generate_options_check(&go, &err), &err);
+    refused("newer grammar options", ingle_grammar_options_check(&gro, &err), &err);
     check("model", !ingle_model_open(&model, path, NULL, &err));
     refused("a newer result", ingle_model_memory(model, NULL, &memory, &err), &err);
     refused("a newer home", ingle_model_home_memory(model, NULL, 0, &home, &err), &err);

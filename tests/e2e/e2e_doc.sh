@@ -4,7 +4,7 @@
 ingle help --man
 code_is "man page" 0
 cp "$WORK/out" "$WORK/ingle.1"
-for verb in run inspect tokenize logits embed score template bench; do
+for verb in run inspect tokenize logits embed score template grammar bench; do
     check "man page has $verb" grep -q "^.SS \"ingle $verb\"" "$WORK/ingle.1"
 done
 check "man page has options" grep -qF -- '\-\-repeat\-penalty' "$WORK/ingle.1"

@@ -19,7 +19,7 @@ pc=$(find "$root" -name ingle.pc)
 lib=$(dirname "$(dirname "$pc")")
 cc=${CC:-cc}
 command -v "$cc" >/dev/null || cc=gcc
-for example in hello search parallel events score chat; do
+for example in hello search parallel events score chat grammar; do
     # shellcheck disable=SC2046
     PKG_CONFIG_PATH=$(dirname "$pc") "$cc" -Wall -Wextra -Werror "$INGLE_SOURCE/examples/$example.c" -o "$WORK/$example" \
         $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs ingle) -lm -pthread 2>"$WORK/err"
@@ -53,6 +53,8 @@ code=$?
 code_is "chat" 0
 check "chat: an answer a line" test "$(wc -l <"$WORK/out")" -ge 2
 out_has "chat" "Saturday"
+example grammar
+json_is "grammar" "0 <= lines[0]['legs'] <= 8 and lines[0]['animal'] in ('cat', 'bird', 'fish')"
 check "only ingle_ names leave the shared library" \
     test "$(nm -D --defined-only "$lib/libingle.so" | awk '$2 ~ /[TDBR]/ && $3 !~ /^ingle_/' | wc -l)" -eq 0
 

@@ -36,7 +36,7 @@ static void add_remotes(const char *folder, const char *uri)
         if (asprintf(&path, "%s/%s", folder, e->d_name) < 0 ||
             asprintf(&name, "%s%s", uri, e->d_name) < 0)
             exit(1);
-        size_t n = strlen(name), len;
+        size_t n = strlen(name), len = 0;
         if (n > 5 && !strcmp(name + n - 5, ".json")) {
             char *text = json_slurp(path, &len);
             assert_true(n_documents < MAX_DOCUMENTS && text);
@@ -89,8 +89,8 @@ static void count_refusal(const char *text)
 static ingle_automaton *compile(const json *schema, ingle_error *err)
 {
     ingle_json_writer w = {0};
-    ingle_schema_options opt = {.any_order = true, .compact = true, .documents = documents,
-                                .n_documents = n_documents};
+    ingle_schema_options opt = {
+        .any_order = true, .compact = true, .documents = documents, .n_documents = n_documents};
     ingle_terms *t = ingle_terms_open(NULL);
     ingle_automaton *a = NULL;
     ingle_term root;
@@ -127,7 +127,8 @@ static void run_case(const char *file, const json *c, tally *total)
     ingle_automaton *a = compile(json_get(c, "schema"), &err);
     bool nothing = !a && strstr(err.text, "no value is valid");
     if (!a && !nothing) count_refusal(err.text);
-    if (!a && getenv("VERBOSE")) print_message("%s: %s: %s\n", file, json_str(json_get(c, "description")), err.text);
+    if (!a && getenv("VERBOSE"))
+        print_message("%s: %s: %s\n", file, json_str(json_get(c, "description")), err.text);
     for (ingle_json_walk w = ingle_json_items(tests); ingle_json_step(&w);) {
         bool valid = json_num(json_get(w.value, "valid")) != 0;
         total->n++;

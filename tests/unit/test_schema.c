@@ -47,7 +47,8 @@ static void check_all(const char *schema, const char *const *texts)
     for (size_t i = 0; texts[i]; i++) {
         bool wanted = texts[i][0] != '!';
         if (admits(a, texts[i] + !wanted) != wanted)
-            fail_msg("%s: %s %s", schema, texts[i] + !wanted, wanted ? "is refused" : "is admitted");
+            fail_msg("%s: %s %s", schema, texts[i] + !wanted,
+                     wanted ? "is refused" : "is admitted");
     }
     ingle_automaton_close(a);
 }
@@ -115,7 +116,8 @@ static void test_numbers(void **state)
     CHECK("{\"type\":\"integer\",\"multipleOf\":1.5}", "3", "0", "-6", "!1", "!2");
     CHECK("{\"type\":\"integer\",\"not\":{\"multipleOf\":3}}", "1", "-2", "!0", "!3", "!-9");
     CHECK("{\"not\":{\"type\":\"integer\"},\"type\":\"number\"}", "0.5", "-1.25", "!1", "!1.0");
-    CHECK("{\"type\":\"integer\",\"not\":{\"enum\":[0,5.0,-7]}}", "1", "7", "-5", "!0", "!5", "!-7");
+    CHECK("{\"type\":\"integer\",\"not\":{\"enum\":[0,5.0,-7]}}", "1", "7", "-5", "!0", "!5",
+          "!-7");
     BAD("{\"type\":\"integer\",\"minimum\":1,\"maximum\":0}", "schema #: no value is valid");
     BAD("{\"type\":\"integer\",\"minimum\":1.1,\"maximum\":1.9}", "schema #: no value is valid");
     BAD("{\"multipleOf\":0}", "schema #: 'multipleOf': must be greater than 0");
@@ -140,15 +142,15 @@ static void test_strings(void **state)
           "\"ba\"", "!\"aa\"");
     CHECK("{\"pattern\":\"^a$\"}", "1", "\"a\"", "!\"b\"");
     BAD("{\"type\":\"string\",\"pattern\":\"^a$\",\"minLength\":2}", "schema #: no value is valid");
-    BAD("{\"maxLength\":-1}",
-        "schema #: 'maxLength': must be a whole number that is not negative");
+    BAD("{\"maxLength\":-1}", "schema #: 'maxLength': must be a whole number that is not negative");
 }
 
 static void test_formats(void **state)
 {
     (void)state;
     CHECK("{\"type\":\"string\",\"format\":\"date\"}", "\"2024-02-29\"", "\"2023-12-31\"",
-          "!\"2023-02-29\"", "!\"1900-02-29\"", "\"2000-02-29\"", "!\"2023-04-31\"", "!\"2023-4-1\"");
+          "!\"2023-02-29\"", "!\"1900-02-29\"", "\"2000-02-29\"", "!\"2023-04-31\"",
+          "!\"2023-4-1\"");
     CHECK("{\"format\":\"date-time\"}", "\"2024-02-29T23:59:59Z\"",
           "\"2024-02-29T00:00:00.5+14:00\"", "!\"2024-02-29T24:00:00Z\"", "!\"2024-02-29\"", "1");
     CHECK("{\"type\":\"string\",\"format\":\"time\"}", "\"08:30:00Z\"", "!\"08:30Z\"");
@@ -176,15 +178,17 @@ static void test_formats(void **state)
     CHECK("{\"type\":\"string\",\"format\":\"uri-template\"}", "\"/a/{b,c}\"", "!\"/a/{b\"");
     CHECK("{\"type\":\"string\",\"not\":{\"format\":\"ipv4\"}}", "\"x\"", "!\"1.2.3.4\"");
     CANT("{\"format\":\"colour\"}", "schema #: 'format': is not a known one");
-    CANT("{\"not\":{\"format\":\"uri\"}}", "schema #/not: 'format': cannot be enforced under 'not'");
+    CANT("{\"not\":{\"format\":\"uri\"}}",
+         "schema #/not: 'format': cannot be enforced under 'not'");
 }
 
 static void test_values(void **state)
 {
     (void)state;
     CHECK("{\"const\":\"a\\\"\\n\xc3\xa9\"}", "\"a\\\"\\n\xc3\xa9\"", "!\"a\\\"\\n\\u00e9\"");
-    CHECK("{\"enum\":[1,1.5,\"x\",null,true,[1,2],{\"a\":{}}]}", "1", "1.5", "\"x\"", "null", "true",
-          "[1,2]", "{\"a\":{}}", "!false", "!2", "![1]", "![1,2,3]", "!{}", "!{\"a\":{},\"b\":1}");
+    CHECK("{\"enum\":[1,1.5,\"x\",null,true,[1,2],{\"a\":{}}]}", "1", "1.5", "\"x\"", "null",
+          "true", "[1,2]", "{\"a\":{}}", "!false", "!2", "![1]", "![1,2,3]", "!{}",
+          "!{\"a\":{},\"b\":1}");
     CHECK("{\"enum\":[1,5,9,\"a\",\"abc\"],\"minimum\":4,\"maxLength\":2}", "5", "9", "\"a\"", "!1",
           "!\"abc\"");
     CHECK("{\"enum\":[\"a\",\"b\",\"c\"],\"not\":{\"const\":\"b\"}}", "\"a\"", "!\"b\"", "\"c\"");
@@ -208,15 +212,18 @@ static void test_arrays(void **state)
     CHECK("{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"minItems\":1,\"maxItems\":3}",
           "[1]", "[1,2,3]", "![]", "![1,2,3,4]", "![\"a\"]");
     CHECK("{\"type\":\"array\",\"prefixItems\":[{\"type\":\"integer\"},{\"type\":\"string\"}],"
-          "\"items\":false}", "[]", "[1]", "[1,\"a\"]", "![\"a\"]", "![1,\"a\",2]");
-    CHECK("{\"type\":\"array\",\"items\":[{\"const\":1}],\"additionalItems\":{\"const\":2}}", "[1,2,2]",
-          "[]", "![2]", "![1,1]");
+          "\"items\":false}",
+          "[]", "[1]", "[1,\"a\"]", "![\"a\"]", "![1,\"a\",2]");
+    CHECK("{\"type\":\"array\",\"items\":[{\"const\":1}],\"additionalItems\":{\"const\":2}}",
+          "[1,2,2]", "[]", "![2]", "![1,1]");
     CHECK("{\"type\":\"array\",\"contains\":{\"const\":1}}", "[1]", "[0,1,2]", "![]", "![0]");
     CHECK("{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"contains\":{\"minimum\":5},"
-          "\"minContains\":2,\"maxContains\":3,\"maxItems\":4}", "[5,6]", "[1,5,1,9]", "[5,5,5,1]",
-          "![5]", "![5,5,5,5]", "![1,1,1]", "![5,1,1,1,5]");
-    CHECK("{\"type\":\"array\",\"not\":{\"contains\":{\"const\":1}}}", "[]", "[2,3]", "![1]", "![2,1]");
-    CHECK("{\"type\":\"array\",\"items\":{\"enum\":[1,\"a\",null]},\"uniqueItems\":true,\"minItems\":2}",
+          "\"minContains\":2,\"maxContains\":3,\"maxItems\":4}",
+          "[5,6]", "[1,5,1,9]", "[5,5,5,1]", "![5]", "![5,5,5,5]", "![1,1,1]", "![5,1,1,1,5]");
+    CHECK("{\"type\":\"array\",\"not\":{\"contains\":{\"const\":1}}}", "[]", "[2,3]", "![1]",
+          "![2,1]");
+    CHECK("{\"type\":\"array\",\"items\":{\"enum\":[1,\"a\",null]},\"uniqueItems\":true,"
+          "\"minItems\":2}",
           "[1,null]", "[\"a\",1,null]", "![1,1]", "![1]", "![1,\"a\",null,1]");
     CHECK("{\"type\":\"array\",\"maxItems\":1,\"uniqueItems\":true}", "[]", "[{}]", "![1,2]");
     CHECK("{\"type\":\"array\",\"items\":false}", "[]", "![1]");
@@ -231,7 +238,8 @@ static void test_arrays(void **state)
 /* ---- objects --------------------------------------------------------------------------------- */
 
 #define AB                                                                                         \
-    "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":\"string\"}}"
+    "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":"           \
+    "\"string\"}}"
 
 static void test_objects(void **state)
 {
@@ -240,7 +248,7 @@ static void test_objects(void **state)
           "{\"a\":1,\"c\":null}", "!{\"b\":\"x\",\"a\":1}", "!{\"a\":\"x\"}", "!{\"a\":1,\"a\":2}",
           "!{\"c\":1,\"a\":\"x\"}", "!{\"\\u0061\":\"x\"}");
     CHECK(AB ",\"required\":[\"b\",\"z\"],\"additionalProperties\":false,\"patternProperties\":"
-          "{\"^z\":{\"type\":\"null\"}}}",
+             "{\"^z\":{\"type\":\"null\"}}}",
           "{\"b\":\"\",\"z\":null}", "{\"a\":1,\"b\":\"\",\"z\":null,\"zz\":null}", "!{\"b\":\"\"}",
           "!{\"z\":null}", "!{\"b\":\"\",\"z\":1}", "!{\"b\":\"\",\"z\":null,\"y\":null}");
     CHECK(AB ",\"additionalProperties\":{\"type\":\"boolean\"}}", "{\"x\":true}",
@@ -254,7 +262,8 @@ static void test_objects(void **state)
           "{\"x\":1,\"y\":2}", "!{\"x\":1,\"x\":2}", "!{\"x\":1}");
     CHECK("{\"type\":\"object\",\"patternProperties\":{\"a\":{\"type\":\"integer\"},\"b\":"
           "{\"minimum\":5}}}",
-          "{\"a\":1}", "{\"b\":\"x\"}", "{\"ab\":5}", "!{\"ab\":4}", "!{\"ab\":\"x\"}", "{\"c\":null}");
+          "{\"a\":1}", "{\"b\":\"x\"}", "{\"ab\":5}", "!{\"ab\":4}", "!{\"ab\":\"x\"}",
+          "{\"c\":null}");
     CHECK("{\"properties\":{\"foo\":{\"not\":{}}}}", "{\"bar\":1}", "!{\"foo\":1}", "[]");
     CHECK("{\"type\":\"object\",\"properties\":{\"\xc3\xa9\\\"\":{\"const\":1}},\"required\":"
           "[\"\xc3\xa9\\\"\"],\"additionalProperties\":false}",
@@ -268,8 +277,8 @@ static void test_order(void **state)
 {
     (void)state;
     options.any_order = true;
-    CHECK(AB ",\"required\":[\"a\"]}", "{\"b\":\"\",\"a\":1}", "{\"x\":1,\"a\":1,\"y\":2,\"b\":\"\"}",
-          "!{\"b\":\"\"}", "!{\"a\":1,\"b\":\"\",\"a\":1}");
+    CHECK(AB ",\"required\":[\"a\"]}", "{\"b\":\"\",\"a\":1}",
+          "{\"x\":1,\"a\":1,\"y\":2,\"b\":\"\"}", "!{\"b\":\"\"}", "!{\"a\":1,\"b\":\"\",\"a\":1}");
     CHECK("{\"const\":{\"a\":1,\"b\":2}}", "{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}", "!{\"b\":2}");
     options.any_order = false;
     CHECK("{\"const\":{\"b\":1,\"a\":2}}", "{\"b\":1,\"a\":2}", "!{\"a\":2,\"b\":1}");
@@ -294,16 +303,19 @@ static void test_space(void **state)
 static void test_logic(void **state)
 {
     (void)state;
-    CHECK("{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\",\"maxLength\":1}]}", "1", "\"a\"",
-          "!\"ab\"", "!null");
+    CHECK("{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\",\"maxLength\":1}]}", "1",
+          "\"a\"", "!\"ab\"", "!null");
     CHECK("{\"type\":\"integer\",\"anyOf\":[{\"minimum\":10},{\"maximum\":0}]}", "10", "-1", "!5");
-    CHECK("{\"allOf\":[{\"type\":\"integer\"},{\"minimum\":3}],\"maximum\":4}", "3", "4", "!2", "!5");
-    CHECK("{\"type\":\"integer\",\"oneOf\":[{\"minimum\":2},{\"maximum\":5}]}", "1", "6", "!2", "!4");
-    CHECK("{\"oneOf\":[{\"type\":\"object\",\"properties\":{\"t\":{\"const\":\"a\"},\"x\":{\"type\":"
-          "\"integer\"}},\"required\":[\"t\"]},{\"type\":\"object\",\"properties\":{\"t\":{\"const\":"
-          "\"b\"}},\"required\":[\"t\"]}]}",
-          "{\"t\":\"a\",\"x\":1}", "{\"t\":\"b\",\"x\":\"y\"}", "!{\"t\":\"a\",\"x\":\"y\"}", "!{}",
-          "!{\"t\":\"c\"}");
+    CHECK("{\"allOf\":[{\"type\":\"integer\"},{\"minimum\":3}],\"maximum\":4}", "3", "4", "!2",
+          "!5");
+    CHECK("{\"type\":\"integer\",\"oneOf\":[{\"minimum\":2},{\"maximum\":5}]}", "1", "6", "!2",
+          "!4");
+    CHECK(
+        "{\"oneOf\":[{\"type\":\"object\",\"properties\":{\"t\":{\"const\":\"a\"},\"x\":{\"type\":"
+        "\"integer\"}},\"required\":[\"t\"]},{\"type\":\"object\",\"properties\":{\"t\":{\"const\":"
+        "\"b\"}},\"required\":[\"t\"]}]}",
+        "{\"t\":\"a\",\"x\":1}", "{\"t\":\"b\",\"x\":\"y\"}", "!{\"t\":\"a\",\"x\":\"y\"}", "!{}",
+        "!{\"t\":\"c\"}");
     CHECK("{\"type\":\"object\",\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}",
           "{\"a\":1}", "{\"b\":1}", "!{}", "!{\"a\":1,\"b\":1}");
     CHECK("{\"not\":{\"type\":[\"string\",\"number\"]}}", "null", "[]", "!1", "!\"a\"");
@@ -314,17 +326,24 @@ static void test_logic(void **state)
           "{\"a\":null}", "{\"a\":1,\"b\":null}", "!{}", "!{\"a\":1}");
     CHECK("{\"type\":\"object\",\"if\":{\"properties\":{\"k\":{\"const\":1}},\"required\":[\"k\"]},"
           "\"then\":{\"required\":[\"x\"]},\"else\":{\"required\":[\"y\"]}}",
-          "{\"k\":1,\"x\":0}", "{\"k\":2,\"y\":0}", "{\"y\":0}", "!{\"k\":1,\"y\":0}", "!{\"x\":0}");
+          "{\"k\":1,\"x\":0}", "{\"k\":2,\"y\":0}", "{\"y\":0}", "!{\"k\":1,\"y\":0}",
+          "!{\"x\":0}");
     CHECK("{\"type\":\"object\",\"dependentRequired\":{\"a\":[\"b\"]}}", "{}", "{\"b\":1}",
           "{\"a\":1,\"b\":1}", "!{\"a\":1}");
-    CHECK("{\"type\":\"object\",\"dependencies\":{\"a\":{\"properties\":{\"b\":{\"const\":1}}},\"c\":"
-          "[\"d\"]}}",
-          "{}", "{\"a\":1,\"b\":1}", "{\"b\":2}", "{\"c\":1,\"d\":1}", "!{\"a\":1,\"b\":2}",
-          "!{\"c\":1}");
+    CHECK(
+        "{\"type\":\"object\",\"dependencies\":{\"a\":{\"properties\":{\"b\":{\"const\":1}}},\"c\":"
+        "[\"d\"]}}",
+        "{}", "{\"a\":1,\"b\":1}", "{\"b\":2}", "{\"c\":1,\"d\":1}", "!{\"a\":1,\"b\":2}",
+        "!{\"c\":1}");
     CHECK("{\"type\":\"object\",\"allOf\":[{\"properties\":{\"a\":{\"type\":\"integer\"}}}],"
           "\"properties\":{\"b\":true},\"unevaluatedProperties\":false}",
           "{\"b\":1,\"a\":1}", "!{\"c\":1}");
-    BAD("{\"allOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}", "schema #: no value is valid");
+    BAD("{\"allOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}",
+        "schema #: no value is valid");
+    CHECK(
+        "{\"type\":\"object\",\"not\":{\"properties\":{\"a\":true},\"anyOf\":[true,{\"properties\":"
+        "{\"b\":true}}],\"unevaluatedProperties\":false}}",
+        "{\"c\":1}", "{\"a\":1,\"c\":1}", "!{\"a\":1}", "!{\"a\":1,\"b\":1}", "!{}");
     BAD("{\"anyOf\":[]}", "schema #: 'anyOf': must be an array of schemas, not an empty one");
     BAD("{\"allOf\":[{\"items\":3}]}",
         "schema #/allOf/0: 'items': must be a schema: an object, true or false");
@@ -333,22 +352,29 @@ static void test_logic(void **state)
 static void test_refs(void **state)
 {
     (void)state;
-    CHECK("{\"$ref\":\"#/$defs/a~1b%25\",\"$defs\":{\"a/b%\":{\"type\":\"integer\"}}}", "1", "!\"\"");
-    CHECK("{\"$ref\":\"#n\",\"definitions\":{\"x\":{\"$anchor\":\"n\",\"type\":\"null\"}}}", "null", "!1");
-    CHECK("{\"type\":\"object\",\"properties\":{\"v\":{\"type\":\"integer\"},\"next\":{\"$ref\":\"#\"}},"
+    CHECK("{\"$ref\":\"#/$defs/a~1b%25\",\"$defs\":{\"a/b%\":{\"type\":\"integer\"}}}", "1",
+          "!\"\"");
+    CHECK("{\"$ref\":\"#n\",\"definitions\":{\"x\":{\"$anchor\":\"n\",\"type\":\"null\"}}}", "null",
+          "!1");
+    CHECK("{\"type\":\"object\",\"properties\":{\"v\":{\"type\":\"integer\"},\"next\":{\"$ref\":\"#"
+          "\"}},"
           "\"additionalProperties\":false}",
           "{}", "{\"v\":1,\"next\":{\"next\":{\"v\":2}}}", "!{\"next\":{\"x\":1}}");
-    CHECK("{\"$ref\":\"#/$defs/list\",\"$defs\":{\"list\":{\"anyOf\":[{\"type\":\"null\"},{\"type\":"
-          "\"array\",\"items\":{\"$ref\":\"#/$defs/list\"}}]}}}",
-          "null", "[[null,[]],null]", "!1", "![1]");
-    CHECK("{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/n\",\"maximum\":3}},\"$defs\":"
+    CHECK(
+        "{\"$ref\":\"#/$defs/list\",\"$defs\":{\"list\":{\"anyOf\":[{\"type\":\"null\"},{\"type\":"
+        "\"array\",\"items\":{\"$ref\":\"#/$defs/list\"}}]}}}",
+        "null", "[[null,[]],null]", "!1", "![1]");
+    CHECK("{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/"
+          "n\",\"maximum\":3}},\"$defs\":"
           "{\"n\":{\"type\":\"integer\",\"minimum\":2}}}",
           "{\"a\":2}", "!{\"a\":1}", "!{\"a\":4}");
     /* The endless one cannot be, so it is left out where it may be. */
-    CHECK("{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#/$defs/e\"},\"y\":{\"const\":1}},"
-          "\"additionalProperties\":false,\"$defs\":{\"e\":{\"type\":\"object\",\"properties\":{\"e\":"
-          "{\"$ref\":\"#/$defs/e\"}},\"required\":[\"e\"]}}}",
-          "{}", "{\"y\":1}", "!{\"x\":{}}");
+    CHECK(
+        "{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#/$defs/e\"},\"y\":{\"const\":1}},"
+        "\"additionalProperties\":false,\"$defs\":{\"e\":{\"type\":\"object\",\"properties\":{"
+        "\"e\":"
+        "{\"$ref\":\"#/$defs/e\"}},\"required\":[\"e\"]}}}",
+        "{}", "{\"y\":1}", "!{\"x\":{}}");
     BAD("{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}",
         "schema #: no value is valid");
     BAD("{\"$ref\":\"#\"}", "schema #: refers to itself without end");
@@ -375,7 +401,8 @@ static void test_documents(void **state)
     static const ingle_schema_document broken = {"http://example.com/x", "{", 1};
     options.documents = &broken;
     options.n_documents = 1;
-    BAD("true", "schema document http://example.com/x: byte 1: the name of a member, in quotes, should be here, not the end");
+    BAD("true", "schema document http://example.com/x: byte 1: the name of a member, in quotes, "
+                "should be here, not the end");
 }
 
 /* ---- what is refused, lenient ---------------------------------------------------------------- */
@@ -393,7 +420,8 @@ static void test_lenient(void **state)
 {
     (void)state;
     static const char SCHEMA[] =
-        "{\"type\":\"object\",\"x-a\":1,\"tsType\":\"A\",\"properties\":{\"a\":{\"type\":\"string\","
+        "{\"type\":\"object\",\"x-a\":1,\"tsType\":\"A\",\"properties\":{\"a\":{\"type\":"
+        "\"string\","
         "\"format\":\"colour\"},\"b\":{\"type\":\"array\",\"uniqueItems\":true}}}";
     CANT("{\"tsType\":\"A\"}", "schema #: 'tsType': is not a known keyword");
     CANT("{\"properties\":{\"a\":{\"minimun\":3}}}",
@@ -428,6 +456,26 @@ static void test_not_json(void **state)
     free(deep);
 }
 
+static void test_many(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    char *schema = malloc(40 * N);
+    size_t n = (size_t)sprintf(schema, "{\"enum\":[");
+    for (int i = 0; i < N; i++)
+        n += (size_t)sprintf(schema + n, "%s\"word %d\"", i ? "," : "", (i * 7919) % N);
+    sprintf(schema + n, "],\"not\":{\"const\":\"word 7\"}}");
+    CHECK(schema, "\"word 19999\"", "\"word 0\"", "!\"word 7\"", "!\"word 20000\"");
+    n = (size_t)sprintf(schema, "{\"type\":\"object\",\"properties\":{");
+    for (int i = 0; i < N / 20; i++)
+        n += (size_t)sprintf(schema + n, "%s\"p%d\":{\"const\":%d}", i ? "," : "", i, i);
+    sprintf(schema + n, "},\"additionalProperties\":false}");
+    CHECK(schema, "{}", "{\"p5\":5,\"p999\":999}", "!{\"p5\":6}", "!{\"p6\":6,\"p5\":5}");
+    options.any_order = true;
+    CHECK(schema, "{\"p999\":999,\"p5\":5}", "!{\"p5\":5,\"p5\":5}");
+    free(schema);
+}
+
 static void test_any(void **state)
 {
     (void)state;
@@ -447,14 +495,14 @@ static void test_any(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_types, reset),     cmocka_unit_test_setup(test_numbers, reset),
-        cmocka_unit_test_setup(test_strings, reset),   cmocka_unit_test_setup(test_formats, reset),
-        cmocka_unit_test_setup(test_values, reset),    cmocka_unit_test_setup(test_arrays, reset),
-        cmocka_unit_test_setup(test_objects, reset),   cmocka_unit_test_setup(test_order, reset),
-        cmocka_unit_test_setup(test_space, reset),     cmocka_unit_test_setup(test_logic, reset),
-        cmocka_unit_test_setup(test_refs, reset),      cmocka_unit_test_setup(test_documents, reset),
-        cmocka_unit_test_setup(test_lenient, reset),   cmocka_unit_test_setup(test_not_json, reset),
-        cmocka_unit_test_setup(test_any, reset),
+        cmocka_unit_test_setup(test_types, reset),   cmocka_unit_test_setup(test_numbers, reset),
+        cmocka_unit_test_setup(test_strings, reset), cmocka_unit_test_setup(test_formats, reset),
+        cmocka_unit_test_setup(test_values, reset),  cmocka_unit_test_setup(test_arrays, reset),
+        cmocka_unit_test_setup(test_objects, reset), cmocka_unit_test_setup(test_order, reset),
+        cmocka_unit_test_setup(test_space, reset),   cmocka_unit_test_setup(test_logic, reset),
+        cmocka_unit_test_setup(test_refs, reset),    cmocka_unit_test_setup(test_documents, reset),
+        cmocka_unit_test_setup(test_lenient, reset), cmocka_unit_test_setup(test_not_json, reset),
+        cmocka_unit_test_setup(test_many, reset),    cmocka_unit_test_setup(test_any, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
