@@ -291,6 +291,7 @@ static const ingle_call_syntax syntaxes[] = {
     /* ---- Python ---- */
     {.name = "python-marks",
      .kind = INGLE_CALL_PYTHON,
+     .list = true,
      .signs = {.all = {"<|tool_call_start|>"}},
      .section = "<|tool_call_start|>",
      .section_close = "<|tool_call_end|>",
@@ -389,7 +390,7 @@ static const ingle_call_syntax syntaxes[] = {
     {.name = "python-tag-call", /* beside python-tag: brave_search.call(query="...") */
      .kind = INGLE_CALL_PYTHON,
      .section = "<|python_tag|>"},
-    {.name = "python-list", .kind = INGLE_CALL_PYTHON, .strict = true},
+    {.name = "python-list", .kind = INGLE_CALL_PYTHON, .list = true, .strict = true},
     {.name = "fence",
      .kind = INGLE_CALL_OBJECT,
      .prose = true,

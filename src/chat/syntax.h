@@ -87,7 +87,7 @@ typedef struct ingle_call_syntax {
     /* OBJECT: names of members; another pair that is accepted is name, arguments or parameters. */
     const char *key_name, *key_args, *key_id;
     bool id_first;       /* OBJECT: models write the id before the name, if they write one */
-    bool list;           /* OBJECT: models write an array, even of one call */
+    bool list;           /* OBJECT, PYTHON: models write an array, even of one call */
     const char *between; /* between calls that nothing is around; NULL: nothing */
     bool keyed;   /* OBJECT: the only member's name is the function's, its value the arguments */
     bool one;     /* never several calls in an answer */

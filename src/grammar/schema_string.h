@@ -6,7 +6,7 @@
 #include "grammar/schema_state.h"
 
 /* A string of any characters in any spelling, with its quotes. */
-ingle_term ingle_schema_any_string(ingle_terms *t, uint32_t min, uint32_t max);
+ingle_term ingle_schema_any_string(schema *c, uint32_t min, uint32_t max);
 
 /* The inside of a string in its one spelling. */
 ingle_term ingle_schema_inside(ingle_terms *t, uint32_t min, uint32_t max); /* any of that length */

@@ -32,7 +32,8 @@ static ingle_status read_tool(ingle_tool *out, const ingle_json *v, size_t i, in
 {
     const ingle_json *f = ingle_json_get(v, "function");
     if (!f) f = v;
-    *out = (ingle_tool){.name = ingle_json_get(f, "name"), .schema = ingle_json_get(f, "parameters")};
+    *out =
+        (ingle_tool){.name = ingle_json_get(f, "name"), .schema = ingle_json_get(f, "parameters")};
     if (!out->schema) out->schema = ingle_json_get(f, "input_schema");
     if (!ingle_json_is(out->schema, INGLE_JSON_OBJECT)) out->schema = NULL;
     if (ingle_json_is(out->name, INGLE_JSON_STRING) && out->name->len) return INGLE_OK;

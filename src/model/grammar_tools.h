@@ -27,7 +27,12 @@
 typedef struct ingle_tool {
     const ingle_json *name;   /* a string */
     const ingle_json *schema; /* of the arguments; NULL: there are none */
-    ingle_term json;          /* the arguments as JSON, once asked for */
+    /* [n_made] The arguments as a row has them; NULL is the row of JSON. */
+    struct {
+        const ingle_call_syntax *row;
+        ingle_term args;
+    } made[INGLE_PROFILE_CALLS];
+    size_t n_made;
 } ingle_tool;
 
 typedef struct tool_grammar {
@@ -36,7 +41,7 @@ typedef struct tool_grammar {
     const ingle_vocab *vocab; /* NULL: there are no tokens */
     const ingle_tools_options *opt;
     const ingle_grammar_options *schemas; /* how schemas are compiled */
-    ingle_tool *tools;                          /* [n_tools] that may be called */
+    ingle_tool *tools;                    /* [n_tools] that may be called */
     size_t n_tools;
     ingle_term space;
     ingle_notes *dropped;
@@ -72,8 +77,9 @@ void ingle_tools_search(tool_grammar *g, tool_search *s);
 
 /* ---- grammar_tools_args.c -------------------------------------------------------------------- */
 
-/* The arguments of a tool as JSON. */
-ingle_term ingle_tools_json_args(tool_grammar *g, ingle_tool *tool);
+/* The arguments of a tool: an object as JSON or in the row's notation; of PYTHON from the bracket to
+ * the bracket; of TAGGED the keys and values, with white space before each. */
+ingle_term ingle_tools_args(tool_grammar *g, const ingle_call_syntax *s, ingle_tool *tool);
 /* JSON for a schema that is not a tool's. */
 ingle_term ingle_tools_schema(tool_grammar *g, const char *text, size_t n);
 

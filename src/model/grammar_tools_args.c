@@ -3,6 +3,7 @@
 #include "model/grammar_tools.h"
 
 #include "base/mem.h"
+#include "chat/parse.h"
 
 typedef struct dropping {
     tool_grammar *g;
@@ -18,7 +19,8 @@ static void note_dropped(void *context, const char *path, const char *keyword, c
                                        *path ? path : "/", keyword, why);
 }
 
-static ingle_term compile(tool_grammar *g, const ingle_json *name, const char *text, size_t n)
+static ingle_term compile(tool_grammar *g, const ingle_json *name, bool again, const char *text,
+                          size_t n, const ingle_schema_notation *notation)
 {
     dropping d = {g, name};
     ingle_error err = {""};
@@ -26,8 +28,9 @@ static ingle_term compile(tool_grammar *g, const ingle_json *name, const char *t
     const ingle_schema_options o = {.lenient = g->schemas->lenient,
                                     .any_order = g->schemas->any_order,
                                     .compact = g->schemas->compact,
-                                    .dropped = note_dropped,
-                                    .context = &d};
+                                    .dropped = again ? NULL : note_dropped,
+                                    .context = &d,
+                                    .notation = notation};
     if (g->status) return e;
     ingle_status st = ingle_schema_compile(g->t, text, n, &o, &e, &err);
     if (st && !g->status)
@@ -58,25 +61,112 @@ static void write_schema(ingle_json_writer *w, const ingle_json *schema)
     ingle_json_end_object(w);
 }
 
-ingle_term ingle_tools_json_args(tool_grammar *g, ingle_tool *tool)
+static ingle_term compile_tool(tool_grammar *g, ingle_tool *tool,
+                               const ingle_schema_notation *notation)
 {
     ingle_json_writer w = {0};
-    if (tool->json != INGLE_TERM_NONE || g->status) return tool->json;
+    ingle_term e = INGLE_TERM_NONE;
     if (!may_be_object(ingle_json_get(tool->schema, "type"))) {
         g->status = ingle_fail(g->err, INGLE_EUNSUPPORTED,
                                "tool '%.80s': schema #/type: arguments should be an object",
                                tool->name->text);
-        return INGLE_TERM_NONE;
+        return e;
     }
     write_schema(&w, tool->schema);
     ingle_status st = ingle_json_finish(&w);
     if (st) g->status = ingle_fail(g->err, st, "tool '%.80s': no memory", tool->name->text);
-    else tool->json = compile(g, tool->name, w.text, w.n);
+    else e = compile(g, tool->name, tool->n_made, w.text, w.n, notation);
     ingle_json_writer_free(&w);
-    return tool->json;
+    return e;
+}
+
+/* ---- notations ------------------------------------------------------------------------------- */
+
+static ingle_term seq(tool_grammar *g, ingle_term a, ingle_term b)
+{
+    return ingle_term_seq(g->t, a, b);
+}
+
+/* f(a=1, b="x", c=[True, None]) */
+static ingle_term python(tool_grammar *g, ingle_tool *tool)
+{
+    ingle_term comma = ingle_tools_text(g, ",");
+    ingle_term space = ingle_term_option(g->t, ingle_tools_text(g, " "));
+    const ingle_schema_frame frame = {.begin = ingle_tools_text(g, "("),
+                                      .first = INGLE_TERM_EMPTY,
+                                      .between = seq(g, comma, space),
+                                      .end = ingle_tools_text(g, ")"),
+                                      .key = INGLE_TERM_EMPTY,
+                                      .json = ingle_tools_text(g, "="),
+                                      .after = INGLE_TERM_EMPTY};
+    const ingle_schema_notation n = {.words = {"None", "True", "False"}, .frame = &frame};
+    return compile_tool(g, tool, &n);
+}
+
+static ingle_term bare(tool_grammar *g, const ingle_call_syntax *s, ingle_tool *tool)
+{
+    const ingle_schema_notation n = {.quote = ingle_tools_mark(g, s->quote), .never = s->quote};
+    return compile_tool(g, tool, &n);
+}
+
+/* Whether the parser reads all that stands for this argument as a string. */
+static bool is_text(void *context, const char *name, size_t len)
+{
+    const ingle_json *properties = ingle_json_get(context, "properties");
+    return ingle_parse_kinds(ingle_json_find(properties, name, len)) == 1u << INGLE_JSON_STRING;
+}
+
+/* From a name to its value. */
+static ingle_term before_value(tool_grammar *g, const ingle_call_syntax *s, const char *kind)
+{
+    ingle_term e = ingle_tools_mark(g, s->key_end);
+    if (s->kind_end) e = seq(g, e, ingle_tools_text(g, kind));
+    if (s->kind_end) e = seq(g, e, ingle_tools_mark(g, s->kind_end));
+    if (s->value_open) e = seq(g, e, seq(g, g->space, ingle_tools_mark(g, s->value_open)));
+    return s->trim ? seq(g, e, ingle_tools_text(g, "\n")) : e;
+}
+
+static ingle_term tagged(tool_grammar *g, const ingle_call_syntax *s, ingle_tool *tool)
+{
+    bool nested = s->values == INGLE_VALUES_NESTED;
+    ingle_term end = ingle_tools_mark(g, s->value_end);
+    const ingle_schema_frame frame = {
+        .begin = INGLE_TERM_EMPTY,
+        .first = g->space,
+        .between = g->space,
+        .end = INGLE_TERM_EMPTY,
+        .key = ingle_tools_mark(g, s->key),
+        .text = before_value(g, s, "true"),
+        .json = before_value(g, s, "false"),
+        .after = s->trim ? seq(g, ingle_tools_text(g, "\n"), end) : end,
+        .name_end = nested ? ingle_tools_text(g, s->key_end) : INGLE_TERM_NONE,
+        .key_end = s->key_end,
+        .raw = true,
+        .is_text = s->kind_end ? NULL : is_text,
+        .context = (void *)tool->schema,
+        .head = s->cdata ? "<![CDATA[" : NULL};
+    const ingle_schema_notation n = {.never = nested ? s->key : s->value_end, .frame = &frame};
+    return compile_tool(g, tool, &n);
+}
+
+ingle_term ingle_tools_args(tool_grammar *g, const ingle_call_syntax *s, ingle_tool *tool)
+{
+    const ingle_call_syntax *row = s;
+    ingle_term e;
+    bool framed = s->kind == INGLE_CALL_PYTHON || s->kind == INGLE_CALL_TAGGED;
+    if (!framed && s->values == INGLE_VALUES_JSON) row = NULL;
+    for (size_t i = 0; i < tool->n_made; i++)
+        if (tool->made[i].row == row) return tool->made[i].args;
+    if (g->status) return INGLE_TERM_NONE;
+    if (!row) e = compile_tool(g, tool, NULL);
+    else if (s->kind == INGLE_CALL_PYTHON) e = python(g, tool);
+    else e = s->kind == INGLE_CALL_TAGGED ? tagged(g, s, tool) : bare(g, s, tool);
+    tool->made[tool->n_made].row = row;
+    tool->made[tool->n_made++].args = e;
+    return e;
 }
 
 ingle_term ingle_tools_schema(tool_grammar *g, const char *text, size_t n)
 {
-    return compile(g, NULL, text, n);
+    return compile(g, NULL, false, text, n, NULL);
 }

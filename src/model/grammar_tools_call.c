@@ -151,7 +151,7 @@ static ingle_term object_rest(tool_grammar *g, const ingle_call_syntax *s, ingle
         put(&p, sign(g, ","));
         put_key(&p, s->key_args);
     }
-    put(&p, ingle_tools_json_args(g, tool));
+    put(&p, ingle_tools_args(g, s, tool));
     if (s->key_id && !s->id_first) {
         put(&id, sign(g, ","));
         put(&id, id_member(g, s->key_id));
@@ -238,10 +238,12 @@ static ingle_term head_part(tool_grammar *g, const ingle_head *h)
 /* The mark that ends a part; a brace is the arguments' own, a line feed is white space too. */
 static void put_end(parts *p, const ingle_call_syntax *s, const ingle_head *h)
 {
+    bool tagged = s->kind == INGLE_CALL_TAGGED; /* what follows brings its white space */
     if (s->brace) return;
+    if (h->end[0] == '\n' && tagged) return; /* the mark of a key or the end will do */
     if (h->end[0] != '\n') put_space(p);
     put(p, ingle_tools_mark(p->g, h->end));
-    put_space(p);
+    if (!tagged) put_space(p);
 }
 
 /* The parts of the head that follow part i; a mark of the arguments may leave the others out. */
@@ -278,7 +280,7 @@ static ingle_term named_rest(tool_grammar *g, const ingle_call_syntax *s, ingle_
             ingle_term_repeat(g->t, ingle_term_chars(g->t, &digit, 1, false), 1, NUMBER_DIGITS));
     }
     put(&p, after_part(g, s, i));
-    put(&p, ingle_tools_json_args(g, tool));
+    put(&p, ingle_tools_args(g, s, tool));
     put(&p, tail(g, s));
     return done(&p);
 }
@@ -297,18 +299,39 @@ static ingle_term named(tool_grammar *g, const ingle_call_syntax *s)
     return done(&p);
 }
 
+/* ---- Python ---------------------------------------------------------------------------------- */
+
+static ingle_term python_rest(tool_grammar *g, const ingle_call_syntax *s, ingle_tool *tool)
+{
+    return ingle_tools_args(g, s, tool);
+}
+
+static ingle_term python(tool_grammar *g, const ingle_call_syntax *s)
+{
+    ingle_term one = any_tool(g, s, python_rest);
+    parts p = {.g = g};
+    if (!s->list) return one;
+    put_text(&p, "[");
+    put_space(&p);
+    put(&p, several(g, s, one, sign(g, ",")));
+    put_space(&p);
+    put_text(&p, "]");
+    return done(&p);
+}
+
 /* ---- any kind -------------------------------------------------------------------------------- */
 
 ingle_term ingle_tools_call(tool_grammar *g, const ingle_call_syntax *s)
 {
-    if (s->values != INGLE_VALUES_JSON) return INGLE_TERM_NONE;
-    return s->kind == INGLE_CALL_NAMED ? named(g, s) : INGLE_TERM_NONE;
+    return s->kind == INGLE_CALL_NAMED || s->kind == INGLE_CALL_TAGGED ? named(g, s)
+                                                                       : INGLE_TERM_NONE;
 }
 
 /* In a section: its calls, each with its mark. */
 static ingle_term calls(tool_grammar *g, const ingle_call_syntax *s)
 {
     if (s->kind == INGLE_CALL_OBJECT) return objects(g, s);
+    if (s->kind == INGLE_CALL_PYTHON) return python(g, s);
     ingle_term one = ingle_tools_call(g, s);
     if (s->open) one = ingle_term_seq(g->t, ingle_tools_mark(g, s->open), one);
     return several(g, s, one, g->space);
@@ -332,6 +355,7 @@ ingle_term ingle_tools_section(tool_grammar *g, const ingle_call_syntax *s)
 
 ingle_term ingle_tools_bare(tool_grammar *g, const ingle_call_syntax *s)
 {
+    if (s->kind == INGLE_CALL_PYTHON) return python(g, s);
     if (s->kind != INGLE_CALL_OBJECT) return INGLE_TERM_NONE;
     return several(g, s, objects(g, s), s->between ? sign(g, s->between) : g->space);
 }

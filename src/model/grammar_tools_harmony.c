@@ -56,7 +56,7 @@ static ingle_term call(tool_grammar *g, ingle_tool *tool)
     const ingle_term before[] = {recipient, mark, name, constraint(g)};
     const ingle_term all[] = {
         ingle_term_alt(t, ingle_term_seq_of(t, after, 4), ingle_term_seq_of(t, before, 4)),
-        ingle_tools_mark(g, message), ingle_tools_json_args(g, tool),
+        ingle_tools_mark(g, message), ingle_tools_args(g, ingle_call_syntax_named("harmony"), tool),
         ingle_term_option(t, ingle_tools_mark(g, "<|call|>"))};
     return ingle_term_seq_of(t, all, 4);
 }

@@ -36,9 +36,9 @@ static const struct {
      "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":"
      "\"integer\",\"minimum\":1,\"maximum\":14},\"unit\":{\"enum\":[\"c\",\"f\"]}},\"required\":["
      "\"city\"],\"additionalProperties\":false}"},
-    {"add",
-     "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"number\"},\"b\":{\"type\":\"number\"}},"
-     "\"required\":[\"a\",\"b\"],\"additionalProperties\":false}"},
+    {"add", "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"number\"},\"b\":{\"type\":"
+            "\"number\"}},"
+            "\"required\":[\"a\",\"b\"],\"additionalProperties\":false}"},
     {"noop", NULL},
     {"set_flags",
      "{\"type\":\"object\",\"properties\":{\"on\":{\"type\":\"boolean\"},\"note\":{\"type\":["
@@ -58,7 +58,8 @@ static const struct {
     {"pick",
      "{\"type\":\"object\",\"properties\":{\"color\":{\"$ref\":\"#/$defs/color\"},\"mode\":{"
      "\"enum\":[1,\"true\",null,false]},\"code\":{\"type\":\"string\",\"pattern\":\"^[A-Z]{2}-"
-     "[0-9]{1,3}$\"}},\"required\":[\"color\"],\"additionalProperties\":false,\"$defs\":{\"color\":{"
+     "[0-9]{1,3}$\"}},\"required\":[\"color\"],\"additionalProperties\":false,\"$defs\":{\"color\":"
+     "{"
      "\"enum\":[\"red\",\"teal\",\"none\"]}}}"},
     {"gr\xc3\xbc\xc3\x9f",
      "{\"type\":\"object\",\"properties\":{\"stra\xc3\x9f"
@@ -69,7 +70,8 @@ static const struct {
              "\"required\":[\"any\"]}"},
     {"search.web",
      "{\"type\":\"object\",\"properties\":{\"query\":{\"type\":\"string\",\"minLength\":2},"
-     "\"since\":{\"type\":\"string\",\"format\":\"date\"},\"alt\":{\"anyOf\":[{\"type\":\"string\"},"
+     "\"since\":{\"type\":\"string\",\"format\":\"date\"},\"alt\":{\"anyOf\":[{\"type\":\"string\"}"
+     ","
      "{\"type\":\"null\"}]}},\"required\":[\"query\"],\"additionalProperties\":false}"},
 };
 
@@ -212,8 +214,8 @@ static int open_all(void **state)
 {
     ingle_error err;
     for (size_t i = 0; i < N_OF(tools); i++) {
-        const char *schema = tools[i].schema ? tools[i].schema
-                                             : "{\"type\":\"object\",\"maxProperties\":0}";
+        const char *schema =
+            tools[i].schema ? tools[i].schema : "{\"type\":\"object\",\"maxProperties\":0}";
         must(ingle_grammar_open_schema(&judge[i], NULL, schema, strlen(schema), NULL, &err), &err);
     }
     return open_model(state);
@@ -270,13 +272,64 @@ static size_t pick(const bool expected[256], uint64_t *seed, bool hurry)
         if (expected[at] && !skip--) return at;
 }
 
+/* Texts that end something: of the rows of a family. */
+typedef struct hints {
+    const char *text[64];
+    size_t n;
+} hints;
+
+static void hint(hints *h, const char *text)
+{
+    if (text && h->n < N_OF(h->text)) h->text[h->n++] = text;
+}
+
+static void hints_of(hints *h, const char *family)
+{
+    ingle_chat_profile p;
+    ingle_profile_query q = {.family = family};
+    ingle_error err;
+    *h = (hints){.n = 0};
+    must(ingle_profile_find(&p, &q, &err), &err);
+    for (size_t i = 0; p.thinking && i < 2; i++) hint(h, p.thinking->close[i]);
+    for (size_t i = 0; i < INGLE_PROFILE_CALLS && p.calls[i]; i++) {
+        const ingle_call_syntax *s = p.calls[i];
+        const char *const all[] = {s->value_end, s->quote, s->close, s->section_close, s->key};
+        for (size_t k = 0; k < N_OF(all); k++) hint(h, all[k]);
+    }
+}
+
+/* Goes on by a text if all of it is admitted. */
+static bool try_text(ingle_grammar_state **s, char *text, size_t *n, const char *more)
+{
+    ingle_grammar_state *next;
+    ingle_error err;
+    size_t n_good, len = strlen(more);
+    must(ingle_grammar_state_clone(&next, *s, &err), &err);
+    bool ok = *n + len < MOST_BYTES && !ingle_grammar_state_text(next, more, len, &n_good, &err) &&
+              n_good == len;
+    if (ok) {
+        memcpy(text + *n, more, len);
+        *n += len;
+        ingle_grammar_state_close(s);
+        *s = next;
+    } else {
+        ingle_grammar_state_close(&next);
+    }
+    return ok;
+}
+
 /* Goes on at random until the text may end; false: it became too long. */
-static bool walk(ingle_grammar_state *s, char *text, size_t *n, uint64_t *seed)
+static bool walk(ingle_grammar_state **state, char *text, size_t *n, const hints *h, uint64_t *seed)
 {
     size_t from = *n;
     while (*n < MOST_BYTES) {
+        ingle_grammar_state *s = *state;
         bool expected[256], hurry = *n > from + LONG;
         if (ingle_matcher_may_end(s->matcher) && (hurry || draw(seed) % 3 == 0)) return true;
+        if (h->n && draw(seed) % (hurry ? 2 : 8) == 0 &&
+            try_text(state, text, n, h->text[draw(seed) % h->n]))
+            continue;
+        s = *state;
         ingle_matcher_expected(s->matcher, expected);
         size_t b = pick(expected, seed, hurry), n_good;
         ingle_error err;
@@ -293,7 +346,7 @@ typedef struct tally {
 } tally;
 
 static void walk_once(tally *t, ingle_chat *chat, const char *json, ingle_grammar *g, setting set,
-                      const char *begin, uint64_t seed)
+                      const hints *h, const char *begin, uint64_t seed)
 {
     static char text[MOST_BYTES + 1];
     size_t n = strlen(begin), n_good;
@@ -304,8 +357,9 @@ static void walk_once(tally *t, ingle_chat *chat, const char *json, ingle_gramma
     must(ingle_grammar_state_open(&s, g, &err), &err);
     if (ingle_grammar_state_text(s, text, n, &n_good, &err)) n = n_good; /* a prompt has its mark */
     t->n_walks++;
-    bool whole = walk(s, text, &n, &seed);
+    bool whole = walk(&s, text, &n, h, &seed);
     ingle_grammar_state_close(&s);
+    if (!whole && getenv("SHOW")) print_error("  unfinished: %.*s\n", 300, text);
     if (!whole) return;
     t->n_whole++;
     parse(&a, chat, json, set.thinks, text, n);
@@ -331,9 +385,11 @@ static size_t walk_all(ingle_chat *chat, const char *what)
                                        {.one = true}};
     char *json = tools_json();
     tally t = {0};
+    hints h;
     ingle_chat_info info = {.size = sizeof info};
     ingle_error err;
     must(ingle_chat_info_get(chat, &info, &err), &err);
+    hints_of(&h, info.family);
     for (size_t i = 0; i < N_OF(settings); i++) {
         ingle_grammar *g = grammar_of(chat, json, settings[i]);
         if (!g) {
@@ -344,7 +400,7 @@ static size_t walk_all(ingle_chat *chat, const char *what)
         for (uint64_t seed = 0; seed < 20; seed++) {
             const char *begin = "";
             if (!settings[i].required && info.call_trigger && seed % 2) begin = info.call_trigger;
-            walk_once(&t, chat, json, g, settings[i], begin, seed * 1000 + i);
+            walk_once(&t, chat, json, g, settings[i], &h, begin, seed * 1000 + i);
         }
         ingle_grammar_close(&g);
     }
@@ -413,6 +469,7 @@ static void cases_are_admitted(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(families_walk), cmocka_unit_test(cases_are_admitted)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(families_walk),
+                                       cmocka_unit_test(cases_are_admitted)};
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
