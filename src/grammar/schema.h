@@ -38,9 +38,10 @@ typedef struct ingle_schema_frame {
     const char *key_end; /* occurs in no name, nor does one begin with a slash; NULL: names are like
                               those of variables, or stand in quotes */
     bool raw;            /* strings stand as they are, other values as JSON */
-    /* Raw: whether what stands for this member is always read as a string; else what reads as JSON,
-     * as models write it, is no string. NULL: always. */
-    bool (*is_text)(void *context, const char *name, size_t len);
+    /* Raw: of what reads as JSON, as models write it, the kinds that are taken for what they are in
+     * this member's place, as bits 1 << ingle_json_kind: such a text is no string there. Without
+     * any, all is a string. NULL: likewise, but other values may stand where strings may not. */
+    unsigned (*reads)(void *context, const char *name, size_t len);
     void *context;
     const char *head; /* raw: no string begins so; NULL */
 } ingle_schema_frame;

@@ -8,6 +8,7 @@
 #include "grammar/schema_string.h"
 #include "grammar/schema_text.h"
 
+enum { ANY_KIND = 63 };
 enum { NAME_BYTES = 200, NAME_CHARS = 48 }; /* of a name between marks; of one nobody gave */
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -83,27 +84,37 @@ ingle_term ingle_schema_key(schema *c, const schema_framing *f, const ingle_json
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* Texts that are read as JSON, or may be. */
-static ingle_term looks_like_json(schema *c)
+/* Texts that are read as JSON of these kinds, or may be. */
+static ingle_term looks_like_json(schema *c, unsigned kinds)
 {
-    static const char words[] =
-        "\\s*(?:[{\\[\"][^]*|(?:true|false|null|True|False|None|[+-]?(?:[0-9]+"
-        "(?:\\.[0-9]*)?|\\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\\s*)";
+    static const char *const of_kind[] = {
+        [INGLE_JSON_NULL] = "\\s*(?:null|None)\\s*",
+        [INGLE_JSON_BOOL] = "\\s*(?:true|false|True|False)\\s*",
+        [INGLE_JSON_NUMBER] = "\\s*[+-]?(?:[0-9]+(?:\\.[0-9]*)?|\\.[0-9]+)(?:[eE][+-]?[0-9]+)?\\s*",
+        [INGLE_JSON_STRING] = "\\s*\"[^]*",
+        [INGLE_JSON_ARRAY] = "\\s*\\[[^]*",
+        [INGLE_JSON_OBJECT] = "\\s*\\{[^]*"};
     ingle_regex_options opt = {.chars = ingle_term_chars};
-    ingle_term e = INGLE_TERM_NONE;
-    ingle_error err = {""};
-    ingle_status st = ingle_regex_compile(c->t, words, sizeof words - 1, &opt, &e, &err);
-    if (st) ingle_schema_fail(c, st, NULL, NULL, "%s", err.text);
+    ingle_term e = INGLE_TERM_NONE, one;
+    for (size_t i = 0; i < sizeof of_kind / sizeof *of_kind; i++) {
+        ingle_error err = {""};
+        if (!(kinds >> i & 1)) continue;
+        ingle_status st =
+            ingle_regex_compile(c->t, of_kind[i], strlen(of_kind[i]), &opt, &one, &err);
+        if (st) ingle_schema_fail(c, st, NULL, NULL, "%s", err.text);
+        else e = ingle_term_alt(c->t, e, one);
+    }
     return e;
 }
 
-static ingle_term strings_of(schema *c, const ingle_schema_frame *x, schema_goal_id goal, bool text)
+static ingle_term strings_of(schema *c, const ingle_schema_frame *x, schema_goal_id goal,
+                             unsigned reads)
 {
     const schema_goal *g = &c->goals[goal];
     ingle_term e = INGLE_TERM_NONE;
     for (size_t i = 0; i < g->n_shapes && !c->status; i++)
         e = ingle_term_alt(c->t, e, ingle_schema_raw(c, g->shapes[i]));
-    if (!text && e != INGLE_TERM_NONE) e = ingle_term_minus(c->t, e, looks_like_json(c));
+    if (e != INGLE_TERM_NONE) e = ingle_term_minus(c->t, e, looks_like_json(c, reads));
     if (x->head) {
         ingle_term head = ingle_term_literal(c->t, x->head, strlen(x->head));
         e = ingle_term_minus(c->t, e, ingle_term_seq(c->t, head, INGLE_TERM_ANY));
@@ -150,9 +161,11 @@ ingle_term ingle_schema_member_value(schema *c, const schema_framing *f, const i
         return ingle_term_seq_of(t, all, 3);
     }
     if (goal != GOAL_TRUE && ingle_schema_is_any(&c->goals[goal])) goal = GOAL_TRUE;
-    bool text = !x->is_text || (name && x->is_text(x->context, name->text, name->len));
-    ingle_term strings = ingle_term_seq(t, x->text, strings_of(c, x, goal, text));
+    unsigned reads = ANY_KIND;
+    if (!x->reads) reads = 0;
+    else if (name) reads = x->reads(x->context, name->text, name->len);
+    ingle_term strings = ingle_term_seq(t, x->text, strings_of(c, x, goal, reads));
     ingle_term others = INGLE_TERM_NONE;
-    if (!x->is_text || !text) others = ingle_term_seq(t, x->json, others_of(c, f, goal));
+    if (!x->reads || reads) others = ingle_term_seq(t, x->json, others_of(c, f, goal));
     return ingle_term_seq(t, ingle_term_alt(t, strings, others), end_of(c, x, name));
 }

@@ -109,11 +109,15 @@ static ingle_term bare(tool_grammar *g, const ingle_call_syntax *s, ingle_tool *
     return compile_tool(g, tool, &n);
 }
 
-/* Whether the parser reads all that stands for this argument as a string. */
-static bool is_text(void *context, const char *name, size_t len)
+/* See parse_tagged.c: a string is what cannot be another kind, and null is always null, but where
+ * the schema has only strings. */
+static unsigned reads(void *context, const char *name, size_t len)
 {
+    enum { STRING = 1 << INGLE_JSON_STRING, ANY = 63 };
     const ingle_json *properties = ingle_json_get(context, "properties");
-    return ingle_parse_kinds(ingle_json_find(properties, name, len)) == 1u << INGLE_JSON_STRING;
+    unsigned kinds = ingle_parse_kinds(ingle_json_find(properties, name, len));
+    if (kinds == STRING) return 0;
+    return kinds & STRING ? (kinds | 1 << INGLE_JSON_NULL) & ~(unsigned)STRING : ANY;
 }
 
 /* From a name to its value. */
@@ -142,7 +146,7 @@ static ingle_term tagged(tool_grammar *g, const ingle_call_syntax *s, ingle_tool
         .name_end = nested ? ingle_tools_text(g, s->key_end) : INGLE_TERM_NONE,
         .key_end = s->key_end,
         .raw = true,
-        .is_text = s->kind_end ? NULL : is_text,
+        .reads = s->kind_end ? NULL : reads,
         .context = (void *)tool->schema,
         .head = s->cdata ? "<![CDATA[" : NULL};
     const ingle_schema_notation n = {.never = nested ? s->key : s->value_end, .frame = &frame};

@@ -140,6 +140,13 @@ static ingle_term id_member(tool_grammar *g, const char *key)
     return done(&p);
 }
 
+/* The name of the member with the arguments. What any model may have written has two. */
+static ingle_term args_key(tool_grammar *g, const ingle_call_syntax *s)
+{
+    ingle_term e = ingle_tools_text(g, s->key_args);
+    return s->strict ? ingle_term_alt(g->t, e, ingle_tools_text(g, "parameters")) : e;
+}
+
 /* After the name and up to the end of the object. */
 static ingle_term object_rest(tool_grammar *g, const ingle_call_syntax *s, ingle_tool *tool)
 {
@@ -149,7 +156,10 @@ static ingle_term object_rest(tool_grammar *g, const ingle_call_syntax *s, ingle
         put(&p, sign(g, ":"));
     } else {
         put(&p, sign(g, ","));
-        put_key(&p, s->key_args);
+        put_text(&p, "\"");
+        put(&p, args_key(g, s));
+        put_text(&p, "\"");
+        put(&p, sign(g, ":"));
     }
     put(&p, ingle_tools_args(g, s, tool));
     if (s->key_id && !s->id_first) {
@@ -176,6 +186,21 @@ static ingle_term no_object(tool_grammar *g, const ingle_call_syntax *s)
     return done(&p);
 }
 
+/* "type": "function", which some models write first. */
+static ingle_term type_member(tool_grammar *g, ingle_term space)
+{
+    parts p = {.g = g};
+    put_text(&p, "\"type\"");
+    put(&p, space);
+    put_text(&p, ":");
+    put(&p, space);
+    put_text(&p, "\"function\"");
+    put(&p, space);
+    put_text(&p, ",");
+    put(&p, space);
+    return done(&p);
+}
+
 static ingle_term object(tool_grammar *g, const ingle_call_syntax *s)
 {
     parts p = {.g = g}, id = {.g = g};
@@ -186,6 +211,7 @@ static ingle_term object(tool_grammar *g, const ingle_call_syntax *s)
         put(&id, sign(g, ","));
         put(&p, ingle_term_option(g->t, done(&id)));
     }
+    if (s->strict) put(&p, ingle_term_option(g->t, type_member(g, g->space)));
     if (!s->keyed) put_key(&p, s->key_name);
     put_text(&p, "\"");
     ingle_term calls = any_tool(g, s, object_rest);
@@ -199,13 +225,14 @@ static ingle_term objects(tool_grammar *g, const ingle_call_syntax *s)
 {
     ingle_term one = object(g, s);
     parts p = {.g = g};
-    if (!s->list) return one;
+    bool either = s->strict && s->section; /* what any model may have written */
+    if (!s->list && !either) return one;
     put_text(&p, "[");
     put_space(&p);
     put(&p, several(g, s, one, sign(g, ",")));
     put_space(&p);
     put_text(&p, "]");
-    return done(&p);
+    return ingle_term_alt(g->t, done(&p), either ? one : INGLE_TERM_NONE);
 }
 
 /* ---- a head, then the arguments -------------------------------------------------------------- */
@@ -398,6 +425,7 @@ ingle_term ingle_tools_bare_head(tool_grammar *g, const ingle_call_syntax *s)
     if (s->kind == INGLE_CALL_OBJECT) {
         put_text(&p, "{");
         put(&p, blank);
+        put(&p, ingle_term_option(g->t, type_member(g, blank)));
         put_text(&p, "\"name\"");
         put(&p, blank);
         put_text(&p, ":");

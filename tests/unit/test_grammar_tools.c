@@ -450,21 +450,111 @@ static const char offered[] =
     "\"b\":{\"type\":\"number\"}}}},"
     "{\"type\":\"function\",\"function\":{\"name\":\"noop\"}}]";
 
+/* Calls that the parser takes, and a grammar does not admit, by their beginnings: they are not in
+ * the format as the family's own templates have it; or a text has the mark in it that ends it. */
+static const struct {
+    const char *family, *text; /* NULL: any */
+} loose[] = {
+    {NULL, "<tool_call>\n{\"name\": \"noop\"}"},
+    {NULL, "<tool_call>{\"name\":\"noop\",\"arguments\":null}"},
+    {NULL, "<tool_call>{\"arguments\""},
+    {NULL, "<tool_call>{\"name\":\"add\",\"parameters\""},
+    {NULL, "<tool_call>{\"id\""},
+    {NULL, "<tool_call>{\"type\""},
+    {NULL, "<tool_call>{\"name\":\"add\",\"arguments\":\""},
+    {NULL, "<tool_call>["},
+    {NULL, "<tool_call>{\"name\":\"add\",\"arguments\":{\"t\":\"line\n"},
+    {NULL, "<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":+"},
+    {"qwen3", "<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":1}"}, /* it breaks off */
+    {"qwen3", "<tool_call>\n<function"},
+    {NULL, "[TOOL_CALLS][{\"name\": \"get"},
+    {NULL, "<|tool_calls_section_begin|><|tool_call_begin|>add"},
+    {NULL, "<function=add></function>"},
+    {NULL, "<|tool_call_start|>[{"},
+    {"generic", "[{"},
+    {NULL, "<tool_call>\n<function=get_weather>\n<parameter=city>\nsay \"hi\" \\ </parameter>"},
+    {NULL, "<seed:tool_call>\n<function=get_weather>\n<parameter=city>say \"hi\" \\ </parameter>"},
+    {NULL,
+     "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"city\">say \"hi\""},
+    {NULL, "<tool_call>\n<function=add>\n<parameter=a>\n1\n</parameter>\n</tool_call>"},
+    {"qwen3-coder", "<tool_call>{\"name\""},
+    {NULL, "<tool_call>get_weather<arg_key>city</arg_key><arg_value>a </arg_value>"},
+    {NULL, "<function name=\"get_weather\"><param name=\"city\"><![CDATA["},
+    {"minimax-m3", "]<]minimax[>[<tool_call>"},
+    {NULL, "<|tools_prefix|>[{\"add\": {\"a\": 1}, "},
+};
+
+static bool is_loose(const char *family, const char *text)
+{
+    for (size_t i = 0; i < N_OF(loose); i++)
+        if ((!loose[i].family || !strcmp(loose[i].family, family)) &&
+            !strncmp(text, loose[i].text, strlen(loose[i].text)))
+            return true;
+    return false;
+}
+
+/* Whether there are calls, and each is valid for the tools of `offered`. */
+static bool all_good(const answer *a, ingle_grammar *const by[3])
+{
+    static const char *const names[] = {"get_weather", "add", "noop"};
+    ingle_error err;
+    bool ok = true;
+    for (size_t i = 0; i < a->n_calls; i++) {
+        size_t k = 0;
+        while (k < 3 && strcmp(names[k], a->calls[i].name)) k++;
+        ok =
+            ok && k < 3 && !a->calls[i].bad && admits(by[k], a->calls[i].args, a->calls[i].n, &err);
+    }
+    return ok;
+}
+
+static size_t check_case(size_t i, ingle_grammar *const by[3])
+{
+    bool thinks = cases[i].flags & THINKS;
+    size_t k = 0, n = strlen(cases[i].text);
+    const ingle_chat_family *f;
+    ingle_error err;
+    answer a;
+    while ((f = ingle_profile_family(k)) && strcmp(f->name, cases[i].family)) k++;
+    ingle_chat *chat = chat_of(model, f->name, ingle_call_syntax_named(f->calls[0]));
+    ingle_grammar *g = grammar_of(chat, offered, (setting){.thinks = thinks});
+    bool is = g && admits(g, cases[i].text, n, &err);
+    parse(&a, chat, offered, thinks, cases[i].text, n);
+    bool good = all_good(&a, by),
+         bad = is ? !good : good && a.n_calls && !is_loose(f->name, cases[i].text);
+    if (g && bad)
+        print_error("%s: %s: %s\n   %s\n   %s\n", f->name, is ? "is admitted" : "is refused",
+                    cases[i].text, cases[i].want, is ? "" : err.text);
+    ingle_grammar_close(&g);
+    ingle_chat_close(&chat);
+    return g && bad;
+}
+
+/* What is admitted has valid calls, and what has valid calls, as models write them, is admitted. */
 static void cases_are_admitted(void **state)
 {
+    static const char *const schemas[] = {
+        "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":"
+        "\"integer\"},\"ratio\":{\"type\":\"number\"},\"exact\":{\"type\":\"boolean\"},\"tags\":{"
+        "\"type\":\"array\"},\"where\":{\"type\":\"object\"},\"unit\":{\"enum\":[\"c\",\"f\"]},"
+        "\"note\":{\"type\":[\"string\",\"null\"]},\"opt\":{\"type\":[\"string\",\"null\"]},"
+        "\"opt2\":"
+        "{\"oneOf\":[{\"type\":\"integer\"},{\"const\":\"x\"}]},\"alt\":{\"type\":[\"string\","
+        "\"null\"]}}}",
+        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"number\"},\"b\":{\"type\":"
+        "\"number\"}}}",
+        "{\"type\":\"object\",\"maxProperties\":0}"};
+    ingle_grammar *by[3];
+    ingle_error err;
+    size_t n_bad = 0;
     (void)state;
-    for (size_t i = 0; i < N_OF(cases); i++) {
-        const ingle_chat_family *f = NULL;
-        ingle_error err;
-        if (cases[i].flags & ~THINKS) continue;
-        for (size_t k = 0; (f = ingle_profile_family(k)) && strcmp(f->name, cases[i].family);) k++;
-        ingle_chat *chat = chat_of(model, f->name, ingle_call_syntax_named(f->calls[0]));
-        ingle_grammar *g = grammar_of(chat, offered, (setting){.thinks = cases[i].flags & THINKS});
-        if (g && !admits(g, cases[i].text, strlen(cases[i].text), &err))
-            print_error("%s: %s\n   %s\n   %s\n", f->name, cases[i].text, cases[i].want, err.text);
-        ingle_grammar_close(&g);
-        ingle_chat_close(&chat);
-    }
+    for (size_t i = 0; i < 3; i++)
+        must(ingle_grammar_open_schema(&by[i], NULL, schemas[i], strlen(schemas[i]), NULL, &err),
+             &err);
+    for (size_t i = 0; i < N_OF(cases); i++)
+        if (!(cases[i].flags & ~(unsigned)THINKS)) n_bad += check_case(i, by);
+    for (size_t i = 0; i < 3; i++) ingle_grammar_close(&by[i]);
+    assert_int_equal(n_bad, 0);
 }
 
 int main(void)
