@@ -2,6 +2,7 @@
  * that a grammar admits come back from the parser with the right names and valid arguments, for
  * each family and each format; calls as models write them are admitted; what is not to come is
  * refused, with what was expected. */
+#define _GNU_SOURCE
 #include "base/json.h"
 #include "chat/profile.h"
 #include "model/grammar.h"
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 #include <ingle.h>
 
+#include "gguf_build.h"
 #include "must.h"
 
 #define TINY INGLE_SOURCE_DIR "/models/tiny-chat.gguf"
@@ -557,9 +559,359 @@ static void cases_are_admitted(void **state)
     assert_int_equal(n_bad, 0);
 }
 
+/* ---- texts and settings ---------------------------------------------------------------------- */
+
+#define CALL(name, args)                                                                           \
+    "<tool_call>\n{\"name\": \"" name "\", \"arguments\": " args "}\n</tool_call>"
+#define PARIS CALL("get_weather", "{\"city\": \"Paris\"}")
+#define NOOP  CALL("noop", "{}")
+
+static const struct {
+    const char *family;
+    setting set;
+    const char *text, *error; /* NULL: it is admitted, to its end */
+} texts[] = {
+    {"qwen2.5", {0}, "Hello, world. <tool_cal", NULL},
+    {"qwen2.5", {0}, "", NULL},
+    {"qwen2.5", {0}, "I look.\n" PARIS "\n" NOOP "\nDone.", NULL},
+    {"qwen2.5", {0}, CALL("get_wind", "{}"), "'i' here, but 'e'"},
+    {"qwen2.5", {0}, CALL("get_weather", "{}"), "'}' here, but a line feed, a space, '\"'"},
+    {"qwen2.5", {0}, CALL("get_weather", "{\"city\": 1}"), "'1' here, but '\"'"},
+    {"qwen2.5", {0}, CALL("add", "{\"a\": 1}"), "'}' here, but"},
+    {"qwen2.5", {0}, CALL("add", "{\"b\": 1"), "'b' here, but 'a'"},
+    {"qwen2.5", {0}, CALL("get_weather", "{\"city\": \"</tool_call>\\\"{\"}"), NULL},
+    {"qwen2.5", {.required = true}, PARIS, NULL},
+    {"qwen2.5", {.required = true}, PARIS "\n" NOOP, NULL},
+    {"qwen2.5",
+     {.required = true},
+     "Hello",
+     "'H' here, but '\\x09', a line feed, '\\x0d', a space, '<'"},
+    {"qwen2.5", {.required = true}, "", "the end"},
+    {"qwen2.5", {.required = true}, PARIS "x", "'x' here, but"},
+    {"qwen2.5", {.name = "noop"}, NOOP, NULL},
+    {"qwen2.5", {.name = "noop"}, PARIS, "'g' here, but 'n'"},
+    {"qwen2.5", {.one = true}, PARIS "\nDone.", NULL},
+    {"qwen2.5", {.one = true}, "A <b>", NULL},
+    {"qwen2.5", {.one = true}, PARIS "\n" NOOP, "'>' here, but"},
+    {"qwen2.5", {.one = true, .required = true}, PARIS "\n" NOOP, "'\\x0a' here, but the end"},
+    {"qwen2.5", {.schema = "{\"type\":\"integer\"}"}, "12", NULL},
+    {"qwen2.5", {.schema = "{\"type\":\"integer\"}"}, PARIS, NULL},
+    {"qwen2.5", {.schema = "{\"type\":\"integer\"}"}, "x", "'x' here, but"},
+    /* thinking */
+    {"qwen3", {0}, "<think>\n<tool_call> is a mark\n</think>\n\nHi", NULL},
+    {"qwen3", {0}, "<think>\nno end <tool_call>", NULL},
+    {"qwen3", {0}, "<think>Hm</think>\n\n" PARIS "\n<think>And?</think>" NOOP, NULL},
+    {"qwen3", {0}, "Say <think> <tool_call> x", "'x' here, but"},
+    {"qwen3", {.thinks = true}, "<tool_call> is a mark\n</think>\n\n" PARIS, NULL},
+    {"qwen3", {.thinks = true}, "Hm\n</think>\n\n<tool_call>\nx", "'x' here, but"},
+    {"qwen3", {.thinks = true}, "no end", NULL},
+    {"qwen3", {.thinks = true, .required = true}, "Hm <tool_call>\n</think>\n\n" PARIS, NULL},
+    {"qwen3", {.thinks = true, .required = true}, "Hm</think>Hi", "'H' here, but"},
+    {"qwen3", {.required = true}, "<think>Hm</think>\n" PARIS, NULL},
+    {"qwen3", {.required = true}, PARIS, NULL},
+    {"qwen3", {.thinks = true, .schema = "{\"type\":\"integer\"}"}, "Hm</think>\n\n12", NULL},
+    {"granite-3", {0}, "<think>Hm</think><response>Yes</response>", NULL},
+    {"magistral", {0}, "So [THINK]Hm [TOOL_CALLS] [/THINK]\n[TOOL_CALLS]noop[ARGS]{}", NULL},
+    /* a call ends thinking */
+    {"apertus", {.thinks = true}, "Hm<|tools_prefix|>[{\"noop\": {}}]<|tools_suffix|>Yes", NULL},
+    {"apertus", {.thinks = true, .required = true}, "Hm<|tools_prefix|>[{\"noop\": {}}]", NULL},
+    {"apertus", {.thinks = true}, "Hm<|tools_prefix|>x", "'x' here, but"},
+    /* calls that nothing announces, or ordinary text does */
+    {"llama3.1", {0}, "{\"name\": \"Bob\", \"parameters\": {}}", NULL},
+    {"llama3.1", {0}, "{\"name\": \"noop\", \"age\": 3}", NULL},
+    {"llama3.1", {0}, "{\"name\": \"noop\", \"parameters\": {}}", NULL},
+    {"llama3.1",
+     {0},
+     "{\"name\": \"noop\", \"parameters\": {\"a\": 1}}",
+     "'\"' here, but a line feed, a space, '}'"},
+    {"llama3.1", {0}, "[ noop(a=1", "'a' here, but ')'"},
+    {"llama3.1", {0}, "So: {\"name\": \"noop\", \"parameters\": {\"a\": 1}}", NULL},
+    {"llama3.1", {.required = true}, "{\"name\": \"noop\", \"parameters\": {}}", NULL},
+    {"llama3.1",
+     {.required = true},
+     "<|python_tag|>{\"name\": \"noop\", \"parameters\": {}}",
+     NULL},
+    {"llama3.1", {.required = true}, "{\"name\": \"Bob\"", "'B' here, but"},
+    {"phi-4", {0}, "```json\n{\"k\": 1}\n```", NULL},
+    {"phi-4", {0}, "```json\n{\"name\": \"noop\", \"arguments\": {}}\n```", NULL},
+    {"phi-4", {0}, "```json\n{\"name\": \"noop\", \"arguments\": {1", "'1' here, but"},
+    {"firefunction-2", {0}, "The module functools has functools.reduce.", NULL},
+    {"firefunction-2", {0}, "functools[1]", "'1' here, but a line feed, a space, '{'"},
+    {"command-r", {0}, "Action: none", NULL},
+    {"command-r",
+     {0},
+     "Action:```json\n[{\"tool_name\": \"directly-answer\", \"parameters\": {}}]```Hi",
+     NULL},
+    {"command-r",
+     {.required = true},
+     "Action:```json\n[{\"tool_name\": \"directly-answer\"",
+     "'d' here"},
+    {"functionary-3.2", {0}, "all\nHello", NULL},
+    {"functionary-3.2", {.required = true}, "all\nHello", "'l' here, but 'd'"},
+    {"functionary-3.2", {.required = true}, "noop\n{}>>>noop\n{}", NULL},
+    {"functionary-3.2", {.one = true}, "all\nI look.>>>noop\n{}", NULL},
+    {"functionary-3.2", {.one = true}, "noop\n{}>>>noop\n{}", "'>' here, but"},
+    {"functionary-3.2", {.schema = "{\"type\":\"integer\"}"}, "all\n12", NULL},
+    {"functionary-3.2", {.schema = "{\"type\":\"integer\"}"}, "all\nx", "'x' here, but"},
+    {"gpt-oss", {.required = true}, "<|channel|>final<|message|>Hi", "'f' here, but 'a', 'c'"},
+    {"gpt-oss",
+     {.required = true},
+     "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>commentary "
+     "to=functions.noop <|constrain|>json<|message|>{}<|call|>",
+     NULL},
+    {"gpt-oss", {.thinks = true}, "Hm<|end|><|start|>assistant<|channel|>final<|message|>Hi", NULL},
+    {"gpt-oss", {0}, "<|channel|>commentary to=functions.nop", "'p' here, but 'o'"},
+    {"gpt-oss", {.schema = "{\"type\":\"integer\"}"}, "<|channel|>final<|message|>12", NULL},
+    {"gpt-oss",
+     {.schema = "{\"type\":\"integer\"}"},
+     "<|channel|>final<|message|>x",
+     "'x' here, but"},
+    /* notations */
+    {"lfm2",
+     {.required = true},
+     "<|tool_call_start|>[set_flags(on=True, note=None), free(any={\"a\": [True, "
+     "\"b\"]})]<|tool_call_end|>",
+     NULL},
+    {"lfm2", {.required = true}, "<|tool_call_start|>[set_flags(on=true", "'t' here, but 'F', 'T'"},
+    {"gemma4",
+     {.required = true},
+     "<|tool_call>call:place{where:{x:1,y:{deep:true,text:<|\"|>a "
+     "\"<tool_call|>\"\n<|\"|>}}}<tool_call|>",
+     NULL},
+    {"gemma4",
+     {.required = true},
+     "<|tool_call>call:get_weather{city:Paris",
+     "'P' here, but a line feed, a space, '<'"},
+    {"qwen3-coder",
+     {.required = true},
+     "<tool_call>\n<function=pick>\n<parameter=color>\nteal\n</"
+     "parameter>\n<parameter=mode>\nfalse\n"
+     "</parameter>\n<parameter=code>\nAB-1\n</parameter>\n</function>\n</tool_call>",
+     NULL},
+    {"qwen3-coder",
+     {.required = true},
+     "<tool_call>\n<function=pick>\n<parameter=color>\nnone\n</"
+     "parameter>\n<parameter=mode>\ntrue\n",
+     "'t' here, but '1', 'f', 'n'"},
+    {"qwen3-coder",
+     {.required = true},
+     "<tool_call>\n<function=add>\n<parameter=a>\n1\n</parameter>\n</function>",
+     "'/' here, but 'p'"},
+    {"glm-4.5",
+     {.required = true},
+     "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>say \"<tool_call>\"</arg_value>\n"
+     "<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>",
+     NULL},
+    {"glm-4.5", {.required = true}, "<tool_call>noop<arg_key>", "'a' here, but '/'"},
+    {"deepseek-v3.2",
+     {.required = true},
+     "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"set_flags\">\n<｜DSML｜parameter "
+     "name=\"level\" "
+     "string=\"true\">7</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+     NULL},
+    {"deepseek-v3.2",
+     {.required = true},
+     "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"get_weather\">\n<｜DSML｜parameter "
+     "name=\"city\" "
+     "string=\"false\">7",
+     "'f' here, but 't'"},
+};
+
+static bool text_is_right(ingle_chat *chat, const char *json, size_t i)
+{
+    ingle_grammar *g = grammar_of(chat, json, texts[i].set);
+    ingle_error err;
+    if (!g) return false;
+    bool is = admits(g, texts[i].text, strlen(texts[i].text), &err);
+    bool right = texts[i].error ? !is && (!*texts[i].error || strstr(err.text, texts[i].error) ||
+                                          !strcmp(texts[i].error, "the end"))
+                                : is;
+    if (!right)
+        print_error("%s: %s: %s\n", texts[i].family, texts[i].text, is ? "is admitted" : err.text);
+    ingle_grammar_close(&g);
+    return right;
+}
+
+static void settings_matter(void **state)
+{
+    char *json = tools_json();
+    size_t n_bad = 0;
+    (void)state;
+    for (size_t i = 0; i < N_OF(texts); i++) {
+        const ingle_chat_family *f;
+        size_t k = 0;
+        while ((f = ingle_profile_family(k)) && strcmp(f->name, texts[i].family)) k++;
+        ingle_chat *chat = chat_of(model, f->name, ingle_call_syntax_named(f->calls[0]));
+        n_bad += !text_is_right(chat, json, i);
+        ingle_chat_close(&chat);
+    }
+    free(json);
+    assert_int_equal(n_bad, 0);
+}
+
+/* ---- marks that are control tokens ----------------------------------------------------------- */
+
+/* The bundled model's vocabulary, in which the marks of calls are control tokens. */
+static ingle_model *model_with_marks(int *fd)
+{
+    static const char key[] = "tokenizer.ggml.token_type";
+    static uint8_t bytes[1 << 22];
+    char path[32];
+    ingle_model_options mo;
+    ingle_model *m;
+    ingle_error err;
+    FILE *f = fopen(TINY, "rb");
+    assert_non_null(f);
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    uint8_t *at = memmem(bytes, n, key, sizeof key - 1);
+    assert_non_null(at);
+    at += sizeof key - 1 + 4 + 4 + 8; /* types of the array and its elements, how many */
+    at[4 * 2043] = at[4 * 2044] = 3;  /* <tool_call>, </tool_call> */
+    *fd = gb_file(bytes, n, path);
+    ingle_model_options_init(&mo);
+    mo.parts = INGLE_PARTS_VOCAB;
+    must(ingle_model_open(&m, path, &mo, &err), &err);
+    return m;
+}
+
+static bool admits_token(ingle_grammar_state *s, int32_t token)
+{
+    const uint32_t *mask;
+    ingle_error err;
+    must(ingle_grammar_state_mask(s, &mask, &err), &err);
+    return mask[token / 32] >> (token % 32) & 1;
+}
+
+static void accept_text(ingle_grammar_state *s, const char *text)
+{
+    ingle_error err;
+    size_t n;
+    must(ingle_grammar_state_text(s, text, strlen(text), &n, &err), &err);
+}
+
+static void marks_are_tokens(void **state)
+{
+    enum { CALL = 2043, CALL_END = 2044, END = 2047 };
+    static const char head[] = "\n{\"name\": \"noop\", \"arguments\": {";
+    int fd;
+    char *json = tools_json();
+    ingle_model *m = model_with_marks(&fd);
+    ingle_chat *chat = chat_of(m, "qwen2.5", NULL);
+    ingle_grammar *g = grammar_of(chat, json, (setting){.one = false}), *same;
+    ingle_grammar_info info = {.size = sizeof info}, info2 = info;
+    ingle_grammar_state *s;
+    ingle_error err;
+    (void)state;
+    must(ingle_grammar_state_open(&s, g, &err), &err);
+    assert_true(admits_token(s, CALL) && admits_token(s, END) && admits_token(s, 'a'));
+    accept_text(s, "I look. ");
+    assert_true(admits_token(s, CALL) && admits_token(s, CALL_END));
+    must(ingle_grammar_state_accept(s, CALL, &err), &err);
+    assert_false(admits_token(s, CALL) || admits_token(s, END));
+    accept_text(s, head);
+    accept_text(s, "}}\n");
+    assert_true(admits_token(s, CALL_END) && !admits_token(s, END));
+    must(ingle_grammar_state_accept(s, CALL_END, &err), &err);
+    assert_true(admits_token(s, CALL) && admits_token(s, END));
+    accept_text(s, "Or <tool_call>"); /* in bytes it begins a call, too */
+    accept_text(s, head);
+    assert_false(admits_token(s, END));
+    same = grammar_of(chat, json, (setting){.one = false});
+    must(ingle_grammar_info_get(g, &info, &err), &err);
+    must(ingle_grammar_info_get(same, &info2, &err), &err);
+    assert_int_equal(info.n_masks, info2.n_masks);
+    ingle_grammar_close(&same);
+    ingle_grammar_state_close(&s);
+    ingle_grammar_close(&g);
+    g = grammar_of(chat, json, (setting){.required = true});
+    must(ingle_grammar_state_open(&s, g, &err), &err);
+    assert_true(admits_token(s, CALL) && !admits_token(s, END) && !admits_token(s, CALL_END));
+    ingle_grammar_state_close(&s);
+    ingle_grammar_close(&g);
+    ingle_chat_close(&chat);
+    ingle_model_close(&m);
+    close(fd);
+    free(json);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+static void fails(const char *family, const char *json, setting set, ingle_status want,
+                  const char *text)
+{
+    ingle_tools_options to;
+    ingle_grammar *g = (ingle_grammar *)&to;
+    ingle_error err = {""};
+    ingle_chat *chat = chat_of(model, family, NULL);
+    ingle_tools_options_init(&to);
+    to.required = set.required;
+    to.name = set.name;
+    to.schema = set.schema;
+    to.n_schema = set.schema ? strlen(set.schema) : 0;
+    ingle_status st = ingle_grammar_open_tools(&g, chat, json, json ? strlen(json) : 0, &to, &err);
+    assert_null(g);
+    if (st != want || strcmp(err.text, text))
+        print_error("%s: %s", ingle_status_name(st), err.text);
+    ingle_chat_close(&chat);
+}
+
+static void faults_are_named(void **state)
+{
+    static const char noop[] = "[{\"name\":\"noop\"}]";
+    const setting plain = {0};
+    (void)state;
+    fails("qwen3", NULL, plain, INGLE_EINVAL, "the tools are NULL");
+    fails("qwen3", "[]", plain, INGLE_EINVAL, "tools should be an array of 1 to 1000 tools");
+    fails("qwen3", "{}", plain, INGLE_EINVAL, "tools should be an array of 1 to 1000 tools");
+    fails("qwen3", "[1]", plain, INGLE_EINVAL, "tools[0] should be an object with a name");
+    fails("qwen3", noop, (setting){.name = "nop"}, INGLE_EINVAL, "no tool is named 'nop'");
+    fails("qwen3", noop, (setting){.required = true, .schema = "{}"}, INGLE_EINVAL,
+          "options 'schema' and 'required' exclude each other");
+    fails("qwen3", noop, (setting){.schema = "{\"type\":1}"}, INGLE_EFORMAT,
+          "answer: schema #: 'type': must name JSON's types");
+    fails("qwen3", "[{\"name\":\"f\",\"parameters\":{\"type\":\"array\"}}]", plain,
+          INGLE_EUNSUPPORTED, "tool 'f': schema #/type: arguments should be an object");
+    fails("qwen3",
+          "[{\"name\":\"f\",\"parameters\":{\"properties\":{\"a\":{\"pattern\":\"(a)\\\\1\"}}}}]",
+          plain, INGLE_EUNSUPPORTED, "?");
+    fails("qwen3", "[{\"name\":\"two words\"}]", plain, INGLE_EUNSUPPORTED,
+          "the model's format has no way to call one of these tools");
+    fails("lfm2", "[{\"name\":\"gr\xc3\xbc\xc3\x9f\"}]", plain, INGLE_EUNSUPPORTED,
+          "the model's format has no way to call one of these tools");
+    fails("seed-oss",
+          "[{\"name\":\"f\",\"parameters\":{\"properties\":{\"a>b\":{}},\"required\":[\"a>b\"]}}]",
+          plain, INGLE_EUNSUPPORTED, "?");
+}
+
+static void what_is_dropped_is_listed(void **state)
+{
+    static const char json[] =
+        "[{\"name\":\"f\",\"parameters\":{\"properties\":{\"a\":{\"type\":\"string\",\"pattern\":"
+        "\"(a)\\\\1\"}},\"required\":[\"a\"]}}]";
+    ingle_tools_options to;
+    ingle_grammar *g;
+    ingle_grammar_info info = {.size = sizeof info};
+    ingle_error err;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        ingle_chat *chat = chat_of(model, i ? "seed-oss" : "qwen3", NULL);
+        ingle_tools_options_init(&to);
+        to.lenient = true;
+        must(ingle_grammar_open_tools(&g, chat, json, sizeof json - 1, &to, &err), &err);
+        must(ingle_grammar_info_get(g, &info, &err), &err);
+        assert_int_equal(info.n_dropped, 1);
+        assert_string_equal(info.dropped[0], "?");
+        ingle_grammar_close(&g);
+        ingle_chat_close(&chat);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(families_walk),
-                                       cmocka_unit_test(cases_are_admitted)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(families_walk),    cmocka_unit_test(cases_are_admitted),
+        cmocka_unit_test(settings_matter),  cmocka_unit_test(marks_are_tokens),
+        cmocka_unit_test(faults_are_named), cmocka_unit_test(what_is_dropped_is_listed)};
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
