@@ -63,6 +63,11 @@ static void find_calls(answer *a)
 
 /* ---- thinking -------------------------------------------------------------------------------- */
 
+static bool begins_in_thinking(const tool_grammar *g)
+{
+    return g->opt->thinks && g->profile->thinking;
+}
+
 /* From inside of thinking to its end. */
 typedef struct thought {
     ingle_term closed; /* with the mark that closes it */
@@ -130,9 +135,9 @@ static ingle_term after_thinking(answer *a, ingle_term rest)
     thought x = think(a);
     ingle_term marks = think_marks(a);
     ingle_term again = ingle_term_seq(t, marks, x.closed);
-    ingle_term first = g->opt->thinks ? x.closed : INGLE_TERM_EMPTY;
+    ingle_term first = begins_in_thinking(g) ? x.closed : INGLE_TERM_EMPTY;
     ingle_term before = ingle_term_seq(t, first, ingle_term_repeat(t, again, 0, INGLE_TERM_MANY));
-    ingle_term called = g->opt->thinks ? x.called : INGLE_TERM_NONE;
+    ingle_term called = begins_in_thinking(g) ? x.called : INGLE_TERM_NONE;
     called =
         ingle_term_alt(t, called, ingle_term_seq(t, before, ingle_term_seq(t, marks, x.called)));
     return ingle_term_alt(t, ingle_term_seq(t, before, rest), called);
@@ -191,7 +196,7 @@ static ingle_term free_answer(answer *a)
         ingle_term any = ingle_term_alt(t, x.thinking, x.calling);
         all = ingle_term_seq(t, ingle_term_repeat(t, any, 0, INGLE_TERM_MANY), x.last);
     }
-    if (!g->opt->thinks || !g->profile->thinking) return all;
+    if (!begins_in_thinking(g)) return all;
     const ingle_term ways[] = {ingle_term_seq(t, inner.closed, all),
                                ingle_term_seq(t, inner.called, one ? x.last : all), inner.open};
     return ingle_term_alt_of(t, ways, 3);
