@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS ingle_static ingle_shared EXPORT ingle-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES include/ingle.h include/ingle_tools.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES include/ingle.h include/ingle_record.h include/ingle_tools.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ingle)
 set_target_properties(ingle_static PROPERTIES EXPORT_NAME static)

@@ -19,6 +19,7 @@
 #define INGLE_TESTS_WRAP_ALLOC_H
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,6 +32,8 @@ static struct {
     atomic_long fail_at, n_calls, n_live;
     atomic_size_t n_bytes;  /* asked for, in all */
     atomic_size_t n_mapped; /* bytes of maps held: those may be given back in pieces */
+    atomic_long held,
+        peak; /* bytes of blocks held, now and at most; below 0: older ones were freed */
 } wrap_alloc;
 
 static inline void wrap_alloc_begin(long fail_at)
@@ -40,6 +43,8 @@ static inline void wrap_alloc_begin(long fail_at)
     atomic_store(&wrap_alloc.n_live, 0);
     atomic_store(&wrap_alloc.n_bytes, 0);
     atomic_store(&wrap_alloc.n_mapped, 0);
+    atomic_store(&wrap_alloc.held, 0);
+    atomic_store(&wrap_alloc.peak, 0);
     atomic_store(&wrap_alloc.on, true);
 }
 
@@ -72,6 +77,12 @@ static inline size_t wrap_alloc_bytes(void)
     return atomic_load(&wrap_alloc.n_bytes);
 }
 
+/* The most bytes of blocks that were held at once since begin. */
+static inline long wrap_alloc_peak(void)
+{
+    return atomic_load(&wrap_alloc.peak);
+}
+
 /* Whether this call works. */
 static inline bool wrap_alloc_passes(size_t bytes)
 {
@@ -83,6 +94,19 @@ static inline bool wrap_alloc_passes(size_t bytes)
 static inline void wrap_alloc_count(long change)
 {
     if (atomic_load(&wrap_alloc.on)) atomic_fetch_add(&wrap_alloc.n_live, change);
+}
+
+static inline long wrap_alloc_size(void *p)
+{
+    return p && atomic_load(&wrap_alloc.on) ? (long)malloc_usable_size(p) : 0;
+}
+
+static inline void wrap_alloc_hold(long bytes)
+{
+    if (!atomic_load(&wrap_alloc.on)) return;
+    long held = atomic_fetch_add(&wrap_alloc.held, bytes) + bytes;
+    long peak = atomic_load(&wrap_alloc.peak);
+    while (held > peak && !atomic_compare_exchange_weak(&wrap_alloc.peak, &peak, held)) continue;
 }
 
 void *__real_malloc(size_t n);
@@ -105,6 +129,7 @@ void *__wrap_malloc(size_t n)
 {
     void *p = wrap_alloc_passes(n) ? __real_malloc(n) : NULL;
     if (p) wrap_alloc_count(1);
+    wrap_alloc_hold(wrap_alloc_size(p));
     return p;
 }
 
@@ -112,20 +137,24 @@ void *__wrap_calloc(size_t n, size_t size)
 {
     void *p = wrap_alloc_passes(n * size) ? __real_calloc(n, size) : NULL;
     if (p) wrap_alloc_count(1);
+    wrap_alloc_hold(wrap_alloc_size(p));
     return p;
 }
 
 void *__wrap_realloc(void *p, size_t n)
 {
     bool fresh = !p;
+    long old = wrap_alloc_size(p);
     void *q = wrap_alloc_passes(n) ? __real_realloc(p, n) : NULL; /* p stays valid when it fails */
     if (q && fresh) wrap_alloc_count(1);
+    if (q) wrap_alloc_hold(wrap_alloc_size(q) - old);
     return q;
 }
 
 void __wrap_free(void *p)
 {
     if (p) wrap_alloc_count(-1);
+    wrap_alloc_hold(-wrap_alloc_size(p));
     __real_free(p);
 }
 

@@ -1,6 +1,6 @@
 /* grammars.h - the options that say what an output may be, and the grammar that they come to.
  * Owns       the texts of files, until grammar_source_free().
- * Depends on args.h, <ingle.h>. */
+ * Depends on args.h, out.h, platform.h, <ingle.h>. */
 #ifndef INGLE_CLI_GRAMMARS_H
 #define INGLE_CLI_GRAMMARS_H
 

@@ -98,7 +98,9 @@ static ingle_mask *mask_of(ingle_automaton *a, ingle_term state)
 static void tidy(ingle_automaton *a)
 {
     size_t n = 1, i = 1;
-    if (ingle_terms_bytes(a->terms) + a->mask_bytes < a->max_bytes) return;
+    if (ingle_terms_bytes(a->terms) + a->mask_bytes < a->max_bytes &&
+        a->terms->n_rows < INGLE_MANY_ROWS)
+        return;
     for (ingle_matcher *m = a->first; m; m = m->next) n++;
     ingle_term *keep = ingle_new(n, sizeof *keep);
     if (!keep) return;

@@ -248,10 +248,14 @@ static bool known(ingle_terms *t, ingle_term e, ingle_input in, ingle_byte_set *
     return false;
 }
 
+enum {
+    GROUPS_COMPILING = 200000
+}; /* what compiling may derive, to ask whether something is empty */
+
 static void keep_group(ingle_terms *t, ingle_term e, const ingle_byte_set *same, ingle_term to)
 {
     t->work++;
-    if (t->work > t->work_limit)
+    if (t->work > t->work_limit || (!t->n_static && t->n_groups >= GROUPS_COMPILING))
         ingle_terms_fail(t, INGLE_EUNSUPPORTED, "the grammar needs too much work");
     if (t->status) return;
     if (t->n_groups == t->cap_groups &&
@@ -478,6 +482,7 @@ ingle_term ingle_term_step_slowly(ingle_terms *t, ingle_term e, unsigned char b)
 {
     ingle_byte_set same;
     ingle_term to = prune(t, ingle_term_derive(t, e, b, &same));
+    if (!t->status && !t->node[e].row && t->n_rows >= INGLE_MANY_ROWS) return to;
     if (t->status || (!t->node[e].row && !new_row(t, e))) return INGLE_TERM_NONE;
     uint32_t *row = t->row[t->node[e].row - 1];
     ingle_set_add(&same, b);

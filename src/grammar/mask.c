@@ -72,19 +72,20 @@ static ingle_term next_of(ingle_masker *m, ingle_term e)
     return to;
 }
 
-/* Groups of characters all of which lead there. The state has a row. */
+/* Groups of characters all of which lead there; remembered if the state has a row. */
 static uint64_t leads_of(ingle_masker *m, ingle_term e, ingle_term to)
 {
     ingle_terms *t = m->terms;
-    uint64_t *known = &t->leads[t->node[e].row - 1];
-    if (!*known) {
+    const uint32_t row = t->node[e].row;
+    uint64_t known = row ? t->leads[row - 1] : 0;
+    if (!known) {
         bool high;
         ingle_byte_set s = ingle_term_leading(t, e, to, &high);
-        known = &t->leads[t->node[e].row - 1]; /* rows may have moved */
-        *known = ingle_groups_inside(s.word) | (uint64_t)high << INGLE_GROUP_HIGH |
-                 (uint64_t)1 << LEADS_KNOWN;
+        known = ingle_groups_inside(s.word) | (uint64_t)high << INGLE_GROUP_HIGH |
+                (uint64_t)1 << LEADS_KNOWN;
+        if (row) t->leads[row - 1] = known;
     }
-    return *known & ~((uint64_t)1 << LEADS_KNOWN);
+    return known & ~((uint64_t)1 << LEADS_KNOWN);
 }
 
 /* ---- walking --------------------------------------------------------------------------------- */

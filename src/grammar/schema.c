@@ -170,6 +170,7 @@ static bool compile(schema *c, ingle_term *root)
     schema_goal_id goal;
     const ingle_json *node = c->source.docs[0].root;
     c->apart = ingle_schema_apart;
+    c->excludes = ingle_schema_excludes;
     if (!ingle_schema_goals_open(c)) return false;
     ingle_schema_raw_open(c);
     goal = ingle_schema_goal(c, node, 0);

@@ -5,8 +5,8 @@
  * What is written is narrower than what JSON allows, and all of it is valid:
  *   - white space between tokens: none, one space, or a newline and at most 20 spaces or tabs; none
  *     before the first token and after the last;
- *   - keys, and strings that a pattern, a format, const or enum speaks of, are written with those
- *     escapes only that JSON requires;
+ *   - keys, and strings with a pattern, a format, const or enum, are written with those escapes
+ *     only that JSON requires;
  *   - integers have no fraction and no exponent; numbers with bounds have no exponent, and at most
  *     15 digits if they have a fraction, so that a reader with doubles sees the same number;
  *   - numbers of const and enum are written as the schema writes them.

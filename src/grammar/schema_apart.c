@@ -105,9 +105,10 @@ static bool objects_apart(schema *c, const schema_shape *a, const schema_shape *
 
 /* ---- goals ----------------------------------------------------------------------------------- */
 
-static bool shapes_apart(schema *c, const schema_shape *a, const schema_shape *b, unsigned depth)
+static bool shapes_apart(schema *c, const schema_shape *a, const schema_shape *b, unsigned depth,
+                         uint32_t among)
 {
-    uint32_t types = a->types & b->types;
+    uint32_t types = a->types & b->types & among;
     if (types & (TYPE_NULL | TYPE_BOOL) || !ingle_schema_work(c, 1)) return false;
     return (!(types & TYPE_NUMBER) || numbers_apart(c, a, b)) &&
            (!(types & TYPE_STRING) || strings_apart(c, a, b)) &&
@@ -115,18 +116,13 @@ static bool shapes_apart(schema *c, const schema_shape *a, const schema_shape *b
            (!(types & TYPE_OBJECT) || objects_apart(c, a, b, depth));
 }
 
-static bool can_expand(schema *c, schema_goal_id goal)
+static bool look(schema *c, schema_goal_id a, schema_goal_id b, unsigned depth, uint32_t types)
 {
-    return c->nesting < SCHEMA_MAX_NESTING && ingle_schema_expand(c, goal) &&
-           c->goals[goal].state == GOAL_DONE;
-}
-
-static bool look(schema *c, schema_goal_id a, schema_goal_id b, unsigned depth)
-{
-    if (!can_expand(c, a) || !can_expand(c, b)) return false;
+    if (!ingle_schema_try(c, a) || !ingle_schema_try(c, b)) return false;
     for (size_t i = 0; i < c->goals[a].n_shapes; i++)
         for (size_t j = 0; j < c->goals[b].n_shapes; j++)
-            if (!shapes_apart(c, c->goals[a].shapes[i], c->goals[b].shapes[j], depth)) return false;
+            if (!shapes_apart(c, c->goals[a].shapes[i], c->goals[b].shapes[j], depth, types))
+                return false;
     return !c->status;
 }
 
@@ -134,18 +130,29 @@ static bool goals_apart(schema *c, schema_goal_id a, schema_goal_id b, unsigned 
 {
     if (a == GOAL_FALSE || b == GOAL_FALSE) return !c->status;
     if (a == b || a == GOAL_TRUE || b == GOAL_TRUE || depth > MAX_DEPTH || c->status) return false;
-    return look(c, a, b, depth);
+    return look(c, a, b, depth, TYPE_ALL);
 }
 
-bool ingle_schema_apart(schema *c, schema_goal_id a, schema_goal_id b)
+bool ingle_schema_apart(schema *c, schema_goal_id a, schema_goal_id b, uint32_t types)
 {
     schema_goal_id pair[2] = {a < b ? a : b, a < b ? b : a};
-    const schema_key *known = ingle_schema_map_get(&c->disjoint, pair, sizeof pair, 0);
+    const schema_key *known = ingle_schema_map_get(&c->disjoint, pair, sizeof pair, types);
     if (known) return known->value;
-    bool made, apart = goals_apart(c, a, b, 0);
+    if (a == GOAL_FALSE || b == GOAL_FALSE) return !c->status;
+    bool made, apart = a != b && a != GOAL_TRUE && b != GOAL_TRUE && look(c, a, b, 0, types);
     char *copy = ingle_schema_copy(&c->memory, pair, sizeof pair);
-    schema_key *k = copy ? ingle_schema_map_put(&c->disjoint, copy, sizeof pair, 0, &made) : NULL;
+    schema_key *k =
+        copy ? ingle_schema_map_put(&c->disjoint, copy, sizeof pair, types, &made) : NULL;
     if (!k) return ingle_schema_no_memory(c);
     k->value = apart;
     return apart;
+}
+
+bool ingle_schema_excludes(schema *c, const schema_shape *s, schema_goal_id goal)
+{
+    if (goal <= GOAL_FALSE) return goal == GOAL_FALSE;
+    if (!ingle_schema_try(c, goal)) return false;
+    for (size_t i = 0; i < c->goals[goal].n_shapes; i++)
+        if (!shapes_apart(c, s, c->goals[goal].shapes[i], 0, TYPE_ALL)) return false;
+    return !c->status;
 }

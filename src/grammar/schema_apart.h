@@ -6,7 +6,9 @@
 
 #include "grammar/schema_state.h"
 
-/* True: certainly none. */
-bool ingle_schema_apart(schema *c, schema_goal_id a, schema_goal_id b);
+/* True: certainly none, of these types. */
+bool ingle_schema_apart(schema *c, schema_goal_id a, schema_goal_id b, uint32_t types);
+/* The same for what a shape, finished or not, admits. */
+bool ingle_schema_excludes(schema *c, const schema_shape *s, schema_goal_id goal);
 
 #endif

@@ -6,7 +6,7 @@
 
 typedef ingle_term value_of(schema *c, schema_goal_id goal);
 
-/* Elements behind the n_prefix-th: min to max elements in all. */
+/* Elements after the n_prefix-th: min to max elements in all. */
 static ingle_term rest_of(schema *c, const schema_elements *e, ingle_term comma, value_of *value)
 {
     uint32_t n = (uint32_t)e->n_prefix;

@@ -151,7 +151,9 @@ ingle_term ingle_schema_choices_term(schema *c, const schema_elements *e)
                     .end = ingle_schema_sign(c, ']', true, false),
                     .separator = ingle_schema_sign(c, ',', true, true),
                     .space = ingle_schema_space(c)};
-    p->number = ingle_producer_add(c->t, &p->head);
+    uint32_t number = ingle_producer_add(c->t, &p->head);
+    if (ingle_terms_status(c->t)) return INGLE_TERM_NONE; /* and p may be gone */
+    p->number = number;
     size_t n = STATE_SEEN + (e->n_numbers + 31) / 32;
     return ingle_term_seq(c->t, ingle_term_literal(c->t, "[", 1),
                           ingle_term_produced(c->t, p->number, start, n, false));

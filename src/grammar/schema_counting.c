@@ -178,7 +178,9 @@ ingle_term ingle_schema_counting_term(schema *c, const schema_elements *e,
     p->end = ingle_schema_sign(c, ']', true, false);
     p->separator = ingle_schema_sign(c, ',', true, true);
     p->space = ingle_schema_space(c);
-    p->number = ingle_producer_add(c->t, &p->head);
+    uint32_t number = ingle_producer_add(c->t, &p->head);
+    if (ingle_terms_status(c->t)) return INGLE_TERM_NONE; /* and p may be gone */
+    p->number = number;
     return ingle_term_seq(c->t, ingle_term_literal(c->t, "[", 1),
                           ingle_term_produced(c->t, p->number, start, 1 + p->n_counts, false));
 }

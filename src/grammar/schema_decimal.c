@@ -1,7 +1,7 @@
 /* schema_decimal.c - see schema_decimal.h. */
 #include "grammar/schema_decimal.h"
 
-/* The exponent behind 'e'; far beyond any limit if it has many digits. */
+/* The exponent after 'e'; far beyond any limit if it has many digits. */
 static long exponent_of(const char *p, size_t n)
 {
     long e = 0;

@@ -2,6 +2,7 @@
  * branches there. */
 #include "grammar/schema_expand.h"
 #include "grammar/schema_late.h"
+#include "grammar/schema_prune.h"
 #include "grammar/schema_words.h"
 
 #include "base/utf8.h"
@@ -91,6 +92,14 @@ static size_t words_of(schema_at *at, schema_step list[MAX_WORDS])
     return n;
 }
 
+/* Whether what is known of the value rules the schema out, which must not hold. */
+static bool excluded(schema_at *at)
+{
+    schema *c = at->run->c;
+    schema_ref ref = at->run->frames[at->frame].atom & ~1u;
+    return c->excludes(c, &at->state->shape, ingle_schema_goal_atom(c, ref));
+}
+
 static void expand_schema(schema_at *at)
 {
     schema_step list[MAX_WORDS];
@@ -106,6 +115,7 @@ static void expand_schema(schema_at *at)
     if (!ingle_schema_work(c, 1 + at->node->len / 4)) return;
     at->scope = ingle_schema_enter(c, at->scope, ingle_schema_resource(&c->source, at->node));
     if (!at->negated && is_observed(at->node)) at->run->frames[at->frame].observed = true;
+    if (at->negated && excluded(at)) return;
     size_t n = words_of(at, list);
     if (at->negated) {
         at->forked = true;
@@ -220,6 +230,7 @@ static schema_shape *finish(schema_run *r, schema_run_state *s)
     }
     *shape = s->shape;
     shape->facts = facts;
+    ingle_schema_prune_sets(c, shape);
     return shape;
 }
 
@@ -244,6 +255,24 @@ static bool keep(schema_run *r, schema_run_state *s, schema_shape ***list, size_
     return shape;
 }
 
+/* Whether a property that must be there cannot be: then no object is left. */
+static void prune(schema_run *r, schema_run_state *s)
+{
+    schema *c = r->c;
+    const schema_fact *at = NULL;
+    if (s->pruned == s->shape.facts || !(s->shape.types & TYPE_OBJECT)) return;
+    s->pruned = s->shape.facts;
+    for (;;) {
+        schema_goal_id goal = ingle_schema_prune_next(c, &s->shape, &at);
+        if (goal == GOAL_TRUE || c->status) return;
+        bool known = goal == GOAL_FALSE || ingle_schema_try(c, goal);
+        if (known && (goal == GOAL_FALSE || !c->goals[goal].n_shapes)) {
+            s->shape.types &= ~(uint32_t)TYPE_OBJECT;
+            return;
+        }
+    }
+}
+
 /* Takes one state as far as it goes without branching. */
 static bool advance(schema_run *r, schema_run_state s, schema_shape ***list, size_t *n, size_t *cap)
 {
@@ -252,6 +281,8 @@ static bool advance(schema_run *r, schema_run_state s, schema_shape ***list, siz
         bool forked = false;
         s.todo = step->next;
         if (!ingle_schema_work(r->c, 1)) return false;
+        if (step->word) prune(r, &s);
+        if (!s.shape.types) return true;
         if (step->word) expand_word(r, &s, step, &forked);
         else expand_atom(r, &s, step, &forked);
         if (r->c->status) return false;
@@ -259,6 +290,8 @@ static bool advance(schema_run *r, schema_run_state s, schema_shape ***list, siz
         ingle_schema_settle(&s.shape);
         if (!s.shape.types) return true;
     }
+    prune(r, &s);
+    if (!s.shape.types) return true;
     return keep(r, &s, list, n, cap);
 }
 
@@ -278,12 +311,23 @@ static bool start(schema_run *r, schema_goal_id goal)
     return !r->c->status;
 }
 
+bool ingle_schema_try(schema *c, schema_goal_id goal)
+{
+    if (c->nesting >= SCHEMA_MAX_NESTING || c->status || c->goals[goal].state == GOAL_HARD)
+        return false;
+    if (!ingle_schema_expand(c, goal) && c->status == INGLE_EUNSUPPORTED && !c->memory.full) {
+        c->status = INGLE_OK; /* it need not be known */
+        if (c->err) c->err->text[0] = 0;
+    }
+    return c->goals[goal].state == GOAL_DONE;
+}
+
 bool ingle_schema_expand(schema *c, schema_goal_id goal)
 {
     schema_run r = {.c = c, .goal = goal};
     schema_shape **list = NULL;
     size_t n = 0, cap = 0;
-    if (c->goals[goal].state != GOAL_NEW) return !c->status;
+    if (c->goals[goal].state == GOAL_BUSY || c->goals[goal].state == GOAL_DONE) return !c->status;
     c->goals[goal].state = GOAL_BUSY;
     c->nesting++;
     bool ok = start(&r, goal);
@@ -297,7 +341,10 @@ bool ingle_schema_expand(schema *c, schema_goal_id goal)
     schema_shape **kept = ok ? ingle_schema_new(c, n, sizeof *kept) : NULL;
     if (kept && n) memcpy(kept, list, n * sizeof *kept);
     free(list);
-    if (!kept) return false;
+    if (!kept) {
+        c->goals[goal].state = GOAL_HARD;
+        return false;
+    }
     c->goals[goal].shapes = kept;
     c->goals[goal].n_shapes = absorb(kept, n);
     c->goals[goal].state = GOAL_DONE;

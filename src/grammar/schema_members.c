@@ -3,6 +3,7 @@
 #include "grammar/schema_expand.h"
 #include "grammar/schema_goal.h"
 #include "grammar/schema_set.h"
+#include "grammar/schema_keys.h"
 #include "grammar/schema_property.h"
 #include "grammar/schema_string.h"
 
@@ -173,7 +174,7 @@ static bool named_by(const schema_layer *layer, uint32_t name)
     return false;
 }
 
-/* Whether the fact speaks of members of this name. */
+/* Whether the fact may be met by members of this name. */
 static bool some_name(plan *p, const schema_fact *f, uint32_t name)
 {
     schema *c = p->c;
@@ -189,7 +190,7 @@ static bool some_name(plan *p, const schema_fact *f, uint32_t name)
     return true;
 }
 
-/* The values of a member whose goal is known, for each set of the facts that speak of it. */
+/* The values of a member whose goal is known, for each set of the facts that it may meet. */
 static bool make_options(plan *p, schema_goal_id goal, uint32_t about, schema_option **list,
                          size_t *n)
 {
@@ -302,20 +303,20 @@ static ingle_term other_keys(plan *p)
 {
     schema *c = p->c;
     ingle_term names = INGLE_TERM_NONE, keys;
-    bool limited = p->m->n_members || p->n_splitters;
-    for (const schema_fact *f = p->s->facts; f; f = f->next) limited |= f->kind == FACT_NAMES;
-    if (!limited) return INGLE_TERM_ANY;
+    bool limited = p->m->n_members || p->n_splitters, by_names = false;
+    for (const schema_fact *f = p->s->facts; f; f = f->next) by_names |= f->kind == FACT_NAMES;
+    if (!limited && !by_names) return INGLE_TERM_ANY;
     ingle_term *list = ingle_schema_new(c, p->m->n_members, sizeof *list);
     if (!list) return INGLE_TERM_NONE;
     for (size_t i = 0; i < p->m->n_members; i++)
         list[i] = ingle_schema_inside_text(c, c->names[p->m->members[i].name]);
     names = ingle_term_alt_of(c->t, list, p->m->n_members);
-    keys = ingle_schema_inside(c->t, 0, INGLE_TERM_MANY);
+    keys = ingle_schema_inside(c, 0, INGLE_TERM_MANY);
     for (const schema_fact *f = p->s->facts; f; f = f->next)
         if (f->kind == FACT_NAMES)
             keys = ingle_term_and(c->t, keys, ingle_schema_key_term(c, f->goal));
     if (p->m->n_members) keys = ingle_term_minus(c->t, keys, names);
-    return ingle_schema_empty(c, keys) ? INGLE_TERM_NONE : keys;
+    return by_names && ingle_schema_empty(c, keys) ? INGLE_TERM_NONE : keys;
 }
 
 /* Cuts each cell in two by one splitter; parts without a key go. */

@@ -15,7 +15,7 @@ typedef struct schema_memory {
     bool full; /* SCHEMA_MAX_MEMORY was reached */
 } schema_memory;
 
-enum { SCHEMA_MAX_MEMORY = 1 << 28 };
+enum { SCHEMA_MAX_MEMORY = 1 << 25 };
 
 /* Zeroed, for any type; NULL: no memory, or more than SCHEMA_MAX_MEMORY in all. */
 void *ingle_schema_take(schema_memory *m, size_t n, size_t size);

@@ -18,8 +18,9 @@ static ingle_term byte_term(ingle_terms *t, char c)
 static ingle_term digit(ingle_terms *t, int low, int high)
 {
     if (low > high) return INGLE_TERM_NONE;
-    ingle_range r = {'0' + (uint32_t)low, '0' + (uint32_t)high};
-    return ingle_term_chars(t, &r, 1, false);
+    uint64_t set[4] = {0};
+    for (int x = low; x <= high; x++) set[0] |= (uint64_t)1 << ('0' + x);
+    return ingle_term_bytes(t, set);
 }
 
 static ingle_term digits(ingle_terms *t, size_t min, size_t max)
@@ -63,7 +64,7 @@ typedef struct bound {
     bool open;
 } bound;
 
-/* Numbers with n_whole digits before the point and, if n_part is not 0, 1 to n_part behind it. */
+/* Numbers with n_whole digits before the point and, if n_part is not 0, 1 to n_part after it. */
 typedef struct piece {
     ingle_terms *t;
     long n_whole, n_part;
@@ -110,16 +111,51 @@ static bool ends_below(const piece *p, long place)
     return !zeros_from(p, p->high.value, place) || !p->high.open;
 }
 
-/* All remaining texts from `place` on, where the digits so far are those of one bound. */
+/* Zeros to the end, those of the fraction as many as one likes. */
+static ingle_term zeros_to_end(const piece *p, long place)
+{
+    ingle_terms *t = p->t;
+    ingle_term zero = byte_term(t, '0');
+    uint32_t before = place < p->n_whole ? (uint32_t)(p->n_whole - place) : 0;
+    if (place > p->n_whole)
+        return ingle_term_repeat(t, zero, 0, (uint32_t)(p->n_whole + p->n_part - place));
+    ingle_term whole_part = ingle_term_repeat(t, zero, before, before);
+    if (!p->n_part) return whole_part;
+    ingle_term part = ingle_term_repeat(t, zero, 1, (uint32_t)p->n_part);
+    return ingle_term_seq(t, whole_part, ingle_term_seq(t, byte_term(t, '.'), part));
+}
+
+/* Where the bound has only zeros left (nines, in an upper one), everything is simple: *place, and
+ * all texts from there on; else the end. */
+static ingle_term simple_end(const piece *p, const bound *b, bool low, long *place)
+{
+    long n = p->n_whole + p->n_part, i = n;
+    *place = n;
+    if (!zeros_from(p, b->value, n)) return low ? INGLE_TERM_NONE : INGLE_TERM_EMPTY;
+    while (!low && i && digit_at(p, b->value, i - 1) == 9) i--;
+    if (i < n && !b->open) {
+        *place = i;
+        return free_from(p, i);
+    }
+    for (i = n; i && !digit_at(p, b->value, i - 1);) i--;
+    if (!b->open || !low) *place = i;
+    if (b->open) return INGLE_TERM_NONE;
+    return low ? free_from(p, i) : zeros_to_end(p, i);
+}
+
+/* All remaining texts from `from` on, where the digits so far are those of one bound. */
 static ingle_term along(const piece *p, long from, bool low)
 {
     ingle_terms *t = p->t;
-    const schema_decimal *d = low ? p->low.value : p->high.value;
-    long n = p->n_whole + p->n_part;
-    ingle_term rest =
-        (low ? ends_above(p, n) : ends_below(p, n)) ? INGLE_TERM_EMPTY : INGLE_TERM_NONE;
-    for (long place = n - 1; place >= from; place--) {
-        int x = digit_at(p, d, place);
+    const bound *b = low ? &p->low : &p->high;
+    long end;
+    ingle_term rest = simple_end(p, b, low, &end);
+    if (end <= from && end < p->n_whole + p->n_part) /* from there on, it is as simple */
+        return b->open                                   ? INGLE_TERM_NONE
+               : low || digit_at(p, b->value, from) == 9 ? free_from(p, from)
+                                                         : zeros_to_end(p, from);
+    for (long place = end - 1; place >= from; place--) {
+        int x = digit_at(p, b->value, place);
         ingle_term same = ingle_term_seq(t, digit(t, x, x), rest);
         ingle_term other = ingle_term_seq(t, low ? digit(t, x + 1, 9) : digit(t, 0, x - 1),
                                           free_from(p, place + 1));
@@ -311,7 +347,7 @@ static ingle_term shortest(multiple *m, bool *can)
     return all;
 }
 
-/* The same, and with zeros behind. */
+/* The same, and with zeros after the fraction. */
 static ingle_term with_zeros(multiple *m, ingle_term e)
 {
     ingle_terms *t = m->c->t;
@@ -428,7 +464,7 @@ static ingle_term without_set(schema *c, ingle_term e, const ingle_json *set, bo
     return out == INGLE_TERM_NONE ? e : with(c, e, out, true);
 }
 
-/* Of a text with a point: some digit behind it is not 0. */
+/* Of a text with a point: some digit after it is not 0. */
 static ingle_term not_whole(ingle_terms *t)
 {
     ingle_term list[] = {digits(t, 1, INGLE_TERM_MANY), byte_term(t, '.'),

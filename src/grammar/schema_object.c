@@ -286,7 +286,9 @@ static ingle_term object(schema *c, const schema_members *m, const schema_framin
         ingle_schema_no_memory(c);
         return INGLE_TERM_NONE;
     }
-    p->number = ingle_producer_add(c->t, &p->head);
+    uint32_t number = ingle_producer_add(c->t, &p->head);
+    if (ingle_terms_status(c->t)) return INGLE_TERM_NONE; /* and p may be gone */
+    p->number = number;
     if (p->n_words > STATE_WORDS) {
         ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "properties", "more than %d in any order",
                           (STATE_WORDS - STATE_SEEN) * 32);

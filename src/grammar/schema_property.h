@@ -1,5 +1,5 @@
-/* schema_property.h - what a shape asks of one property, and of keys.
- * Depends on schema_expand.h, schema_string.h. */
+/* schema_property.h - what a shape asks of one property.
+ * Depends on schema_goal.h, schema_string.h. */
 #ifndef INGLE_GRAMMAR_SCHEMA_PROPERTY_H
 #define INGLE_GRAMMAR_SCHEMA_PROPERTY_H
 
@@ -12,9 +12,5 @@ schema_goal_id ingle_schema_layer_goal(schema *c, const schema_layer *layer, uin
 
 /* What the shape's facts ask of a property; GOAL_FALSE: it cannot be there. */
 schema_goal_id ingle_schema_property_goal(schema *c, const schema_shape *s, uint32_t name);
-
-/* The insides of the strings that a goal admits. */
-ingle_term ingle_schema_key_term(schema *c, schema_goal_id goal);
-bool ingle_schema_key_is(schema *c, schema_goal_id goal, uint32_t name);
 
 #endif

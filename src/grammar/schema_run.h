@@ -34,6 +34,7 @@ struct schema_step {
 typedef struct schema_run_state {
     schema_shape shape;
     const schema_step *todo;
+    const schema_fact *pruned; /* the facts when contradictions were last looked for */
 } schema_run_state;
 
 typedef struct schema_run {

@@ -56,7 +56,7 @@ const ingle_json *ingle_schema_find(schema_source *s, schema_memory *m, uint32_t
                                     const ingle_json *ref, const schema_anchor **anchor,
                                     ingle_status *status);
 
-/* Writes the JSON pointer of a node, from the root of its document, cut to fit, behind the number
+/* Writes the JSON pointer of a node, from the root of its document, cut to fit, after the number
  * of its document unless that is the first. */
 void ingle_schema_path(const schema_source *s, const ingle_json *node, char *out, size_t cap);
 

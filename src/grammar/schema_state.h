@@ -51,7 +51,8 @@ typedef struct schema_atom {
 
 typedef struct schema_shape schema_shape;
 
-typedef enum schema_goal_state { GOAL_NEW, GOAL_BUSY, GOAL_DONE } schema_goal_state;
+/* GOAL_HARD: taking it apart has failed. */
+typedef enum schema_goal_state { GOAL_NEW, GOAL_BUSY, GOAL_DONE, GOAL_HARD } schema_goal_state;
 
 typedef struct schema_goal {
     const schema_ref *atoms; /* sorted */
@@ -194,10 +195,14 @@ typedef struct schema {
     schema_map layers;               /* schema and scope -> number of a layer */
     const schema_layer **all_layers; /* NULL: failed */
     size_t n_layers, cap_layers;
-    bool (*apart)(struct schema *c, schema_goal_id a, schema_goal_id b); /* no value is both */
-    schema_map sets;                                                     /* values of enum */
+    /* See schema_apart.h, which makes shapes of goals itself. */
+    bool (*apart)(struct schema *c, schema_goal_id a, schema_goal_id b, uint32_t types);
+    bool (*excludes)(struct schema *c, const schema_shape *s, schema_goal_id goal);
+    schema_map sets;     /* values of enum */
     schema_map disjoint; /* pairs of goals -> 1 no, 2 yes */
     ingle_term without;  /* what the notation lets stand in strings; NONE: anything */
+    ingle_term space, any_char,
+        own_char; /* once they are made; see schema_text.h, schema_chars.h */
     size_t steps;
     unsigned nesting;
 } schema;

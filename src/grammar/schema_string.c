@@ -17,12 +17,14 @@ static ingle_term quoted(schema *c, ingle_term inside)
 
 ingle_term ingle_schema_any_string(schema *c, uint32_t min, uint32_t max)
 {
-    return quoted(c, ingle_term_repeat(c->t, ingle_schema_any_char(c->t), min, max));
+    if (!c->any_char) c->any_char = ingle_schema_any_char(c->t);
+    return quoted(c, ingle_term_repeat(c->t, c->any_char, min, max));
 }
 
-ingle_term ingle_schema_inside(ingle_terms *t, uint32_t min, uint32_t max)
+ingle_term ingle_schema_inside(schema *c, uint32_t min, uint32_t max)
 {
-    return ingle_term_repeat(t, ingle_schema_chars(t, NULL, 0, true), min, max);
+    if (!c->own_char) c->own_char = ingle_schema_chars(c->t, NULL, 0, true);
+    return ingle_term_repeat(c->t, c->own_char, min, max);
 }
 
 /* The one spelling of a string, in the arena. */
@@ -58,13 +60,17 @@ bool ingle_schema_empty(schema *c, ingle_term e)
     return empty;
 }
 
+/* What the texts in c->patterns are. */
+enum { FORMAT_NAME = 1, PATTERN_OF_KEYS = 2 };
+
 /* ---- patterns -------------------------------------------------------------------------------- */
 
 ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
                                        const ingle_json *where, const char *keyword)
 {
-    bool made;
-    schema_key *k = ingle_schema_map_put(&c->patterns, pattern->text, pattern->len, 0, &made);
+    bool made, is_keyword = !strcmp(keyword, "pattern");
+    schema_key *k = ingle_schema_map_put(&c->patterns, pattern->text, pattern->len,
+                                         is_keyword ? 0 : PATTERN_OF_KEYS, &made);
     ingle_regex_options opt = {.search = true, .chars = ingle_schema_chars};
     ingle_error err = {""};
     ingle_term e = INGLE_TERM_NONE;
@@ -72,10 +78,10 @@ ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
     if (!k || !made || c->status) return k && !c->status ? k->value : INGLE_TERM_NONE;
     ingle_status st = ingle_regex_compile(c->t, pattern->text, pattern->len, &opt, &e, &err);
     if (st) {
-        if (st != INGLE_EUNSUPPORTED || !c->opt->lenient)
+        if (st == INGLE_ENOMEM || !c->opt->lenient)
             ingle_schema_fail(c, st, where, keyword, "%s", err.text);
         else ingle_schema_drop(c, where, keyword, err.text);
-        e = ingle_schema_inside(c->t, 0, INGLE_TERM_MANY);
+        e = is_keyword ? ingle_schema_inside(c, 0, INGLE_TERM_MANY) : INGLE_TERM_NONE;
     }
     k->value = e;
     return e;
@@ -114,7 +120,7 @@ static size_t length_of(const ingle_json *string)
 static ingle_term format_term(schema *c, const ingle_json *name)
 {
     bool made;
-    schema_key *k = ingle_schema_map_put(&c->patterns, name->text, name->len, 1, &made);
+    schema_key *k = ingle_schema_map_put(&c->patterns, name->text, name->len, FORMAT_NAME, &made);
     if (!k) ingle_schema_no_memory(c);
     if (k && made) k->value = ingle_schema_format_term(c->t, name);
     return k ? k->value : INGLE_TERM_NONE;
@@ -185,13 +191,14 @@ static const schema_fact *set_of(const schema_shape *s)
     return NULL;
 }
 
-ingle_term ingle_schema_string_inside(schema *c, const schema_shape *s)
+/* All that the shape asks for, with these lengths; *last: a fact that was combined with others. */
+static ingle_term combine(schema *c, const schema_shape *s, uint32_t min, uint32_t max,
+                          const schema_fact **last)
 {
-    if (!(s->types & TYPE_STRING)) return INGLE_TERM_NONE;
     const schema_fact *set = set_of(s);
-    ingle_term e =
-        set ? set_term(c, s, set->node) : ingle_schema_inside(c->t, s->min_len, s->max_len);
-    bool bare = !set && !s->min_len && s->max_len == INGLE_TERM_MANY, combined = false;
+    ingle_term e = set ? set_term(c, s, set->node) : ingle_schema_inside(c, min, max);
+    bool bare = !set && !min && max == INGLE_TERM_MANY;
+    *last = NULL;
     if (set && !is_long(set->node)) return e;
     for (const schema_fact *f = s->facts; f && e != INGLE_TERM_NONE; f = f->next) {
         bool form = has_form(f);
@@ -200,9 +207,25 @@ ingle_term ingle_schema_string_inside(schema *c, const schema_shape *s)
         if (bare && !f->negated) e = other;
         else e = f->negated ? ingle_term_minus(c->t, e, other) : ingle_term_and(c->t, e, other);
         bare = false;
-        combined = true;
+        *last = f;
     }
-    return combined && ingle_schema_empty(c, e) ? INGLE_TERM_NONE : e;
+    return e;
+}
+
+ingle_term ingle_schema_string_inside(schema *c, const schema_shape *s)
+{
+    const schema_fact *last;
+    bool empty;
+    if (!(s->types & TYPE_STRING)) return INGLE_TERM_NONE;
+    ingle_term e = combine(c, s, s->min_len, s->max_len, &last);
+    if (!last || c->status) return e;
+    if (c->opt->lenient && (s->min_len || s->max_len != INGLE_TERM_MANY) &&
+        ingle_term_is_empty(c->t, e, &empty) == INGLE_EUNSUPPORTED) {
+        const char *keyword = s->max_len == INGLE_TERM_MANY ? "minLength" : "maxLength";
+        ingle_schema_drop(c, last->where, keyword, "is too hard to combine with the pattern");
+        e = combine(c, s, 0, INGLE_TERM_MANY, &last);
+    }
+    return ingle_schema_empty(c, e) ? INGLE_TERM_NONE : e;
 }
 
 ingle_term ingle_schema_string_term(schema *c, const schema_shape *s)

@@ -9,9 +9,10 @@
 ingle_term ingle_schema_any_string(schema *c, uint32_t min, uint32_t max);
 
 /* The inside of a string in its one spelling. */
-ingle_term ingle_schema_inside(ingle_terms *t, uint32_t min, uint32_t max); /* any of that length */
+ingle_term ingle_schema_inside(schema *c, uint32_t min, uint32_t max); /* any of that length */
 ingle_term ingle_schema_inside_text(schema *c, const ingle_json *string);
-/* Those that a pattern (searched for, as ECMA 262 has it) matches; NONE: failed. */
+/* Those that a pattern (searched for, as ECMA 262 has it) matches; NONE: failed. A pattern that is
+ * dropped matches all, for the keyword "pattern", else nothing. */
 ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
                                        const ingle_json *where, const char *keyword);
 

@@ -3,18 +3,19 @@
 
 enum { MAX_INDENT = 20 };
 
-ingle_term ingle_schema_space(const schema *c)
+ingle_term ingle_schema_space(schema *c)
 {
     if (c->opt->compact) return INGLE_TERM_EMPTY;
+    if (c->space) return c->space;
     ingle_range blank[] = {{' ', ' '}, {'\t', '\t'}};
     ingle_term indent =
         ingle_term_repeat(c->t, ingle_term_chars(c->t, blank, 2, false), 0, MAX_INDENT);
     ingle_term list[] = {INGLE_TERM_EMPTY, ingle_term_literal(c->t, " ", 1),
                          ingle_term_seq(c->t, ingle_term_literal(c->t, "\n", 1), indent)};
-    return ingle_term_alt_of(c->t, list, 3);
+    return c->space = ingle_term_alt_of(c->t, list, 3);
 }
 
-ingle_term ingle_schema_sign(const schema *c, char sign, bool before, bool after)
+ingle_term ingle_schema_sign(schema *c, char sign, bool before, bool after)
 {
     ingle_term space = ingle_schema_space(c);
     ingle_term list[] = {before ? space : INGLE_TERM_EMPTY, ingle_term_literal(c->t, &sign, 1),

@@ -6,9 +6,9 @@
 #include "grammar/schema_state.h"
 
 /* White space where JSON allows it. */
-ingle_term ingle_schema_space(const schema *c);
+ingle_term ingle_schema_space(schema *c);
 /* Space, a sign, space; without the first, or the second space. */
-ingle_term ingle_schema_sign(const schema *c, char sign, bool before, bool after);
+ingle_term ingle_schema_sign(schema *c, char sign, bool before, bool after);
 
 /* null, true, false by number. */
 ingle_term ingle_schema_word_text(const schema *c, unsigned i);

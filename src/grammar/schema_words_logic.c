@@ -108,7 +108,7 @@ static void exactly_one(schema_at *at, const schema_goal_id *goals, size_t n)
         schema_run_state *s = ingle_schema_fork(at);
         for (size_t j = n; s && j-- > 0;) {
             if (j == i) continue;
-            bool apart = c->apart(c, goals[i], goals[j]);
+            bool apart = c->apart(c, goals[i], goals[j], at->state->shape.types);
             if (!apart) then_not(at, s, goals[j]);
         }
         ingle_schema_then(at, s, goals[i], false);
@@ -122,7 +122,7 @@ static void none_or_two(schema_at *at, const schema_goal_id *goals, size_t n)
     for (size_t i = 0; i < n; i++)
         for (size_t j = i + 1; j < n; j++) {
             if (!ingle_schema_work(at->run->c, 1)) return;
-            if (at->run->c->apart(at->run->c, goals[i], goals[j])) continue;
+            if (at->run->c->apart(at->run->c, goals[i], goals[j], at->state->shape.types)) continue;
             schema_run_state *two = ingle_schema_fork(at);
             ingle_schema_then(at, two, goals[j], true);
             ingle_schema_then(at, two, goals[i], true);

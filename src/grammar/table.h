@@ -204,6 +204,8 @@ const ingle_byte_set *ingle_term_first(ingle_terms *t, ingle_term e);
 /* What is left of e after byte b, and the bytes after which the same is left (same may be NULL).
  * May be a narrow term that is empty. */
 ingle_term ingle_term_derive(ingle_terms *t, ingle_term e, unsigned char b, ingle_byte_set *same);
+/* Rows are 1 KiB each, and one mask may meet very many states: those beyond so many have none. */
+enum { INGLE_MANY_ROWS = 16 << 10 };
 /* The same for a state: without parts that lead nowhere, and remembered in a row. */
 ingle_term ingle_term_step_slowly(ingle_terms *t, ingle_term e, unsigned char b);
 static inline ingle_term ingle_term_step(ingle_terms *t, ingle_term e, unsigned char b)

@@ -5,7 +5,11 @@
 
 #include <pthread.h>
 
-enum { MAX_RUNS = 32, MAX_CHARS = 1023 }; /* of a token that are told apart */
+enum {
+    MAX_RUNS = 256,
+    MAX_RUN_BYTES = 64 << 20,
+    MAX_CHARS = 1023
+}; /* of a token that are told apart */
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
@@ -214,7 +218,7 @@ static bool make_nodes(ingle_trie *t, const ingle_key *key)
 struct ingle_runs {
     pthread_mutex_t lock;
     ingle_run *run[MAX_RUNS];
-    size_t n;
+    size_t n, bytes;
 };
 
 static void run_close(ingle_run *r)
@@ -259,6 +263,7 @@ static bool stay_inside(const ingle_trie *t, ingle_run *r)
 static bool make_bits(const ingle_trie *t, ingle_run *r, size_t k)
 {
     uint32_t *bits = r->bits[k] = ingle_new(t->n_words, sizeof *bits);
+    t->runs->bytes += t->n_words * sizeof *bits;
     size_t n = k ? 0 : r->n_tokens;
     if (!bits) return false;
     while (k && n < r->n_tokens && r->chars[n] <= k) n++;
@@ -334,8 +339,11 @@ const ingle_run *ingle_trie_run(const ingle_trie *t, uint64_t inside, uint64_t l
     pthread_mutex_lock(&runs->lock);
     for (size_t i = 0; !found && i < runs->n; i++)
         if (runs->run[i]->inside == inside && runs->run[i]->leave == leave) found = runs->run[i];
-    if (!found && runs->n < MAX_RUNS && (found = run_open(t, inside, leave)))
+    if (!found && runs->n < MAX_RUNS && runs->bytes < MAX_RUN_BYTES &&
+        (found = run_open(t, inside, leave))) {
         runs->run[runs->n++] = found;
+        runs->bytes += found->n_tokens * 6 + found->n_exits * sizeof *found->exit;
+    }
     pthread_mutex_unlock(&runs->lock);
     return found;
 }
@@ -418,11 +426,7 @@ size_t ingle_trie_bytes(const ingle_trie *t)
     size_t n = t->n_nodes * (1 + 4 + 4 + 8 + 8) + t->n_ranks * (4 + 8 + 2) + t->n_vocab * 4 +
                t->start[t->n_vocab];
     pthread_mutex_lock(&t->runs->lock);
-    for (size_t i = 0; i < t->runs->n; i++) {
-        const ingle_run *r = t->runs->run[i];
-        n +=
-            r->n_tokens * 6 + r->n_exits * sizeof *r->exit + (INGLE_RUN_SHORT + 1) * t->n_words * 4;
-    }
+    n += t->runs->bytes;
     pthread_mutex_unlock(&t->runs->lock);
     return n;
 }

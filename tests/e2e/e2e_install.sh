@@ -5,7 +5,7 @@ root=$WORK/root
 cmake --install "$INGLE_BUILD" --prefix "$root" >"$WORK/out" 2>"$WORK/err"
 code=$?
 code_is "cmake --install" 0
-for file in bin/ingle include/ingle.h share/man/man1/ingle.1 share/ingle/models/tiny-chat.gguf \
+for file in bin/ingle include/ingle.h include/ingle_record.h share/man/man1/ingle.1 share/ingle/models/tiny-chat.gguf \
     share/bash-completion/completions/ingle share/zsh/site-functions/_ingle \
     share/fish/vendor_completions.d/ingle.fish; do
     check "$file" test -s "$root/$file"
@@ -19,7 +19,7 @@ pc=$(find "$root" -name ingle.pc)
 lib=$(dirname "$(dirname "$pc")")
 cc=${CC:-cc}
 command -v "$cc" >/dev/null || cc=gcc
-for example in hello search parallel events score chat grammar; do
+for example in hello search parallel events score chat grammar record; do
     # shellcheck disable=SC2046
     PKG_CONFIG_PATH=$(dirname "$pc") "$cc" -Wall -Wextra -Werror "$INGLE_SOURCE/examples/$example.c" -o "$WORK/$example" \
         $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs ingle) -lm -pthread 2>"$WORK/err"
@@ -47,6 +47,15 @@ example events "Once upon a time" "The cat"
 check "events: of both requests" test "$(cut -c 1-2 "$WORK/out" | sort -u | grep -c '^[01]:')" -eq 2
 example score "Once upon a time there was a little goat"
 out_has "score" "8 tokens, perplexity 2.03"
+example record "Omar is 12 and likes cake."
+check "record: the struct" test "$(cat "$WORK/out")" = "name: Omar
+age: 12"
+if command -v c++ >/dev/null; then
+    printf '#include <%s>\n' ingle.h ingle_record.h ingle_tools.h >"$WORK/headers.cc"
+    c++ -std=c++17 -Wall -Wextra -Werror -I"$root/include" -c "$WORK/headers.cc" -o "$WORK/headers.o" 2>"$WORK/err"
+    code=$?
+    code_is "the headers in C++" 0
+fi
 printf 'What day comes before Sunday?\nWhat day comes before Monday?\n' |
     LD_LIBRARY_PATH=$lib "$WORK/chat" "$MODEL" >"$WORK/out" 2>"$WORK/err"
 code=$?

@@ -8,7 +8,10 @@ modules are there: Debian's has no date-time, duration, hostname, uri, and its t
 20260115 and 2026-W03, its email all that has an @. So formats are checked here, all by the standard library.
 Patterns are JavaScript's, and are put in Python's terms: $ is the end and nothing else, \\d and \\w are ASCII.
 
-  python3 validate.py < LINES"""
+With --repeated a member may be there twice, and the last counts, as most readers have it: ingle keeps from that the
+members that a schema names, and no others.
+
+  python3 validate.py [--repeated] < LINES"""
 import datetime
 import decimal
 import ipaddress
@@ -216,7 +219,8 @@ def unique_members(pairs):
 def parse(text):
     """Raises ValueError where the text is not JSON, has NaN or the like, a number that no double is near, or a member
     twice."""
-    return json.loads(text, parse_constant=no_constant, parse_float=finite, object_pairs_hook=unique_members)
+    members = dict if "--repeated" in sys.argv else unique_members
+    return json.loads(text, parse_constant=no_constant, parse_float=finite, object_pairs_hook=members)
 
 
 def problem_of(validator, text):

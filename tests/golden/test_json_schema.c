@@ -17,7 +17,7 @@
 #define BASE "http://localhost:1234/"
 
 typedef struct tally {
-    size_t n, right, refused, false_refusals, false_accepts, n_excused;
+    size_t n, right, refused, false_refusals, false_accepts;
 } tally;
 
 /* ---- the documents that the suite refers to -------------------------------------------------- */
@@ -127,24 +127,21 @@ static void run_case(const char *file, const json *c, tally *total)
     ingle_automaton *a = compile(json_get(c, "schema"), &err);
     bool nothing = !a && strstr(err.text, "no value is valid");
     if (!a && !nothing) count_refusal(err.text);
-    if (!a && getenv("VERBOSE"))
-        print_message("%s: %s: %s\n", file, json_str(json_get(c, "description")), err.text);
     for (ingle_json_walk w = ingle_json_items(tests); ingle_json_step(&w);) {
         bool valid = json_num(json_get(w.value, "valid")) != 0;
         total->n++;
         if (!a && !nothing) {
             total->refused++;
-            refusals[0].n += 0;
             continue;
         }
         bool is = a && admits(a, json_get(w.value, "data"));
         total->right += is == valid;
         total->false_accepts += is && !valid;
         total->false_refusals += !is && valid;
-        if (is != valid && (is || getenv("VERBOSE")))
-            print_message("%s: %s: %s: %s\n", file, json_str(json_get(c, "description")),
-                          json_str(json_get(w.value, "description")),
-                          is ? "accepted, but not valid" : "refused, but valid");
+        if (is && !valid)
+            print_error("%s: %s: %s: admitted, but not valid\n", file,
+                        json_str(json_get(c, "description")),
+                        json_str(json_get(w.value, "description")));
     }
     ingle_automaton_close(a);
 }
@@ -184,8 +181,7 @@ static void test_suite(void **state)
     }
     add_remotes(remotes, BASE);
     for (int i = 0; i < n; i++) {
-        if (!getenv("ONLY") || strstr(files[i]->d_name, getenv("ONLY")))
-            run_file(folder, files[i]->d_name, &t);
+        run_file(folder, files[i]->d_name, &t);
         free(files[i]);
     }
     free(files);
@@ -199,6 +195,7 @@ static void test_suite(void **state)
     for (size_t i = 0; i < MAX_KEYWORDS && refusals[i].n; i++)
         print_message("%4zu schemas refused: %s\n", refusals[i].n, refusals[i].keyword);
     assert_int_equal(t.false_accepts, 0);
+    assert_true(10 * t.right > 9 * t.n);
 }
 
 int main(void)

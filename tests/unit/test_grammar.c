@@ -230,6 +230,11 @@ static void refuses_grammars(void **state)
     assert_int_equal(ingle_grammar_open_regex(&g, NULL, "(a", 2, no, &err), INGLE_EFORMAT);
     assert_text(&err, "column 1");
     assert_int_equal(ingle_grammar_open_regex(&g, NULL, "(a)\\1", 5, no, &err), INGLE_EUNSUPPORTED);
+    assert_int_equal(ingle_grammar_open_gbnf(&g, NULL, NULL, 0, no, &err), INGLE_EFORMAT);
+    assert_int_equal(ingle_grammar_open_schema(&g, NULL, NULL, 0, no, &err), INGLE_EFORMAT);
+    must(ingle_grammar_open_regex(&g, NULL, NULL, 0, no, &err), &err);
+    assert_true(accepts(g, "", 0) && !accepts(g, "a", 1));
+    ingle_grammar_close(&g);
     assert_int_equal(ingle_grammar_open_choice(&g, NULL, NULL, 0, no, &err), INGLE_EINVAL);
     assert_int_equal(ingle_grammar_open_choice(&g, NULL, &none, 1, no, &err), INGLE_EINVAL);
     assert_text(&err, "choice 0");
@@ -416,7 +421,7 @@ static void opens_again_for_nothing(void **state)
 }
 
 /* Kinds whose texts are alike, texts that are divided otherwise, triggers and documents. */
-static void tells_them_apart(void **state)
+static void keys_differ(void **state)
 {
     const ingle_string ab[] = {{"a", 1}, {"b", 1}}, joined[] = {{"ab", 2}};
     const ingle_string trigger = {"a", 1};
@@ -784,6 +789,58 @@ static void several_answers(void **state)
     house_close(&h);
 }
 
+typedef struct caller {
+    house *h;
+    ingle_session *session;
+    ingle_grammar *grammar;
+    uint64_t seed;
+    trail t;
+    pthread_t thread;
+} caller;
+
+static void *generate_along(void *user)
+{
+    caller *c = user;
+    const prompt p = prompt_of(c->h, STORY);
+    const ingle_sampler_options so = sampling_of(2, c->seed);
+    ingle_generate_options go = options_of(80);
+    ingle_sampler *sampler = sampler_of(c->h, &so);
+    go.grammar = c->grammar;
+    run_generate(c->session, sampler, &p, &go, &c->t);
+    ingle_sampler_close(&sampler);
+    return NULL;
+}
+
+/* Callers that generate at once share a grammar, and say what they say alone. */
+static void callers_share(void **state)
+{
+    enum { N = 4 };
+    static caller c[N];
+    house h = house_of(128, N + 1);
+    const prompt p = prompt_of(&h, STORY);
+    ingle_grammar *g = schema_of(h.model, NULL);
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        c[i] = (caller){.h = &h, .session = another_session(&h), .grammar = g, .seed = i};
+        assert_int_equal(pthread_create(&c[i].thread, NULL, generate_along, &c[i]), 0);
+    }
+    for (size_t i = 0; i < N; i++) assert_int_equal(pthread_join(c[i].thread, NULL), 0);
+    for (size_t i = 0; i < N; i++) {
+        static trail alone;
+        const ingle_sampler_options so = sampling_of(2, i);
+        ingle_generate_options go = options_of(80);
+        memset(&alone, 0, sizeof alone);
+        go.sampling = &so;
+        go.grammar = g;
+        run_request(h.session, &p, &go, &alone);
+        assert_string_equal(c[i].t.text, alone.text);
+        assert_true(alone.finish == INGLE_FINISH_LENGTH || accepts(g, alone.text, alone.len));
+        ingle_session_close(&c[i].session);
+    }
+    ingle_grammar_close(&g);
+    house_close(&h);
+}
+
 /* Ends where nothing can follow, at an end token where the text may end, and where it is cut. */
 static void ends(void **state)
 {
@@ -836,7 +893,7 @@ int main(void)
         cmocka_unit_test(refuses_tokens),
         cmocka_unit_test(masks_are_right),
         cmocka_unit_test(opens_again_for_nothing),
-        cmocka_unit_test(tells_them_apart),
+        cmocka_unit_test(keys_differ),
         cmocka_unit_test(threads_share),
         cmocka_unit_test(waits_for_a_trigger),
         cmocka_unit_test(parts_have_a_form),
@@ -845,6 +902,7 @@ int main(void)
         cmocka_unit_test(forced_tokens_take_no_draws),
         cmocka_unit_test(equals_own_loop),
         cmocka_unit_test(several_answers),
+        cmocka_unit_test(callers_share),
         cmocka_unit_test(ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
