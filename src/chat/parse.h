@@ -23,6 +23,7 @@
 #ifndef INGLE_CHAT_PARSE_H
 #define INGLE_CHAT_PARSE_H
 
+#include "base/json.h"
 #include "chat/profile.h"
 
 typedef struct ingle_parse ingle_parse;
@@ -75,6 +76,10 @@ ingle_status ingle_parse_finish(ingle_parse *p, ingle_error *err);
 
 /* All bytes so far, if keep_raw was set; *n is how many. They live until the next call. */
 const char *ingle_parse_raw(const ingle_parse *p, size_t *n);
+
+/* The kinds of values that the schema of an argument leaves, as bits 1 << ingle_json_kind: how a
+ * value between marks is read. 0: not known. */
+unsigned ingle_parse_kinds(const ingle_json *schema);
 
 typedef struct ingle_parse_counts {
     size_t n_bytes;   /* fed */

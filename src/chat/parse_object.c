@@ -32,6 +32,22 @@ void ingle_parse_end_objects(ingle_parse *p)
     }
 }
 
+/* A list that nothing announced may be one of calls in Python: c begins a name. */
+static bool is_python(ingle_parse *p, char c)
+{
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    if (!letter || p->in_section || p->n_in_section || !p->in_array) return false;
+    for (size_t i = 0; i < p->n_syntaxes; i++) {
+        const ingle_call_syntax *s = p->calls[i];
+        if (s->kind != INGLE_CALL_PYTHON || s->section || s->open) continue;
+        p->syntax = s;
+        p->state = PARSE_LIST;
+        ingle_parse_unread(p, &c, 1);
+        return true;
+    }
+    return false;
+}
+
 static void element_step(ingle_parse *p, char c)
 {
     bool list = c == '[' && !p->in_array; /* after a section's second mark */
@@ -44,7 +60,7 @@ static void element_step(ingle_parse *p, char c)
     } else if (c == ']' && p->n_in_section) {
         eat(p, c);
         ingle_parse_end_objects(p);
-    } else {
+    } else if (!is_python(p, c)) {
         ingle_parse_reject(p, c);
     }
 }

@@ -40,7 +40,7 @@ static unsigned kinds_alone(const ingle_json *schema)
 }
 
 /* The same, or what the alternatives of `anyOf` or `oneOf` leave, if that is known of each. */
-static unsigned kinds_of(const ingle_json *schema)
+unsigned ingle_parse_kinds(const ingle_json *schema)
 {
     unsigned kinds = kinds_alone(schema);
     const ingle_json *any = ingle_json_get(schema, "anyOf");
@@ -241,7 +241,7 @@ static bool take_key(ingle_parse *p)
     if (p->n_keys++) ingle_bytes_text(out, ", ");
     put_quoted(p->field.p, n, out);
     ingle_bytes_text(out, ": ");
-    p->tag_kinds = kinds_of(ingle_parse_schema(p, &p->name, p->field.p, n));
+    p->tag_kinds = ingle_parse_kinds(ingle_parse_schema(p, &p->name, p->field.p, n));
     memcpy(p->tag_end, s->value_end, n_end);
     if (nested) {
         memcpy(p->tag_end + n_end, p->field.p, n);

@@ -60,6 +60,7 @@ typedef enum ingle_head_field {
 typedef struct ingle_head {
     ingle_head_field field;
     const char *end;
+    const char *text; /* SKIP: what models write there; NULL: anything */
 } ingle_head;
 
 /* How objects inside arguments are written. */
@@ -77,6 +78,7 @@ typedef struct ingle_call_syntax {
     /* Around all calls of an answer. With neither `section` nor `open` a call is recognised only as
      * the first text of the answer, and only if it names a tool that was offered. */
     const char *section, *section_close;
+    bool prose; /* `section` is ordinary text, which only what follows makes the mark of a call */
     /* Around each call. NULL: as the kind has it. */
     const char *open, *close;
     ingle_head head[INGLE_SYNTAX_HEADS];
@@ -84,6 +86,9 @@ typedef struct ingle_call_syntax {
     const char *tail; /* between the arguments and `close`; need not be there */
     /* OBJECT: names of members; another pair that is accepted is name, arguments or parameters. */
     const char *key_name, *key_args, *key_id;
+    bool id_first;       /* OBJECT: models write the id before the name, if they write one */
+    bool list;           /* OBJECT, PYTHON: models write an array, even of one call */
+    const char *between; /* between calls that nothing is around; NULL: nothing */
     bool keyed;   /* OBJECT: the only member's name is the function's, its value the arguments */
     bool one;     /* never several calls in an answer */
     bool strict;  /* only names of tools that were offered, and only with arguments */

@@ -7,7 +7,8 @@
 #include "grammar/schema_goal.h"
 #include "grammar/schema_number.h"
 #include "grammar/schema_object.h"
-#include "grammar/schema_string.h"
+#include "grammar/schema_raw.h"
+#include "grammar/schema_text.h"
 
 #include <stdio.h>
 
@@ -17,27 +18,18 @@ static ingle_term scalar_term(schema *c, const schema_shape *s)
 {
     ingle_terms *t = c->t;
     ingle_term list[5] = {0};
-    if (s->types & TYPE_NULL) list[0] = ingle_term_literal(t, "null", 4);
-    if (s->types & TYPE_TRUE) list[1] = ingle_term_literal(t, "true", 4);
-    if (s->types & TYPE_FALSE) list[2] = ingle_term_literal(t, "false", 5);
+    for (unsigned i = 0; i < 3; i++) /* TYPE_NULL, TYPE_TRUE, TYPE_FALSE */
+        if (s->types >> i & 1) list[i] = ingle_schema_word_text(c, i);
     if (s->types & TYPE_NUMBER) list[3] = ingle_schema_number_term(c, s);
-    if (s->types & TYPE_STRING) list[4] = ingle_schema_string_term(c, s);
+    if (s->types & TYPE_STRING) list[4] = ingle_schema_string_of(c, s);
     return ingle_term_alt_of(t, list, 5);
-}
-
-/* Whether the goal admits every value, whatever its schema says. */
-static bool is_any(const schema_goal *g)
-{
-    const schema_shape *s = g->n_shapes == 1 ? g->shapes[0] : NULL;
-    return s && s->types == TYPE_ALL && !s->facts && !s->low && !s->high && !s->min_len &&
-           !s->min_items && !s->min_members && s->max_len == INGLE_TERM_MANY &&
-           s->max_items == INGLE_TERM_MANY && s->max_members == INGLE_TERM_MANY;
 }
 
 static bool plan_goal(schema *c, schema_goal_id goal)
 {
     if (!ingle_schema_expand(c, goal)) return false;
-    if (goal != GOAL_TRUE && is_any(&c->goals[goal])) return ingle_schema_queue(c, GOAL_TRUE);
+    if (goal != GOAL_TRUE && ingle_schema_is_any(&c->goals[goal]))
+        return ingle_schema_queue(c, GOAL_TRUE);
     for (size_t i = 0; i < c->goals[goal].n_shapes; i++) {
         schema_shape *s = c->goals[goal].shapes[i];
         s->scalar = scalar_term(c, s);
@@ -52,7 +44,7 @@ static bool plan_goal(schema *c, schema_goal_id goal)
 
 static bool is_alive(schema *c, schema_goal_id goal)
 {
-    if (goal != GOAL_TRUE && is_any(&c->goals[goal])) return true;
+    if (goal != GOAL_TRUE && ingle_schema_is_any(&c->goals[goal])) return true;
     for (size_t i = 0; i < c->goals[goal].n_shapes; i++) {
         const schema_shape *s = c->goals[goal].shapes[i];
         if (s->scalar != INGLE_TERM_NONE ||
@@ -118,7 +110,7 @@ static void give_term(schema *c, schema_goal_id goal)
 {
     schema_goal *g = &c->goals[goal];
     if (!g->alive) return;
-    if (goal != GOAL_TRUE && is_any(g)) {
+    if (goal != GOAL_TRUE && ingle_schema_is_any(g)) {
         g->term = c->goals[GOAL_TRUE].term;
     } else if (is_scalar(g)) {
         g->term = scalars(c, g);
@@ -157,6 +149,20 @@ static bool make_terms(schema *c)
     return !c->status;
 }
 
+/* The objects of a goal, in the notation's frame. */
+static ingle_term arguments(schema *c, schema_goal_id goal)
+{
+    const schema_goal *g = &c->goals[goal];
+    ingle_term e = INGLE_TERM_NONE;
+    if (ingle_schema_is_any(g)) g = &c->goals[GOAL_TRUE];
+    for (size_t i = 0; i < g->n_shapes && !c->status; i++) {
+        const schema_shape *s = g->shapes[i];
+        if ((s->types & TYPE_OBJECT) && ingle_schema_members_alive(c, s->members))
+            e = ingle_term_alt(c->t, e, ingle_schema_arguments_term(c, s->members, value_of));
+    }
+    return e;
+}
+
 /* ---- compiling ------------------------------------------------------------------------------- */
 
 static bool compile(schema *c, ingle_term *root)
@@ -166,6 +172,7 @@ static bool compile(schema *c, ingle_term *root)
     c->apart = ingle_schema_apart;
     c->excludes = ingle_schema_excludes;
     if (!ingle_schema_goals_open(c)) return false;
+    ingle_schema_raw_open(c);
     goal = ingle_schema_goal(c, node, 0);
     if (!ingle_schema_queue(c, goal)) return false;
     for (size_t i = 0; i < c->n_queue; i++)
@@ -174,8 +181,9 @@ static bool compile(schema *c, ingle_term *root)
     if (!c->goals[goal].alive)
         return ingle_schema_fail(c, INGLE_EFORMAT, node, NULL, "no value is valid");
     if (!make_terms(c)) return false;
-    *root = c->goals[goal].term;
-    return true;
+    *root = c->opt->notation && c->opt->notation->frame ? arguments(c, goal) : c->goals[goal].term;
+    return *root != INGLE_TERM_NONE ||
+           ingle_schema_fail(c, INGLE_EUNSUPPORTED, node, NULL, "no value can be written");
 }
 
 static void close(schema *c)

@@ -2,6 +2,7 @@
 #include "grammar/schema_choices.h"
 #include "grammar/schema_expand.h"
 #include "grammar/schema_number.h"
+#include "grammar/schema_raw.h"
 #include "grammar/schema_set.h"
 #include "grammar/schema_string.h"
 #include "grammar/schema_text.h"
@@ -42,9 +43,7 @@ static bool add_string(finding *f, const schema_shape *s, const ingle_json *v)
 {
     schema *c = f->c;
     if (!ingle_schema_string_is(c, s, v)) return !c->status;
-    ingle_term quote = ingle_term_literal(c->t, "\"", 1);
-    ingle_term all[] = {quote, ingle_schema_inside_text(c, v), quote};
-    return add(f, v->text, v->len, TYPE_STRING, ingle_term_seq_of(c->t, all, 3));
+    return add(f, v->text, v->len, TYPE_STRING, ingle_schema_string_text(c, v));
 }
 
 static const ingle_json *set_of(const schema_shape *s, schema_fact_kind kind)
@@ -70,13 +69,13 @@ static bool add_set(finding *f, const schema_shape *s, const ingle_json *set, bo
 static bool add_shape(finding *f, const schema_shape *s)
 {
     const ingle_json *numbers = set_of(s, FACT_NUMBERS), *strings = set_of(s, FACT_STRINGS);
-    static const char *const words[] = {"null", "true", "false"};
+    static const char *const words[] = {"null", "true", "false"}; /* in the map */
     if (s->types & (TYPE_ARRAY | TYPE_OBJECT)) return false;
     if ((s->types & TYPE_NUMBER) && !numbers) return false;
     if ((s->types & TYPE_STRING) && !strings) return false;
     for (unsigned i = 0; i < 3; i++)
-        if (s->types >> i & 1 && !add(f, words[i], strlen(words[i]), 1,
-                                      ingle_term_literal(f->c->t, words[i], strlen(words[i]))))
+        if (s->types >> i & 1 &&
+            !add(f, words[i], strlen(words[i]), 1, ingle_schema_word_text(f->c, i)))
             return false;
     return (!(s->types & TYPE_NUMBER) || add_set(f, s, numbers, true)) &&
            (!(s->types & TYPE_STRING) || add_set(f, s, strings, false));

@@ -2,9 +2,7 @@
  * demand, from a state: how many members there are, which facts are met, and which names have been
  * (in the schema's order, one number: the next that may come). */
 #include "grammar/schema_object.h"
-#include "grammar/schema_chars.h"
 #include "grammar/schema_fit.h"
-#include "grammar/schema_string.h"
 #include "grammar/schema_text.h"
 
 enum { STATE_COUNT, STATE_MET, STATE_SEEN, STATE_WORDS = 64 };
@@ -28,8 +26,8 @@ typedef struct producer {
     size_t n_parts;
     uint32_t *required_from; /* [n_parts + 1] of names from number i on */
     uint32_t min, max, n_some, n_words, number;
-    bool any_order;
-    ingle_term end, separator; /* white space and '}'; comma with white space */
+    bool any_order, may_be_empty; /* nothing may stand after the members */
+    ingle_term end, separator;    /* white space and '}'; comma with white space */
     ingle_term space;
 } producer;
 
@@ -96,6 +94,12 @@ static void push(ingle_terms *t, list *l, ingle_term e)
     else l->e[l->n++] = e;
 }
 
+/* Whether the object may end. */
+static bool is_done(const producer *p, const uint32_t *state, uint64_t required)
+{
+    return !required && state[STATE_MET] + 1 == 1u << p->n_some && state[STATE_COUNT] >= p->min;
+}
+
 /* All members of one part, each with what may follow. */
 static void put_part(const producer *p, ingle_terms *t, const uint32_t *state, size_t i, list *l,
                      uint64_t names, uint64_t required)
@@ -111,9 +115,10 @@ static void put_part(const producer *p, ingle_terms *t, const uint32_t *state, s
         if (!p->any_order) next[STATE_SEEN] = (uint32_t)(named ? i + 1 : i);
         else if (named) next[STATE_SEEN + i / 32] |= 1u << (i % 32);
         if (!can_end(p, next, names - named, required - (named && x->required))) continue;
+        bool empty = p->may_be_empty && is_done(p, next, required - (named && x->required));
         push(t, l,
              ingle_term_seq(t, x->choices[k].text,
-                            ingle_term_produced(t, p->number, next, p->n_words, false)));
+                            ingle_term_produced(t, p->number, next, p->n_words, empty)));
     }
 }
 
@@ -136,9 +141,7 @@ static ingle_term body(const ingle_producer *head, ingle_terms *t, const uint32_
     ingle_term more = ingle_term_seq(t, state[STATE_COUNT] ? p->separator : p->space,
                                      l.n ? ingle_term_alt_of(t, l.e, l.n) : INGLE_TERM_NONE);
     free(l.e);
-    bool done =
-        !required && state[STATE_MET] + 1 == 1u << p->n_some && state[STATE_COUNT] >= p->min;
-    return done ? ingle_term_alt(t, p->end, more) : more;
+    return is_done(p, state, required) ? ingle_term_alt(t, p->end, more) : more;
 }
 
 /* ---- making the producer --------------------------------------------------------------------- */
@@ -152,26 +155,18 @@ static void producer_free(ingle_producer *head)
     free(p);
 }
 
-/* "name" and what stands up to the value. */
-static ingle_term key_text(schema *c, ingle_term inside)
-{
-    ingle_term quote = ingle_term_literal(c->t, "\"", 1);
-    ingle_term all[] = {quote, inside, quote, ingle_schema_sign(c, ':', true, true)};
-    if (inside == INGLE_TERM_ANY)
-        return ingle_term_seq(c->t, ingle_schema_any_string(c, 0, INGLE_TERM_MANY), all[3]);
-    return ingle_term_seq_of(c->t, all, 4);
-}
-
-typedef ingle_term value_of(schema *c, schema_goal_id goal);
-
-static size_t put_choices(schema *c, const schema_option *options, size_t n, ingle_term key,
-                          value_of *value, choice *out)
+/* The member of this name, or, where it is NULL, those with other keys. */
+static size_t put_choices(schema *c, const schema_framing *f, const ingle_json *name,
+                          ingle_term others, const schema_option *options, size_t n, choice *out)
 {
     size_t n_out = 0;
-    for (size_t i = 0; i < n; i++)
-        if (c->goals[options[i].goal].alive)
-            out[n_out++] =
-                (choice){ingle_term_seq(c->t, key, value(c, options[i].goal)), options[i].meets};
+    ingle_term key = ingle_schema_key(c, f, name, others);
+    for (size_t i = 0; i < n && key != INGLE_TERM_NONE; i++) {
+        if (!c->goals[options[i].goal].alive) continue;
+        ingle_term value = ingle_schema_member_value(c, f, name, options[i].goal);
+        if (value == INGLE_TERM_NONE) continue; /* it cannot be written */
+        out[n_out++] = (choice){ingle_term_seq(c->t, key, value), options[i].meets};
+    }
     return n_out;
 }
 
@@ -190,29 +185,48 @@ static uint32_t sets_of(const part *x)
     return sets;
 }
 
-static void fill(schema *c, producer *p, const schema_members *m, value_of *value)
+static void fill(schema *c, producer *p, const schema_members *m, const schema_framing *f)
 {
     choice *at = p->choices;
     for (size_t i = 0; i < m->n_members; i++) {
         const schema_member *x = &m->members[i];
         if (!ingle_schema_meetings(c, x->options, x->n_options)) continue;
-        ingle_term key = key_text(c, ingle_schema_inside_text(c, c->names[x->name]));
         part *out = &p->parts[p->n_parts++];
+        const ingle_json *name = c->names[x->name];
         *out = (part){.choices = at, .required = x->required};
-        at += out->n = put_choices(c, x->options, x->n_options, key, value, at);
+        at += out->n = put_choices(c, f, name, INGLE_TERM_NONE, x->options, x->n_options, at);
         out->sets = sets_of(out);
+        if (!out->n && !c->status && !ingle_terms_status(c->t)) {
+            if (x->required)
+                ingle_schema_fail(c, INGLE_EUNSUPPORTED, NULL, "properties",
+                                  "'%.60s' cannot be written as an argument", name->text);
+            p->n_parts--;
+        }
     }
     part *others = &p->parts[p->n_parts];
     others->choices = at;
     for (size_t i = 0; i < m->n_cells; i++)
-        others->n += put_choices(c, m->cells[i].options, m->cells[i].n_options,
-                                 key_text(c, m->cells[i].key), value, at + others->n);
+        others->n += put_choices(c, f, NULL, m->cells[i].key, m->cells[i].options,
+                                 m->cells[i].n_options, at + others->n);
     others->sets = sets_of(others);
     for (size_t i = p->n_parts; i-- > 0;)
         p->required_from[i] = p->required_from[i + 1] + p->parts[i].required;
 }
 
-static producer *producer_new(schema *c, const schema_members *m, value_of *value)
+/* What stands around members. */
+typedef struct around {
+    ingle_term begin, first, between, end;
+} around;
+
+static around signs_of(schema *c, const schema_framing *f)
+{
+    const ingle_schema_frame *x = f->frame;
+    if (x) return (around){x->begin, x->first, x->between, x->end};
+    return (around){ingle_term_literal(c->t, "{", 1), ingle_schema_space(c),
+                    ingle_schema_sign(c, ',', true, true), ingle_schema_sign(c, '}', true, false)};
+}
+
+static producer *producer_new(schema *c, const schema_members *m, const schema_framing *f)
 {
     producer *p = ingle_new(1, sizeof *p);
     if (!p) return NULL;
@@ -224,46 +238,50 @@ static producer *producer_new(schema *c, const schema_members *m, value_of *valu
                     .max = m->max,
                     .n_some = m->n_some,
                     .any_order = c->opt->any_order};
+    const around signs = signs_of(c, f);
     if (!p->parts || !p->choices || !p->required_from) {
         producer_free(&p->head);
         return NULL;
     }
-    fill(c, p, m, value);
-    p->space = ingle_schema_space(c);
-    p->end = ingle_schema_sign(c, '}', true, false);
-    p->separator = ingle_schema_sign(c, ',', true, true);
+    fill(c, p, m, f);
+    p->space = signs.first;
+    p->end = signs.end;
+    p->may_be_empty = ingle_term_nullable(c->t, signs.end);
+    p->separator = signs.between;
     p->n_words = STATE_SEEN + (p->any_order ? (uint32_t)(p->n_parts + 31) / 32 : 1);
     return p;
 }
 
 /* An object without names: one kind of member, as often as one likes. */
-static ingle_term plain(schema *c, const schema_members *m, value_of *value)
+static ingle_term plain(schema *c, const schema_members *m, const schema_framing *f)
 {
     ingle_terms *t = c->t;
-    ingle_term member = INGLE_TERM_NONE, space = ingle_schema_space(c);
+    ingle_term member = INGLE_TERM_NONE;
+    const around signs = signs_of(c, f);
     for (size_t i = 0; i < m->n_cells; i++)
-        for (size_t k = 0; k < m->cells[i].n_options; k++)
-            member = ingle_term_alt(t, member,
-                                    ingle_term_seq(t, key_text(c, m->cells[i].key),
-                                                   value(c, m->cells[i].options[k].goal)));
-    ingle_term next = ingle_term_seq(t, ingle_schema_sign(c, ',', true, true), member);
+        for (size_t k = 0; k < m->cells[i].n_options; k++) {
+            ingle_term key = ingle_schema_key(c, f, NULL, m->cells[i].key);
+            if (key == INGLE_TERM_NONE) continue;
+            ingle_term value = ingle_schema_member_value(c, f, NULL, m->cells[i].options[k].goal);
+            member = ingle_term_alt(t, member, ingle_term_seq(t, key, value));
+        }
+    ingle_term next = ingle_term_seq(t, signs.between, member);
     ingle_term all[] = {
-        space, member,
+        signs.first, member,
         ingle_term_repeat(t, next, m->min ? m->min - 1 : 0,
                           m->max == INGLE_TERM_MANY ? INGLE_TERM_MANY : m->max - !!m->max)};
     ingle_term some =
         m->max && member != INGLE_TERM_NONE ? ingle_term_seq_of(t, all, 3) : INGLE_TERM_NONE;
     if (!m->min) some = ingle_term_alt(t, INGLE_TERM_EMPTY, some);
-    ingle_term object[] = {ingle_term_literal(t, "{", 1), some,
-                           ingle_schema_sign(c, '}', true, false)};
+    ingle_term object[] = {signs.begin, some, signs.end};
     return ingle_term_seq_of(t, object, 3);
 }
 
-ingle_term ingle_schema_object_term(schema *c, const schema_members *m, value_of *value)
+static ingle_term object(schema *c, const schema_members *m, const schema_framing *f)
 {
     uint32_t start[STATE_WORDS] = {0};
-    if (!m->n_some && !m->n_members) return plain(c, m, value);
-    producer *p = producer_new(c, m, value);
+    if (!m->n_some && !m->n_members) return plain(c, m, f);
+    producer *p = producer_new(c, m, f);
     if (!p) {
         ingle_schema_no_memory(c);
         return INGLE_TERM_NONE;
@@ -276,6 +294,19 @@ ingle_term ingle_schema_object_term(schema *c, const schema_members *m, value_of
                           (STATE_WORDS - STATE_SEEN) * 32);
         return INGLE_TERM_NONE;
     }
-    return ingle_term_seq(c->t, ingle_term_literal(c->t, "{", 1),
-                          ingle_term_produced(c->t, p->number, start, p->n_words, false));
+    bool empty = p->may_be_empty && is_done(p, start, p->required_from[0]);
+    return ingle_term_seq(c->t, signs_of(c, f).begin,
+                          ingle_term_produced(c->t, p->number, start, p->n_words, empty));
+}
+
+ingle_term ingle_schema_object_term(schema *c, const schema_members *m, schema_value_of *value)
+{
+    const schema_framing f = {NULL, value, ingle_schema_object_term};
+    return object(c, m, &f);
+}
+
+ingle_term ingle_schema_arguments_term(schema *c, const schema_members *m, schema_value_of *value)
+{
+    const schema_framing f = {c->opt->notation->frame, value, ingle_schema_object_term};
+    return object(c, m, &f);
 }

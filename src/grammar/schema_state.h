@@ -149,6 +149,15 @@ struct schema_shape {
     struct schema_elements *elements;
 };
 
+/* Whether the goal admits every value, whatever its schema says. */
+static inline bool ingle_schema_is_any(const schema_goal *g)
+{
+    const schema_shape *s = g->n_shapes == 1 ? g->shapes[0] : NULL;
+    return s && s->types == TYPE_ALL && !s->facts && !s->low && !s->high && !s->min_len &&
+           !s->min_items && !s->min_members && s->max_len == INGLE_TERM_MANY &&
+           s->max_items == INGLE_TERM_MANY && s->max_members == INGLE_TERM_MANY;
+}
+
 /* ---- the compiler ---------------------------------------------------------------------------- */
 
 typedef struct schema_scope {
@@ -191,6 +200,7 @@ typedef struct schema {
     bool (*excludes)(struct schema *c, const schema_shape *s, schema_goal_id goal);
     schema_map sets;     /* values of enum */
     schema_map disjoint; /* pairs of goals -> 1 no, 2 yes */
+    ingle_term without;  /* what the notation lets stand in strings; NONE: anything */
     ingle_term space, any_char,
         own_char; /* once they are made; see schema_text.h, schema_chars.h */
     size_t steps;

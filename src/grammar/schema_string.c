@@ -7,17 +7,18 @@
 
 #include "base/utf8.h"
 
-static ingle_term quoted(ingle_terms *t, ingle_term inside)
+static ingle_term quoted(schema *c, ingle_term inside)
 {
-    ingle_term quote = ingle_term_literal(t, "\"", 1);
+    ingle_term quote = ingle_term_literal(c->t, "\"", 1);
+    if (c->without != INGLE_TERM_NONE) inside = ingle_term_and(c->t, inside, c->without);
     ingle_term all[] = {quote, inside, quote};
-    return ingle_term_seq_of(t, all, 3);
+    return ingle_term_seq_of(c->t, all, 3);
 }
 
 ingle_term ingle_schema_any_string(schema *c, uint32_t min, uint32_t max)
 {
     if (!c->any_char) c->any_char = ingle_schema_any_char(c->t);
-    return quoted(c->t, ingle_term_repeat(c->t, c->any_char, min, max));
+    return quoted(c, ingle_term_repeat(c->t, c->any_char, min, max));
 }
 
 ingle_term ingle_schema_inside(schema *c, uint32_t min, uint32_t max)
@@ -231,6 +232,6 @@ ingle_term ingle_schema_string_term(schema *c, const schema_shape *s)
 {
     for (const schema_fact *f = s->facts; f; f = f->next)
         if (has_form(f) || f->kind == FACT_STRINGS)
-            return quoted(c->t, ingle_schema_string_inside(c, s));
+            return quoted(c, ingle_schema_string_inside(c, s));
     return ingle_schema_any_string(c, s->min_len, s->max_len);
 }

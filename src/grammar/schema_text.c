@@ -22,3 +22,11 @@ ingle_term ingle_schema_sign(schema *c, char sign, bool before, bool after)
                          after ? space : INGLE_TERM_EMPTY};
     return ingle_term_seq_of(c->t, list, 3);
 }
+
+ingle_term ingle_schema_word_text(const schema *c, unsigned i)
+{
+    static const char *const json[] = {"null", "true", "false"};
+    const char *const *words = c->opt->notation ? c->opt->notation->words : json;
+    const char *text = words[i] ? words[i] : json[i];
+    return ingle_term_literal(c->t, text, strlen(text));
+}

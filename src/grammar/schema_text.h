@@ -10,4 +10,7 @@ ingle_term ingle_schema_space(schema *c);
 /* Space, a sign, space; without the first, or the second space. */
 ingle_term ingle_schema_sign(schema *c, char sign, bool before, bool after);
 
+/* null, true, false by number. */
+ingle_term ingle_schema_word_text(const schema *c, unsigned i);
+
 #endif
