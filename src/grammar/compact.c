@@ -111,6 +111,7 @@ static void forget_derivatives(ingle_terms *t)
             t->words.at[x->b] = INGLE_UNKNOWN;
     }
     t->n_groups = t->n_rows = 0;
+    ingle_terms_forget_memo(t);
 }
 
 static void unlink_terms(ingle_terms *t)

@@ -428,6 +428,7 @@ ingle_status ingle_terms_finish(ingle_terms *t, ingle_term *root, ingle_error *e
 {
     char name[NAME_SHOWN + 4] = "";
     if (!t->status && t->node[*root].kind == TERM_RULE) name_of(t, t->node[*root].a, name);
+    ingle_terms_forget_memo(t); /* of rules that did not know yet whether they are nullable */
     if (!t->status && have_bodies(t) && drop_unproductive(t, root)) {
         if (*root == INGLE_TERM_NONE)
             ingle_terms_fail(t, INGLE_EFORMAT, "no finite text belongs to %s%s%s",
@@ -440,6 +441,7 @@ ingle_status ingle_terms_finish(ingle_terms *t, ingle_term *root, ingle_error *e
         t->node[e].flags &= (unsigned char)~TERM_TAKES;
     }
     t->n_groups = t->n_rows = 0;
+    ingle_terms_forget_memo(t);
     t->n_static = t->n;
     t->static_bytes = t->n_bytes;
     t->static_words = t->words.n;

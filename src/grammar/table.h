@@ -159,6 +159,7 @@ struct ingle_terms {
     ingle_frame *frame; /* scratch of derivatives: a stack */
     size_t n_frames, cap_frames;
     unsigned alt_depth;
+    struct ingle_memo *memo; /* [INGLE_MEMOS] of alternatives; NULL: none yet */
 
     size_t n_static; /* terms, bytes and words of the grammar itself; 0: not finished */
     size_t static_bytes, static_words;
@@ -182,6 +183,9 @@ static inline bool ingle_term_has(const ingle_terms *t, ingle_term e, unsigned f
  * producer's state. */
 ingle_term ingle_term_intern(ingle_terms *t, ingle_term_kind kind, uint32_t a, uint32_t b,
                              uint32_t c);
+enum { INGLE_MEMOS = 256 };
+/* Terms get new numbers, or other flags. */
+void ingle_terms_forget_memo(ingle_terms *t);
 ingle_term ingle_term_some(ingle_terms *t, ingle_term e);
 /* A followed by b, where a may be an alternative: each of its parts gets b. */
 ingle_term ingle_term_spread(ingle_terms *t, ingle_term a, ingle_term b);

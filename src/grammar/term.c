@@ -240,6 +240,7 @@ void ingle_terms_close(ingle_terms *t)
     free(t->row);
     free(t->leads);
     free(t->search);
+    ingle_terms_forget_memo(t);
     free(t->list.at);
     free(t->frame);
     free(t);
@@ -441,6 +442,44 @@ static bool has_twins(ingle_terms *t, size_t base)
     return false;
 }
 
+/* What alternatives with common heads became, the last ones: their tails are alternatives again,
+ * and one tail may be reached in two ways at each of many levels. The first is remembered when the
+ * second asks. */
+enum { MEMO_PARTS = 24 };
+
+struct ingle_memo {
+    uint32_t n; /* 0: free */
+    ingle_term part[MEMO_PARTS], to;
+};
+
+static struct ingle_memo *memo_of(ingle_terms *t, const ingle_term *part, size_t n)
+{
+    if (n > MEMO_PARTS) return NULL;
+    if (!t->memo && !(t->memo = ingle_new(INGLE_MEMOS, sizeof *t->memo))) no_memory(t);
+    return t->memo ? &t->memo[hash_words(part, n) & (INGLE_MEMOS - 1)] : NULL;
+}
+
+void ingle_terms_forget_memo(ingle_terms *t)
+{
+    free(t->memo);
+    t->memo = NULL;
+}
+
+/* The list from base on, in which parts have common heads. */
+static ingle_term join(ingle_terms *t, size_t base)
+{
+    size_t n = t->list.n - base;
+    struct ingle_memo *memo = memo_of(t, t->list.at + base, n), now = {.n = (uint32_t)n};
+    if (memo) {
+        memcpy(now.part, t->list.at + base, n * sizeof *now.part);
+        if (memo->n == n && !memcmp(memo->part, now.part, n * sizeof *now.part)) return memo->to;
+    }
+    if (!factor(t, base)) return INGLE_TERM_NONE;
+    now.to = alternatives(t, base);
+    if (memo && !t->status) *memo = now;
+    return now.to;
+}
+
 /* Work that makes no new terms counts too, so that it ends. */
 static bool work(ingle_terms *t, size_t n)
 {
@@ -470,8 +509,7 @@ ingle_term ingle_term_alt_of(ingle_terms *t, const ingle_term *list, size_t n)
     }
     bool twins = t->alt_depth < FACTOR_DEPTH && has_twins(t, base);
     t->alt_depth++;
-    ingle_term e = INGLE_TERM_NONE;
-    if (!twins || factor(t, base)) e = alternatives(t, base);
+    ingle_term e = twins ? join(t, base) : alternatives(t, base);
     t->alt_depth--;
     t->list.n = base;
     return e;
