@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-enum { WORK = 1000000, BYTES = 48 << 20 };
+enum { WORK = 1000000, BYTES = 20 << 20 };
 
 typedef struct ingle_slot {
     ingle_term state;
@@ -113,8 +113,7 @@ static void tidy(ingle_automaton *a)
         for (ingle_matcher *m = a->first; m; m = m->next) m->at = keep[i++];
     }
     free(keep);
-    a->next_tidy = 2 * ingle_terms_bytes(a->terms); /* large grammars are not tidied all the time */
-    if (a->next_tidy < a->max_bytes) a->next_tidy = a->max_bytes;
+    a->next_tidy = ingle_terms_bytes(a->terms) + a->max_bytes; /* however large the grammar is */
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -164,7 +163,7 @@ ingle_status ingle_automaton_open(ingle_automaton **out, ingle_terms *t, ingle_t
     a->n_refs = 1;
     a->max_work = limits && limits->max_work ? limits->max_work : WORK;
     a->max_bytes = limits && limits->max_bytes ? limits->max_bytes : BYTES;
-    a->next_tidy = a->max_bytes;
+    a->next_tidy = ingle_terms_bytes(t) + a->max_bytes;
     if (trie && !ingle_masker_open(&a->masker, t, trie)) {
         destroy(a);
         return ingle_fail(err, INGLE_ENOMEM, "no memory for a grammar");

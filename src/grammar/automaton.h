@@ -19,7 +19,7 @@ typedef struct ingle_matcher ingle_matcher;
 /* Work in one call, memory; 0 stands for the default. */
 typedef struct ingle_automaton_limits {
     size_t max_work;  /* steps of derivatives for one mask or token: 1,000,000 */
-    size_t max_bytes; /* of states and masks: 48 MiB */
+    size_t max_bytes; /* of states and masks, before a call: 20 MiB */
 } ingle_automaton_limits;
 
 /* Takes over the table, also on failure; root was given to ingle_terms_finish(). The trie is the
