@@ -97,6 +97,41 @@ static inline void hostile_alike(FILE *f, int n, int m)
     for (int i = 0; i < n; i++) fprintf(f, "r%d ::= \"a\"{%d} | \"a\" r%d \"a\"\n", i, i + 1, i);
 }
 
+/* n rules, of m alternatives each, that begin with one another in turn. */
+static inline void hostile_wide_circle(FILE *f, int n, int m)
+{
+    fputs("root ::= r0\n", f);
+    for (int i = 0; i < n; i++) {
+        fprintf(f, "r%d ::= \"b\"", i);
+        for (int k = 0; k < m; k++) fprintf(f, " | r%d \"a%d\"", (i + k) % n, k);
+        fputs("\n", f);
+    }
+}
+
+/* "a"? n times, and "x0" or "x1" or ... */
+static inline void hostile_maybes(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("root ::= ", f);
+    hostile_repeat(f, "\"a\"? ", n);
+}
+
+static inline void hostile_words(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("root ::= (\"x\"", f);
+    for (int i = 0; i < n; i++) fprintf(f, "|\"%x\"[a-f]", i);
+    fputs(")*", f);
+}
+
+static inline void hostile_literal(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("root ::= \"", f);
+    hostile_repeat(f, "a", n);
+    fputs("\"", f);
+}
+
 /* ---- JSON Schema ----------------------------------------------------------------------------- */
 
 static inline void hostile_deep(FILE *f, int n, int m)
@@ -191,6 +226,52 @@ static inline void hostile_names(FILE *f, int n, int m)
     fputs("}}", f);
 }
 
+/* n times if, then, else, beside one another (m = 0) or in one another (m = 1). */
+static inline void hostile_if(FILE *f, int n, int m)
+{
+    if (!m) fputs("{\"allOf\":[", f);
+    for (int i = 0; i < n; i++) {
+        fprintf(f, "%s{\"if\":{\"required\":[\"a%d\"]},\"then\":{\"required\":[\"b%d\"]},\"else\":",
+                i && !m ? "," : "", i, i);
+        if (!m) fprintf(f, "{\"required\":[\"c%d\"]}}", i);
+    }
+    fputs(m ? "true" : "]}", f);
+    if (m) hostile_repeat(f, "}", n);
+}
+
+/* A value n deep. */
+static inline void hostile_const(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("{\"const\":", f);
+    hostile_repeat(f, "[", n);
+    hostile_repeat(f, "]", n);
+    fputs("}", f);
+}
+
+/* n variants that share m properties. */
+static inline void hostile_variants(FILE *f, int n, int m)
+{
+    fputs("{\"oneOf\":[", f);
+    for (int i = 0; i < n; i++) {
+        fprintf(f, "%s{\"type\":\"object\",\"properties\":{", i ? "," : "");
+        for (int k = 0; k < m; k++)
+            fprintf(f, "%s\"p%d\":{\"type\":\"string\",\"minLength\":%d}", k ? "," : "", k, i);
+        fputs("}}", f);
+    }
+    fputs("]}", f);
+}
+
+/* Free members beside n that only some of n variants know. */
+static inline void hostile_unevaluated(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("{\"type\":\"object\",\"anyOf\":[", f);
+    for (int i = 0; i < n; i++)
+        fprintf(f, "%s{\"properties\":{\"p%d\":{\"type\":\"integer\"}}}", i ? "," : "", i);
+    fputs("],\"unevaluatedProperties\":false}", f);
+}
+
 /* ---- patterns -------------------------------------------------------------------------------- */
 
 static inline void hostile_looks(FILE *f, int n, int m)
@@ -222,6 +303,23 @@ static inline void hostile_options(FILE *f, int n, int m)
     (void)m;
     hostile_repeat(f, "a?", n);
     hostile_repeat(f, "a", n);
+}
+
+/* Words one after the other, as alternatives. */
+static inline void hostile_many_words(FILE *f, int n, int m)
+{
+    (void)m;
+    fputs("^(", f);
+    for (int i = 0; i < n; i++) fprintf(f, "%s%x.", i ? "|" : "", i * 7919);
+    fputs(")*$", f);
+}
+
+/* A look ahead in a group that repeats, in one another. */
+static inline void hostile_look_nest(FILE *f, int n, int m)
+{
+    hostile_repeat(f, "((?=.*a)", n);
+    fputs("b", f);
+    for (int i = 0; i < n; i++) fprintf(f, "){1,%d}", m);
 }
 
 static const hostile hostile_list[] = {
@@ -262,6 +360,14 @@ static const hostile hostile_list[] = {
      .begin = "b", .fill = "a", .n_fill = 100, .limit = true},
     {"all rules first in all, 800", HOSTILE_GBNF, .write = hostile_all, .n = 800, .m = 1,
      .begin = "b", .limit = true, .refused = "at most 64 may"},
+    {"a circle of 64 rules with 200 alternatives", HOSTILE_GBNF, .write = hostile_wide_circle,
+     .n = 64, .m = 200, .begin = "ba1a1", .limit = true},
+    {"\"a\"? 300,000 times", HOSTILE_GBNF, .write = hostile_maybes, .n = 300000, .begin = "aaa",
+     .limit = true},
+    {"250,000 alternatives", HOSTILE_GBNF, .write = hostile_words, .n = 250000, .begin = "1fab",
+     .limit = true},
+    {"a literal of 8,000,000 bytes", HOSTILE_GBNF, .write = hostile_literal, .n = 8000000,
+     .begin = "aaaa"},
     {"1,000 rules that begin alike", HOSTILE_GBNF, .write = hostile_alike, .n = 1000, .fill = "a",
      .n_fill = 200, .limit = true},
 
@@ -328,6 +434,19 @@ static const hostile hostile_list[] = {
      "{\"multipleOf\":9949}]}",
      .refused = "schema #"},
 
+    {"30 times if, then, else", HOSTILE_SCHEMA, .write = hostile_if, .n = 30,
+     .refused = "too many alternatives"},
+    {"50 times if, then, else in one another", HOSTILE_SCHEMA, .write = hostile_if, .n = 50, .m = 1,
+     .begin = "{}", .limit = true},
+    {"a value 400 deep", HOSTILE_SCHEMA, .write = hostile_const, .n = 400, .begin = "[[[",
+     .fill = "[", .n_fill = 397},
+    {"oneOf of 60 variants alike", HOSTILE_SCHEMA, .write = hostile_variants, .n = 60, .m = 30,
+     .begin = "{\"p0\":\"", .limit = true},
+    {"unevaluatedProperties, 20 variants", HOSTILE_SCHEMA, .write = hostile_unevaluated, .n = 20,
+     .refused = "beside unevaluated ones"},
+    {"1,900 properties in any order", HOSTILE_ANY_ORDER, .write = hostile_properties, .n = 1900,
+     .m = 1900, .begin = "{\"p1\":1,\"p0\":2,\"p1899\":3", .limit = true},
+
     {"(a+)+$", HOSTILE_REGEX, "^(a+)+$", .fill = "a", .n_fill = 2000},
     {"(a|a)*b", HOSTILE_REGEX, "^(a|a)*b$", .fill = "a", .n_fill = 2000},
     {"(a|aa)+", HOSTILE_REGEX, "^(a|aa)+$", .fill = "a", .n_fill = 2000},
@@ -350,6 +469,13 @@ static const hostile hostile_list[] = {
     {"groups 20,000 deep", HOSTILE_REGEX, .write = hostile_groups, .n = 20000, .refused = "column"},
     {"groups 200 deep", HOSTILE_REGEX, .write = hostile_groups, .n = 200, .fill = "a",
      .n_fill = 200, .limit = true, .refused = "counts beyond"},
+    {"25,000 words", HOSTILE_REGEX, .write = hostile_many_words, .n = 25000, .fill = "1eef0",
+     .n_fill = 20, .limit = true},
+    {"looks ahead in one another", HOSTILE_REGEX, .write = hostile_look_nest, .n = 5, .m = 16,
+     .refused = "more than 1000000 parts"},
+    {"\\p{L} and \\p{N}", HOSTILE_REGEX,
+     "^((\\p{L}\\p{N}?){0,1000}|(\\p{Lu}|\\p{Ll}\\p{M}*){9,999})*$", .fill = "aB", .n_fill = 200,
+     .limit = true},
     {"no text is left out", HOSTILE_REGEX, "^(?!.*(a|b){1000}).*$", .fill = "ab", .n_fill = 400,
      .limit = true},
 };

@@ -4,10 +4,19 @@
 
 enum { FORCED_BYTES = 256 };
 
+/* A model may spell bytes that must come in other tokens than the tokenizer. Then proposals only
+ * cost rows; so they rest for a while when too few of their tokens are drawn. */
+enum { PROPOSED_MAX = 64, REST_TOKENS = 64 };
+static const float LEAST_TAKEN = 0.6f; /* of the proposed tokens, on average */
+
 typedef struct ingle_grammar_constraint {
     ingle_constraint base;
     ingle_matcher *matcher;
     const ingle_vocab *vocab; /* its request keeps the model */
+    int32_t proposed[PROPOSED_MAX];
+    size_t n_proposed, n_taken;
+    float taken; /* of those proposed lately, a moving average */
+    size_t rest; /* tokens to go until it proposes again */
 } ingle_grammar_constraint;
 
 static ingle_grammar_constraint *of(const ingle_constraint *c)
@@ -20,14 +29,31 @@ static ingle_status mask(ingle_constraint *c, const uint32_t **bits, ingle_error
     return ingle_matcher_mask(of(c)->matcher, bits, err);
 }
 
+/* The proposal is over: how much of it was drawn. */
+static void judge(ingle_grammar_constraint *g)
+{
+    g->taken += 0.25f * ((float)g->n_taken / (float)g->n_proposed - g->taken);
+    g->n_proposed = 0;
+    if (g->taken >= LEAST_TAKEN) return;
+    g->rest = REST_TOKENS;
+    g->taken = LEAST_TAKEN; /* one more chance after that */
+}
+
 static bool accept(ingle_constraint *c, int32_t token)
 {
-    return ingle_matcher_accept(of(c)->matcher, token, NULL) == INGLE_OK;
+    ingle_grammar_constraint *g = of(c);
+    if (ingle_matcher_accept(g->matcher, token, NULL)) return false;
+    if (g->rest) g->rest--;
+    if (!g->n_proposed) return true;
+    bool same = g->proposed[g->n_taken] == token;
+    g->n_taken += same;
+    if (!same || g->n_taken == g->n_proposed) judge(g);
+    return true;
 }
 
 /* The bytes that must come, as tokens: without the last one, which more text might make longer,
  * unless nothing follows. */
-static size_t propose(const ingle_constraint *c, int32_t *tokens, size_t cap)
+static size_t tokens_ahead(const ingle_constraint *c, int32_t *tokens, size_t cap)
 {
     char bytes[FORCED_BYTES];
     bool whole = false;
@@ -37,6 +63,17 @@ static size_t propose(const ingle_constraint *c, int32_t *tokens, size_t cap)
         return 0;
     if (n_tokens > cap) return cap;
     return whole || !n_tokens ? n_tokens : n_tokens - 1;
+}
+
+static size_t propose(const ingle_constraint *c, int32_t *tokens, size_t cap)
+{
+    ingle_grammar_constraint *g = of(c);
+    if (g->rest) return 0;
+    size_t n = tokens_ahead(c, tokens, cap < PROPOSED_MAX ? cap : PROPOSED_MAX);
+    g->n_proposed = n;
+    g->n_taken = 0;
+    memcpy(g->proposed, tokens, n * sizeof *tokens);
+    return n;
 }
 
 static bool may_end(const ingle_constraint *c)
@@ -72,7 +109,7 @@ static ingle_constraint *make(ingle_matcher *matcher, const ingle_vocab *vocab)
         ingle_matcher_close(matcher);
         return NULL;
     }
-    *g = (ingle_grammar_constraint){{&ops}, matcher, vocab};
+    *g = (ingle_grammar_constraint){.base = {&ops}, .matcher = matcher, .vocab = vocab, .taken = 1};
     return &g->base;
 }
 

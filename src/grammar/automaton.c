@@ -21,7 +21,8 @@ struct ingle_automaton {
     ingle_slot *slot; /* hash table by state */
     size_t n_slots, n_masks, mask_bytes;
     size_t max_work, max_bytes;
-    size_t n_refs; /* the caller's and one of each matcher */
+    size_t next_tidy; /* at so many bytes */
+    size_t n_refs;    /* the caller's and one of each matcher */
     ingle_matcher *first;
     uint64_t n_made, n_hits;
 };
@@ -98,7 +99,7 @@ static ingle_mask *mask_of(ingle_automaton *a, ingle_term state)
 static void tidy(ingle_automaton *a)
 {
     size_t n = 1, i = 1;
-    if (ingle_terms_bytes(a->terms) + a->mask_bytes < a->max_bytes &&
+    if (ingle_terms_bytes(a->terms) + a->mask_bytes < a->next_tidy &&
         a->terms->n_rows < INGLE_MANY_ROWS)
         return;
     for (ingle_matcher *m = a->first; m; m = m->next) n++;
@@ -112,6 +113,8 @@ static void tidy(ingle_automaton *a)
         for (ingle_matcher *m = a->first; m; m = m->next) m->at = keep[i++];
     }
     free(keep);
+    a->next_tidy = 2 * ingle_terms_bytes(a->terms); /* large grammars are not tidied all the time */
+    if (a->next_tidy < a->max_bytes) a->next_tidy = a->max_bytes;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -161,6 +164,7 @@ ingle_status ingle_automaton_open(ingle_automaton **out, ingle_terms *t, ingle_t
     a->n_refs = 1;
     a->max_work = limits && limits->max_work ? limits->max_work : WORK;
     a->max_bytes = limits && limits->max_bytes ? limits->max_bytes : BYTES;
+    a->next_tidy = a->max_bytes;
     if (trie && !ingle_masker_open(&a->masker, t, trie)) {
         destroy(a);
         return ingle_fail(err, INGLE_ENOMEM, "no memory for a grammar");

@@ -158,7 +158,7 @@ bool ingle_terms_compact(ingle_terms *t, ingle_term *keep, size_t n)
 
 size_t ingle_terms_bytes(const ingle_terms *t)
 {
-    return t->cap * sizeof *t->node + t->n_buckets * sizeof *t->bucket +
-           t->cap_groups * sizeof *t->group + t->cap_rows * sizeof *t->row +
-           t->cap_sets * sizeof *t->set + t->cap_bytes + t->words.cap * sizeof *t->words.at;
+    return t->n * sizeof *t->node + t->n_buckets * sizeof *t->bucket +
+           t->n_groups * sizeof *t->group + t->n_rows * (sizeof *t->row + sizeof *t->leads) +
+           t->n_sets * sizeof *t->set + t->n_bytes + t->words.n * sizeof *t->words.at;
 }

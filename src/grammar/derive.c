@@ -446,9 +446,9 @@ static bool leads_on(ingle_terms *t, ingle_term part)
     ingle_term head = ingle_term_head(t, part);
     bool empty = false;
     if (!is_narrow(t, head)) return true;
-    if (ingle_term_is_empty(t, head, &empty) == INGLE_EUNSUPPORTED)
-        ingle_terms_fail(t, INGLE_EUNSUPPORTED,
-                         "the grammar's intersections have too many states to search");
+    if (ingle_term_is_empty(t, head, &empty) == INGLE_EUNSUPPORTED && !t->status)
+        t->node[head].flags |=
+            TERM_LIVE; /* too many states to tell; if not, the text will not end */
     return !empty;
 }
 

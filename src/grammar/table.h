@@ -227,7 +227,7 @@ bool ingle_term_takes_tokens(ingle_terms *t, ingle_term e);
 /* Forgets all terms that were made after ingle_terms_finish() but those that keep[n] depend on;
  * these get new numbers, in place. False: no memory, nothing changed. */
 bool ingle_terms_compact(ingle_terms *t, ingle_term *keep, size_t n);
-/* Bytes of memory. */
+/* Bytes of memory in use; as much again may be kept for more. */
 size_t ingle_terms_bytes(const ingle_terms *t);
 
 static inline ingle_term ingle_term_head(const ingle_terms *t, ingle_term e)

@@ -21,7 +21,7 @@ enum {
     COMPILE_WORK = 30 * 1000 * 1000, /* term.c */
     CALL_WORK = 1000 * 1000,         /* automaton.c */
     OVER = 100 * 1000,               /* what the last step of a call may be too much */
-    MAX_BYTES = 64 * 1000 * 1000,
+    MAX_BYTES = 64 << 20,
     MAX_TERMS = 1000 * 1000
 };
 
