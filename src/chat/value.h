@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-enum { INGLE_VALUE_MAX_DEPTH = 100, INGLE_VALUE_WORD_MAX = 128 };
+enum { INGLE_VALUE_MAX_DEPTH = 100, INGLE_VALUE_WORD_MAX = 4096 };
 
 typedef enum ingle_value_result {
     INGLE_VALUE_MORE,
@@ -32,7 +32,8 @@ typedef struct ingle_value {
     uint16_t code, high; /* of \u: the digits so far; the first half of a pair, or 0 */
     unsigned char n_code, n_code_max;
     unsigned char i_quote; /* bytes of `quote` matched */
-    unsigned char n_word, n_space;
+    unsigned char n_space;
+    uint16_t n_word;
     unsigned depth;
     char space[32]; /* white space after the comma; what is more is left out */
     char word[INGLE_VALUE_WORD_MAX];

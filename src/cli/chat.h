@@ -93,10 +93,10 @@ bool chat_tools_read(const char *path, chat_text *tools);
 typedef struct chat_settings {
     const char *tools_file, *tool_command, *template_file, *family, *effort;
     int thinking, template_choice; /* ingle_thinking_mode, ingle_template_choice */
-    bool show_thinking;
+    bool show_thinking, no_tool_grammar;
 } chat_settings;
 
-enum { CHAT_N_ROWS = 8, CHAT_N_ROWS_FIXED = 5 }; /* those that /set does not take come first */
+enum { CHAT_N_ROWS = 9, CHAT_N_ROWS_FIXED = 6 }; /* those that /set does not take come first */
 extern const arg_option chat_rows[CHAT_N_ROWS];
 
 /* What becomes of a conversation that leaves an answer no room: a quarter of the context, or
@@ -121,7 +121,8 @@ typedef struct chat_state {
      * the grammar waits for a trigger. */
     const ingle_grammar *grammar;
     bool waits;
-    bool verbose; /* what an answer took is printed */
+    bool noted_tools; /* that calls are not constrained, and why */
+    bool verbose;     /* what an answer took is printed */
     /* Of the verb, both may be NULL: whether to drop the oldest turns; what a tool answers, false:
      * the turn ends. */
     bool (*ask_drop)(void *user, size_t n_tokens);

@@ -26,6 +26,10 @@ const arg_option chat_rows[CHAT_N_ROWS] = {
     {"--tool-cmd", "PROGRAM", ARG_STRING, AT(tool_command), 0, 0, NULL,
      "answer calls by running PROGRAM NAME, the arguments as JSON on its standard input; what it "
      "prints is the result"},
+    {"--no-tool-grammar", NULL, ARG_FLAG, AT(no_tool_grammar), 0, 0, NULL,
+     "calls are what the model writes; else their names are those of tools, and their arguments "
+     "are "
+     "valid for the tools' schemas"},
     {"--chat-template-file", "FILE", ARG_STRING, AT(template_file), 0, 0, NULL,
      "the chat template in FILE in place of the model's own"},
     {"--chat-template", "WHICH", ARG_CHOICE, AT(template_choice), 0, 0, TEMPLATES,
@@ -341,6 +345,24 @@ static ingle_status open_parser(chat_state *c, const ingle_prompt_info *prompt, 
     return ingle_chat_parser_open(out, c->chat, &opt, err);
 }
 
+/* A grammar for calls of the tools. Where there can be none the answer is free, and that is said
+ * once. */
+static ingle_status open_tools(chat_state *c, const ingle_prompt_info *prompt, ingle_grammar **out,
+                               ingle_error *err)
+{
+    ingle_tools_options opt;
+    *out = NULL;
+    if (!c->tools.n || c->set->no_tool_grammar) return INGLE_OK;
+    ingle_tools_options_init(&opt);
+    opt.lenient = true;
+    opt.thinks = prompt->thinks;
+    ingle_status status = ingle_grammar_open_tools(out, c->chat, c->tools.p, c->tools.n, &opt, err);
+    if (status != INGLE_EUNSUPPORTED && status != INGLE_EFORMAT) return status;
+    if (!c->noted_tools) out_note("calls of tools are not constrained: %s", err->text);
+    c->noted_tools = true;
+    return INGLE_OK;
+}
+
 /* Whether the answer to this prompt can be constrained. */
 static ingle_status check_grammar(const chat_state *c, const ingle_prompt_info *prompt,
                                   ingle_error *err)
@@ -361,6 +383,7 @@ ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, cons
     request_parts r = {.marks = NULL};
     ingle_chat_parser *parser = NULL;
     ingle_request *request = NULL;
+    ingle_grammar *calls = NULL;
     timeline held = {0}, whole = {.tokens = prompt->tokens, .n = prompt->n_tokens};
     size_t kept, same;
 
@@ -373,8 +396,10 @@ ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, cons
     find_kept(c->h->model, held, whole, &kept, &same);
     if (kept < held.n) status = ingle_session_truncate(c->h->session, kept, err);
     if (status == INGLE_OK) status = open_parser(c, prompt, &k, &parser, err);
+    if (status == INGLE_OK) status = open_tools(c, prompt, &calls, err);
     if (status == INGLE_OK && !fill_request(&r, c, prompt, same)) status = INGLE_ENOMEM;
     if (status != INGLE_OK) goto end;
+    if (calls) r.gen.grammar = calls;
     status = ingle_request_start(&request, c->h->session, prompt->tokens + same,
                                  prompt->n_tokens - same, &r.gen, err);
     if (status == INGLE_OK) status = pull(request, parser, &k, err);
@@ -383,6 +408,7 @@ end:
     ingle_request_close(&request);
     ingle_chat_parser_close(&parser);
     ingle_grammar_state_close(&k.watch);
+    ingle_grammar_close(&calls);
     free(r.marks);
     if (status != INGLE_OK) chat_answer_free(a);
     return status;

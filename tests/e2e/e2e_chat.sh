@@ -148,6 +148,17 @@ code_is "a program that is not there" 1
 err_has "the program's name" "cannot run /nowhere"
 chat "Hello\n" --tools /nowhere
 code_is "tools that are not there" 2
+sed 's/{"type": "string"}/{"enum": ["Rome"]}/' "$WORK/tools.json" >"$WORK/rome.json"
+chat "What is the weather in Oslo?\n" --tools "$WORK/rome.json"
+out_has "arguments are valid for the tool" '-> get_weather {"city": "Rome"}'
+chat "Hello\n" --tools "$WORK/rome.json"
+out_has "an answer may call nothing" "Hello"
+chat "What is the weather in Oslo?\n" --tools "$WORK/rome.json" --no-tool-grammar
+out_has "--no-tool-grammar" '-> get_weather {"city": "Oslo"}'
+sed 's/{"type": "string"}/{"type": 1}/' "$WORK/tools.json" >"$WORK/no_type.json"
+chat "What is the weather in Oslo?\nAnd in Rome?\n" --tools "$WORK/no_type.json"
+code_is "tools whose schema is none" 0
+check "are said to be free, once" test "$(grep -c 'calls of tools are not constrained: tool .get_weather' "$WORK/err")" -eq 1
 
 # ---- ingle run --chat -------------------------------------------------------------------------
 

@@ -4,8 +4,6 @@
  * refused, with what was expected. */
 #define _GNU_SOURCE
 #include "base/json.h"
-#include "chat/profile.h"
-#include "model/grammar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +14,7 @@
 #include <ingle.h>
 
 #include "gguf_build.h"
+#include "grammar_walk.h"
 #include "must.h"
 
 #define TINY INGLE_SOURCE_DIR "/models/tiny-chat.gguf"
@@ -25,7 +24,7 @@
     "{%- if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 #define N_OF(array) (sizeof(array) / sizeof *(array))
 
-enum { MOST_BYTES = 6000, LONG = 250, MOST_CALLS = 64 };
+enum { MOST_CALLS = 64 };
 
 static ingle_model *model; /* without a vocabulary: marks are bytes */
 
@@ -159,7 +158,7 @@ static ingle_grammar *grammar_of(ingle_chat *chat, const char *json, setting s)
 
 typedef struct call {
     char name[160];
-    char args[MOST_BYTES];
+    char args[WALK_BYTES];
     size_t n;
     bool bad;
 } call;
@@ -252,106 +251,14 @@ static bool is_good(const call *c)
 
 /* ---- random texts ---------------------------------------------------------------------------- */
 
-static uint32_t draw(uint64_t *seed)
-{
-    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*seed >> 33);
-}
-
-static size_t pick(const bool expected[256], uint64_t *seed, bool hurry)
-{
-    static const char ends[] = "}])\"<>|,";
-    size_t n = 0, at = 0;
-    for (size_t i = 0; hurry && ends[i] && draw(seed) % 8; i++)
-        if (expected[(unsigned char)ends[i]]) return (unsigned char)ends[i];
-    for (size_t b = 0; b < 256; b++) n += expected[b];
-    if (!n) return 256;
-    if (expected['"'] && draw(seed) % 8 == 0) return '"';
-    if (expected['<'] && draw(seed) % 8 == 0) return '<';
-    for (size_t skip = draw(seed) % n;; at++)
-        if (expected[at] && !skip--) return at;
-}
-
-/* Texts that end something: of the rows of a family. */
-typedef struct hints {
-    const char *text[64];
-    size_t n;
-} hints;
-
-static void hint(hints *h, const char *text)
-{
-    if (text && h->n < N_OF(h->text)) h->text[h->n++] = text;
-}
-
-static void hints_of_row(hints *h, const ingle_call_syntax *s)
-{
-    const char *const all[] = {s->value_end, s->quote, s->close, s->section_close, s->key};
-    for (size_t k = 0; k < N_OF(all); k++) hint(h, all[k]);
-}
-
-static void hints_of(hints *h, const char *family, const ingle_call_syntax *row)
-{
-    ingle_chat_profile p;
-    ingle_profile_query q = {.family = family};
-    ingle_error err;
-    *h = (hints){.n = 0};
-    must(ingle_profile_find(&p, &q, &err), &err);
-    for (size_t i = 0; p.thinking && i < 2; i++) hint(h, p.thinking->close[i]);
-    for (size_t i = 0; i < INGLE_PROFILE_CALLS && p.calls[i]; i++) hints_of_row(h, p.calls[i]);
-    if (row) hints_of_row(h, row);
-}
-
-/* Goes on by a text if all of it is admitted. */
-static bool try_text(ingle_grammar_state **s, char *text, size_t *n, const char *more)
-{
-    ingle_grammar_state *next;
-    ingle_error err;
-    size_t n_good, len = strlen(more);
-    must(ingle_grammar_state_clone(&next, *s, &err), &err);
-    bool ok = *n + len < MOST_BYTES && !ingle_grammar_state_text(next, more, len, &n_good, &err) &&
-              n_good == len;
-    if (ok) {
-        memcpy(text + *n, more, len);
-        *n += len;
-        ingle_grammar_state_close(s);
-        *s = next;
-    } else {
-        ingle_grammar_state_close(&next);
-    }
-    return ok;
-}
-
-/* Goes on at random until the text may end; false: it became too long. */
-static bool walk(ingle_grammar_state **state, char *text, size_t *n, const hints *h, uint64_t *seed)
-{
-    size_t from = *n;
-    while (*n < MOST_BYTES) {
-        ingle_grammar_state *s = *state;
-        bool expected[256], hurry = *n > from + LONG;
-        if (ingle_matcher_may_end(s->matcher) && (hurry || draw(seed) % 3 == 0)) return true;
-        if (h->n && draw(seed) % (hurry ? 2 : 8) == 0 &&
-            try_text(state, text, n, h->text[draw(seed) % h->n]))
-            continue;
-        s = *state;
-        ingle_matcher_expected(s->matcher, expected);
-        size_t b = pick(expected, seed, hurry), n_good;
-        ingle_error err;
-        if (b == 256) return ingle_matcher_may_end(s->matcher);
-        text[*n] = (char)b;
-        must(ingle_grammar_state_text(s, text + *n, 1, &n_good, &err), &err);
-        ++*n;
-    }
-    return false;
-}
-
 typedef struct tally {
     size_t n_walks, n_whole, n_calls, n_bad;
 } tally;
 
 static void walk_once(tally *t, ingle_chat *chat, const char *json, ingle_grammar *g, setting set,
-                      const hints *h, const char *begin, uint64_t seed)
+                      const walk_hints *h, const char *begin, uint64_t seed)
 {
-    static char text[MOST_BYTES + 1];
+    static char text[WALK_BYTES + 1];
     size_t n = strlen(begin), n_good;
     ingle_grammar_state *s;
     ingle_error err;
@@ -360,7 +267,7 @@ static void walk_once(tally *t, ingle_chat *chat, const char *json, ingle_gramma
     must(ingle_grammar_state_open(&s, g, &err), &err);
     if (ingle_grammar_state_text(s, text, n, &n_good, &err)) n = n_good; /* a prompt has its mark */
     t->n_walks++;
-    bool whole = walk(&s, text, &n, h, &seed);
+    bool whole = walk_on(&s, text, &n, h, &seed);
     ingle_grammar_state_close(&s);
     if (!whole) return;
     t->n_whole++;
@@ -390,11 +297,11 @@ static size_t walk_all(ingle_chat *chat, const char *what, const ingle_call_synt
                                        {.one = true}};
     char *json = tools_json();
     tally t = {0};
-    hints h;
+    walk_hints h;
     ingle_chat_info info = {.size = sizeof info};
     ingle_error err;
     must(ingle_chat_info_get(chat, &info, &err), &err);
-    hints_of(&h, info.family, row);
+    walk_hints_of(&h, info.family, row);
     for (size_t i = 0; i < N_OF(settings); i++) {
         ingle_grammar *g = grammar_of(chat, json, settings[i]);
         for (uint64_t seed = 0; seed < 20; seed++) {
