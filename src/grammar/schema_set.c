@@ -68,7 +68,7 @@ static bool add(schema *c, const ingle_json *set, const ingle_json *v)
 /* Puts the values of a set into the map, once. */
 static bool index_set(schema *c, const ingle_json *set)
 {
-    ingle_json_walk w;
+    ingle_json_walk w = {0};
     bool first = true;
     schema_key *mark = key_of(c, set, "", 0, INGLE_JSON_OBJECT);
     if (!mark) return false;
