@@ -3,8 +3,6 @@
   python3 grammar.py strings PROGRAM FOLDER   every FOLDER/NAME.strings.json beside its grammar
   python3 grammar.py invalid PROGRAM FILE     grammars that must be refused, or at least be dealt with in time
   python3 grammar.py schemas PROGRAM LINES    what schemas.py --list wrote: whether all its texts are accepted
-  python3 grammar.py written PROGRAM LINES    what the bundled model writes for every 12th of them at a high temperature;
-                                              lines for validate.py
 """
 import glob
 import json
@@ -85,34 +83,6 @@ def schemas(program, path):
     return faults or not n
 
 
-def names_once(text):
-    """Whether no object has a name twice, which names that a schema leaves free may."""
-    fine = []
-    json.loads(text, object_pairs_hook=lambda pairs: fine.append(len(pairs) == len(dict(pairs))) or dict(pairs))
-    return all(fine)
-
-
-def written(program, path):
-    faults = 0
-    with open(path, encoding="utf-8") as f:
-        for i, line in enumerate(f):
-            if i % 12:
-                continue
-            schema = json.loads(line)["schema"]
-            how = ["--temp", "1.5", "--seed", str(i), "-n", "900", "--json", "--json-schema", json.dumps(schema)]
-            run = subprocess.run([*program, "run", *how, "Once"], capture_output=True, timeout=SECONDS)
-            events = [json.loads(x) for x in run.stdout.decode().split("\n") if x]
-            text = "".join(e.get("text", "") for e in events)
-            end = events[-1]
-            if end.get("finish") == "stop" and end["complete"]:
-                if names_once(text):
-                    print(json.dumps({"name": str(i), "schema": schema, "text": text}))
-            elif end.get("finish") != "length":
-                print(f"{i}: {end}", file=sys.stderr)
-                faults += 1
-    return faults
-
-
 if __name__ == "__main__":
-    what = {"strings": strings, "invalid": invalid, "schemas": schemas, "written": written}[sys.argv[1]]
+    what = {"strings": strings, "invalid": invalid, "schemas": schemas}[sys.argv[1]]
     sys.exit(what(sys.argv[2].split("\n"), sys.argv[3]) > 0)
