@@ -2,7 +2,6 @@
 #include "base/record.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static void put_word(ingle_json_writer *w, const char *name, const char *text)
 {
@@ -27,16 +26,12 @@ static void put_number(ingle_json_writer *w, const ingle_field *f)
     if (isfinite(f->max)) ingle_json_put_f64(ingle_json_name(w, "maximum"), f->max);
 }
 
-/* The pattern alone says how long it may be: beside maxLength it would be an intersection, of which
- * each mask takes a hundred times longer. */
 static void put_text(ingle_json_writer *w, const ingle_field *f)
 {
-    char pattern[80];
-    size_t most = (f->size - 1) / (f->ascii ? 1 : 4);
-    snprintf(pattern, sizeof pattern, "^[%s]{%zu,%zu}$", f->ascii ? " -~" : "^\\u0000", f->n_min,
-             most);
     put_word(w, "type", "string");
-    put_word(w, "pattern", pattern);
+    if (f->n_min) ingle_json_put_u64(ingle_json_name(w, "minLength"), f->n_min);
+    ingle_json_put_u64(ingle_json_name(w, "maxLength"), (f->size - 1) / (f->ascii ? 1 : 4));
+    put_word(w, "pattern", f->ascii ? "^[ -~]*$" : "^[^\\u0000]*$");
 }
 
 static void put_choices(ingle_json_writer *w, const ingle_field *f)

@@ -2,6 +2,7 @@
 #include "grammar/schema_string.h"
 #include "grammar/schema_chars.h"
 #include "grammar/schema_format.h"
+#include "grammar/schema_length.h"
 #include "grammar/schema_set.h"
 #include "grammar/regex.h"
 
@@ -197,6 +198,7 @@ static ingle_term combine(schema *c, const schema_shape *s, uint32_t min, uint32
 {
     const schema_fact *set = set_of(s);
     ingle_term e = set ? set_term(c, s, set->node) : ingle_schema_inside(c, min, max);
+    ingle_term limited;
     bool bare = !set && !min && max == INGLE_TERM_MANY;
     *last = NULL;
     if (set && !is_long(set->node)) return e;
@@ -205,6 +207,9 @@ static ingle_term combine(schema *c, const schema_shape *s, uint32_t min, uint32
         if (!form && (set || f->kind != FACT_STRINGS)) continue;
         ingle_term other = form ? form_term(c, f) : set_term(c, NULL, f->node);
         if (bare && !f->negated) e = other;
+        else if (form && !set && !*last && !f->negated && other != INGLE_TERM_NONE &&
+                 ingle_schema_limit(c->t, other, min, max, &limited))
+            e = limited;
         else e = f->negated ? ingle_term_minus(c->t, e, other) : ingle_term_and(c->t, e, other);
         bare = false;
         *last = f;

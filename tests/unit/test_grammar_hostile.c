@@ -262,10 +262,122 @@ static void test_regex(void **state)
     check_kind(HOSTILE_REGEX);
 }
 
+/* ---- texts, triggers, choices ---------------------------------------------------------------- */
+
+static void check_bytes(const ingle_grammar *g)
+{
+    ingle_grammar_info info = {.size = sizeof info};
+    must(ingle_grammar_info_get(g, &info, NULL), &(ingle_error){"info"});
+    assert_true(info.n_bytes <= MAX_BYTES);
+}
+
+/* Each bracket is to be closed again, so a state is as large as its text is deep. */
+static void test_deep_text(void **state)
+{
+    (void)state;
+    enum { N = 200000 };
+    static const hostile h = {.name = "deep text", .limit = true};
+    ingle_grammar *g = NULL;
+    ingle_grammar_state *s = NULL, *copy = NULL;
+    ingle_error err = {""};
+    const uint32_t *mask;
+    char *text = malloc(N);
+    size_t n_good = 0;
+    assert_non_null(text);
+    memset(text, '[', N);
+    must(ingle_grammar_open_json(&g, model, NULL, &err), &err);
+    must(ingle_grammar_state_open(&s, g, &err), &err);
+    must(ingle_grammar_state_text(s, "{\"a\":", 5, &n_good, &err), &err);
+    must(ingle_grammar_state_text(s, text, N, &n_good, &err), &err);
+    watch w = {.h = &h, .g = g};
+    must(ingle_grammar_state_clone(&copy, s, &err), &err);
+    take_mask(&w, copy, &mask);
+    memset(text, ']', N);
+    must(ingle_grammar_state_text(s, text, N, &n_good, &err), &err);
+    must(ingle_grammar_state_text(s, "}", 1, &n_good, &err), &err);
+    assert_true(may_end(s));
+    check_bytes(g);
+    free(text);
+    ingle_grammar_state_close(&copy);
+    ingle_grammar_state_close(&s);
+    ingle_grammar_close(&g);
+}
+
+/* Triggers of two bytes; each of their bytes begins others. */
+static void test_triggers(void **state)
+{
+    (void)state;
+    enum { N = 256 };
+    static const hostile h = {.name = "triggers", .limit = true};
+    static ingle_string triggers[N];
+    static char text[N][2];
+    ingle_grammar_options opt;
+    ingle_grammar *g = NULL;
+    ingle_grammar_state *s = NULL;
+    ingle_error err = {""};
+    const uint32_t *mask;
+    for (size_t i = 0; i < N; i++) {
+        text[i][0] = (char)(33 + i % 16);
+        text[i][1] = (char)(33 + i / 16);
+        triggers[i] = (ingle_string){text[i], 2};
+    }
+    ingle_grammar_options_init(&opt);
+    opt.lazy = true;
+    opt.triggers = triggers;
+    opt.n_triggers = N;
+    static const char any[] = "root ::= [!-~]* \"\\n\"";
+    must(ingle_grammar_open_gbnf(&g, model, any, sizeof any - 1, &opt, &err), &err);
+    must(ingle_grammar_state_open(&s, g, &err), &err);
+    watch w = {.h = &h, .g = g};
+    assert_int_equal(take_mask(&w, s, &mask), INGLE_OK);
+    assert_int_equal(take_text(&w, s, "free   text ~!"), INGLE_OK);
+    assert_int_equal(take_mask(&w, s, &mask), INGLE_OK);
+    assert_int_equal(take_text(&w, s, "!!"), INGLE_OK); /* a trigger */
+    assert_false(may_end(s));
+    assert_int_equal(take_mask(&w, s, &mask), INGLE_OK);
+    assert_int_equal(take_text(&w, s, "\n"), INGLE_OK);
+    assert_true(may_end(s));
+    check_bytes(g);
+    ingle_grammar_state_close(&s);
+    ingle_grammar_close(&g);
+}
+
+/* 100,000 choices of which each begins another one, too. */
+static void test_choices(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    static const hostile h = {.name = "choices"};
+    ingle_string *choice = calloc(N, sizeof *choice);
+    char *text = malloc(N);
+    ingle_grammar *g = NULL;
+    ingle_grammar_state *s = NULL;
+    ingle_error err = {""};
+    const uint32_t *mask;
+    assert_true(choice && text);
+    memset(text, 'a', N);
+    for (size_t i = 0; i < N; i++) choice[i] = (ingle_string){text, 1 + i % 2000};
+    must(ingle_grammar_open_choice(&g, model, choice, N, NULL, &err), &err);
+    must(ingle_grammar_state_open(&s, g, &err), &err);
+    watch w = {.h = &h, .g = g};
+    assert_int_equal(take_mask(&w, s, &mask), INGLE_OK);
+    text[1999] = 0;
+    assert_int_equal(take_text(&w, s, text), INGLE_OK);
+    assert_int_equal(take_mask(&w, s, &mask), INGLE_OK);
+    assert_true(may_end(s));
+    check_bytes(g);
+    ingle_grammar_state_close(&s);
+    ingle_grammar_close(&g);
+    free(choice);
+    free(text);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gbnf), cmocka_unit_test(test_schema),
-                                       cmocka_unit_test(test_regex)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_deep_text), cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_choices),   cmocka_unit_test(test_gbnf),
+        cmocka_unit_test(test_schema),    cmocka_unit_test(test_regex)};
     open_model();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     ingle_model_close(&model);

@@ -114,7 +114,8 @@ static void test_schema(void **state)
     (void)state;
     static const char expected[] =
         "{\"type\":\"object\",\"properties\":{"
-        "\"name\":{\"type\":\"string\",\"pattern\":\"^[^\\\\u0000]{1,10}$\"},"
+        "\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":10,\"pattern\":\"^[^\\\\u0000]"
+        "*$\"},"
         "\"weight\":{\"type\":\"number\",\"minimum\":0.5,\"maximum\":300}},"
         "\"required\":[\"name\",\"weight\"],\"additionalProperties\":false}";
     char text[sizeof expected];

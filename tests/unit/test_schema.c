@@ -134,6 +134,20 @@ static void test_strings(void **state)
     CHECK("{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}", "\"ab\"", "\"\xc3\xa9\xc3\xa9\"",
           "\"\\ud83d\\ude00a\"", "!\"a\"", "!\"abcd\"", "!\"\\ud83d\\ude00\"");
     CHECK("{\"type\":\"string\",\"pattern\":\"b\"}", "\"abc\"", "!\"ac\"");
+    CHECK("{\"type\":\"string\",\"pattern\":\"^[A-Z][a-z\\u00e9\\n]*-$\",\"minLength\":3,"
+          "\"maxLength\":4}",
+          "\"Ab-\"", "\"A\\nb-\"", "\"A\xc3\xa9\xc3\xa9-\"", "!\"A-\"", "!\"Abcd-\"", "!\"abc-\"");
+    CHECK("{\"type\":\"string\",\"pattern\":\"^x{2,9}$\",\"minLength\":1,\"maxLength\":4}",
+          "\"xx\"", "\"xxxx\"", "!\"x\"", "!\"xxxxx\"");
+    CHECK("{\"type\":\"string\",\"pattern\":\"^(ab)*$\",\"maxLength\":4}", "\"\"", "\"abab\"",
+          "!\"ababab\"");
+    CHECK("{\"type\":\"string\",\"pattern\":\"^a*b*$\",\"minLength\":2,\"maxLength\":3}", "\"ab\"",
+          "\"bbb\"", "!\"a\"", "!\"aabb\"");
+    CHECK("{\"type\":\"string\",\"pattern\":\"^\\\"?c*$\",\"maxLength\":2}", "\"\\\"c\"", "\"cc\"",
+          "!\"\\\"cc\"");
+    BAD("{\"type\":\"string\",\"pattern\":\"^abc?$\",\"minLength\":4}",
+        "schema #: no value is valid");
+    BAD("{\"type\":\"string\",\"pattern\":\"^$\",\"minLength\":1}", "schema #: no value is valid");
     CHECK("{\"type\":\"string\",\"pattern\":\"^[a-z]+$\",\"maxLength\":3}", "\"abc\"", "!\"\"",
           "!\"abcd\"", "!\"aB\"");
     CHECK("{\"type\":\"string\",\"pattern\":\"^.\\\\n$\"}", "\"\\\"\\n\"", "!\"\\u0022\\n\"");
