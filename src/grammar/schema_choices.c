@@ -43,7 +43,8 @@ static bool add_string(finding *f, const schema_shape *s, const ingle_json *v)
 {
     schema *c = f->c;
     if (!ingle_schema_string_is(c, s, v)) return !c->status;
-    return add(f, v->text, v->len, TYPE_STRING, ingle_schema_string_text(c, v));
+    ingle_term text = ingle_schema_string_text(c, v); /* NONE: it cannot be written */
+    return text == INGLE_TERM_NONE || add(f, v->text, v->len, TYPE_STRING, text);
 }
 
 static const ingle_json *set_of(const schema_shape *s, schema_fact_kind kind)

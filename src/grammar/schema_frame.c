@@ -24,21 +24,24 @@ static bool is_plain(const ingle_json *name)
     return name->len > 0;
 }
 
-/* Names without quotes that the schema does not have. */
-static ingle_term plain_others(schema *c, ingle_term others)
+/* Names that the schema does not have, of characters that end no name. */
+static ingle_term other_names(schema *c, ingle_term others, bool tagged)
 {
     static const ingle_range first[] = {{'A', 'Z'}, {'a', 'z'}, {'_', '_'}};
-    static const ingle_range rest[] = {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'_', '_'}};
-    ingle_term name =
-        ingle_term_repeat(c->t, ingle_term_chars(c->t, rest, 4, false), 0, NAME_CHARS);
-    name = ingle_term_seq(c->t, ingle_term_chars(c->t, first, 3, false), name);
-    return ingle_term_and(c->t, name, others);
+    static const ingle_range rest[] = {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'_', '_'},
+                                       {'#', '&'}, {'*', '.'}, {':', ':'}, {0x80, 0x10ffff}};
+    ingle_terms *t = c->t;
+    ingle_term head = ingle_term_chars(t, first, 3, false);
+    ingle_term name = ingle_term_chars(t, rest, tagged ? 8 : 4, false);
+    name = ingle_term_repeat(t, name, tagged, NAME_CHARS);
+    if (!tagged) name = ingle_term_seq(t, head, name);
+    return ingle_term_and(t, name, others);
 }
 
 static ingle_term bare_key(schema *c, const ingle_json *name, ingle_term others)
 {
     ingle_term quote = ingle_term_literal(c->t, "\"", 1);
-    if (!name) return plain_others(c, others);
+    if (!name) return other_names(c, others, false);
     if (is_plain(name)) return ingle_term_literal(c->t, name->text, name->len);
     const ingle_term all[] = {quote, ingle_schema_inside_text(c, name), quote};
     return ingle_term_seq_of(c->t, all, 3);
@@ -62,7 +65,7 @@ static ingle_term json_key(schema *c, const ingle_json *name, ingle_term others)
     if (inside == INGLE_TERM_ANY) return ingle_schema_any_string(c, 0, INGLE_TERM_MANY);
     if (c->without != INGLE_TERM_NONE) inside = ingle_term_and(c->t, inside, c->without);
     const ingle_term all[] = {quote, inside, quote};
-    return ingle_term_seq_of(c->t, all, 3);
+    return ingle_schema_empty(c, inside) ? INGLE_TERM_NONE : ingle_term_seq_of(c->t, all, 3);
 }
 
 ingle_term ingle_schema_key(schema *c, const schema_framing *f, const ingle_json *name,
@@ -74,12 +77,13 @@ ingle_term ingle_schema_key(schema *c, const schema_framing *f, const ingle_json
     if (!x) {
         bool bare = n && n->quote != INGLE_TERM_NONE;
         e = bare ? bare_key(c, name, others) : json_key(c, name, others);
+        if (bare && ingle_schema_empty(c, e)) return INGLE_TERM_NONE;
         return ingle_term_seq(c->t, e, ingle_schema_sign(c, ':', true, true));
     }
     if (!x->key_end) e = bare_key(c, name, others);
     else if (name) e = fits(x, name) ? ingle_term_literal(c->t, name->text, name->len) : 0;
-    else e = x->name_end == INGLE_TERM_NONE ? plain_others(c, others) : INGLE_TERM_NONE;
-    return ingle_term_seq(c->t, x->key, e);
+    else e = x->name_end == INGLE_TERM_NONE ? other_names(c, others, true) : INGLE_TERM_NONE;
+    return ingle_schema_empty(c, e) ? INGLE_TERM_NONE : ingle_term_seq(c->t, x->key, e);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */

@@ -112,6 +112,7 @@ ingle_term ingle_schema_string_text(schema *c, const ingle_json *string)
     } else {
         inside = ingle_term_literal(c->t, string->text, string->len);
     }
-    const ingle_term all[] = {quote, without(c, inside), quote};
-    return ingle_term_seq_of(c->t, all, 3);
+    inside = without(c, inside);
+    const ingle_term all[] = {quote, inside, quote};
+    return ingle_schema_empty(c, inside) ? INGLE_TERM_NONE : ingle_term_seq_of(c->t, all, 3);
 }

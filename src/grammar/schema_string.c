@@ -11,7 +11,10 @@
 static ingle_term quoted(schema *c, ingle_term inside)
 {
     ingle_term quote = ingle_term_literal(c->t, "\"", 1);
-    if (c->without != INGLE_TERM_NONE) inside = ingle_term_and(c->t, inside, c->without);
+    if (c->without != INGLE_TERM_NONE) {
+        inside = ingle_term_and(c->t, inside, c->without);
+        if (ingle_schema_empty(c, inside)) return INGLE_TERM_NONE;
+    }
     ingle_term all[] = {quote, inside, quote};
     return ingle_term_seq_of(c->t, all, 3);
 }

@@ -807,6 +807,53 @@ static void faults_are_named(void **state)
           "tool 'f': schema: 'properties': 'a>b' cannot be written as an argument");
 }
 
+/* No text that is admitted leads nowhere: what cannot be written is not begun. */
+static void nothing_leads_nowhere(void **state)
+{
+    static const struct {
+        const char *family, *schema, *text, *error;
+    } rows[] = {
+        /* a key that a pattern allows, and names between tags have */
+        {"seed-oss", "{\"patternProperties\":{\"^x-\":{}},\"additionalProperties\":false}",
+         "<seed:tool_call><function=f><parameter=x-", NULL},
+        /* and one that they do not have */
+        {"seed-oss", "{\"patternProperties\":{\"^>\":{}},\"additionalProperties\":false}",
+         "<seed:tool_call><function=f><p", "'p' here, but '/'"},
+        /* a string that is the mark which ends it */
+        {"seed-oss",
+         "{\"properties\":{\"a\":{\"enum\":[\"</parameter>\",1]}},\"required\":[\"a\"]}",
+         "<seed:tool_call><function=f><parameter=a><", "'<' here, but '1'"},
+        {"seed-oss",
+         "{\"properties\":{\"a\":{\"items\":{\"enum\":[\"</"
+         "parameter>\",\"b\"]},\"type\":\"array\"}}}",
+         "<seed:tool_call><function=f><parameter=a>[\"<", "'<' here, but 'b'"},
+        {"lfm2", "{\"patternProperties\":{\"^x-\":{}},\"additionalProperties\":false}",
+         "<|tool_call_start|>[f(x", "'x' here, but ')'"},
+        {"gemma4", "{\"patternProperties\":{\"^x-\":{}},\"additionalProperties\":false}",
+         "<|tool_call>call:f{x", "'x' here, but a line feed, a space, '}'"},
+        /* what would be read as true is no string */
+        {"seed-oss", "{\"allOf\":[{\"properties\":{\"a\":{\"enum\":[\"true\",\"no\"]}}}]}",
+         "<seed:tool_call><function=f><parameter=a>t", "'t' here, but 'n'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < N_OF(rows); i++) {
+        char json[512];
+        ingle_chat *chat = chat_of(model, rows[i].family, NULL);
+        ingle_error err = {""};
+        size_t n_good, n = strlen(rows[i].text);
+        ingle_grammar_state *s;
+        snprintf(json, sizeof json, "[{\"name\":\"f\",\"parameters\":%s}]", rows[i].schema);
+        ingle_grammar *g = grammar_of(chat, json, (setting){.required = true});
+        must(ingle_grammar_state_open(&s, g, &err), &err);
+        ingle_status st = ingle_grammar_state_text(s, rows[i].text, n, &n_good, &err);
+        if (!rows[i].error != !st || (rows[i].error && !strstr(err.text, rows[i].error)))
+            fail_msg("%s: %s", rows[i].text, err.text);
+        ingle_grammar_state_close(&s);
+        ingle_grammar_close(&g);
+        ingle_chat_close(&chat);
+    }
+}
+
 static void what_is_dropped_is_listed(void **state)
 {
     static const char json[] =
@@ -834,12 +881,10 @@ static void what_is_dropped_is_listed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(families_walk),
-                                       cmocka_unit_test(rows_walk),
-                                       cmocka_unit_test(cases_are_admitted),
-                                       cmocka_unit_test(settings_matter),
-                                       cmocka_unit_test(marks_are_tokens),
-                                       cmocka_unit_test(faults_are_named),
-                                       cmocka_unit_test(what_is_dropped_is_listed)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(families_walk),         cmocka_unit_test(rows_walk),
+        cmocka_unit_test(cases_are_admitted),    cmocka_unit_test(settings_matter),
+        cmocka_unit_test(marks_are_tokens),      cmocka_unit_test(faults_are_named),
+        cmocka_unit_test(nothing_leads_nowhere), cmocka_unit_test(what_is_dropped_is_listed)};
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
