@@ -114,8 +114,8 @@ static ingle_term sign(tool_grammar *g, const char *text)
 
 static ingle_term id_chars(tool_grammar *g)
 {
-    static const ingle_range ranges[] = {
-        {'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'-', '-'}, {'_', '_'}};
+    static const ingle_range ranges[] = {{'0', '9'}, {'A', 'Z'}, {'a', 'z'},
+                                         {'-', '.'}, {':', ':'}, {'_', '_'}};
     return ingle_term_repeat(
         g->t, ingle_term_chars(g->t, ranges, sizeof ranges / sizeof *ranges, false), 1, ID_CHARS);
 }
@@ -364,6 +364,15 @@ static ingle_term calls(tool_grammar *g, const ingle_call_syntax *s)
     return several(g, s, one, g->space);
 }
 
+/* Whether answers end with the mark, which then is no part of them. */
+static bool is_stop(const tool_grammar *g, const char *mark)
+{
+    const char *const *stops = g->profile->family->stops;
+    for (size_t i = 0; i < INGLE_PROFILE_TEXTS && stops[i]; i++)
+        if (!strcmp(stops[i], mark)) return true;
+    return false;
+}
+
 ingle_term ingle_tools_section(tool_grammar *g, const ingle_call_syntax *s)
 {
     parts p = {.g = g}, end = {.g = g};
@@ -376,7 +385,8 @@ ingle_term ingle_tools_section(tool_grammar *g, const ingle_call_syntax *s)
     if (!s->section_close) return done(&p);
     put_space(&end);
     put(&end, ingle_tools_mark(g, s->section_close));
-    put(&p, s->list ? ingle_term_option(g->t, done(&end)) : done(&end)); /* ] ends it too */
+    bool may_lack = s->list || is_stop(g, s->section_close); /* ] ends it too */
+    put(&p, may_lack ? ingle_term_option(g->t, done(&end)) : done(&end));
     return done(&p);
 }
 

@@ -1,6 +1,7 @@
 /* test_chat_calls.c - round trips against $INGLE_DATA/chat-templates: the text that a template
  * renders for an answer with calls is parsed (chat/parse.h) with the profile found for that
- * template, and has to give back the names and arguments that were rendered.
+ * template, and has to give back the names and arguments that were rendered; and a grammar for calls
+ * of the tools (ingle_grammar_open_tools()) has to admit it.
  *
  * The answer's text is what the rendering of a conversation that ends with it has more than the
  * rendering of the conversation before it; where no pair of cases allows that, the part between the
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <ingle.h>
 #include "json_test.h"
 #include "must.h"
 #include "parse_test.h"
@@ -36,7 +38,7 @@ static bool is_in_list(const char *const *list, size_t n, const char *file)
     return false;
 }
 
-static size_t n_files, n_answers, n_calls, n_left_out, n_exact;
+static size_t n_files, n_answers, n_calls, n_left_out, n_exact, n_judged;
 
 /* ---- the answer's text ----------------------------------------------------------------------- */
 
@@ -293,8 +295,42 @@ static bool has_arguments(const char *text, size_t n, const json *calls)
     return all;
 }
 
+/* Cases whose arguments are not valid for the tool's schema, or are JSON in a string; and templates
+ * that write what no model does: Python's quotes, a message that ends twice. */
+static bool is_invalid(const char *file, const char *name)
+{
+    static const char *const cases[] = {"args_string", "args_empty_dict", "args_rich", "strargs"};
+    static const char *const odd[] = {"unsloth-Apriel-1.5@qualcomm-2025-11"};
+    for (size_t k = 0; k < N_OF(cases); k++)
+        if (strstr(name, cases[k])) return true;
+    return is_in(odd, file);
+}
+
+/* Whether the grammar for calls of these tools admits the answer. */
+static bool is_admitted(ingle_chat *chat, const char *tools, size_t n_tools, bool thinks,
+                        const char *text, size_t n, char *why, size_t cap)
+{
+    ingle_tools_options to;
+    ingle_grammar *g = NULL;
+    ingle_grammar_state *s = NULL;
+    ingle_error err = {""};
+    size_t n_good = 0;
+    bool ends = false;
+    ingle_tools_options_init(&to);
+    to.thinks = thinks;
+    to.lenient = true;
+    ingle_status st = ingle_grammar_open_tools(&g, chat, tools, n_tools, &to, &err);
+    if (!st) st = ingle_grammar_state_open(&s, g, &err);
+    if (!st) st = ingle_grammar_state_text(s, text, n, &n_good, &err);
+    if (!st) st = ingle_grammar_state_ends(s, &ends, NULL, &err);
+    snprintf(why, cap, "not admitted after %zu bytes: %s", n_good, err.text);
+    ingle_grammar_state_close(&s);
+    ingle_grammar_close(&g);
+    return !st && ends;
+}
+
 static void check_case(const char *file, const json *cases, const json *c,
-                       const ingle_chat_profile *profile)
+                       const ingle_chat_profile *profile, ingle_chat *chat)
 {
     size_t i = i_calling(c);
     char why[300];
@@ -338,11 +374,35 @@ static void check_case(const char *file, const json *cases, const json *c,
         assert_true(ok || getenv("INGLE_GO_ON"));
         if (!ok) break;
     }
+    const char *name = json_str(json_get(c, "name"));
+    bool twice = end - from > 7 && !memcmp(text->text + from, "<|end|>", 7) && profile->thinking &&
+                 profile->thinking->harmony;
+    bool judged = opt.tools && !twice && !is_invalid(file, name);
+    n_judged += judged;
+    if (judged && !is_admitted(chat, w.text, w.n, opt.starts_in_reasoning, text->text + from,
+                               end - from, why, sizeof why))
+        fail_msg("%s, %s: %s\n  text: %.*s\n", file, name, why, (int)(end - from),
+                 text->text + from);
     n_answers++;
     n_exact += exact;
     n_calls += calls.root->len;
     ingle_json_close(&calls);
     ingle_json_writer_free(&w);
+}
+
+static ingle_model *model; /* without a vocabulary */
+
+static ingle_chat *chat_of(const ingle_chat_profile *p, const char *text, size_t n)
+{
+    ingle_chat_options co;
+    ingle_chat *chat;
+    ingle_error err;
+    ingle_chat_options_init(&co);
+    co.template_text = text;
+    co.n_template = n;
+    co.family = p->family->name;
+    must(ingle_chat_open(&chat, model, &co, &err), &err);
+    return chat;
 }
 
 static const char *const files[] = {
@@ -365,24 +425,31 @@ static void answers_come_back(void **state)
         ingle_chat_profile p;
         ingle_profile_query q = {.template_text = text, .n_template = n};
         assert_int_equal(ingle_profile_find(&p, &q, NULL), INGLE_OK);
+        ingle_chat *chat = chat_of(&p, text, n);
         const json *cases = json_get(doc.root, "cases");
         for (ingle_json_walk w = ingle_json_items(cases); ingle_json_step(&w);)
-            check_case(files[i], cases, w.value, &p);
+            check_case(files[i], cases, w.value, &p, chat);
         if ((n_answers > before) == is_in(without, files[i]))
             fail_msg("%s: %zu answers with calls", files[i], n_answers - before);
         n_files += n_answers > before;
+        ingle_chat_close(&chat);
         free(text);
         ingle_json_close(&doc);
     }
     if (!n_files) skip();
     print_message(
         "%zu templates, %zu answers (%zu with all their text), %zu calls; %zu answers are not "
-        "written as calls\n",
-        n_files, n_answers, n_exact, n_calls, n_left_out);
+        "written as calls; %zu were put to a grammar\n",
+        n_files, n_answers, n_exact, n_calls, n_left_out, n_judged);
 }
 
 int main(void)
 {
+    ingle_model_options mo;
+    ingle_error err;
+    ingle_model_options_init(&mo);
+    mo.parts = INGLE_PARTS_META;
+    if (ingle_model_open(&model, INGLE_SOURCE_DIR "/models/tiny-chat.gguf", &mo, &err)) return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(answers_come_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

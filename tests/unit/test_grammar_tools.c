@@ -465,8 +465,8 @@ static void cases_are_admitted(void **state)
         "\"opt2\":"
         "{\"oneOf\":[{\"type\":\"integer\"},{\"const\":\"x\"}]},\"alt\":{\"type\":[\"string\","
         "\"null\"]}}}",
-        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"number\"},\"b\":{\"type\":"
-        "\"number\"}}}",
+        ("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"number\"},\"b\":{\"type\":"
+         "\"number\"}}}"),
         "{\"type\":\"object\",\"maxProperties\":0}"};
     ingle_grammar *by[3];
     ingle_error err;
