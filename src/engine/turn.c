@@ -244,7 +244,7 @@ void ingle_turn_row(ingle_request *r, size_t i, const float *logits, ingle_sampl
 {
     const ingle_session *s = r->session;
     size_t pos = s->n_live + i, known = s->task.n_end;
-    ingle_candidate c;
+    ingle_candidate c = {0};
     if (pos + 1 < known) {
         score_prompt(r, pos + 1 - s->task.first, logits);
         return;
