@@ -22,8 +22,8 @@ typedef struct ingle_constraint_ops {
     /* Bit t % 32 of word t / 32: token t is admitted. NULL: all are. Good until the next call. A
      * failure ends the generation. */
     ingle_status (*mask)(ingle_constraint *c, const uint32_t **bits, ingle_error *err);
-    /* The token was taken. False: it is not admitted; nothing has changed. */
-    bool (*accept)(ingle_constraint *c, int32_t token);
+    /* The token was taken. INGLE_EFORMAT: it is not admitted. On a failure nothing has changed. */
+    ingle_status (*accept)(ingle_constraint *c, int32_t token, ingle_error *err);
     /* Tokens that would come next, if the model agrees or has no choice: at most cap of them.
      * Nothing changes. May be NULL. */
     size_t (*propose)(const ingle_constraint *c, int32_t *tokens, size_t cap);

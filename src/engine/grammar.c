@@ -39,16 +39,17 @@ static void judge(ingle_grammar_constraint *g)
     g->taken = LEAST_TAKEN; /* one more chance after that */
 }
 
-static bool accept(ingle_constraint *c, int32_t token)
+static ingle_status accept(ingle_constraint *c, int32_t token, ingle_error *err)
 {
     ingle_grammar_constraint *g = of(c);
-    if (ingle_matcher_accept(g->matcher, token, NULL)) return false;
+    ingle_status st = ingle_matcher_accept(g->matcher, token, err);
+    if (st) return st;
     if (g->rest) g->rest--;
-    if (!g->n_proposed) return true;
+    if (!g->n_proposed) return INGLE_OK;
     bool same = g->proposed[g->n_taken] == token;
     g->n_taken += same;
     if (!same || g->n_taken == g->n_proposed) judge(g);
-    return true;
+    return INGLE_OK;
 }
 
 /* The bytes that must come, as tokens: without the last one, which more text might make longer,

@@ -202,9 +202,12 @@ static ingle_status show(ingle_request *r, const ingle_candidate *c, const float
 static ingle_status take(ingle_request *r, const ingle_candidate *c, const float *logits)
 {
     bool stops = is_stop_token(r, c->token);
-    if (r->constraint && !stops && !r->constraint->ops->accept(r->constraint, c->token))
-        return ingle_fail(&r->error, INGLE_EFORMAT,
-                          "the constraint refuses token %d that it admits", c->token);
+    if (r->constraint && !stops) {
+        ingle_status st = r->constraint->ops->accept(r->constraint, c->token, &r->error);
+        if (st == INGLE_EFORMAT)
+            ingle_fail(&r->error, st, "the constraint refuses token %d that it admits", c->token);
+        if (st) return st;
+    }
     if (stops) {
         r->finish = INGLE_FINISH_STOP;
         return INGLE_OK;
@@ -241,7 +244,7 @@ void ingle_turn_row(ingle_request *r, size_t i, const float *logits, ingle_sampl
 {
     const ingle_session *s = r->session;
     size_t pos = s->n_live + i, known = s->task.n_end;
-    ingle_candidate c;
+    ingle_candidate c = {0};
     if (pos + 1 < known) {
         score_prompt(r, pos + 1 - s->task.first, logits);
         return;

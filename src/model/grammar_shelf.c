@@ -47,12 +47,35 @@ ingle_compiled *ingle_grammar_shelf_find(ingle_grammar_shelf *shelf, const char 
     return NULL;
 }
 
+static size_t bytes_of(const ingle_grammar_shelf *shelf)
+{
+    ingle_automaton_stats stats;
+    size_t bytes = 0;
+    for (size_t i = 0; i < INGLE_SHELF; i++) {
+        if (!shelf->entry[i].compiled) continue;
+        ingle_automaton_stats_get(shelf->entry[i].compiled->automaton, &stats);
+        bytes += stats.bytes;
+    }
+    return bytes;
+}
+
+/* The one that was not asked for the longest; one that is empty before all others. */
+static ingle_shelved *oldest_of(ingle_grammar_shelf *shelf, bool empty_too)
+{
+    ingle_shelved *oldest = NULL;
+    for (size_t i = 0; i < INGLE_SHELF; i++) {
+        ingle_shelved *e = &shelf->entry[i];
+        if ((e->key || empty_too) && (!oldest || e->used < oldest->used)) oldest = e;
+    }
+    return oldest;
+}
+
 void ingle_grammar_shelf_put(ingle_grammar_shelf *shelf, char *key, size_t n_key, ingle_compiled *c)
 {
-    ingle_shelved *oldest = &shelf->entry[0];
-    for (size_t i = 1; i < INGLE_SHELF; i++)
-        if (shelf->entry[i].used < oldest->used) oldest = &shelf->entry[i];
-    take_off(oldest);
+    for (ingle_shelved *e; bytes_of(shelf) > INGLE_SHELF_BYTES && (e = oldest_of(shelf, false));)
+        take_off(e);
+    ingle_shelved *place = oldest_of(shelf, true);
+    take_off(place);
     atomic_fetch_add(&c->refs, 1);
-    *oldest = (ingle_shelved){key, n_key, c, ++shelf->now};
+    *place = (ingle_shelved){key, n_key, c, ++shelf->now};
 }

@@ -20,7 +20,8 @@ typedef struct ingle_compiled {
 
 void ingle_compiled_close(ingle_compiled *c); /* gives up one reference; NULL is a no-op */
 
-enum { INGLE_SHELF = 32 }; /* grammars a model keeps */
+/* Grammars a model keeps: fewer where they take more than so many bytes. */
+enum { INGLE_SHELF = 32, INGLE_SHELF_BYTES = 256 << 20 };
 
 typedef struct ingle_shelved {
     char *key;

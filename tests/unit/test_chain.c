@@ -351,13 +351,14 @@ static ingle_status mask_of_fake(ingle_constraint *c, const uint32_t **bits, ing
     return INGLE_OK;
 }
 
-static bool accept_fake(ingle_constraint *c, int32_t token)
+static ingle_status accept_fake(ingle_constraint *c, int32_t token, ingle_error *err)
 {
+    (void)err;
     fake *f = (fake *)c;
-    if (rule_at(f, f->at)->what == REFUSES) return false;
+    if (rule_at(f, f->at)->what == REFUSES) return INGLE_EFORMAT;
     assert_true(is_admitted(rule_at(f, f->at), token));
     f->at++;
-    return true;
+    return INGLE_OK;
 }
 
 static size_t propose_fake(const ingle_constraint *c, int32_t *tokens, size_t cap)

@@ -206,11 +206,11 @@ static ingle_status all(ingle_constraint *c, const uint32_t **bits, ingle_error 
     return INGLE_OK;
 }
 
-static bool accept(ingle_constraint *c, int32_t token)
+static ingle_status accept(ingle_constraint *c, int32_t token, ingle_error *err)
 {
     brittle *b = (brittle *)c;
-    (void)token;
-    return b->n_left-- > 0;
+    (void)token, (void)err;
+    return b->n_left-- > 0 ? INGLE_OK : INGLE_EFORMAT;
 }
 
 static bool never(const ingle_constraint *c)
