@@ -38,6 +38,7 @@ static void read_answer(const tool_grammar *g, const ingle_json_doc *tools, cons
     ingle_json_writer w = {0};
     heard h = {tools->root, 0};
     ingle_json_put(&w, tools->root);
+    ingle_status st = ingle_json_finish(&w);
     ingle_parse_options_init(&opt);
     opt.profile = g->profile;
     opt.tools = w.text;
@@ -45,7 +46,7 @@ static void read_answer(const tool_grammar *g, const ingle_json_doc *tools, cons
     opt.starts_in_reasoning = g->opt->thinks;
     opt.on_event = hear;
     opt.user = &h;
-    if (!ingle_json_finish(&w) && !ingle_parse_open(&p, &opt, NULL)) {
+    if (!st && !ingle_parse_open(&p, &opt, NULL)) {
         if (ingle_parse_feed(p, text, n, NULL) || ingle_parse_finish(p, NULL)) abort();
         if (!h.n_calls || (g->opt->one && h.n_calls > 1)) abort();
         ingle_parse_close(&p);
