@@ -74,7 +74,7 @@ static size_t plain_of(const ingle_range *list, size_t n, ingle_range *out)
 
 static ingle_term escapes_of(ingle_terms *t, const ingle_range *list, size_t n)
 {
-    ingle_bytes texts[34];
+    ingle_term_text texts[34];
     char memory[34][8];
     size_t n_texts = 0;
     for (uint32_t c = 0; c <= '\\'; c++) {
@@ -82,7 +82,7 @@ static ingle_term escapes_of(ingle_terms *t, const ingle_range *list, size_t n)
         for (size_t i = 0; i < n; i++) {
             if (c < list[i].low || c > list[i].high) continue;
             const char *e = escape_of(c, memory[n_texts]);
-            texts[n_texts++] = (ingle_bytes){e, strlen(e)};
+            texts[n_texts++] = (ingle_term_text){e, strlen(e)};
             break;
         }
     }

@@ -283,13 +283,13 @@ typedef struct multiple {
 
 /* Fractions f of `scale` digits, in steps of g, that go with whole parts of one rest: with the
  * zeros at their end and without. */
-static void put_fraction(multiple *m, uint64_t f, ingle_bytes *texts, size_t *n, char *memory)
+static void put_fraction(multiple *m, uint64_t f, ingle_term_text *texts, size_t *n, char *memory)
 {
     char *p = memory + *n * (m->scale + 2);
     p[0] = '.';
     for (unsigned i = m->scale; i; i--, f /= 10) p[i] = (char)('0' + f % 10);
     for (unsigned len = m->scale;; len--) {
-        texts[(*n)++] = (ingle_bytes){p, len ? len + 1 : 0};
+        texts[(*n)++] = (ingle_term_text){p, len ? len + 1 : 0};
         if (!len || p[len] != '0') break;
     }
 }
@@ -298,7 +298,7 @@ static ingle_term fractions(multiple *m, uint64_t rest, size_t n_fractions)
 {
     schema *c = m->c;
     size_t max = n_fractions * (m->scale + 1) + 1, n = 0;
-    ingle_bytes *texts = ingle_schema_new(c, max, sizeof *texts);
+    ingle_term_text *texts = ingle_schema_new(c, max, sizeof *texts);
     char *memory = ingle_schema_new(c, max, m->scale + 2);
     if (!texts || !memory || !ingle_schema_work(c, n_fractions)) return INGLE_TERM_NONE;
     for (uint64_t f = 0; f < m->tens; f += m->g)
@@ -421,13 +421,13 @@ static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *s
     ingle_json_walk w;
     bool first = true;
     size_t n = 0;
-    ingle_bytes *texts =
+    ingle_term_text *texts =
         ingle_schema_new(c, set->kind == INGLE_JSON_ARRAY ? set->len : 1, sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
     for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));) {
         if (v->kind != INGLE_JSON_NUMBER) continue;
         const schema_decimal *d = ingle_schema_number_of(c, v);
-        if (d && decimal_is(c, s, d, set)) texts[n++] = (ingle_bytes){v->text, v->len};
+        if (d && decimal_is(c, s, d, set)) texts[n++] = (ingle_term_text){v->text, v->len};
     }
     return n ? ingle_term_literals(c->t, texts, n) : INGLE_TERM_NONE;
 }

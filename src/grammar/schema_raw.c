@@ -12,7 +12,7 @@ void ingle_schema_raw_open(schema *c)
     const ingle_schema_notation *n = c->opt->notation;
     ingle_term until;
     if (!n || !n->never) return;
-    ingle_bytes text = {n->never, strlen(n->never)};
+    ingle_term_text text = {n->never, strlen(n->never)};
     ingle_term_search(c->t, &text, 1, &c->without, &until);
 }
 
@@ -52,11 +52,11 @@ static ingle_term set(schema *c, const schema_shape *s, const ingle_json *values
     ingle_json_walk w;
     bool first = true;
     size_t n = 0;
-    ingle_bytes *texts = ingle_schema_new(c, ingle_schema_set_len(values), sizeof *texts);
+    ingle_term_text *texts = ingle_schema_new(c, ingle_schema_set_len(values), sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
     for (const ingle_json *v; (v = ingle_schema_set_next(values, &w, &first));)
         if (v->kind == INGLE_JSON_STRING && (!s || ingle_schema_string_is(c, s, v)))
-            texts[n++] = (ingle_bytes){v->text, v->len};
+            texts[n++] = (ingle_term_text){v->text, v->len};
     return n && !c->status ? ingle_term_literals(c->t, texts, n) : INGLE_TERM_NONE;
 }
 

@@ -32,7 +32,7 @@ ingle_term ingle_schema_inside(schema *c, uint32_t min, uint32_t max)
 }
 
 /* The one spelling of a string, in the arena. */
-static bool spell(schema *c, const ingle_json *string, ingle_bytes *out)
+static bool spell(schema *c, const ingle_json *string, ingle_term_text *out)
 {
     char *p = ingle_schema_new(c, 6 * (size_t)string->len, 1), one[8];
     size_t n = 0;
@@ -44,13 +44,13 @@ static bool spell(schema *c, const ingle_json *string, ingle_bytes *out)
         n += n_one;
         i += len ? len : 1;
     }
-    *out = (ingle_bytes){p, n};
+    *out = (ingle_term_text){p, n};
     return true;
 }
 
 ingle_term ingle_schema_inside_text(schema *c, const ingle_json *string)
 {
-    ingle_bytes text;
+    ingle_term_text text;
     return spell(c, string, &text) ? ingle_term_literal(c->t, text.p, text.n) : INGLE_TERM_NONE;
 }
 
@@ -95,7 +95,7 @@ ingle_term ingle_schema_inside_pattern(schema *c, const ingle_json *pattern,
 static bool matches(schema *c, ingle_term e, const ingle_json *string, const ingle_json *where,
                     const char *keyword)
 {
-    ingle_bytes text;
+    ingle_term_text text;
     bool is = false;
     if (c->status || !ingle_schema_work(c, 1 + string->len / 8) || !spell(c, string, &text))
         return false;
@@ -177,7 +177,7 @@ static ingle_term set_term(schema *c, const schema_shape *s, const ingle_json *s
     ingle_json_walk w;
     bool first = true;
     size_t n = 0;
-    ingle_bytes *texts = ingle_schema_new(c, ingle_schema_set_len(set), sizeof *texts);
+    ingle_term_text *texts = ingle_schema_new(c, ingle_schema_set_len(set), sizeof *texts);
     if (!texts) return INGLE_TERM_NONE;
     for (const ingle_json *v; (v = ingle_schema_set_next(set, &w, &first));)
         if (v->kind == INGLE_JSON_STRING && (!s || string_is(c, s, v, set, !is_long(set))) &&

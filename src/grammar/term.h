@@ -48,11 +48,11 @@ ingle_term ingle_term_literal(ingle_terms *t, const char *bytes, size_t n);
 
 /* One of these texts; equal ones count once. Made as a tree of common prefixes, so 100,000 texts
  * are no burden. The array is sorted in place. */
-typedef struct ingle_bytes {
+typedef struct ingle_term_text {
     const char *p;
     size_t n;
-} ingle_bytes;
-ingle_term ingle_term_literals(ingle_terms *t, ingle_bytes *texts, size_t n);
+} ingle_term_text;
+ingle_term ingle_term_literals(ingle_terms *t, ingle_term_text *texts, size_t n);
 
 /* One character, encoded as UTF-8, out of these ranges of code points (both ends belong to them,
  * surrogates never do; any order, they may overlap), or outside of them. */
@@ -92,7 +92,7 @@ ingle_term ingle_term_token(ingle_terms *t, int32_t token, bool other);
 /* How free text goes on until something begins: *without is every text in which none of these texts
  * occurs, until[i] every text that ends with the first occurrence of any of them, if that is
  * texts[i]; of two that end in one place the longer one. n >= 1, none empty. */
-void ingle_term_search(ingle_terms *t, const ingle_bytes *texts, size_t n, ingle_term *without,
+void ingle_term_search(ingle_terms *t, const ingle_term_text *texts, size_t n, ingle_term *without,
                        ingle_term *until);
 
 /* ---- rules: recursion ------------------------------------------------------------------------ */

@@ -13,13 +13,13 @@ static bool no_memory(ingle_terms *t)
 
 static int by_bytes(const void *a, const void *b)
 {
-    const ingle_bytes *x = a, *y = b;
+    const ingle_term_text *x = a, *y = b;
     int c = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
     return c ? c : (x->n > y->n) - (x->n < y->n);
 }
 
 /* How many bytes two texts share. */
-static size_t shared(const ingle_bytes *x, const ingle_bytes *y)
+static size_t shared(const ingle_term_text *x, const ingle_term_text *y)
 {
     size_t n = x->n < y->n ? x->n : y->n, i = 0;
     while (i < n && x->p[i] == y->p[i]) i++;
@@ -44,7 +44,7 @@ static ingle_term close_branch(ingle_terms *t, const ingle_branch *top)
 
 /* Goes through the sorted texts as a walk through their tree goes: a branch opens where a text
  * leaves the one before it, and is closed by the first text that shares less. */
-ingle_term ingle_term_literals(ingle_terms *t, ingle_bytes *texts, size_t n)
+ingle_term ingle_term_literals(ingle_terms *t, ingle_term_text *texts, size_t n)
 {
     if (t->status || !n) return INGLE_TERM_NONE;
     qsort(texts, n, sizeof *texts, by_bytes);
@@ -77,8 +77,8 @@ ingle_term ingle_term_literals(ingle_terms *t, ingle_bytes *texts, size_t n)
 /* ---- free text ------------------------------------------------------------------------------- */
 
 /* Aho and Corasick, Efficient string matching, 1975: goto and failure in one table. */
-static bool build_searcher(ingle_terms *t, ingle_searcher *s, const ingle_bytes *texts, size_t n,
-                           size_t n_bytes)
+static bool build_searcher(ingle_terms *t, ingle_searcher *s, const ingle_term_text *texts,
+                           size_t n, size_t n_bytes)
 {
     s->row = ingle_new(n_bytes + 1, sizeof *s->row);
     uint16_t *fail = ingle_new(n_bytes + 1, sizeof *fail);
@@ -113,7 +113,7 @@ static bool build_searcher(ingle_terms *t, ingle_searcher *s, const ingle_bytes 
     return ok || no_memory(t);
 }
 
-void ingle_term_search(ingle_terms *t, const ingle_bytes *texts, size_t n, ingle_term *without,
+void ingle_term_search(ingle_terms *t, const ingle_term_text *texts, size_t n, ingle_term *without,
                        ingle_term *until)
 {
     size_t n_bytes = 0;

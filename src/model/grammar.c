@@ -67,12 +67,12 @@ ingle_status ingle_grammar_options_check(const ingle_grammar_options *opt, ingle
 static ingle_status wait_for_triggers(ingle_terms *t, const ingle_grammar_options *opt,
                                       ingle_term *root, ingle_error *err)
 {
-    ingle_bytes *text = ingle_new(opt->n_triggers, sizeof *text);
+    ingle_term_text *text = ingle_new(opt->n_triggers, sizeof *text);
     ingle_term *until = ingle_new(opt->n_triggers, sizeof *until), free_text = INGLE_TERM_NONE;
     ingle_status st =
         text && until ? INGLE_OK : ingle_fail(err, INGLE_ENOMEM, "no memory for a grammar");
     for (size_t i = 0; !st && i < opt->n_triggers; i++)
-        text[i] = (ingle_bytes){opt->triggers[i].text, opt->triggers[i].len};
+        text[i] = (ingle_term_text){opt->triggers[i].text, opt->triggers[i].len};
     if (!st) ingle_term_search(t, text, opt->n_triggers, &free_text, until);
     for (size_t i = 0; !st && i < opt->n_triggers; i++) {
         ingle_term rest = ingle_term_after(t, *root, text[i].p, text[i].n);
@@ -86,7 +86,7 @@ static ingle_status wait_for_triggers(ingle_terms *t, const ingle_grammar_option
     return st ? st : ingle_terms_report(t, err);
 }
 
-static ingle_status compile(ingle_compiled **out, const ingle_source *source,
+static ingle_status compile(ingle_compiled **out, const ingle_grammar_source *source,
                             const ingle_grammar_options *opt, const ingle_trie *trie,
                             const ingle_token_names *names, ingle_error *err)
 {
@@ -198,7 +198,7 @@ static void add_part(ingle_key_text *k, const char *p, size_t n)
 }
 
 /* All that the result depends on. NULL: no memory, or it is too long to be kept. */
-static char *key_of(const ingle_source *s, const ingle_grammar_options *opt, size_t *n)
+static char *key_of(const ingle_grammar_source *s, const ingle_grammar_options *opt, size_t *n)
 {
     ingle_key_text k = {0};
     const char head[] = {s->kind, opt->lenient, opt->any_order, opt->compact, opt->lazy};
@@ -223,7 +223,8 @@ static char *key_of(const ingle_source *s, const ingle_grammar_options *opt, siz
 }
 
 /* Compiling is done under the lock: of several that ask for the same, one does it. */
-static ingle_status open_on_shelf(ingle_compiled **out, ingle_model *m, const ingle_source *source,
+static ingle_status open_on_shelf(ingle_compiled **out, ingle_model *m,
+                                  const ingle_grammar_source *source,
                                   const ingle_grammar_options *opt, ingle_error *err)
 {
     ingle_grammar_shelf *shelf = m->shelf;
@@ -248,7 +249,8 @@ static ingle_status open_on_shelf(ingle_compiled **out, ingle_model *m, const in
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-ingle_status ingle_grammar_open(ingle_grammar **out, ingle_model *model, const ingle_source *source,
+ingle_status ingle_grammar_open(ingle_grammar **out, ingle_model *model,
+                                const ingle_grammar_source *source,
                                 const ingle_grammar_options *opt, ingle_error *err)
 {
     ingle_grammar_options o = default_options;
@@ -298,7 +300,7 @@ ingle_status ingle_grammar_info_get(const ingle_grammar *g, ingle_grammar_info *
 
 /* ---- kinds ----------------------------------------------------------------------------------- */
 
-static ingle_status compile_gbnf(const ingle_source *s, ingle_terms *t,
+static ingle_status compile_gbnf(const ingle_grammar_source *s, ingle_terms *t,
                                  const ingle_grammar_options *opt, const ingle_token_names *names,
                                  ingle_notes *dropped, ingle_term *root, ingle_error *err)
 {
@@ -306,7 +308,7 @@ static ingle_status compile_gbnf(const ingle_source *s, ingle_terms *t,
     return ingle_gbnf_compile(t, s->parts->text, s->parts->len, names, root, err);
 }
 
-static ingle_status compile_regex(const ingle_source *s, ingle_terms *t,
+static ingle_status compile_regex(const ingle_grammar_source *s, ingle_terms *t,
                                   const ingle_grammar_options *opt, const ingle_token_names *names,
                                   ingle_notes *dropped, ingle_term *root, ingle_error *err)
 {
@@ -314,15 +316,15 @@ static ingle_status compile_regex(const ingle_source *s, ingle_terms *t,
     return ingle_regex_compile(t, s->parts->text, s->parts->len, NULL, root, err);
 }
 
-static ingle_status compile_choice(const ingle_source *s, ingle_terms *t,
+static ingle_status compile_choice(const ingle_grammar_source *s, ingle_terms *t,
                                    const ingle_grammar_options *opt, const ingle_token_names *names,
                                    ingle_notes *dropped, ingle_term *root, ingle_error *err)
 {
     (void)opt, (void)names, (void)dropped;
-    ingle_bytes *texts = ingle_new(s->n_parts, sizeof *texts);
+    ingle_term_text *texts = ingle_new(s->n_parts, sizeof *texts);
     if (!texts) return ingle_fail(err, INGLE_ENOMEM, "no memory for %zu choices", s->n_parts);
     for (size_t i = 0; i < s->n_parts; i++)
-        texts[i] = (ingle_bytes){s->parts[i].text, s->parts[i].len};
+        texts[i] = (ingle_term_text){s->parts[i].text, s->parts[i].len};
     *root = ingle_term_literals(t, texts, s->n_parts);
     free(texts);
     return INGLE_OK;
@@ -332,7 +334,7 @@ ingle_status ingle_grammar_open_gbnf(ingle_grammar **out, ingle_model *model, co
                                      size_t len, const ingle_grammar_options *opt, ingle_error *err)
 {
     const ingle_string part = {text, len};
-    const ingle_source source = {'g', &part, 1, compile_gbnf, NULL};
+    const ingle_grammar_source source = {'g', &part, 1, compile_gbnf, NULL};
     return ingle_grammar_open(out, model, &source, opt, err);
 }
 
@@ -341,7 +343,7 @@ ingle_status ingle_grammar_open_regex(ingle_grammar **out, ingle_model *model, c
                                       ingle_error *err)
 {
     const ingle_string part = {text, len};
-    const ingle_source source = {'r', &part, 1, compile_regex, NULL};
+    const ingle_grammar_source source = {'r', &part, 1, compile_regex, NULL};
     return ingle_grammar_open(out, model, &source, opt, err);
 }
 
@@ -355,6 +357,6 @@ ingle_status ingle_grammar_open_choice(ingle_grammar **out, ingle_model *model,
     for (size_t i = 0; i < n; i++)
         if (choices[i].len && !choices[i].text)
             return ingle_fail(err, INGLE_EINVAL, "choice %zu has no text", i);
-    const ingle_source source = {'c', choices, n, compile_choice, NULL};
+    const ingle_grammar_source source = {'c', choices, n, compile_choice, NULL};
     return ingle_grammar_open(out, model, &source, opt, err);
 }

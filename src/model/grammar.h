@@ -19,17 +19,18 @@ struct ingle_grammar_state {
 };
 
 /* What is to be compiled: its parts, which say all of it, so that equal ones are found again. */
-typedef struct ingle_source {
+typedef struct ingle_grammar_source {
     char kind; /* of the calls that open grammars */
     const ingle_string *parts;
     size_t n_parts;
-    ingle_status (*compile)(const struct ingle_source *s, ingle_terms *t,
+    ingle_status (*compile)(const struct ingle_grammar_source *s, ingle_terms *t,
                             const ingle_grammar_options *opt, const ingle_token_names *names,
                             ingle_notes *dropped, ingle_term *root, ingle_error *err);
     const void *more; /* of compile */
-} ingle_source;
+} ingle_grammar_source;
 
-ingle_status ingle_grammar_open(ingle_grammar **out, ingle_model *model, const ingle_source *source,
+ingle_status ingle_grammar_open(ingle_grammar **out, ingle_model *model,
+                                const ingle_grammar_source *source,
                                 const ingle_grammar_options *opt, ingle_error *err);
 
 #endif

@@ -41,7 +41,7 @@ static ingle_status compile_one(ingle_terms *t, ingle_string text, const ingle_g
     return st;
 }
 
-static ingle_status compile_schema(const ingle_source *s, ingle_terms *t,
+static ingle_status compile_schema(const ingle_grammar_source *s, ingle_terms *t,
                                    const ingle_grammar_options *opt, const ingle_token_names *names,
                                    ingle_notes *dropped, ingle_term *root, ingle_error *err)
 {
@@ -54,11 +54,11 @@ ingle_status ingle_grammar_open_schema(ingle_grammar **out, ingle_model *model, 
                                        ingle_error *err)
 {
     const ingle_string part = {text, len};
-    const ingle_source source = {'s', &part, 1, compile_schema, NULL};
+    const ingle_grammar_source source = {'s', &part, 1, compile_schema, NULL};
     return ingle_grammar_open(out, model, &source, opt, err);
 }
 
-static ingle_status compile_json(const ingle_source *s, ingle_terms *t,
+static ingle_status compile_json(const ingle_grammar_source *s, ingle_terms *t,
                                  const ingle_grammar_options *opt, const ingle_token_names *names,
                                  ingle_notes *dropped, ingle_term *root, ingle_error *err)
 {
@@ -71,7 +71,7 @@ static ingle_status compile_json(const ingle_source *s, ingle_terms *t,
 ingle_status ingle_grammar_open_json(ingle_grammar **out, ingle_model *model,
                                      const ingle_grammar_options *opt, ingle_error *err)
 {
-    const ingle_source source = {'j', NULL, 0, compile_json, NULL};
+    const ingle_grammar_source source = {'j', NULL, 0, compile_json, NULL};
     return ingle_grammar_open(out, model, &source, opt, err);
 }
 
@@ -109,13 +109,13 @@ static ingle_status compile_tag(const ingle_string *tag, size_t n_trigger, ingle
     return st;
 }
 
-static ingle_status compile_tags(const ingle_source *s, ingle_terms *t,
+static ingle_status compile_tags(const ingle_grammar_source *s, ingle_terms *t,
                                  const ingle_grammar_options *opt, const ingle_token_names *names,
                                  ingle_notes *dropped, ingle_term *root, ingle_error *err)
 {
     (void)names;
     size_t n_tags = s->n_parts / 3, n = 0;
-    ingle_bytes *text = ingle_new(n_tags, sizeof *text);
+    ingle_term_text *text = ingle_new(n_tags, sizeof *text);
     ingle_term *until = ingle_new(n_tags, sizeof *until), *rest = ingle_new(n_tags, sizeof *rest);
     size_t *place = ingle_new(n_tags, sizeof *place);
     ingle_status st = INGLE_OK;
@@ -124,7 +124,7 @@ static ingle_status compile_tags(const ingle_source *s, ingle_terms *t,
     for (size_t i = 0; !st && i < n_tags; i++)
         if (trigger_of(s->parts, n_tags, i) == i) {
             place[i] = n;
-            text[n++] = (ingle_bytes){s->parts[3 * i].text, s->parts[3 * i].len};
+            text[n++] = (ingle_term_text){s->parts[3 * i].text, s->parts[3 * i].len};
         }
     for (size_t i = 0; !st && i < n_tags; i++) {
         ingle_term tag;
@@ -159,7 +159,7 @@ ingle_status ingle_grammar_open_tags(ingle_grammar **out, ingle_model *model, co
         if (!part[0].len || !part[0].text || !part[1].text || (part[2].len && !part[2].text))
             st = ingle_fail(err, INGLE_EINVAL, "tag %zu lacks its beginning, schema or end", i);
     }
-    const ingle_source source = {'t', parts, 3 * n, compile_tags, NULL};
+    const ingle_grammar_source source = {'t', parts, 3 * n, compile_tags, NULL};
     if (!st) st = ingle_grammar_open(out, model, &source, opt, err);
     free(parts);
     return st;

@@ -70,9 +70,9 @@ static ingle_term space(ingle_terms *t)
     return ingle_term_option(t, ingle_term_alt(t, line, ingle_term_literal(t, " ", 1)));
 }
 
-static ingle_status compile(const ingle_source *s, ingle_terms *t, const ingle_grammar_options *opt,
-                            const ingle_token_names *names, ingle_notes *dropped, ingle_term *root,
-                            ingle_error *err)
+static ingle_status compile(const ingle_grammar_source *s, ingle_terms *t,
+                            const ingle_grammar_options *opt, const ingle_token_names *names,
+                            ingle_notes *dropped, ingle_term *root, ingle_error *err)
 {
     const wanted *w = s->more;
     tool_grammar g = {.t = t,
@@ -129,7 +129,7 @@ static ingle_status open(ingle_grammar **out, const wanted *w, ingle_string tool
     ingle_model *model = w->chat->model;
     const ingle_tools_options *o = w->opt;
     ingle_string parts[3] = {{about, 0}, tools, {o->schema, o->schema ? o->n_schema : 0}};
-    const ingle_source source = {'f', parts, 3, compile, w};
+    const ingle_grammar_source source = {'f', parts, 3, compile, w};
     ingle_status st = describe(w, about, &parts[0].len, err);
     if (st) return st;
     ingle_grammar_options_init(&opt);

@@ -144,8 +144,8 @@ static ingle_term narrow(tool_grammar *g, const tool_search *s, ingle_term e, bo
 /* Text between two tokens, or from the beginning to the first: then `head` matters. */
 static void search_bytes(tool_grammar *g, tool_search *s)
 {
-    ingle_bytes text[TOOLS_MARKS];
-    for (size_t i = 0; i < s->n; i++) text[i] = (ingle_bytes){s->mark[i], strlen(s->mark[i])};
+    ingle_term_text text[TOOLS_MARKS];
+    for (size_t i = 0; i < s->n; i++) text[i] = (ingle_term_text){s->mark[i], strlen(s->mark[i])};
     if (s->n) ingle_term_search(g->t, text, s->n, &s->without, s->until);
     else s->without = INGLE_TERM_ANY;
 }

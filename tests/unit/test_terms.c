@@ -283,7 +283,7 @@ static ingle_term string_of(ingle_terms *t, int kind)
     if (kind % 3 == 0) c = string_char(t, 0, 0);
     uint32_t min = chance(4), max = chance(3) ? min + chance(30) : INGLE_TERM_MANY;
     ingle_term e = ingle_term_seq(t, ingle_term_repeat(t, c, min, max), quote);
-    ingle_bytes names[] = {{"hello\"", 6}, {"a\"", 2}, {"helloa\"", 7}, {"ab\"", 3}};
+    ingle_term_text names[] = {{"hello\"", 6}, {"a\"", 2}, {"helloa\"", 7}, {"ab\"", 3}};
     if (kind % 5 == 4) e = ingle_term_minus(t, e, ingle_term_literals(t, names, 4));
     if (kind % 7 == 6) e = ingle_term_and(t, e, ingle_term_seq(t, c, INGLE_TERM_ANY));
     const ingle_term parts[] = {quote,
