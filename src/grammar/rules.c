@@ -1,5 +1,5 @@
-/* rules.c - the end of making rules: which have a finite text, which have the empty one, and left
- * recursion taken out, so that every derivative ends. */
+/* rules.c - the end of making rules: which parts have a text, which rules a finite one, which the
+ * empty one; and left recursion taken out, so that every derivative ends. */
 #include "grammar/table.h"
 
 #include <stdio.h>
@@ -47,6 +47,10 @@ static uint32_t need_of(const ingle_terms *t, ingle_term e, bool nullable)
     case TERM_ALT:
     case TERM_RULE: return 1;
     case TERM_REPEAT: return x->b ? 1 : 0;
+    case TERM_AND:
+    case TERM_MINUS:
+        if (x->flags & TERM_DEAD) return INGLE_UNKNOWN;
+        return !nullable || x->flags & TERM_NULLABLE ? 0 : INGLE_UNKNOWN;
     default: return !nullable || x->flags & TERM_NULLABLE ? 0 : INGLE_UNKNOWN;
     }
 }
@@ -102,6 +106,52 @@ static bool spread(ingle_terms *t, ingle_spread *s, bool nullable)
         }
     }
     return true;
+}
+
+/* ---- intersections that no text belongs to --------------------------------------------------- */
+
+static bool reach(ingle_terms *t, ingle_words *todo, unsigned char *seen, ingle_term e)
+{
+    if (seen[e]) return true;
+    seen[e] = 1;
+    return ingle_words_push(t, todo, e);
+}
+
+/* The parts of e, and what a rule stands for. */
+static bool reach_parts(ingle_terms *t, ingle_words *todo, unsigned char *seen, ingle_term e)
+{
+    const ingle_node x = t->node[e];
+    switch ((ingle_term_kind)x.kind) {
+    case TERM_SEQ:
+    case TERM_AND:
+    case TERM_MINUS: return reach(t, todo, seen, x.a) && reach(t, todo, seen, x.b);
+    case TERM_REPEAT:
+    case TERM_SOME: return reach(t, todo, seen, x.a);
+    case TERM_RULE: return reach(t, todo, seen, t->rule[x.a].body);
+    case TERM_ALT:
+        for (uint32_t i = 0; i < x.b; i++)
+            if (!reach(t, todo, seen, t->words.at[x.a + i])) return false;
+        return true;
+    default: return true;
+    }
+}
+
+/* Marks those in the grammar that are empty; where a search does not decide, they count as not. */
+static bool find_empty(ingle_terms *t, ingle_term root)
+{
+    ingle_words todo = {0};
+    unsigned char *seen = ingle_new(t->n, 1);
+    bool ok = seen ? reach(t, &todo, seen, root) : no_memory(t), empty;
+    for (size_t i = 0; ok && i < t->n_rules; i++) ok = reach(t, &todo, seen, t->rule[i].body);
+    for (size_t i = 0; ok && i < todo.n; i++) ok = reach_parts(t, &todo, seen, todo.at[i]);
+    for (size_t i = 0; ok && i < todo.n; i++) {
+        unsigned kind = t->node[todo.at[i]].kind;
+        if (kind == TERM_AND || kind == TERM_MINUS) ingle_term_is_empty(t, todo.at[i], &empty);
+        ok = !t->status;
+    }
+    free(todo.at);
+    free(seen);
+    return ok;
 }
 
 /* ---- rules that no finite text belongs to ---------------------------------------------------- */
@@ -429,7 +479,7 @@ ingle_status ingle_terms_finish(ingle_terms *t, ingle_term *root, ingle_error *e
     char name[NAME_SHOWN + 4] = "";
     if (!t->status && t->node[*root].kind == TERM_RULE) name_of(t, t->node[*root].a, name);
     ingle_terms_forget_memo(t); /* of rules that did not know yet whether they are nullable */
-    if (!t->status && have_bodies(t) && drop_unproductive(t, root)) {
+    if (!t->status && have_bodies(t) && find_empty(t, *root) && drop_unproductive(t, root)) {
         if (*root == INGLE_TERM_NONE)
             ingle_terms_fail(t, INGLE_EFORMAT, "no finite text belongs to %s%s%s",
                              *name ? "rule '" : "the grammar", name, *name ? "'" : "");
