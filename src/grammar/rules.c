@@ -7,6 +7,7 @@
 enum {
     CIRCLE_MAX = 64, /* rules that begin with one another */
     NEST_MAX = 200,  /* alternatives in sequences in alternatives at the beginning of such a rule */
+    SEARCH_WORK = 50000, /* on intersections */
     NAME_SHOWN = 60
 };
 
@@ -136,17 +137,31 @@ static bool reach_parts(ingle_terms *t, ingle_words *todo, unsigned char *seen, 
     }
 }
 
+/* Whether the search may go on to others: there is work left. That work is beside the compiler's. */
+static bool search_narrow(ingle_terms *t, ingle_term e, uint64_t *left)
+{
+    bool empty;
+    uint64_t before = t->work, limit = t->work_limit;
+    t->work_limit = before + *left;
+    if (ingle_term_is_empty(t, e, &empty) == INGLE_EUNSUPPORTED) t->status = INGLE_OK;
+    uint64_t done = t->work - before;
+    t->work_limit = limit > UINT64_MAX - done ? UINT64_MAX : limit + done;
+    *left -= done < *left ? done : *left;
+    return *left;
+}
+
 /* Marks those in the grammar that are empty; where a search does not decide, they count as not. */
 static bool find_empty(ingle_terms *t, ingle_term root)
 {
+    uint64_t left = SEARCH_WORK;
     ingle_words todo = {0};
     unsigned char *seen = ingle_new(t->n, 1);
-    bool ok = seen ? reach(t, &todo, seen, root) : no_memory(t), empty;
+    bool ok = seen ? reach(t, &todo, seen, root) : no_memory(t);
     for (size_t i = 0; ok && i < t->n_rules; i++) ok = reach(t, &todo, seen, t->rule[i].body);
     for (size_t i = 0; ok && i < todo.n; i++) ok = reach_parts(t, &todo, seen, todo.at[i]);
     for (size_t i = 0; ok && i < todo.n; i++) {
         unsigned kind = t->node[todo.at[i]].kind;
-        if (kind == TERM_AND || kind == TERM_MINUS) ingle_term_is_empty(t, todo.at[i], &empty);
+        if ((kind == TERM_AND || kind == TERM_MINUS) && !search_narrow(t, todo.at[i], &left)) break;
         ok = !t->status;
     }
     free(todo.at);
