@@ -715,9 +715,9 @@ INGLE_API void ingle_grammar_options_init_sized(ingle_grammar_options *opt, size
 INGLE_API ingle_status ingle_grammar_options_check(const ingle_grammar_options *opt,
                                                    ingle_error *err);
 
-/* Where `model` may be NULL, the grammar then has texts but no tokens, and no request can have it.
- * opt may be NULL for defaults. INGLE_EFORMAT: what is given is no grammar, or no finite text belongs
- * to it; the error says where, and what was expected there. INGLE_EUNSUPPORTED: it has something
+/* The model may be NULL: then the grammar has texts but no tokens, and no request can have it. opt
+ * may be NULL for defaults. INGLE_EFORMAT: what is given is no grammar, or no finite text belongs to
+ * it; the error names the place, and what was expected there. INGLE_EUNSUPPORTED: it has something
  * that cannot be enforced, or more parts than are allowed; the text names it. */
 
 /* GBNF, as llama.cpp has it: rules, of which `root` is the text; left recursion too. */
@@ -764,8 +764,8 @@ typedef struct ingle_grammar_info {
 INGLE_API ingle_status ingle_grammar_info_get(const ingle_grammar *grammar,
                                               ingle_grammar_info *info, ingle_error *err);
 
-/* How far a text has come. One caller at a time; keeps its grammar. Requests have one by
- * themselves (ingle_generate_options.grammar); this is for callers' own loops, and for questions. */
+/* How far a text has come. One caller at a time; keeps its grammar. Requests have one by themselves
+ * (ingle_generate_options.grammar); this is for callers' own loops, and for questions. */
 typedef struct ingle_grammar_state ingle_grammar_state;
 
 INGLE_API ingle_status ingle_grammar_state_open(ingle_grammar_state **out,
@@ -904,10 +904,10 @@ typedef struct ingle_generate_options {
      * stays). Not with prompt_logprobs. */
     ingle_overflow overflow;
     size_t n_keep;
-    /* What the output may be; NULL = anything. Kept until the request is closed; of the session's
-     * model. The sampler's settings hold among the tokens that it admits; one that alone is admitted
-     * is taken without a draw. The generation ends, with INGLE_FINISH_STOP, where nothing can follow,
-     * or at an end token where the text may end. */
+    /* What the output may be; NULL = anything. Opened for the session's model; it may be closed
+     * once the request has started. The sampler's settings hold among the tokens that it admits; a
+     * token that alone is admitted is taken without a draw. The generation ends, with
+     * INGLE_FINISH_STOP, where nothing can follow, or at an end token where the text may end. */
     const ingle_grammar *grammar;
 } ingle_generate_options;
 
@@ -995,7 +995,8 @@ typedef struct ingle_chat ingle_chat;
 typedef enum ingle_template_choice {
     INGLE_TEMPLATE_MODEL = 0, /* the model's own, or the one in the options */
     /* "ROLE: TEXT" and a line feed for each message; "assistant:" begins the answer, and a line
-     * that begins as a message does ends it (ingle_chat_info.stops). A text may hold such a line too. */
+     * that begins as a message does ends it (ingle_chat_info.stops). Texts may hold such lines,
+     * too. */
     INGLE_TEMPLATE_PLAIN,
     /* The model's own; plain where there is none, or it is faulty, or refuses a user's message. */
     INGLE_TEMPLATE_MODEL_OR_PLAIN

@@ -112,7 +112,7 @@ struct ingle_record {
 #define INGLE_OFFSET_OF(type, member, as)                                                          \
     (offsetof(type, member) / (sizeof(((type *)0)->member) == sizeof(as)))
 
-/* Writes up to cap bytes, without NUL; *len is the number needed. INGLE_ERANGE if cap is too small. */
+/* Writes up to cap bytes, without NUL; *len is the number needed. INGLE_ERANGE: cap is too small. */
 
 /* The JSON Schema of a record, which ingle_grammar_open_schema() takes: what is valid for it can be
  * decoded. */

@@ -281,11 +281,6 @@ ingle_status ingle_matcher_mask(ingle_matcher *m, const uint32_t **bits, ingle_e
     return st;
 }
 
-size_t ingle_matcher_n_admitted(const ingle_matcher *m)
-{
-    return m->mask && m->mask->n != INGLE_UNKNOWN ? m->mask->n : SIZE_MAX;
-}
-
 /* ---- going on -------------------------------------------------------------------------------- */
 
 ingle_status ingle_matcher_accept(ingle_matcher *m, int32_t token, ingle_error *err)

@@ -16,7 +16,7 @@
 typedef struct ingle_automaton ingle_automaton;
 typedef struct ingle_matcher ingle_matcher;
 
-/* Work in one call, memory; 0 stands for the default. */
+/* What one call may cost; 0 stands for the default. */
 typedef struct ingle_automaton_limits {
     size_t max_work;  /* steps of derivatives for one mask or token: 1,000,000 */
     size_t max_bytes; /* of states and masks, before a call: 20 MiB */
@@ -50,10 +50,8 @@ void ingle_matcher_reset(ingle_matcher *m); /* back to the beginning */
 /* Bit t % 32 of word t / 32: token t may come next, or ends the text where it may end. Good until
  * the matcher's next call; NULL on failure. */
 ingle_status ingle_matcher_mask(ingle_matcher *m, const uint32_t **bits, ingle_error *err);
-/* How many tokens the last mask admits, as far as it was counted: SIZE_MAX for many. */
-size_t ingle_matcher_n_admitted(const ingle_matcher *m);
 
-/* Goes on by a token, which ends no text. INGLE_EFORMAT: it is not admitted; nothing has changed. */
+/* Goes on by a token that ends no text. INGLE_EFORMAT: it is not admitted; nothing has changed. */
 ingle_status ingle_matcher_accept(ingle_matcher *m, int32_t token, ingle_error *err);
 /* Goes on by bytes, as far as they are admitted: *n_good of them. */
 ingle_status ingle_matcher_text(ingle_matcher *m, const char *bytes, size_t n, size_t *n_good,

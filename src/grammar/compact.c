@@ -1,11 +1,10 @@
 /* compact.c - forgetting states that no text stands at. */
 #include "grammar/table.h"
 
-/* A term that stays, written out: its parts are told by their old numbers. */
+/* A term that stays, with the old numbers of its parts. */
 typedef struct ingle_kept {
     ingle_term old, new;
     ingle_node node;
-    size_t data; /* in words or bytes: of an alternative, a producer's state, a literal */
 } ingle_kept;
 
 typedef struct ingle_keeper {

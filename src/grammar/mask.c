@@ -268,7 +268,7 @@ typedef struct ingle_chain {
     uint64_t inside; /* groups that lead from each to the next */
     uint64_t leave;  /* other groups that one of them admits */
     bool loops;      /* from the last to itself */
-    bool cut;        /* it goes on, one does not know how; else nothing inside does */
+    bool cut;        /* it may go on beyond the last */
 } ingle_chain;
 
 static bool as_chain(ingle_masker *m, ingle_term state, ingle_chain *c)

@@ -137,7 +137,7 @@ static bool reach_parts(ingle_terms *t, ingle_words *todo, unsigned char *seen, 
     }
 }
 
-/* Whether the search may go on to others: there is work left. That work is beside the compiler's. */
+/* Whether there is work left for others. It does not count as the compiler's. */
 static bool search_narrow(ingle_terms *t, ingle_term e, uint64_t *left)
 {
     bool empty;

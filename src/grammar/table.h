@@ -221,7 +221,7 @@ static inline ingle_term ingle_term_step(ingle_terms *t, ingle_term e, unsigned 
     }
     return ingle_term_step_slowly(t, e, b);
 }
-/* The ASCII bytes that lead from a state to another, and in `high` whether all other characters do. */
+/* The ASCII bytes that lead from a state to another; *high: whether all other characters do. */
 ingle_byte_set ingle_term_leading(ingle_terms *t, ingle_term e, ingle_term to, bool *high);
 /* What is left after a token as a token, not as bytes. */
 ingle_term ingle_term_after_token(ingle_terms *t, ingle_term e, int32_t token);
