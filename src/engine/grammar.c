@@ -5,8 +5,9 @@
 enum { FORCED_BYTES = 256 };
 
 /* A model may spell bytes that must come in other tokens than the tokenizer. Then proposals only
- * cost rows; so they rest for a while when too few of their tokens are drawn. */
-enum { PROPOSED_MAX = 64, REST_TOKENS = 64 };
+ * cost rows; so they begin short, grow where all of their tokens are drawn, and rest for a while
+ * where too few are. */
+enum { PROPOSED_MIN = 4, PROPOSED_MAX = 64, REST_TOKENS = 64 };
 static const float LEAST_TAKEN = 0.6f; /* of the proposed tokens, on average */
 
 typedef struct ingle_grammar_constraint {
@@ -15,6 +16,7 @@ typedef struct ingle_grammar_constraint {
     const ingle_vocab *vocab; /* its request keeps the model */
     int32_t proposed[PROPOSED_MAX];
     size_t n_proposed, n_taken;
+    size_t most; /* tokens of the next proposal */
     float taken; /* of those proposed lately, a moving average */
     size_t rest; /* tokens to go until it proposes again */
 } ingle_grammar_constraint;
@@ -33,6 +35,8 @@ static ingle_status mask(ingle_constraint *c, const uint32_t **bits, ingle_error
 static void judge(ingle_grammar_constraint *g)
 {
     g->taken += 0.25f * ((float)g->n_taken / (float)g->n_proposed - g->taken);
+    if (g->n_taken < g->n_proposed) g->most = PROPOSED_MIN;
+    else if (g->most < PROPOSED_MAX) g->most *= 2;
     g->n_proposed = 0;
     if (g->taken >= LEAST_TAKEN) return;
     g->rest = REST_TOKENS;
@@ -70,7 +74,7 @@ static size_t propose(const ingle_constraint *c, int32_t *tokens, size_t cap)
 {
     ingle_grammar_constraint *g = of(c);
     if (g->rest) return 0;
-    size_t n = tokens_ahead(c, tokens, cap < PROPOSED_MAX ? cap : PROPOSED_MAX);
+    size_t n = tokens_ahead(c, tokens, cap < g->most ? cap : g->most);
     g->n_proposed = n;
     g->n_taken = 0;
     memcpy(g->proposed, tokens, n * sizeof *tokens);
@@ -110,7 +114,8 @@ static ingle_constraint *make(ingle_matcher *matcher, const ingle_vocab *vocab)
         ingle_matcher_close(matcher);
         return NULL;
     }
-    *g = (ingle_grammar_constraint){.base = {&ops}, .matcher = matcher, .vocab = vocab, .taken = 1};
+    *g = (ingle_grammar_constraint){
+        .base = {&ops}, .matcher = matcher, .vocab = vocab, .taken = 1, .most = PROPOSED_MIN};
     return &g->base;
 }
 
