@@ -22,7 +22,7 @@
  *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
  *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
  *     none: ingle_eval, ingle_text, ingle_hit, ingle_logit_bias, ingle_stop, ingle_candidate,
- *     ingle_top, ingle_score, ingle_span; so are ingle_error, and ingle_usage and ingle_histogram,
+ *     ingle_top, ingle_score, ingle_span, ingle_answer; so are ingle_error, and ingle_usage and ingle_histogram,
  *     which lie in other structs.
  *   - Any call may come from any thread; those that compute share their steps. A blocking call
  *     steps while nobody else does, so one thread needs no other, and many threads are batched.
@@ -796,6 +796,8 @@ INGLE_API ingle_status ingle_grammar_state_ends(ingle_grammar_state *state, bool
 
 /* ---- generation ------------------------------------------------------------------------------ */
 
+typedef struct ingle_chat ingle_chat; /* see below */
+
 typedef enum ingle_event_kind {
     INGLE_EVENT_PROMPT, /* n_done of n_prompt prompt tokens are computed */
     INGLE_EVENT_TOKEN,  /* one token; text may be empty while bytes are held back */
@@ -909,6 +911,15 @@ typedef struct ingle_generate_options {
      * token that alone is admitted is taken without a draw. The generation ends, with
      * INGLE_FINISH_STOP, where nothing can follow, or at an end token where the text may end. */
     const ingle_grammar *grammar;
+    int32_t min_tokens; /* 0; end tokens are not drawn before so many tokens */
+    /* Of an answer of this chat's family, which thinks: after n_thinking tokens of thinking, or
+     * when ingle_request_end_thinking() is called, the family's own mark that closes it comes next,
+     * whatever the model would write. -1: no limit; 0: it is closed at once. Tokens of the marks
+     * are not counted. thinks as in ingle_prompt_info. The chat is kept; NULL: nothing is limited.
+     * INGLE_EUNSUPPORTED: a limit, and the family does not think. */
+    ingle_chat *chat;
+    bool thinks;
+    int32_t n_thinking; /* -1 */
 } ingle_generate_options;
 
 #define ingle_generate_options_init(opt) ingle_generate_options_init_sized((opt), sizeof *(opt))
@@ -964,6 +975,10 @@ INGLE_API ingle_status ingle_request_next(ingle_request *request, double timeout
  * what was computed of the prompt, or all of it and what was returned. Nothing if it has ended. */
 INGLE_API ingle_status ingle_request_cancel(ingle_request *request, ingle_error *err);
 
+/* Thinking of all choices is closed as soon as the next token is drawn (ingle_generate_options.chat,
+ * else INGLE_EINVAL); from any thread. Nothing where the answer does not think, or does no longer. */
+INGLE_API ingle_status ingle_request_end_thinking(ingle_request *request, ingle_error *err);
+
 /* Cancels what has not ended, waits for one step at most, and for a running on_ready. The session
  * holds what was returned and is free. */
 INGLE_API void ingle_request_close(ingle_request **request);
@@ -988,9 +1003,8 @@ INGLE_API ingle_status ingle_session_score(ingle_session *session, const int32_t
 
 /* ---- chat ------------------------------------------------------------------------------------ */
 
-/* How a model is talked to: its chat template, and what is known of its family. Immutable after
- * opening, shared by any threads; keeps its model. */
-typedef struct ingle_chat ingle_chat;
+/* ingle_chat: how a model is talked to: its chat template, and what is known of its family.
+ * Immutable after opening, shared by any threads; keeps its model. */
 
 typedef enum ingle_template_choice {
     INGLE_TEMPLATE_MODEL = 0, /* the model's own, or the one in the options */
@@ -1054,6 +1068,15 @@ typedef enum ingle_thinking_mode {
     INGLE_THINKING_OFF
 } ingle_thinking_mode;
 
+/* An answer that is in the history, as the model wrote it. */
+typedef struct ingle_answer {
+    size_t i_message; /* which of the messages it is, from 0; ascending */
+    /* [n_tokens] that were generated, without the one that ended the answer. */
+    const int32_t *tokens;
+    size_t n_tokens;
+    bool thinks; /* as in ingle_prompt_info, of the prompt that it answered */
+} ingle_answer;
+
 typedef struct ingle_chat_input {
     size_t size;
     /* JSON, an array of messages as OpenAI's chat completions have them: role (system, developer,
@@ -1071,6 +1094,12 @@ typedef struct ingle_chat_input {
     const char *effort; /* NULL: the template's own; else one of ingle_chat_info.efforts */
     const char *now;    /* "2026-01-15T09:30:00": what the template takes for the time; NULL:
                                      the clock's, UTC */
+    /* Where what the template prints of a message and these tokens say the same (thinking, text,
+     * names and arguments of calls; not white space around them, nor the order of keys), the tokens
+     * take its place in the prompt, so that what was computed of them serves again. The text of the
+     * prompt stays what the template prints. */
+    const ingle_answer *answers;
+    size_t n_answers;
 } ingle_chat_input;
 
 #define ingle_chat_input_init(in) ingle_chat_input_init_sized((in), sizeof *(in))
@@ -1098,6 +1127,11 @@ typedef struct ingle_prompt_info {
     const size_t *marks; /* [n_marks] of tokens at which messages end: for ingle_generate_options */
     size_t n_marks;
     bool thinks; /* the answer begins in the middle of thinking: for ingle_chat_parser_options */
+    const int32_t
+        *mark_messages;        /* [n_marks] the number of the message that ends at a mark; -1: not
+                                     known */
+    const bool *answers_taken; /* [n_answers] of ingle_chat_input: took the template's place */
+    size_t n_answers;
 } ingle_prompt_info;
 
 /* INGLE_EFORMAT: no JSON. INGLE_EINVAL: a message that is none, named by its number, or one that
@@ -1110,6 +1144,15 @@ INGLE_API ingle_status ingle_prompt_info_get(const ingle_prompt *prompt, ingle_p
                                              ingle_error *err);
 INGLE_API void ingle_prompt_close(ingle_prompt **prompt);
 
+typedef enum ingle_answer_form {
+    INGLE_ANSWER_ANY = 0,
+    INGLE_ANSWER_SCHEMA, /* JSON for a JSON Schema */
+    INGLE_ANSWER_JSON,   /* any JSON object */
+    INGLE_ANSWER_REGEX,
+    INGLE_ANSWER_GBNF,
+    INGLE_ANSWER_CHOICE
+} ingle_answer_form;
+
 typedef struct ingle_tools_options {
     size_t size;
     /* false: free text, in which calls may occur; true: the answer is calls and nothing else, after
@@ -1119,9 +1162,16 @@ typedef struct ingle_tools_options {
     bool one;         /* true: at most one call; else as many as the family writes in an answer */
     bool lenient;     /* as in ingle_grammar_options, for the schemas of the arguments */
     bool thinks;      /* as in ingle_prompt_info: the answer begins in the middle of thinking */
-    /* A JSON Schema for an answer that calls nothing; NULL: any text. Not with required. */
-    const char *schema;
+    /* What the text of an answer that calls nothing has to be, after thinking; by default anything.
+     * Of form SCHEMA, REGEX, GBNF: `schema` is its text; CHOICE: `choices`. Not with required. */
+    const char *schema; /* alone: of form SCHEMA */
     size_t n_schema;
+    ingle_answer_form form;
+    const ingle_string *choices; /* [n_choices] */
+    size_t n_choices;
+    const ingle_grammar_options *grammar; /* of the form; NULL: defaults; not lazy */
+    bool
+        no_calls; /* true: nothing may be called, though the prompt shows tools; tools may be NULL */
 } ingle_tools_options;
 
 #define ingle_tools_options_init(opt) ingle_tools_options_init_sized((opt), sizeof *(opt))
@@ -1129,7 +1179,8 @@ INGLE_API void ingle_tools_options_init_sized(ingle_tools_options *opt, size_t s
 
 /* A grammar for answers that call tools as the chat's family writes calls: names of these tools,
  * arguments that are valid for their schemas. Free text is not narrowed; what begins a call is one.
- * tools as in ingle_chat_input. For the chat's model. INGLE_EINVAL: no tools, or none of that name.
+ * tools as in ingle_chat_input; NULL: nothing is called, as with no_calls. For the chat's model.
+ * INGLE_EINVAL: none of that name.
  * INGLE_EUNSUPPORTED: a schema has what cannot be enforced; the text names tool and keyword. */
 INGLE_API ingle_status ingle_grammar_open_tools(ingle_grammar **out, ingle_chat *chat,
                                                 const char *tools, size_t n_tools,

@@ -6,11 +6,13 @@ set -euo pipefail
 
 packages() {
     case $1 in
-    build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev ;;
+    build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev \
+        libmicrohttpd-dev libgnutls28-dev ;;
     test) echo libcmocka-dev python3 python3-jsonschema tmux ;;
     lint) echo clang clang-format cppcheck ;;
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
-        libutf8proc-dev:arm64 libedit-dev:arm64 libcmocka-dev:arm64 ;;
+        libutf8proc-dev:arm64 libedit-dev:arm64 libmicrohttpd-dev:arm64 libgnutls28-dev:arm64 \
+        libcmocka-dev:arm64 ;;
     fuzz) echo clang libclang-rt-dev ;;
     *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz" >&2; exit 2 ;;
     esac
@@ -35,6 +37,8 @@ have() {
     libclang-rt-dev) # holds the sanitizers and libFuzzer
         echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
             clang -fsanitize=fuzzer,address,undefined -x c - -o /dev/null ;;
+    libmicrohttpd-dev) pkg-config --exists libmicrohttpd ;;
+    libgnutls28-dev) pkg-config --exists gnutls ;;
     libcmocka-dev) pkg-config --exists cmocka ;;
     *) dpkg-query -W -f '${Status}' "$1" | grep -q 'ok installed' ;;
     esac >/dev/null 2>&1

@@ -16,7 +16,8 @@ static const ingle_generate_options default_options = {.size = sizeof default_op
                                                        .logprobs = -1,
                                                        .priority = INGLE_CLASS_NORMAL,
                                                        .prompt_logprobs = -1,
-                                                       .n = 1};
+                                                       .n = 1,
+                                                       .n_thinking = -1};
 
 void ingle_generate_options_init_sized(ingle_generate_options *opt, size_t size)
 {
