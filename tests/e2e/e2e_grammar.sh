@@ -244,7 +244,7 @@ json_is "thinking before a form" "lines[0]['content'] == 'x' and lines[0]['reaso
 thinking --choice x --reasoning-budget 0
 json_is "no thinking" "lines[0]['content'] == 'x' and not lines[0]['reasoning']"
 thinking --reasoning-budget 0 -n 20
-json_is "a limit without a form" "lines[0]['content'] and not lines[0]['reasoning']"
+json_is "a limit without a form" "lines[0]['usage']['generated_tokens'] > 0 and not lines[0]['reasoning']"
 talk --reasoning-budget 6 --chat-family gemma2
 code_is "a limit where nothing thinks" 2
 err_has "a limit where nothing thinks" "excludes '--reasoning-budget'"
