@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "ids.h"
 #include "server.h"
 
@@ -302,6 +303,7 @@ static void on_prepared(job *j)
         begin(j);
         return;
     }
+    if (j->endpoint->after && !j->error.status) j->endpoint->after(j);
     if (j->x) answer_made(j);
     end(j);
     free_if_over(j);
