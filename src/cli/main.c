@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const cli_verb *const VERBS[] = {
-    &cli_verb_run,   &cli_verb_chat,  &cli_verb_inspect,  &cli_verb_tokenize, &cli_verb_logits,
-    &cli_verb_embed, &cli_verb_score, &cli_verb_template, &cli_verb_grammar,  &cli_verb_bench};
+static const cli_verb *const VERBS[] = {&cli_verb_run,     &cli_verb_chat,     &cli_verb_serve,
+                                        &cli_verb_inspect, &cli_verb_tokenize, &cli_verb_logits,
+                                        &cli_verb_embed,   &cli_verb_score,    &cli_verb_template,
+                                        &cli_verb_grammar, &cli_verb_bench};
 enum { N_VERBS = sizeof VERBS / sizeof *VERBS };
 
 static const cli_verb *find_verb(const char *name)
