@@ -83,6 +83,8 @@ typedef struct cli_verb {
     size_t max_positional;
     const peer_option *peers; /* [n_peers] of this verb alone; they come before those of peers.c */
     size_t n_peers;
+    void (*man)(
+        FILE *f); /* more sections of its own man page; NULL: it has none, ingle(1) is all */
     int (*main)(const struct cli_verb *verb, int argc, char **argv); /* returns the exit code */
 } cli_verb;
 
@@ -124,6 +126,9 @@ bool args_parse_float(const char *text, float *out);
 void help_print(FILE *f, const cli_verb *verb);
 void help_print_overview(FILE *f, const cli_verb *const *verbs, size_t n_verbs);
 void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs);
+/* The verb's own, ingle-VERB(1); false if it has none. */
+bool help_print_man_verb(FILE *f, const cli_verb *verb);
+void help_man_text(FILE *f, const char *text); /* as troff, and the end of the line */
 bool help_print_completion(FILE *f, const char *shell, const cli_verb *const *verbs,
                            size_t n_verbs);
 /* Copies the next blank-divided word of *names into word; false at the end. */

@@ -291,5 +291,6 @@ const cli_verb cli_verb_serve = {
     .max_positional = 1,
     .peers = serve_peers,
     .n_peers = SERVE_N_PEERS,
+    .man = serve_man,
     .main = serve_main,
 };

@@ -158,6 +158,7 @@ static const struct {
     {"LLAMA_ARG_CHAT_TEMPLATE", "--chat-template"},
     {"LLAMA_ARG_CHAT_TEMPLATE_FILE", "--chat-template-file"},
     {"LLAMA_LOG_FILE", "--log-file"},
+    {"LLAMA_ARG_LOG_FILE", "--log-file"},
     {"OLLAMA_HOST", NULL}, /* see set_ollama_host() */
     {"OLLAMA_CONTEXT_LENGTH", "--ctx"},
     {"OLLAMA_NUM_PARALLEL", "--parallel"},
@@ -165,6 +166,14 @@ static const struct {
     {"OLLAMA_ORIGINS", "--cors-origin"},
     {"OLLAMA_KV_CACHE_TYPE", "--kv"},
 };
+
+bool serve_variable_at(size_t i, const char **variable, const char **options)
+{
+    if (i >= sizeof VARIABLES / sizeof *VARIABLES) return false;
+    *variable = VARIABLES[i].variable;
+    *options = VARIABLES[i].option ? VARIABLES[i].option : "--host --port";
+    return true;
+}
 
 /* "[http://]HOST[:PORT][/]": the port is 11434 where none is given. */
 static bool set_ollama_host(layer *l, const char *where, const char *value)

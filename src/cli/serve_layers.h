@@ -17,6 +17,8 @@ typedef struct serve_layers {
  * a higher place hides. */
 int serve_layers_apply(serve_layers *l, const cli_verb *verb, serve_settings *s,
                        char *const *environment);
+/* Variable i of other servers and the options it sets; false past the end. */
+bool serve_variable_at(size_t i, const char **variable, const char **options);
 void serve_layers_free(serve_layers *l);
 
 #endif

@@ -53,6 +53,9 @@ extern const arg_group serve_groups[SERVE_N_GROUPS];
 enum { SERVE_N_PEERS = 48 };
 extern const peer_option serve_peers[SERVE_N_PEERS];
 
+/* serve_man.c: what ingle-serve(1) has beside the options. */
+void serve_man(FILE *f);
+
 /* Frees the lists. */
 void serve_settings_free(serve_settings *s);
 /* Whether one of these options was given: "--host --port". */
