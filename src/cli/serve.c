@@ -97,17 +97,30 @@ static void print_bytes(const char *what, size_t n)
     printf("%-14s%16zu  %s\n", what, n, text);
 }
 
+/* The file's name without its ending, where no other was given. */
+static void model_name(const serve_work *w, char *out, size_t cap)
+{
+    const models_options *m = &w->made.opt.models;
+    const char *slash = strrchr(w->h.path, '/'), *base = slash ? slash + 1 : w->h.path;
+    size_t len = strlen(base);
+    if (len > 5 && strcmp(base + len - 5, ".gguf") == 0) len -= 5;
+    if (m->n_aliases) snprintf(out, cap, "%s", m->aliases[0]);
+    else snprintf(out, cap, "%.*s", (int)len, base);
+}
+
 static void print_names(const serve_work *w)
 {
     const models_options *m = &w->made.opt.models;
+    char name[256];
+    model_name(w, name, sizeof name);
     printf("%-14s", "model");
     out_plain(w->h.path, 0);
     printf("\n%-14s", "served as");
-    for (size_t i = 0; i < m->n_aliases; i++) {
-        if (i) printf(", ");
+    out_plain(name, 0);
+    for (size_t i = 1; i < m->n_aliases; i++) {
+        printf(", ");
         out_plain(m->aliases[i], 0);
     }
-    if (!m->n_aliases) printf("the file's name");
     puts(m->strict ? ", and no other name" : ", and any other name");
 }
 
@@ -162,47 +175,43 @@ static bool show_loading(void *user, double share)
     return true;
 }
 
-/* The address of the first listener as a client takes it; false: a Unix socket. */
-static bool base_url(const serve_work *w, const char *addresses, char *url, size_t cap)
+/* The first of the addresses as a client on this machine takes it; false: a Unix socket. */
+static bool base_url(const char *addresses, char *url, size_t cap)
 {
-    const char *p = addresses;
-    int len = (int)strcspn(p, ", ");
-    const char *every[] = {"0.0.0.0:", "[::]:"};
-    if (strncmp(p, "unix:", 5) == 0) return false;
-    if (strncmp(p, "http", 4) == 0) {
-        snprintf(url, cap, "%.*s", len, p);
+    static const char *const every[] = {"0.0.0.0:", "[::]:"}; /* of this machine's addresses */
+    const char *scheme = strstr(addresses, "://"), *host = scheme ? scheme + 3 : addresses;
+    int len = (int)strcspn(host, " "), n_scheme = (int)(host - addresses);
+    if (!scheme || scheme > addresses + strcspn(addresses, " ")) return false;
+    for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
+        int skip = (int)strlen(every[i]);
+        if (strncmp(host, every[i], (size_t)skip) != 0) continue;
+        snprintf(url, cap, "%.*s127.0.0.1:%.*s", n_scheme, addresses, len - skip, host + skip);
         return true;
     }
-    const char *host = "";
-    for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
-        size_t skip = strlen(every[i]);
-        if (strncmp(p, every[i], skip) != 0) continue;
-        host = "127.0.0.1:", p += skip, len -= (int)skip;
-    }
-    snprintf(url, cap, "%s://%s%.*s", w->made.opt.http.tls_cert ? "https" : "http", host, len, p);
+    snprintf(url, cap, "%.*s%.*s", n_scheme, addresses, len, host);
     return true;
 }
 
 static void ready(void *user, const char *addresses)
 {
     serve_work *w = user;
-    const models_options *m = &w->made.opt.models;
-    char total[32], kv[32], url[256];
+    const char *path = addresses + strlen("unix:");
+    char name[256], total[32], kv[32], url[256];
     out_progress_clear(&w->progress);
     if (w->s.quiet) return;
+    model_name(w, name, sizeof name);
     out_format_bytes((double)w->plan.memory.total, total, sizeof total);
     out_format_bytes((double)w->plan.memory.kv, kv, sizeof kv);
-    out_note("serving %s%s%s%s", w->h.path, m->n_aliases ? " as '" : "",
-             m->n_aliases ? m->aliases[0] : "", m->n_aliases ? "'" : "");
-    out_note("context %d of %d tokens for every request, %d at once; memory %s, %s of it for keys "
-             "and values",
+    out_note("serving %s as '%s'", w->h.path, name);
+    out_note("context of every request: %d tokens (the model was trained for %d); %d requests at "
+             "once; memory about %s, %s of it for keys and values",
              w->plan.n_ctx, w->plan.n_ctx_train, w->plan.n_parallel, total, kv);
     out_note("listening on %s", addresses);
-    if (base_url(w, addresses, url, sizeof url))
+    if (base_url(addresses, url, sizeof url))
         out_note("clients: OPENAI_BASE_URL=%s/v1 or ANTHROPIC_BASE_URL=%s", url, url);
     else
         out_note("clients: curl --unix-socket %.*s http://localhost/v1/models",
-                 (int)strcspn(addresses + 5, ", "), addresses + 5);
+                 (int)strcspn(path, " "), path);
 }
 
 static int serve(serve_work *w)
@@ -210,6 +219,7 @@ static int serve(serve_work *w)
     ingle_error err = {{0}};
     bool model_failed = false;
     models_options *m = &w->made.opt.models;
+    m->engine.n_ctx = w->plan.n_ctx; /* also if the memory left is another one by then */
     out_progress_start(&w->progress);
     if (w->s.quiet) w->progress.enabled = false;
     m->model.progress = show_loading;

@@ -37,6 +37,7 @@ with() { # VARIABLE=VALUE... -- ARGUMENTS: serve --check with them in the enviro
 ingle serve --check -c 1024
 code_is "--check" 0
 out_has "--check" "tiny-chat.gguf"
+out_has "--check" "served as     tiny-chat, and any other name"
 out_has "--check" "1024 tokens for every request"
 out_has "--check" "8 computed at once, 512 wait at most"
 out_has "--check" "127.0.0.1:8080"
@@ -55,7 +56,6 @@ out_has "aliases" "one, two, and no other name"
 out_has "-np --queue" "3 computed at once, 0 wait (no limit)"
 given --model model.gguf "command line"
 ingle serve --check --host :: --port 0
-err_has "all addresses without a key" "--insecure"
 ingle serve --check --host :: --port 0 --insecure
 out_has "an IPv6 host has brackets" "[::]:0"
 
@@ -80,6 +80,8 @@ refused "'--tls-cert' and '--tls-key' belong together" --tls-cert f
 refused "cannot read $WORK/none" --chat-template-file "$WORK/none"
 refused "the chat template: " --check --chat-template no-such-template
 refused "the chat template: " --check --family no-such-family
+refused "no key is asked for" --host 0.0.0.0 --port 0
+refused "no key is asked for" --listen 127.0.0.1:0 --listen 0.0.0.0:0
 refused "the model is given twice" -m a b
 refused "have one type" -ctk q8_0
 refused "cannot read the options in $WORK/none.ini" --config "$WORK/none.ini"
