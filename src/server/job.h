@@ -82,6 +82,7 @@ struct job {
     bytes out;      /* what the client has not got yet, from out_at on */
     size_t out_at;
     int status; /* of an answer that was made in preparation; its body is `out` */
+    void *own;  /* of the dialect: from its read() on, for free() */
 
     atomic_bool queued; /* in the list of those that have news */
     struct job *next_news, *next, *previous;
