@@ -94,6 +94,7 @@ static bool make_own(job *j)
     return true;
 }
 
+/* counts: the body has no max_tokens. */
 static bool read_body(job *j, bool counts)
 {
     const field_place limit = anthropic_member(NULL, "max_tokens");
@@ -107,7 +108,19 @@ static bool read_body(job *j, bool counts)
 
 bool anthropic_read(job *j)
 {
-    return read_body(j, false);
+    return read_body(j, j->endpoint->fields == &anthropic_count_fields);
+}
+
+void anthropic_count(job *j)
+{
+    ingle_json_writer w = {0};
+    size_t n;
+    job_count(j, &n);
+    if (j->error.status) return;
+    ingle_json_begin_object(&w);
+    ingle_json_put_u64(ingle_json_name(&w, "input_tokens"), n);
+    ingle_json_end_object(&w);
+    job_answer(j, 200, &w);
 }
 
 /* ---- models ---------------------------------------------------------------------------------- */

@@ -68,11 +68,12 @@ static const ingle_stop *stop_of(const job *j, const answer_choice *c)
     return stopped ? &j->gen.stops[c->i_stop] : NULL;
 }
 
+/* Of a choice that was not cancelled. */
 static void put_reason(const job *j, const answer_choice *c, ingle_json_writer *w)
 {
     const char *finish = answer_finish(c), *reason = "end_turn";
     const ingle_stop *stop = NULL;
-    if (!finish || !strcmp(finish, "length") || !strcmp(finish, "timeout")) {
+    if (!strcmp(finish, "length") || !strcmp(finish, "timeout")) {
         reason = length_reason(j, c);
     } else if (!strcmp(finish, "tool_calls")) {
         reason = "tool_use";
@@ -205,161 +206,161 @@ static void put_content(const job *j, const answer_choice *c, ingle_json_writer 
     }
 }
 
+/* What was cut short does not look complete. */
+static bool is_complete(job *j)
+{
+    return answer_finish(&j->answer.choices[0]) ||
+           api_fail(&j->error, 503, "cancelled", NULL, "the answer was cancelled");
+}
+
 static void whole(job *j, bytes *out)
 {
     const answer_choice *c = &j->answer.choices[0];
     job_usage usage = job_usage_get(j);
-    ingle_json_writer w = {0};
-    ingle_json_begin_object(&w);
-    begin_message(j, &w);
-    put_content(j, c, &w);
-    ingle_json_end_array(&w);
-    put_reason(j, c, &w);
-    put_usage(&usage, &w);
-    put_diagnostics(j, &w);
-    put_extras(j, &w);
-    ingle_json_end_object(&w);
-    bytes_take_json(out, &w);
-    ingle_json_writer_free(&w);
+    ingle_json_writer *w = &j->w;
+    if (!is_complete(j)) return;
+    ingle_json_begin_object(w);
+    begin_message(j, w);
+    put_content(j, c, w);
+    ingle_json_end_array(w);
+    put_reason(j, c, w);
+    put_usage(&usage, w);
+    put_diagnostics(j, w);
+    put_extras(j, w);
+    ingle_json_end_object(w);
+    bytes_take_json(out, w);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
 /* An event is an object whose type is its name. */
-static void begin_event(ingle_json_writer *w, const char *name)
+static ingle_json_writer *begin_event(job *j, const char *name)
 {
-    ingle_json_begin_object(w);
-    put(w, "type", name);
+    ingle_json_begin_object(&j->w);
+    put(&j->w, "type", name);
+    return &j->w;
 }
 
-static void end_event(ingle_json_writer *w, const char *name, bytes *out)
+static void end_event(job *j, const char *name, bytes *out)
 {
-    ingle_json_end_object(w);
-    bytes_event(out, name, w);
-    ingle_json_writer_free(w);
+    ingle_json_end_object(&j->w);
+    bytes_event(out, name, &j->w);
 }
 
 static void beat(job *j, bytes *out)
 {
-    ingle_json_writer w = {0};
-    (void)j;
-    begin_event(&w, "ping");
-    end_event(&w, "ping", out);
+    begin_event(j, "ping");
+    end_event(j, "ping", out);
 }
 
 /* What is known of the usage now: all of the prompt, as if nothing of it were cached. */
 static void begin(job *j, bytes *out)
 {
     const job_usage usage = {.n_prompt = j->n_prompt};
-    ingle_json_writer w = {0};
-    begin_event(&w, "message_start");
-    ingle_json_begin_object(ingle_json_name(&w, "message"));
-    begin_message(j, &w);
-    ingle_json_end_array(&w);
-    ingle_json_put_null(ingle_json_name(&w, "stop_reason"));
-    ingle_json_put_null(ingle_json_name(&w, "stop_sequence"));
-    put_usage(&usage, &w);
-    put_diagnostics(j, &w);
-    ingle_json_end_object(&w);
-    end_event(&w, "message_start", out);
+    ingle_json_writer *w = begin_event(j, "message_start");
+    ingle_json_begin_object(ingle_json_name(w, "message"));
+    begin_message(j, w);
+    ingle_json_end_array(w);
+    ingle_json_put_null(ingle_json_name(w, "stop_reason"));
+    ingle_json_put_null(ingle_json_name(w, "stop_sequence"));
+    put_usage(&usage, w);
+    put_diagnostics(j, w);
+    ingle_json_end_object(w);
+    end_event(j, "message_start", out);
     beat(j, out);
 }
 
-static void put_delta(const anthropic_own *own, const char *type, const char *name,
-                      const char *text, size_t len, bytes *out)
+static void put_delta(job *j, const char *type, const char *name, const char *text, size_t len,
+                      bytes *out)
 {
-    ingle_json_writer w = {0};
-    begin_event(&w, "content_block_delta");
-    put_number(&w, "index", own->n_blocks - 1);
-    ingle_json_begin_object(ingle_json_name(&w, "delta"));
-    put(&w, "type", type);
-    ingle_json_put_bytes(ingle_json_name(&w, name), text, len);
-    ingle_json_end_object(&w);
-    end_event(&w, "content_block_delta", out);
+    const anthropic_own *own = j->own;
+    ingle_json_writer *w = begin_event(j, "content_block_delta");
+    put_number(w, "index", own->n_blocks - 1);
+    ingle_json_begin_object(ingle_json_name(w, "delta"));
+    put(w, "type", type);
+    ingle_json_put_bytes(ingle_json_name(w, name), text, len);
+    ingle_json_end_object(w);
+    end_event(j, "content_block_delta", out);
 }
 
-static void close_block(anthropic_own *own, bytes *out)
+static void close_block(job *j, bytes *out)
 {
+    anthropic_own *own = j->own;
     char signature[DIGEST_TEXT];
-    ingle_json_writer w = {0};
     if (own->open == BLOCK_NONE) return;
     if (own->open == BLOCK_THINKING)
-        put_delta(own, "signature_delta", "signature", digest_text(own->thinking, signature),
+        put_delta(j, "signature_delta", "signature", digest_text(own->thinking, signature),
                   DIGEST_TEXT - 1, out);
-    begin_event(&w, "content_block_stop");
-    put_number(&w, "index", own->n_blocks - 1);
-    end_event(&w, "content_block_stop", out);
     own->open = BLOCK_NONE;
+    ingle_json_writer *w = begin_event(j, "content_block_stop");
+    put_number(w, "index", own->n_blocks - 1);
+    end_event(j, "content_block_stop", out);
 }
 
-/* call: of a block of that kind. */
-static void open_block(anthropic_own *own, anthropic_block kind, const answer_call *call,
-                       bytes *out)
+static void put_block(anthropic_block kind, const answer_call *call, ingle_json_writer *w)
 {
-    ingle_json_writer w = {0};
+    switch (kind) {
+    case BLOCK_NONE: return;
+    case BLOCK_THINKING:
+        put(w, "type", "thinking");
+        put(w, "thinking", "");
+        put(w, "signature", "");
+        return;
+    case BLOCK_TEXT:
+        put(w, "type", "text");
+        put(w, "text", "");
+        return;
+    case BLOCK_CALL:
+        begin_call(call, w);
+        ingle_json_begin_object(ingle_json_name(w, "input"));
+        ingle_json_end_object(w);
+        return;
+    }
+}
+
+/* Unless such a block is open; each call has its own. */
+static void open_block(job *j, anthropic_block kind, const answer_call *call, bytes *out)
+{
+    anthropic_own *own = j->own;
     if (own->open == kind && kind != BLOCK_CALL) return;
-    close_block(own, out);
+    close_block(j, out);
     own->open = kind;
     own->thinking = DIGEST_START;
-    begin_event(&w, "content_block_start");
-    put_number(&w, "index", own->n_blocks++);
-    ingle_json_begin_object(ingle_json_name(&w, "content_block"));
-    if (kind == BLOCK_CALL) {
-        begin_call(call, &w);
-        ingle_json_begin_object(ingle_json_name(&w, "input"));
-        ingle_json_end_object(&w);
-    } else {
-        put(&w, "type", kind == BLOCK_TEXT ? "text" : "thinking");
-        put(&w, kind == BLOCK_TEXT ? "text" : "thinking", "");
-        if (kind == BLOCK_THINKING) put(&w, "signature", "");
-    }
-    ingle_json_end_object(&w);
-    end_event(&w, "content_block_start", out);
+    ingle_json_writer *w = begin_event(j, "content_block_start");
+    put_number(w, "index", own->n_blocks++);
+    ingle_json_begin_object(ingle_json_name(w, "content_block"));
+    put_block(kind, call, w);
+    ingle_json_end_object(w);
+    end_event(j, "content_block_start", out);
 }
 
-static void think(anthropic_own *own, const part *p, bytes *out)
+static void think(job *j, const part *p, bytes *out)
 {
-    open_block(own, BLOCK_THINKING, NULL, out);
+    anthropic_own *own = j->own;
+    open_block(j, BLOCK_THINKING, NULL, out);
     own->thinking = digest(own->thinking, p->text, p->len);
-    if (!own->hides_thinking) put_delta(own, "thinking_delta", "thinking", p->text, p->len, out);
+    if (!own->hides_thinking) put_delta(j, "thinking_delta", "thinking", p->text, p->len, out);
 }
 
 static void take_part(job *j, const part *p, bytes *out)
 {
-    anthropic_own *own = j->own;
     switch (p->kind) {
     case PART_PROGRESS: return;
     case PART_THINKING:
-        if (p->len) think(own, p, out);
+        if (p->len) think(j, p, out);
         return;
     case PART_TEXT:
         if (!p->len) return;
-        open_block(own, BLOCK_TEXT, NULL, out);
-        put_delta(own, "text_delta", "text", p->text, p->len, out);
+        open_block(j, BLOCK_TEXT, NULL, out);
+        put_delta(j, "text_delta", "text", p->text, p->len, out);
         return;
-    case PART_CALL_BEGIN: open_block(own, BLOCK_CALL, p->call, out); return;
+    case PART_CALL_BEGIN: open_block(j, BLOCK_CALL, p->call, out); return;
     case PART_CALL_ARGS:
-        if (p->len) put_delta(own, "input_json_delta", "partial_json", p->text, p->len, out);
+        if (p->len) put_delta(j, "input_json_delta", "partial_json", p->text, p->len, out);
         return;
     case PART_CALL_END:
-    case PART_FINISH: close_block(own, out); return;
+    case PART_FINISH: close_block(j, out); return;
     }
-}
-
-static void end(job *j, bytes *out)
-{
-    job_usage usage = job_usage_get(j);
-    ingle_json_writer w = {0};
-    close_block(j->own, out);
-    begin_event(&w, "message_delta");
-    ingle_json_begin_object(ingle_json_name(&w, "delta"));
-    put_reason(j, &j->answer.choices[0], &w);
-    ingle_json_end_object(&w);
-    put_usage(&usage, &w);
-    put_extras(j, &w);
-    end_event(&w, "message_delta", out);
-    begin_event(&w, "message_stop");
-    end_event(&w, "message_stop", out);
 }
 
 static void fail(job *j, const api_error *e, bytes *out)
@@ -367,6 +368,25 @@ static void fail(job *j, const api_error *e, bytes *out)
     bytes_text(out, "event: error\ndata: ");
     api_error_write(e, WIRE_ANTHROPIC, j->id, out);
     bytes_text(out, "\n\n");
+}
+
+static void end(job *j, bytes *out)
+{
+    job_usage usage = job_usage_get(j);
+    if (!is_complete(j)) {
+        fail(j, &j->error, out);
+        return;
+    }
+    close_block(j, out);
+    ingle_json_writer *w = begin_event(j, "message_delta");
+    ingle_json_begin_object(ingle_json_name(w, "delta"));
+    put_reason(j, &j->answer.choices[0], w);
+    ingle_json_end_object(w);
+    put_usage(&usage, w);
+    put_extras(j, w);
+    end_event(j, "message_delta", out);
+    begin_event(j, "message_stop");
+    end_event(j, "message_stop", out);
 }
 
 const dialect anthropic_dialect = {
