@@ -1,4 +1,5 @@
 /* anthropic.c - see anthropic.h: what a body means as a whole, counting, models. */
+#define _POSIX_C_SOURCE 200809L /* gmtime_r */
 #include "anthropic.h"
 #include "anthropic_read.h"
 
