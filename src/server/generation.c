@@ -5,10 +5,8 @@
 
 void generation_init(generation *g)
 {
-    *g = (generation){.max_tokens = -1,
-                      .n = 1,
-                      .thinking_tokens = -1,
-                      .priority = INGLE_CLASS_NORMAL};
+    *g = (generation){
+        .max_tokens = -1, .n = 1, .thinking_tokens = -1, .priority = INGLE_CLASS_NORMAL};
     ingle_sampler_options_init(&g->sampling);
 }
 
@@ -17,6 +15,7 @@ void generation_free(generation *g)
     for (size_t i = 0; g->tool_names && i < g->n_tools; i++) free(g->tool_names[i]);
     free(g->tool_names);
     free(g->custom_tool);
+    free(g->strict_tool);
     free(g->sampler_order);
     free(g->breakers);
     free(g->stops);

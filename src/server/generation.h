@@ -27,8 +27,8 @@ typedef struct generation {
      * generation_sampling(). */
     ingle_sampler_options sampling;
     bool has_seed;
-    char *sampler_order;      /* stages joined by ';'; NULL: not given */
-    const char **breakers;    /* [n_breakers] of DRY, one block for free(); NULL: not given */
+    char *sampler_order;   /* stages joined by ';'; NULL: not given */
+    const char **breakers; /* [n_breakers] of DRY, one block for free(); NULL: not given */
     size_t n_breakers;
     const ingle_json *logit_bias; /* as it was given; generation_sampling() makes `biases` of it */
 
@@ -58,6 +58,7 @@ typedef struct generation {
     bytes allowed;       /* the tools that may be called, if not all: JSON as `tools`; n 0: all */
     bool one_call;       /* at most one */
     bool strict_tools;   /* a tool has strict: true; arguments are enforced in full */
+    bool *strict_tool;   /* [n_tools] which ones have; NULL: all, if strict_tools */
     bool *custom_tool;   /* [n_tools] a tool of type custom: its one argument `input` is raw text */
     char **tool_names;   /* [n_tools] */
     size_t n_tools;

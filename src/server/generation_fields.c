@@ -52,8 +52,9 @@ static GENERATION_SETTER(set_truncation)
 {
     generation *g = target;
     if (ingle_json_is_text(v, "shift"))
-        return field_refuse(r, place, "'shift' is not supported: use 'drop', which drops whole "
-                                      "messages, the oldest first");
+        return field_refuse(r, place,
+                            "'shift' is not supported: use 'drop', which drops whole "
+                            "messages, the oldest first");
     g->overflow = ingle_json_is_text(v, "drop") ? INGLE_OVERFLOW_DROP : INGLE_OVERFLOW_ERROR;
     return true;
 }
@@ -236,7 +237,8 @@ static const field_row generation_rows[] = {
     REFUSED("n_discard", "use truncation 'drop'"),
     REFUSED("response_fields", "answers are whole; leave out what is not needed"),
     REFUSED("truncate_prompt_tokens", "use truncation 'drop'"),
-    REFUSED("lora", "adapters are not loaded here; use a model file that the adapter was merged into"),
+    REFUSED("lora",
+            "adapters are not loaded here; use a model file that the adapter was merged into"),
     REFUSED("images", no_images),
     REFUSED("audio", no_images),
     REFUSED("mm_processor_kwargs", no_images),

@@ -134,7 +134,7 @@ static const field_row structured_rows[] = {
      .help = "put additionalProperties false into the schema"},
 };
 
-const field_table structured_outputs_fields = {
-    .title = "Structured outputs",
-    .rows = structured_rows,
-    .n_rows = sizeof structured_rows / sizeof *structured_rows};
+const field_table structured_outputs_fields = {.title = "Structured outputs",
+                                               .rows = structured_rows,
+                                               .n_rows = sizeof structured_rows /
+                                                         sizeof *structured_rows};

@@ -14,36 +14,58 @@ typedef struct blame {
 static size_t find_tool(const generation *g, const char *name, size_t len)
 {
     size_t i = 0;
-    while (i < g->n_tools && (strlen(g->tool_names[i]) != len || memcmp(g->tool_names[i], name, len)))
+    while (i < g->n_tools &&
+           (strlen(g->tool_names[i]) != len || memcmp(g->tool_names[i], name, len)))
         i++;
     return i;
+}
+
+/* What follows a colon, quoted or not: a keyword, if it is a word. */
+static size_t keyword_length(const char *at)
+{
+    size_t n = 0;
+    while ((at[n] >= 'a' && at[n] <= 'z') || (at[n] >= 'A' && at[n] <= 'Z') || at[n] == '$') n++;
+    return n;
 }
 
 /* "/properties/a: 'pattern': ..." goes to the end of a path as ".properties.a.pattern". */
 static void add_pointer(char *param, size_t cap, const char *at)
 {
     size_t n = strlen(param);
-    for (; *at == '/' && n + 1 < cap;) {
+    while (*at == '/' && n + 1 < cap) {
         param[n++] = '.';
         for (at++; *at && *at != '/' && strncmp(at, ": ", 2) && n + 1 < cap;) param[n++] = *at++;
     }
-    if (!strncmp(at, ": '", 3)) at += 2;
-    else if (*at != '\'') at = "";
-    if (*at && n + 1 < cap) param[n++] = '.';
-    for (at += *at == '\''; *at && *at != '\'' && n + 1 < cap;) param[n++] = *at++;
+    if (!strncmp(at, ": ", 2)) at += 2;
+    size_t len = keyword_length(at + (*at == '\''));
+    if (*at == '\'' ? at[len + 1] == '\'' : !at[len] || at[len] == ':') {
+        at += *at == '\'';
+        if (len && n + 1 < cap) param[n++] = '.';
+        for (; len && n + 1 < cap; len--) param[n++] = *at++;
+    }
     param[n] = 0;
+}
+
+/* Where the schema of a tool's arguments was given. */
+static void tool_param(const generation *g, size_t i, char *param, size_t cap)
+{
+    snprintf(param, cap,
+             g->custom_tool && g->custom_tool[i] ? "tools[%zu].custom.format"
+                                                 : "tools[%zu].function.parameters",
+             i);
 }
 
 /* "tool 'NAME': schema ..." or "schema ...": the field that the schema came from. */
 static void find_param(const blame *b, const char *text, char *param, size_t cap)
 {
     const char *name = !strncmp(text, "tool '", 6) ? text + 6 : NULL;
-    const char *end = name ? strchr(name, '\'') : NULL, *schema = strstr(text, "schema ");
+    const char *end = name ? strchr(name, '\'') : NULL, *schema = strstr(text, "schema");
     size_t i = end ? find_tool(b->g, name, (size_t)(end - name)) : 0;
-    if (end && i < b->g->n_tools)
-        snprintf(param, cap, "tools[%zu].function.parameters", i);
+    if (end && i < b->g->n_tools) tool_param(b->g, i, param, cap);
     else snprintf(param, cap, "%s", end || !b->g->form ? "tools" : b->g->form_param);
-    if (schema) add_pointer(param, cap, schema + strlen("schema "));
+    if (!schema) return;
+    schema += strlen("schema");
+    add_pointer(param, cap, schema + (*schema == ' '));
 }
 
 static bool refuse(const blame *b, ingle_status st, const ingle_error *err)
@@ -58,20 +80,35 @@ static bool refuse(const blame *b, ingle_status st, const ingle_error *err)
                     "%s", err->text);
 }
 
-/* A note is "NAME: POINTER: KEYWORD: why" of a tool, "POINTER: KEYWORD: why" or "answer: ..." of the
- * form. Listed without the reason. */
-static void name_dropped(const blame *b, const char *note, bool of_tools)
+/* "POINTER: KEYWORD: why", of tool i or, if there is none, of the form. Listed without the reason; of
+ * a strict tool it is refused. */
+static bool name_dropped(const blame *b, const char *note, size_t i)
 {
-    char text[160];
-    const char *colon = strstr(note, ": "), *rest = note;
-    size_t i = of_tools && colon ? find_tool(b->g, note, (size_t)(colon - note)) : b->g->n_tools;
-    if (of_tools && colon) rest = colon + 2;
-    const char *end = strstr(rest, ": ");
-    if (end) end = strstr(end + 2, ": ");
-    int len = end ? (int)(end - rest) : (int)strlen(rest);
-    if (i < b->g->n_tools) snprintf(text, sizeof text, "tools[%zu] %.*s", i, len, rest);
-    else snprintf(text, sizeof text, "schema %.*s", len, rest);
+    char text[160], param[sizeof b->r->error->param];
+    const char *keyword = strstr(note, ": "), *why = keyword ? strstr(keyword + 2, ": ") : NULL;
+    int len = why ? (int)(why - note) : (int)strlen(note);
+    if (i < b->g->n_tools && b->g->strict_tool && b->g->strict_tool[i]) {
+        tool_param(b->g, i, param, sizeof param);
+        if (keyword && !(b->g->custom_tool && b->g->custom_tool[i])) {
+            snprintf(text, sizeof text, "%.*s%.*s", note[1] == ':' ? 0 : (int)(keyword - note),
+                     note, len - (int)(keyword - note), keyword);
+            add_pointer(param, sizeof param, text);
+        }
+        return api_fail(b->r->error, 400, "invalid_json_schema", param,
+                        "the tool is strict, but this cannot be enforced: %s", note);
+    }
+    if (i < b->g->n_tools) snprintf(text, sizeof text, "tools[%zu] %.*s", i, len, note);
+    else snprintf(text, sizeof text, "schema %.*s", len, note);
     field_ignore_text(b->r, text);
+    return true;
+}
+
+/* Notes of tools begin with "NAME: ", those of a form beside them with "answer: ". */
+static bool name_any_dropped(const blame *b, const char *note, bool of_tools)
+{
+    const char *colon = of_tools ? strstr(note, ": ") : NULL;
+    if (!colon) return name_dropped(b, note, b->g->n_tools);
+    return name_dropped(b, colon + 2, find_tool(b->g, note, (size_t)(colon - note)));
 }
 
 static bool name_all_dropped(const blame *b, const ingle_grammar *grammar, bool of_tools)
@@ -80,7 +117,8 @@ static bool name_all_dropped(const blame *b, const ingle_grammar *grammar, bool 
     ingle_error err;
     ingle_status st = ingle_grammar_info_get(grammar, &info, &err);
     if (st) return api_fail_library(b->r->error, st, &err, NULL);
-    for (size_t i = 0; i < info.n_dropped; i++) name_dropped(b, info.dropped[i], of_tools);
+    for (size_t i = 0; i < info.n_dropped; i++)
+        if (!name_any_dropped(b, info.dropped[i], of_tools)) return false;
     return true;
 }
 
@@ -116,7 +154,7 @@ static ingle_status open_tools(const generation *g, ingle_grammar **out, ingle_c
     opt.required = must_call;
     opt.name = tools && g->choice == TOOLS_NAMED ? g->tool_name : NULL;
     opt.one = g->one_call;
-    opt.lenient = !g->strict_tools;
+    opt.lenient = !g->strict_tools || g->strict_tool; /* then notes are looked at, tool by tool */
     opt.thinks = thinks;
     opt.no_calls = tools && g->choice == TOOLS_NONE;
     if (g->form && !must_call) { /* an answer that has to call has no other text */

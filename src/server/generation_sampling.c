@@ -60,7 +60,8 @@ static const field_row sampling_rows[] = {
      .help = "keep so many of the most likely tokens; 0 and -1 are off"},
     REAL("top_p", top_p, 0, 1,
          "keep the most likely tokens up to this probability together; 1 is off"),
-    REAL("min_p", min_p, 0, 1, "keep tokens at least so many times as likely as the best; 0 is off"),
+    REAL("min_p", min_p, 0, 1,
+         "keep tokens at least so many times as likely as the best; 0 is off"),
     REAL("typical_p", typical_p, 0, 1,
          "keep locally typical tokens up to this probability; 1 is off"),
     REAL("top_n_sigma", top_n_sigma, -1, 1000,
@@ -98,8 +99,9 @@ static const field_row sampling_rows[] = {
     WHOLE("min_keep", min_keep, 0, INT32_MAX, "candidates that every filter leaves at least"),
 };
 
-const field_table sampling_fields = {
-    .title = "Sampling", .rows = sampling_rows, .n_rows = sizeof sampling_rows / sizeof *sampling_rows};
+const field_table sampling_fields = {.title = "Sampling",
+                                     .rows = sampling_rows,
+                                     .n_rows = sizeof sampling_rows / sizeof *sampling_rows};
 
 /* ---- seed, stages, breakers ------------------------------------------------------------------ */
 
@@ -274,7 +276,8 @@ typedef struct bias_list {
 
 static bool add_bias(bias_list *l, int32_t token, float bias)
 {
-    if (!ingle_grow(&l->list, &l->cap, l->n + 1, sizeof *l->list)) return generation_no_memory(l->r);
+    if (!ingle_grow(&l->list, &l->cap, l->n + 1, sizeof *l->list))
+        return generation_no_memory(l->r);
     l->list[l->n++] = (ingle_logit_bias){token, bias};
     return true;
 }
@@ -329,9 +332,8 @@ static bool check_together(const generation *g, int32_t n_vocab, api_error *e)
         char param[40];
         if (g->stop_tokens[i] < n_vocab) continue;
         snprintf(param, sizeof param, "stop_token_ids[%zu]", i);
-        return api_fail(e, 400, "invalid_value", param,
-                        "token %d is beyond the vocabulary of %d", (int)g->stop_tokens[i],
-                        (int)n_vocab);
+        return api_fail(e, 400, "invalid_value", param, "token %d is beyond the vocabulary of %d",
+                        (int)g->stop_tokens[i], (int)n_vocab);
     }
     return true;
 }
