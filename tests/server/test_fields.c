@@ -357,10 +357,10 @@ static void test_first_error_stays(void **state)
     body b;
     (void)state;
     body_open(&b, "{\"whole\":8}");
-    api_fail(&b.error, 404, "gone", "x", "first");
+    api_fail(b.error, 404, "gone", "x", "first");
     assert_false(fields_read(&b.r, &table, b.doc.root, &s, NULL));
     assert_int_equal(s.whole, 7);
-    assert_string_equal(b.error.message, "first");
+    assert_string_equal(b.error->message, "first");
     body_close(&b);
 }
 
