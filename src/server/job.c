@@ -45,7 +45,9 @@ static void give_back(job *j)
     ingle_json_close(&j->doc);
     fields_end(&j->reader);
     free(j->body);
+    free(j->own);
     j->body = NULL;
+    j->own = NULL;
     ingle_json_writer_free(&j->w);
 }
 

@@ -89,6 +89,7 @@ struct job {
     bytes out;      /* what the client has not got yet, from out_at on */
     size_t out_at;
     ingle_json_writer w; /* for events of a stream */
+    void *own;           /* of the dialect: from its read() on, for free() */
     uint64_t n_sent;
 
     atomic_bool has_news;
