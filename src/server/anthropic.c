@@ -41,12 +41,14 @@ static void choose_effort(generation *g, const ingle_chat_info *info, field_read
     snprintf(g->effort, sizeof g->effort, "%s", effort ? effort : "");
 }
 
-static bool check_budget(const generation *g, bool enabled, bool counts, const field_place *place,
+static bool check_budget(const generation *g, const ingle_json *thinking, bool enabled, bool counts,
                          field_reader *r)
 {
-    const field_place at = anthropic_member(place, "budget_tokens");
-    bool given = g->thinking_tokens >= 0;
-    if (enabled && !given) return field_refuse(r, &at, "is missing: type enabled needs it");
+    const field_place place = anthropic_member(NULL, "thinking"),
+                      at = anthropic_member(&place, "budget_tokens");
+    bool given = ingle_json_is(ingle_json_get(thinking, "budget_tokens"), INGLE_JSON_NUMBER);
+    if (enabled && g->thinking_tokens < 0)
+        return field_refuse(r, &at, "is missing: type enabled needs it");
     if (!enabled && given) return field_refuse(r, &at, "goes with type enabled only");
     if (enabled && !counts && g->thinking_tokens >= g->max_tokens)
         return field_refuse(r, &at, "is %d, should be less than max_tokens, which is %d",
@@ -71,7 +73,7 @@ static bool read_thinking(job *j, bool counts, bool results)
     }
     if (!ingle_json_is(type, INGLE_JSON_STRING))
         return field_refuse(&j->reader, &at, "is missing: enabled, disabled, adaptive");
-    if (!check_budget(g, enabled, counts, &place, &j->reader)) return false;
+    if (!check_budget(g, thinking, enabled, counts, &j->reader)) return false;
     g->thinking = INGLE_THINKING_ON;
     if (ingle_json_is_text(type, "disabled")) g->thinking = INGLE_THINKING_OFF;
     if (ingle_json_is_text(type, "between_tools") && !results && info->thinking_switch)

@@ -449,9 +449,10 @@ static bool admit(job *j)
     const http_exchange *x = j->x;
     const char *argument = NULL;
     bool options = !strcmp(x->method, "OPTIONS");
-    j->endpoint = options ? NULL
-                          : route_find(x->method, x->path, http_header(x, "anthropic-version"),
-                                       &argument, &j->shape, &j->error);
+    j->endpoint = options
+                      ? NULL
+                      : j->server->route(x->method, x->path, http_header(x, "anthropic-version"),
+                                         &argument, &j->shape, &j->error);
     api_error lost = j->error; /* who may not ask does not hear what is there */
     j->error.status = 0;
     if (!pass_gate(j, options ? GATE_PUBLIC : j->endpoint ? j->endpoint->needs : GATE_USER))
@@ -624,8 +625,8 @@ static char *on_refusal(void *user, const http_exchange *x, int status, const ch
     const char *argument;
     wire shape = WIRE_OPENAI;
     api_error none = {0};
-    (void)user;
-    if (x && x->path && x->method) route_find(x->method, x->path, false, &argument, &shape, &none);
+    const server *s = user;
+    if (x && x->path && x->method) s->route(x->method, x->path, false, &argument, &shape, &none);
     id_new(id, sizeof id, "req_");
     api_fail(&e, status, status == 413 ? "request_too_large" : "bad_request", NULL, "%s", message);
     api_error_write(&e, shape, id, &out);
