@@ -170,7 +170,9 @@ static const endpoint *same_body(size_t i)
 static void put_endpoint(bytes *out, size_t i, shared_tables *shared)
 {
     const endpoint *e = route_at(i), *same = same_body(i);
-    bytes_format(out, "## %s %s\n\n%s. %s\n\n", e->method, e->path, e->summary,
+    char first = *e->summary;
+    if (first >= 'a' && first <= 'z') first = (char)(first - ('a' - 'A'));
+    bytes_format(out, "## %s %s\n\n%c%s. %s\n\n", e->method, e->path, first, e->summary + 1,
                  role_text(e->needs));
     if (same) {
         bytes_format(out, "The body is that of `%s %s`.\n\n", same->method, same->path);
