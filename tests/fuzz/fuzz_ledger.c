@@ -222,8 +222,8 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
                                              {"text", "t\n", "g", "no json"}};
     static const char *const written[] = {
         "a b",
-        "<think>\nhm\n</think>\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\":[1,{\"b\":"
-        "null}]}}\n</tool_call>",
+        ("<think>\nhm\n</think>\n<tool_call>\n{\"name\": \"f\", \"arguments\": "
+         "{\"a\":[1,{\"b\":null}]}}\n</tool_call>"),
         "<think>t</think>text"};
     if (i >= 3 || cap < 4096) return 0;
     size_t n = 0;
