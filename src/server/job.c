@@ -184,14 +184,16 @@ static void keep_turn(job *j, const answer_choice *c)
     free(names);
 }
 
-/* Answers that were ended by a stop string are no whole turns. */
+/* Not what a stop string ended: of its last token the client did not get all. */
 static void keep_turns(job *j)
 {
     const generation *g = &j->gen;
     if (g->no_cache || g->continues) return;
     for (size_t i = 0; i < j->answer.n; i++) {
         const answer_choice *c = &j->answer.choices[i];
-        if (c->finish == INGLE_FINISH_STOP && c->i_stop >= g->n_stops) keep_turn(j, c);
+        if ((c->finish == INGLE_FINISH_STOP && c->i_stop >= g->n_stops) ||
+            c->finish == INGLE_FINISH_LENGTH)
+            keep_turn(j, c);
     }
 }
 
