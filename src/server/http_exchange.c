@@ -52,7 +52,10 @@ static void on_gone(ingle_watch *watch, unsigned what)
 {
     connection *c = watch->user;
     (void)what;
-    if (c->ended || (c->answered && !c->streams)) http_unwatch(c);
+    if (c->state < CONN_READY) {
+        http_unwatch(c);
+        shutdown(c->fd, SHUT_RD); /* it reads what is left, and the end */
+    } else if (c->ended || (c->answered && !c->streams)) http_unwatch(c);
     else http_client_gone(c);
 }
 
