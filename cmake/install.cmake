@@ -34,14 +34,15 @@ endif()
 set(doc_dir ${CMAKE_BINARY_DIR}/doc)
 file(MAKE_DIRECTORY ${doc_dir})
 add_custom_command(
-  OUTPUT ${doc_dir}/ingle.1 ${doc_dir}/ingle.bash ${doc_dir}/_ingle ${doc_dir}/ingle.fish
+  OUTPUT ${doc_dir}/ingle.1 ${doc_dir}/ingle-serve.1 ${doc_dir}/ingle.bash ${doc_dir}/_ingle ${doc_dir}/ingle.fish
   COMMAND ingle help --man > ${doc_dir}/ingle.1
+  COMMAND ingle help --man serve > ${doc_dir}/ingle-serve.1
   COMMAND ingle help --completion bash > ${doc_dir}/ingle.bash
   COMMAND ingle help --completion zsh > ${doc_dir}/_ingle
   COMMAND ingle help --completion fish > ${doc_dir}/ingle.fish
   DEPENDS ingle VERBATIM)
 add_custom_target(ingle_doc ALL DEPENDS ${doc_dir}/ingle.1)
-install(FILES ${doc_dir}/ingle.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${doc_dir}/ingle.1 ${doc_dir}/ingle-serve.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${doc_dir}/ingle.bash RENAME ingle
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES ${doc_dir}/_ingle DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)

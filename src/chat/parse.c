@@ -216,7 +216,9 @@ ingle_status ingle_parse_open(ingle_parse **out, const ingle_parse_options *opt,
         ingle_profile_generic(&generic);
         p->opt.profile = &generic;
     }
-    if (p->opt.tools) st = ingle_json_open(&p->tools, p->opt.tools, p->opt.n_tools, NULL, err);
+    p->tools.root = p->opt.offered;
+    if (!p->opt.offered && p->opt.tools)
+        st = ingle_json_open(&p->tools, p->opt.tools, p->opt.n_tools, NULL, err);
     if (!st && p->tools.root && !ingle_json_is(p->tools.root, INGLE_JSON_ARRAY))
         st = ingle_fail(err, INGLE_EFORMAT, "tools: an array is expected");
     if (st) {
@@ -236,7 +238,7 @@ void ingle_parse_close(ingle_parse **p)
     ingle_bytes *all[] = {&(*p)->back, &(*p)->held, &(*p)->field, &(*p)->late,
                           &(*p)->name, &(*p)->id,   &(*p)->out,   &(*p)->raw};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) ingle_bytes_free(all[i]);
-    ingle_json_close(&(*p)->tools);
+    if (!(*p)->opt.offered) ingle_json_close(&(*p)->tools);
     free(*p);
     *p = NULL;
 }

@@ -54,11 +54,12 @@ typedef struct ingle_parse_options {
      * `function`; input_schema for parameters will do. Copied. NULL: none. */
     const char *tools;
     size_t n_tools;
-    bool starts_in_reasoning; /* the prompt ends in an open thought */
-    bool parse_tools;         /* on; off: calls are text */
-    bool parse_reasoning;     /* on; off: thinking is text, its marks too */
-    bool keep_raw;            /* for ingle_parse_raw() */
-    size_t max_held;          /* bytes held back at once; 0 stands for 1 MiB */
+    const ingle_json *offered; /* in place of tools: read already, kept by the caller; NULL: none */
+    bool starts_in_reasoning;  /* the prompt ends in an open thought */
+    bool parse_tools;          /* on; off: calls are text */
+    bool parse_reasoning;      /* on; off: thinking is text, its marks too */
+    bool keep_raw;             /* for ingle_parse_raw() */
+    size_t max_held;           /* bytes held back at once; 0 stands for 1 MiB */
     void (*on_event)(void *user, const ingle_parse_event *event);
     void *user;
 } ingle_parse_options;

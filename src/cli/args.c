@@ -57,8 +57,8 @@ static bool has_name(const arg_option *row, const char *name, size_t len)
     return false;
 }
 
-static const arg_option *find_row(const cli_verb *verb, const char *name, size_t len,
-                                  const arg_group **group)
+const arg_option *args_find(const cli_verb *verb, const char *name, size_t len,
+                            const arg_group **group)
 {
     for (size_t g = 0; g < verb->n_groups; g++) {
         *group = &verb->groups[g];
@@ -69,8 +69,7 @@ static const arg_option *find_row(const cli_verb *verb, const char *name, size_t
     return NULL;
 }
 
-/* The closest spelling, or "" when nothing is close enough to be a slip of the finger. */
-static void nearest_name(const cli_verb *verb, const char *name, char *best, size_t cap)
+void args_nearest(const cli_verb *verb, const char *name, char *best, size_t cap)
 {
     size_t best_distance = strlen(name) / 3 + 1;
     char word[NAME_CAP];
@@ -92,7 +91,7 @@ static args_status refuse_unknown(const cli_verb *verb, const char *name, size_t
 {
     char asked[NAME_CAP], near[NAME_CAP];
     snprintf(asked, sizeof asked, "%.*s", (int)(len < NAME_CAP ? len : NAME_CAP - 1), name);
-    nearest_name(verb, asked, near, sizeof near);
+    args_nearest(verb, asked, near, sizeof near);
     if (near[0]) {
         out_error("%s: unknown option '%s' (did you mean '%s'?); see 'ingle %s --help'", verb->name,
                   asked, near, verb->name);
@@ -111,12 +110,15 @@ typedef struct store_call {
     size_t name_len;
     const char *value;
     char *target;
+    const char *where; /* NULL: on the command line */
 } store_call;
 
 static args_status refuse_value(const store_call *c, const char *why)
 {
-    out_error("%s: option '%.*s': '%s' %s", c->verb->name, (int)c->name_len, c->name, c->value,
-              why);
+    if (c->where) out_error("%s: '%s' %s", c->where, c->value, why);
+    else
+        out_error("%s: option '%.*s': '%s' %s", c->verb->name, (int)c->name_len, c->name, c->value,
+                  why);
     return ARGS_BAD;
 }
 
@@ -186,10 +188,23 @@ static args_status store_list(const store_call *c)
     return ARGS_OK;
 }
 
+/* The name alone, or a word from elsewhere. */
+static args_status store_flag(const store_call *c)
+{
+    static const char *const words[] = {"1", "true",  "yes", "on",  "enabled",
+                                        "0", "false", "no",  "off", "disabled"};
+    enum { N_WORDS = sizeof words / sizeof *words };
+    size_t i = 0;
+    while (c->where && i < N_WORDS && strcmp(words[i], c->value) != 0) i++;
+    if (i == N_WORDS) return refuse_value(c, "is neither on nor off");
+    *(bool *)c->target = i < N_WORDS / 2;
+    return ARGS_OK;
+}
+
 static args_status store(const store_call *c)
 {
     switch (c->row->kind) {
-    case ARG_FLAG: *(bool *)c->target = true; return ARGS_OK;
+    case ARG_FLAG: return store_flag(c);
     case ARG_INT: return store_int(c);
     case ARG_SEED: return store_seed(c);
     case ARG_FLOAT: return store_float(c);
@@ -238,8 +253,8 @@ static const arg_option *find_attached(const cli_verb *verb, const char *arg,
     const arg_group *any;
     if (arg[1] == '-' || !arg[1] || !arg[2]) return NULL;
     snprintf(doubled, sizeof doubled, "-%s", arg);
-    if (find_row(verb, doubled, strlen(doubled), &any)) return NULL;
-    const arg_option *row = find_row(verb, arg, 2, group);
+    if (args_find(verb, doubled, strlen(doubled), &any)) return NULL;
+    const arg_option *row = args_find(verb, arg, 2, group);
     return row && row->kind != ARG_FLAG ? row : NULL;
 }
 
@@ -252,7 +267,8 @@ static args_status store_checked(const store_call *c, const arg_group *group, vo
     if (group->given)
         *(uint64_t *)(void *)(own + group->given) |= (uint64_t)1 << (c->row - group->rows);
     if (!group->check || group->check(own, c->row, &err) == INGLE_OK) return ARGS_OK;
-    out_error("%s: option '%.*s': %s", c->verb->name, (int)c->name_len, c->name, err.text);
+    if (c->where) out_error("%s: %s", c->where, err.text);
+    else out_error("%s: option '%.*s': %s", c->verb->name, (int)c->name_len, c->name, err.text);
     return ARGS_BAD;
 }
 
@@ -263,10 +279,10 @@ static args_status parse_option(const cli_verb *verb, void *target, int argc, ch
     const char *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
     size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
     const arg_group *group = NULL;
-    const arg_option *row = find_row(verb, arg, len, &group);
+    const arg_option *row = args_find(verb, arg, len, &group);
     if (!row) {
         const char *sign = strchr(arg, '=');
-        const peer_option *peer = peer_find(arg, sign ? (size_t)(sign - arg) : len);
+        const peer_option *peer = peer_find(verb, arg, sign ? (size_t)(sign - arg) : len);
         if (peer) return meet_peer(verb, peer, argc, argv, i);
         row = find_attached(verb, arg, &group);
         if (!row) return refuse_unknown(verb, arg, len);
@@ -317,6 +333,28 @@ args_status args_parse(const cli_verb *verb, void *target, int argc, char **argv
         }
     }
     return ARGS_OK;
+}
+
+args_status args_store(const cli_verb *verb, void *target, const arg_group *group,
+                       const arg_option *row, const char *where, const char *value)
+{
+    store_call call = {.verb = verb, .row = row, .value = value, .where = where};
+    call.target = (char *)target + group->offset + row->offset;
+    return store_checked(&call, group, target);
+}
+
+size_t args_size(arg_kind kind)
+{
+    switch (kind) {
+    case ARG_FLAG: return sizeof(bool);
+    case ARG_INT: return sizeof(int32_t);
+    case ARG_SEED: return sizeof(arg_seed);
+    case ARG_FLOAT: return sizeof(float);
+    case ARG_STRING: return sizeof(const char *);
+    case ARG_LIST: return sizeof(arg_list);
+    case ARG_CHOICE: return sizeof(int);
+    }
+    return 0;
 }
 
 void args_list_free(arg_list *list)

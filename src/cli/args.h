@@ -64,6 +64,15 @@ typedef struct arg_group {
         given; /* offset in the group's struct of a uint64_t: bit i is set when row i was; 0: none */
 } arg_group;
 
+/* An option that other programs have and ours does not. */
+typedef enum peer_value { PEER_FLAG, PEER_VALUE, PEER_MAYBE } peer_value;
+typedef struct peer_option {
+    const char *names;
+    peer_value value; /* PEER_MAYBE: one of on, off, auto, 0, 1, if that follows */
+    bool accepted;    /* without effect; else it is refused */
+    const char *why;  /* a note, or the reason; NULL: nothing to say */
+} peer_option;
+
 typedef struct cli_verb {
     const char *name;
     const char *synopsis; /* after the name: "[-m MODEL] [PROMPT]" */
@@ -72,6 +81,10 @@ typedef struct cli_verb {
     const arg_group *groups;
     size_t n_groups;
     size_t max_positional;
+    const peer_option *peers; /* [n_peers] of this verb alone; they come before those of peers.c */
+    size_t n_peers;
+    void (*man)(
+        FILE *f); /* more sections of its own man page; NULL: it has none, ingle(1) is all */
     int (*main)(const struct cli_verb *verb, int argc, char **argv); /* returns the exit code */
 } cli_verb;
 
@@ -88,16 +101,21 @@ args_status args_parse(const cli_verb *verb, void *target, int argc, char **argv
 
 void args_list_free(arg_list *list);
 
-/* peers.c: an option that other programs have and ours does not. */
-typedef enum peer_value { PEER_FLAG, PEER_VALUE, PEER_MAYBE } peer_value;
-typedef struct peer_option {
-    const char *names;
-    peer_value value; /* PEER_MAYBE: one of on, off, auto, 0, 1, if that follows */
-    bool accepted;    /* without effect; else it is refused */
-    const char *why;  /* a note, or the reason; NULL: nothing to say */
-} peer_option;
-/* NULL if there is none of that name. */
-const peer_option *peer_find(const char *name, size_t len);
+/* For values from elsewhere, such as the environment and files of settings. */
+/* The row of that name ("--port"), and its group; NULL if there is none. */
+const arg_option *args_find(const cli_verb *verb, const char *name, size_t len,
+                            const arg_group **group);
+/* The closest spelling, or "" when nothing is close enough to be a slip of the finger. */
+void args_nearest(const cli_verb *verb, const char *name, char *best, size_t cap);
+/* Stores a value; a flag takes a word such as on or off. Messages begin with where, as in
+ * "INGLE_PORT" or "serve.ini:3: port". */
+args_status args_store(const cli_verb *verb, void *target, const arg_group *group,
+                       const arg_option *row, const char *where, const char *value);
+/* Bytes of the target of such a row. */
+size_t args_size(arg_kind kind);
+
+/* peers.c: those of all verbs. NULL if there is none of that name. */
+const peer_option *peer_find(const cli_verb *verb, const char *name, size_t len);
 const peer_option *peer_at(size_t i); /* NULL past the end */
 
 /* Strict numbers: the whole text, no blanks. */
@@ -108,6 +126,9 @@ bool args_parse_float(const char *text, float *out);
 void help_print(FILE *f, const cli_verb *verb);
 void help_print_overview(FILE *f, const cli_verb *const *verbs, size_t n_verbs);
 void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs);
+/* The verb's own, ingle-VERB(1); false if it has none. */
+bool help_print_man_verb(FILE *f, const cli_verb *verb);
+void help_man_text(FILE *f, const char *text); /* as troff, and the end of the line */
 bool help_print_completion(FILE *f, const char *shell, const cli_verb *const *verbs,
                            size_t n_verbs);
 /* Copies the next blank-divided word of *names into word; false at the end. */

@@ -115,7 +115,7 @@ void help_print_overview(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
 /* ---- man page -------------------------------------------------------------------------------- */
 
 /* Text for troff: no line may begin with a control character, '-' stays a hyphen-minus. */
-static void man_text(FILE *f, const char *text)
+void help_man_text(FILE *f, const char *text)
 {
     for (; *text; text++) {
         if (*text == '\\') {
@@ -133,22 +133,60 @@ static void man_text(FILE *f, const char *text)
     fputc('\n', f);
 }
 
+static void man_rows(FILE *f, const arg_group *group)
+{
+    for (size_t r = 0; r < group->n_rows; r++) {
+        char names[LINE_CAP * 2];
+        format_names(&group->rows[r], names, sizeof names);
+        fputs(".TP\n.B ", f);
+        help_man_text(f, names);
+        help_man_text(f, group->rows[r].help);
+    }
+}
+
 static void man_verb(FILE *f, const cli_verb *verb)
 {
     fprintf(f, ".SS \"ingle %s\"\n.B ingle %s\n", verb->name, verb->name);
-    man_text(f, verb->synopsis);
+    help_man_text(f, verb->synopsis);
     fputs(".PP\n", f);
-    man_text(f, verb->about);
+    help_man_text(f, verb->about);
+    if (verb->man) { /* a page of its own */
+        fprintf(f, ".PP\nSee\n.BR ingle\\-%s (1)\nfor its options.\n", verb->name);
+        return;
+    }
     for (size_t g = 0; g < verb->n_groups; g++) {
         fprintf(f, ".PP\n%s:\n", verb->groups[g].title);
-        for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
-            char names[LINE_CAP * 2];
-            format_names(&verb->groups[g].rows[r], names, sizeof names);
-            fputs(".TP\n.B ", f);
-            man_text(f, names);
-            man_text(f, verb->groups[g].rows[r].help);
-        }
+        man_rows(f, &verb->groups[g]);
     }
+}
+
+static void man_exit_codes(FILE *f)
+{
+    fputs(".SH EXIT STATUS\n", f);
+    for (size_t i = 0; i < sizeof EXIT_CODES / sizeof *EXIT_CODES; i++)
+        fprintf(f, ".TP\n.B %s\n%s\n", EXIT_CODES[i][0], EXIT_CODES[i][1]);
+}
+
+bool help_print_man_verb(FILE *f, const cli_verb *verb)
+{
+    if (!verb->man) return false;
+    fputs(".TH INGLE\\-", f);
+    for (const char *p = verb->name; *p; p++) fputc(*p - 'a' + 'A', f);
+    fprintf(f, " 1 \"\" \"ingle %s\" \"User Commands\"\n", ingle_version());
+    fprintf(f, ".SH NAME\ningle\\-%s \\- %s\n", verb->name, verb->summary);
+    fprintf(f, ".SH SYNOPSIS\n.B ingle %s\n", verb->name);
+    help_man_text(f, verb->synopsis);
+    fputs(".SH DESCRIPTION\n", f);
+    help_man_text(f, verb->about);
+    fputs(".SH OPTIONS\n", f);
+    for (size_t g = 0; g < verb->n_groups; g++) {
+        fprintf(f, ".SS \"%s\"\n", verb->groups[g].title);
+        man_rows(f, &verb->groups[g]);
+    }
+    verb->man(f);
+    man_exit_codes(f);
+    fputs(".SH SEE ALSO\n.BR ingle (1)\n", f);
+    return true;
 }
 
 void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
@@ -156,13 +194,10 @@ void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
     fprintf(f, ".TH INGLE 1 \"\" \"ingle %s\" \"User Commands\"\n", ingle_version());
     fputs(".SH NAME\ningle \\- run large language models on this machine\n.SH SYNOPSIS\n", f);
     fputs(".B ingle\n.I VERB\n[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n", f);
-    man_text(f, ABOUT);
+    help_man_text(f, ABOUT);
     fputs(".SH VERBS\n", f);
     for (size_t i = 0; i < n_verbs; i++) man_verb(f, verbs[i]);
-    fputs(".SH EXIT STATUS\n", f);
-    for (size_t i = 0; i < sizeof EXIT_CODES / sizeof *EXIT_CODES; i++) {
-        fprintf(f, ".TP\n.B %s\n%s\n", EXIT_CODES[i][0], EXIT_CODES[i][1]);
-    }
+    man_exit_codes(f);
     fputs(".PP\nA reader of standard output that goes away ends the program by SIGPIPE.\n"
           ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colour on the terminal\n.TP\n.B TERM\nwith the "
           "value dumb, neither colour nor a progress line nor editing\n.SH FILES\n.TP\n.I "
@@ -179,6 +214,7 @@ void help_print_man(FILE *f, const cli_verb *const *verbs, size_t n_verbs)
           "echo Hello | ingle tokenize model.gguf\n"
           "ingle embed model.gguf < lines.txt\n"
           "ingle score model.gguf \\-f text.txt\n"
+          "ingle serve \\-m model.gguf\n"
           "ingle bench \\-m model.gguf \\-p 512 \\-n 64 \\-o md\n"
           "ingle bench \\-m model.gguf \\-\\-requests 1,4,16 \\-\\-svg load.svg\n.fi\n",
           f);

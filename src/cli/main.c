@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const cli_verb *const VERBS[] = {
-    &cli_verb_run,   &cli_verb_chat,  &cli_verb_inspect,  &cli_verb_tokenize, &cli_verb_logits,
-    &cli_verb_embed, &cli_verb_score, &cli_verb_template, &cli_verb_grammar,  &cli_verb_bench};
+static const cli_verb *const VERBS[] = {&cli_verb_run,     &cli_verb_chat,     &cli_verb_serve,
+                                        &cli_verb_inspect, &cli_verb_tokenize, &cli_verb_logits,
+                                        &cli_verb_embed,   &cli_verb_score,    &cli_verb_template,
+                                        &cli_verb_grammar, &cli_verb_bench};
 enum { N_VERBS = sizeof VERBS / sizeof *VERBS };
 
 static const cli_verb *find_verb(const char *name)
@@ -40,13 +41,20 @@ static int refuse_verb(const char *name)
     return EXIT_USAGE;
 }
 
-/* ingle help [VERB]; for the build: ingle help --man, ingle help --completion SHELL */
+/* ingle help [VERB]; for the build: ingle help --man [VERB], ingle help --completion SHELL */
 static int help_main(int argc, char **argv)
 {
     if (argc == 0) {
         help_print_overview(stdout, VERBS, N_VERBS);
     } else if (strcmp(argv[0], "--man") == 0 && argc == 1) {
         help_print_man(stdout, VERBS, N_VERBS);
+    } else if (strcmp(argv[0], "--man") == 0 && argc == 2) {
+        const cli_verb *verb = find_verb(argv[1]);
+        if (!verb) return refuse_verb(argv[1]);
+        if (!help_print_man_verb(stdout, verb)) {
+            out_error("help: '%s' has no man page of its own; see ingle(1)", argv[1]);
+            return EXIT_USAGE;
+        }
     } else if (strcmp(argv[0], "--completion") == 0 && argc == 2) {
         if (!help_print_completion(stdout, argv[1], VERBS, N_VERBS)) {
             out_error("help: no completion for '%s': bash, zsh or fish", argv[1]);

@@ -37,7 +37,7 @@ const arg_option open_rows_model[OPEN_N_MODEL] = {
      "llama.context_length=int:8192; repeatable"},
 };
 
-const arg_option open_rows_compute[9] = {
+const arg_option open_rows_compute[OPEN_N_COMPUTE] = {
     {"-c --ctx-size", "N", ARG_INT, AT(n_ctx), 0, ARG_MAX, NULL,
      "context size in tokens; 0 is the model's own (default: the smaller of the model's and 8192)"},
     {"-b --batch --batch-size", "N", ARG_INT, AT(n_batch), 1, ARG_MAX, NULL,
@@ -171,21 +171,26 @@ int open_path(open_handles *h, const open_options *opt)
     return check_output(h, opt);
 }
 
+void open_model_options(const open_options *opt, ingle_model_options *model)
+{
+    ingle_model_options_init(model);
+    model->isa = (ingle_isa)opt->isa;
+    model->n_threads = opt->n_threads;
+    model->in_place = opt->in_place;
+    model->map_experts = opt->experts == EXPERTS_MMAP;
+    model->overrides = opt->overrides.items;
+    model->n_overrides = opt->overrides.n;
+}
+
 ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts parts, ingle_error *err)
 {
     ingle_model_options model;
     out_progress progress;
     out_progress_start(&progress);
-    ingle_model_options_init(&model);
+    open_model_options(opt, &model);
     model.parts = parts;
-    model.isa = (ingle_isa)opt->isa;
-    model.n_threads = opt->n_threads;
-    model.in_place = opt->in_place;
-    model.map_experts = opt->experts == EXPERTS_MMAP;
     model.progress = show_loading;
     model.user = &progress;
-    model.overrides = opt->overrides.items;
-    model.n_overrides = opt->overrides.n;
     ingle_status status = ingle_model_open(&h->model, h->path, &model, err);
     out_progress_clear(&progress);
     h->load_s = ingle_now() - progress.start;
@@ -212,15 +217,20 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
     return code == EXIT_WORK ? EXIT_MODEL : code;
 }
 
-int open_generator(open_handles *h, const open_options *opt)
+int open_check_generates(const open_handles *h)
 {
-    int code = open_model(h, opt, INGLE_PARTS_ALL);
-    if (code != EXIT_DONE || h->info.logits) return code;
+    if (h->info.logits) return EXIT_DONE;
     const char *ranks = h->info.pooling == INGLE_POOLING_RANK ? "" : " --pooling rank";
     out_error("%s: this model (%s) %s texts and generates none: use 'ingle embed%s'", h->path,
               h->info.architecture, h->info.n_rank ? "ranks" : "embeds",
               h->info.n_rank ? ranks : "");
     return EXIT_WORK;
+}
+
+int open_generator(open_handles *h, const open_options *opt)
+{
+    int code = open_model(h, opt, INGLE_PARTS_ALL);
+    return code == EXIT_DONE ? open_check_generates(h) : code;
 }
 
 void open_engine_options(const open_handles *h, const open_options *opt,

@@ -35,10 +35,10 @@ ingle_status open_check_model(const void *options, const arg_option *row, ingle_
 /* arg_group.check of open_rows_compute: what the library says to the options so far. */
 ingle_status open_check_compute(const void *options, const arg_option *row, ingle_error *err);
 
-enum { OPEN_N_MODEL = 2 };
+enum { OPEN_N_MODEL = 2, OPEN_N_COMPUTE = 9 };
 extern const arg_option open_rows_model[OPEN_N_MODEL]; /* -m --override-kv */
 extern const arg_option
-    open_rows_compute[9]; /* -c -b -t --kv -ctk -ctv --isa --in-place --experts */
+    open_rows_compute[OPEN_N_COMPUTE]; /* -c -b -t --kv -ctk -ctv --isa --in-place --experts */
 
 /* Everything a verb opens; close with open_close(), also after a failure. */
 typedef struct open_handles {
@@ -59,6 +59,8 @@ typedef struct open_handles {
 int open_check(const cli_verb *verb, open_options *opt, const char *positional);
 /* Finds the file, and sees that the output is none of the inputs. */
 int open_path(open_handles *h, const open_options *opt);
+/* The options for opening a model, without progress. */
+void open_model_options(const open_options *opt, ingle_model_options *model);
 /* Opens what open_path() found, and tells nobody. */
 ingle_status open_try(open_handles *h, const open_options *opt, ingle_parts parts,
                       ingle_error *err);
@@ -67,6 +69,8 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts);
 /* The same of all parts, for what needs logits: a model that makes none is refused, with the verb that
  * is for it. */
 int open_generator(open_handles *h, const open_options *opt);
+/* The second half of that, of a model that is open. */
+int open_check_generates(const open_handles *h);
 /* The engine options for an open model. */
 void open_engine_options(const open_handles *h, const open_options *opt,
                          ingle_engine_options *engine);

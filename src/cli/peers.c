@@ -39,12 +39,20 @@ static const peer_option PEERS[] = {
      "this verb takes no turns; 'ingle chat' does"},
 };
 
-const peer_option *peer_find(const char *name, size_t len)
+static bool has_name(const peer_option *peer, const char *name, size_t len)
 {
     char word[64];
+    for (const char *names = peer->names; help_next_name(&names, word, sizeof word);)
+        if (strlen(word) == len && memcmp(word, name, len) == 0) return true;
+    return false;
+}
+
+const peer_option *peer_find(const cli_verb *verb, const char *name, size_t len)
+{
+    for (size_t i = 0; i < verb->n_peers; i++)
+        if (has_name(&verb->peers[i], name, len)) return &verb->peers[i];
     for (size_t i = 0; i < sizeof PEERS / sizeof *PEERS; i++)
-        for (const char *names = PEERS[i].names; help_next_name(&names, word, sizeof word);)
-            if (strlen(word) == len && memcmp(word, name, len) == 0) return &PEERS[i];
+        if (has_name(&PEERS[i], name, len)) return &PEERS[i];
     return NULL;
 }
 

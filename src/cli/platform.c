@@ -26,6 +26,13 @@ void platform_init(void)
     signal(SIGPIPE, SIG_DFL);
 }
 
+extern char **environ;
+
+char *const *platform_environment(void)
+{
+    return environ;
+}
+
 bool platform_is_terminal(int fd)
 {
     return isatty(fd) == 1;

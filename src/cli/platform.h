@@ -16,6 +16,8 @@ enum { EXIT_DONE = 0, EXIT_WORK = 1, EXIT_USAGE = 2, EXIT_MODEL = 3, EXIT_INTERR
  * them), SIGPIPE ends the program as it does any filter. */
 void platform_init(void);
 
+char *const *platform_environment(void); /* "NAME=VALUE", ending with NULL */
+
 bool platform_is_terminal(int fd);
 bool platform_has_cursor(int fd); /* a terminal on which a line can be rewritten: not TERM=dumb */
 bool platform_has_colour(int fd); /* the same, and NO_COLOR is not set */

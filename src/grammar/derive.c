@@ -98,9 +98,10 @@ static void keep_first(ingle_terms *t, ingle_term e, const ingle_byte_set *s, bo
 
 static void merge_first(ingle_frame *f, unsigned kind, const ingle_byte_set *s, bool takes)
 {
-    if (kind == TERM_AND && f->i) ingle_set_and(&f->set, s);
+    bool both = kind == TERM_AND && f->i;
+    if (both) ingle_set_and(&f->set, s);
     else ingle_set_or(&f->set, s);
-    f->takes |= takes;
+    f->takes = both ? f->takes && takes : f->takes || takes;
     f->i++;
 }
 
@@ -369,17 +370,37 @@ static bool is_narrow(const ingle_terms *t, ingle_term e)
     return t->node[e].kind == TERM_AND || t->node[e].kind == TERM_MINUS;
 }
 
-/* Known without a search. */
+/* A part that may recur, between two occurrences of what is not to be in it: it is taken for live,
+ * for a search through its states would not end. */
+static bool is_open(const ingle_terms *t, ingle_term e)
+{
+    const ingle_node *x = &t->node[e];
+    if (x->kind != TERM_AND || !(x->flags & TERM_IRREGULAR)) return false;
+    bool first = ingle_term_has(t, x->a, TERM_IRREGULAR);
+    const ingle_node *guard = &t->node[ingle_term_head(t, first ? x->b : x->a)];
+    return guard->kind == TERM_UNTIL && !guard->b && !guard->c &&
+           !ingle_term_has(t, first ? x->a : x->b, TERM_NARROW);
+}
+
+/* Known without a search. Once rules are made, what follows a head leads somewhere. */
 static bool surely_live(const ingle_terms *t, ingle_term e)
 {
     const ingle_node *x = &t->node[e];
-    return e != INGLE_TERM_NONE &&
-           (x->flags & (TERM_NULLABLE | TERM_LIVE) || !(x->flags & TERM_NARROW));
+    if (e == INGLE_TERM_NONE) return false;
+    if (x->flags & (TERM_NULLABLE | TERM_LIVE) || !(x->flags & TERM_NARROW)) return true;
+    if (!t->n_static) return false;
+    if (x->kind != TERM_ALT) return !is_narrow(t, ingle_term_head(t, e)) || is_open(t, e);
+    for (uint32_t i = 0; i < x->b; i++) {
+        ingle_term part = t->words.at[x->a + i];
+        if (!is_narrow(t, ingle_term_head(t, part)) || is_open(t, part)) return true;
+    }
+    return false;
 }
 
 static bool go_on(ingle_terms *t, ingle_search *s, size_t at, size_t *live)
 {
     ingle_byte_set same, left = *ingle_term_first(t, s->state[at]);
+    if (t->node[s->state[at]].flags & TERM_TAKES) return *live = at, true;
     while (!ingle_set_is_empty(&left) && !t->status) {
         unsigned b = 0;
         while (!left.word[b >> 6]) b += 64;

@@ -38,10 +38,23 @@ typedef struct ingle_spread {
     ingle_term *of_rule; /* the term that stands for a rule; 0: none does */
 } ingle_spread;
 
+/* Of an intersection with a part that may recur: that part, and the other one. INGLE_UNKNOWN: it is
+ * none. */
+static ingle_term guarded(const ingle_terms *t, const ingle_node *x, ingle_term *guard)
+{
+    if (x->kind != TERM_AND || !(x->flags & TERM_IRREGULAR)) return INGLE_UNKNOWN;
+    bool first = ingle_term_has(t, x->a, TERM_IRREGULAR);
+    *guard = first ? x->b : x->a;
+    return first ? x->a : x->b;
+}
+
 /* How many parts must be true; 0: it is true by itself; INGLE_UNKNOWN: it never is. */
 static uint32_t need_of(const ingle_terms *t, ingle_term e, bool nullable)
 {
     const ingle_node *x = &t->node[e];
+    ingle_term guard;
+    if (guarded(t, x, &guard) != INGLE_UNKNOWN)
+        return nullable && !ingle_term_nullable(t, guard) ? INGLE_UNKNOWN : 1;
     switch ((ingle_term_kind)x->kind) {
     case TERM_NONE: return INGLE_UNKNOWN;
     case TERM_SEQ: return 2;
@@ -67,6 +80,8 @@ static void link_parts(const ingle_terms *t, ingle_spread *s, bool write)
 {
     for (ingle_term e = 0; e < t->n; e++) {
         const ingle_node *x = &t->node[e];
+        ingle_term guard, part = guarded(t, x, &guard);
+        if (part != INGLE_UNKNOWN) link_part(s, part, e, write);
         if (x->kind == TERM_SEQ || x->kind == TERM_REPEAT) link_part(s, x->a, e, write);
         if (x->kind == TERM_SEQ) link_part(s, x->b, e, write);
         if (x->kind == TERM_RULE) link_part(s, t->rule[x->a].body, e, write);
@@ -161,6 +176,7 @@ static bool find_empty(ingle_terms *t, ingle_term root)
     for (size_t i = 0; ok && i < todo.n; i++) ok = reach_parts(t, &todo, seen, todo.at[i]);
     for (size_t i = 0; ok && i < todo.n; i++) {
         unsigned kind = t->node[todo.at[i]].kind;
+        if (ingle_term_has(t, todo.at[i], TERM_IRREGULAR)) continue; /* rules are not ready */
         if ((kind == TERM_AND || kind == TERM_MINUS) && !search_narrow(t, todo.at[i], &left)) break;
         ok = !t->status;
     }
@@ -174,6 +190,8 @@ static bool find_empty(ingle_terms *t, ingle_term root)
 static ingle_term rebuilt(ingle_terms *t, ingle_term e, const ingle_term *new)
 {
     const ingle_node x = t->node[e];
+    ingle_term guard, part = guarded(t, &x, &guard);
+    if (part != INGLE_UNKNOWN) return ingle_term_within(t, new[part], guard);
     switch ((ingle_term_kind)x.kind) {
     case TERM_SEQ: return ingle_term_seq(t, new[x.a], new[x.b]);
     case TERM_REPEAT: return ingle_term_repeat(t, new[x.a], x.b, x.c);

@@ -52,7 +52,8 @@ typedef struct ingle_schema_notation {
     /* If not INGLE_TERM_NONE: stands on both sides of strings, which are as they are between; then
      * names are without quotes. */
     ingle_term quote;
-    const char *never;               /* occurs in no string as it is written; NULL */
+    const char *never; /* occurs in no string as it is written; NULL */
+    ingle_term inside; /* if not INGLE_TERM_NONE: what may stand between the quotes of strings */
     const ingle_schema_frame *frame; /* of the top object, the only values then; NULL */
 } ingle_schema_notation;
 

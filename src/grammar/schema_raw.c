@@ -11,6 +11,7 @@ void ingle_schema_raw_open(schema *c)
 {
     const ingle_schema_notation *n = c->opt->notation;
     ingle_term until;
+    if (n) c->without = n->inside;
     if (!n || !n->never) return;
     ingle_term_text text = {n->never, strlen(n->never)};
     ingle_term_search(c->t, &text, 1, &c->without, &until);

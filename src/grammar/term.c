@@ -559,9 +559,10 @@ ingle_term ingle_term_repeat(ingle_terms *t, ingle_term e, uint32_t min, uint32_
     return ingle_term_intern(t, TERM_REPEAT, e, min, max);
 }
 
+/* What is left of ingle_term_within() after some text is one again. */
 static bool is_regular(ingle_terms *t, ingle_term a, ingle_term b)
 {
-    if (!((t->node[a].flags | t->node[b].flags) & TERM_IRREGULAR)) return true;
+    if (t->n_static || !((t->node[a].flags | t->node[b].flags) & TERM_IRREGULAR)) return true;
     ingle_terms_fail(t, INGLE_EUNSUPPORTED, "an intersection with a part that may recur");
     return false;
 }
@@ -586,6 +587,15 @@ ingle_term ingle_term_minus(ingle_terms *t, ingle_term a, ingle_term b)
     if (a == INGLE_TERM_EMPTY) return ingle_term_nullable(t, b) ? INGLE_TERM_NONE : a;
     if (b == INGLE_TERM_EMPTY && !ingle_term_nullable(t, a)) return a;
     return ingle_term_intern(t, TERM_MINUS, a, b, 0);
+}
+
+ingle_term ingle_term_within(ingle_terms *t, ingle_term e, ingle_term guard)
+{
+    if (t->status || e == INGLE_TERM_NONE || guard == INGLE_TERM_NONE) return INGLE_TERM_NONE;
+    if (!ingle_term_has(t, e, TERM_IRREGULAR)) return ingle_term_and(t, e, guard);
+    if (!is_regular(t, guard, guard)) return INGLE_TERM_NONE;
+    if (guard == INGLE_TERM_ANY) return e;
+    return ingle_term_intern(t, TERM_AND, e < guard ? e : guard, e < guard ? guard : e, 0);
 }
 
 ingle_term ingle_term_some(ingle_terms *t, ingle_term e)

@@ -82,6 +82,11 @@ static inline ingle_term ingle_term_option(ingle_terms *t, ingle_term e)
 ingle_term ingle_term_and(ingle_terms *t, ingle_term a, ingle_term b);
 ingle_term ingle_term_minus(ingle_terms *t, ingle_term a, ingle_term b);
 
+/* Texts of e, which may contain rules and producers, that also belong to `guard`, which is regular.
+ * The result must not become part of a rule. Whether a text that has begun can be ended is found out
+ * by a bounded search: where it does not decide, the text goes on. */
+ingle_term ingle_term_within(ingle_terms *t, ingle_term e, ingle_term guard);
+
 /* A number of one or more decimal digits, leading zeros too, that leaves `rest` when it is divided
  * by `by` (1 to 2^31 - 1). */
 ingle_term ingle_term_multiple(ingle_terms *t, uint32_t by, uint32_t rest);

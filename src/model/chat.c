@@ -86,7 +86,7 @@ static bool renders(trial *t, const char *messages, bool (*judge)(const char *te
     ingle_chat_input_init(&in);
     in.messages = messages;
     in.n_messages = strlen(messages);
-    ingle_status st = ingle_chat_context(&doc, t->form, &in, NULL);
+    ingle_status st = ingle_chat_context(&doc, NULL, t->form, &in, NULL);
     if (!st) st = ingle_chat_print(&out, t->chat, t->form, doc.root, "2026-01-15T09:30:00", NULL);
     bool ok = !st && judge(out.text, out.n);
     t->no_memory = t->no_memory || st == INGLE_ENOMEM;

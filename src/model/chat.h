@@ -40,10 +40,18 @@ static inline const ingle_chat_form *ingle_chat_form_for(const ingle_chat *chat,
     return tools && chat->tooled.jinja ? &chat->tooled : &chat->plain;
 }
 
+/* Which of the caller's messages the template's are, from 0; -1: one that ingle made. */
+typedef struct ingle_chat_numbers {
+    int32_t *of; /* [n] */
+    size_t n, cap;
+} ingle_chat_numbers;
+
 /* chat_context.c: the variables that the template sees, as JSON: the caller's messages, with what
- * the template does not know put in other words. */
-ingle_status ingle_chat_context(ingle_json_doc *doc, const ingle_chat_form *form,
-                                const ingle_chat_input *in, ingle_error *err);
+ * the template does not know put in other words. numbers begins as {0}, its memory is the caller's;
+ * NULL: not asked for. */
+ingle_status ingle_chat_context(ingle_json_doc *doc, ingle_chat_numbers *numbers,
+                                const ingle_chat_form *form, const ingle_chat_input *in,
+                                ingle_error *err);
 
 /* Renders; *out is freed by the caller in any case. now: NULL is the clock's time. */
 ingle_status ingle_chat_print(ingle_jinja_output *out, const ingle_chat *chat,

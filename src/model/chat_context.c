@@ -13,10 +13,11 @@
 typedef struct job {
     const ingle_chat_form *form;
     ingle_json_writer w;
-    const ingle_json *tools; /* NULL: none */
-    size_t i_last_user;      /* SIZE_MAX: there is none */
-    bool in_words;           /* tools, calls and results are put in words */
-    bool lost;               /* no memory for arguments */
+    const ingle_json *tools;     /* NULL: none */
+    size_t i_last_user;          /* SIZE_MAX: there is none */
+    bool in_words;               /* tools, calls and results are put in words */
+    bool lost;                   /* no memory for arguments */
+    ingle_chat_numbers *numbers; /* NULL: not asked for */
     ingle_error *err;
 } job;
 
@@ -55,6 +56,15 @@ static void say_json(words *t, const ingle_json *v)
 static ingle_status no_memory(job *j)
 {
     return ingle_fail(j->err, INGLE_ENOMEM, "no memory for the messages");
+}
+
+/* The next message of the template's is the caller's message i; -1: ours. */
+static void count_message(job *j, int32_t i)
+{
+    ingle_chat_numbers *all = j->numbers;
+    if (!all) return;
+    if (!ingle_grow(&all->of, &all->cap, all->n + 1, sizeof *all->of)) j->lost = true;
+    else all->of[all->n++] = i;
 }
 
 /* ---- content ---- */
@@ -296,6 +306,7 @@ static ingle_status put_messages(job *j, const ingle_json *messages)
         if (!described && !systems && j->form->system) {
             words tools = {.text = NULL};
             say_tools(j, &tools);
+            count_message(j, -1);
             ingle_json_begin_object(&j->w);
             ingle_json_put_text(ingle_json_name(&j->w, "role"), "system");
             ingle_json_put_bytes(ingle_json_name(&j->w, "content"), tools.text ? tools.text : "",
@@ -310,6 +321,7 @@ static ingle_status put_messages(job *j, const ingle_json *messages)
         described = true;
         if (st) break;
         if (!systems || j->form->system) {
+            count_message(j, (int32_t)i);
             st = put_message(j, i, w.value, &before);
             continue;
         }
@@ -445,11 +457,12 @@ static ingle_status read_json(ingle_json_doc *doc, const char *what, const char 
                       kind == INGLE_JSON_ARRAY ? "an array" : "an object");
 }
 
-ingle_status ingle_chat_context(ingle_json_doc *doc, const ingle_chat_form *form,
-                                const ingle_chat_input *in, ingle_error *err)
+ingle_status ingle_chat_context(ingle_json_doc *doc, ingle_chat_numbers *numbers,
+                                const ingle_chat_form *form, const ingle_chat_input *in,
+                                ingle_error *err)
 {
     ingle_json_doc messages, tools = {.root = NULL}, kwargs = {.root = NULL};
-    job j = {.form = form, .err = err};
+    job j = {.form = form, .numbers = numbers, .err = err};
     *doc = (ingle_json_doc){.root = NULL};
     ingle_status st =
         read_json(&messages, "messages", in->messages, in->n_messages, INGLE_JSON_ARRAY, err);

@@ -1,6 +1,7 @@
 /* chat_prompt.c - a prompt: what the template prints, as tokens. Only its own words may become
- * control tokens; where messages end is found among the tokens again. */
-#include "model/chat.h"
+ * control tokens; tokens of kept answers stand for what the template prints of them; where messages
+ * end is found among the tokens again. */
+#include "model/chat_answers.h"
 
 #include "base/options.h"
 #include "text/text.h"
@@ -13,9 +14,23 @@ struct ingle_prompt {
     int32_t *tokens;
     size_t n_tokens;
     size_t *marks;
+    int32_t *mark_messages; /* [n_marks] */
     size_t n_marks;
+    bool *taken; /* [n_answers] */
+    size_t n_answers;
     bool thinks;
 };
+
+/* A prompt while it is made. */
+typedef struct making {
+    const ingle_vocab *v;
+    ingle_prompt *p;
+    ingle_chat_numbers numbers;
+    size_t cap_tokens;
+    size_t i_mark; /* of the template's: those before it have been looked for */
+    bool begun;    /* text has been added */
+    ingle_error *err;
+} making;
 
 static ingle_status no_memory(ingle_error *err)
 {
@@ -53,45 +68,112 @@ static ingle_status tokens_of(const ingle_vocab *v, const ingle_jinja_output *o,
     return st;
 }
 
-/* A template that prints no BOS gets one where the vocabulary asks for it. */
-static ingle_status add_bos(const ingle_vocab *v, ingle_prompt *p, ingle_error *err)
+static ingle_status add_tokens(making *m, const int32_t *tokens, size_t n)
 {
-    ingle_vocab_info info;
-    ingle_vocab_info_get(v, &info);
-    if (!info.add_bos || info.bos < 0 || (p->n_tokens && p->tokens[0] == info.bos)) return INGLE_OK;
-    size_t cap = p->n_tokens;
-    if (!ingle_grow(&p->tokens, &cap, p->n_tokens + 1, sizeof *p->tokens)) return no_memory(err);
-    memmove(p->tokens + 1, p->tokens, p->n_tokens++ * sizeof *p->tokens);
-    p->tokens[0] = info.bos;
+    ingle_prompt *p = m->p;
+    size_t want;
+    if (!ingle_add_ok(p->n_tokens, n, &want) ||
+        !ingle_grow(&p->tokens, &m->cap_tokens, want, sizeof *p->tokens))
+        return no_memory(m->err);
+    if (n) memcpy(p->tokens + p->n_tokens, tokens, n * sizeof *tokens);
+    p->n_tokens = want;
     return INGLE_OK;
 }
 
-/* A mark counts where the text before it, since the last one that counts, gives the tokens that the
- * whole text has there: then no token lies across it. */
-static ingle_status find_marks(const ingle_vocab *v, ingle_prompt *p, ingle_error *err)
+/* A template that prints no BOS gets one where the vocabulary asks for it. */
+static ingle_status add_bos(making *m, const int32_t *tokens, size_t n)
 {
-    const ingle_jinja_output *o = &p->output;
     ingle_vocab_info info;
-    ingle_vocab_info_get(v, &info);
-    p->marks = ingle_new(o->n_marks, sizeof *p->marks);
-    if (!p->marks) return no_memory(err);
-    size_t from = 0, at = 0;
+    ingle_vocab_info_get(m->v, &info);
+    if (!info.add_bos || info.bos < 0 || (n && tokens[0] == info.bos)) return INGLE_OK;
+    return add_tokens(m, &info.bos, 1);
+}
+
+static void add_mark(making *m, const ingle_jinja_mark *mark, size_t at)
+{
+    ingle_prompt *p = m->p;
+    if (p->n_marks && p->marks[p->n_marks - 1] == at) return;
+    p->marks[p->n_marks] = at;
+    p->mark_messages[p->n_marks++] =
+        mark->i_message < m->numbers.n ? m->numbers.of[mark->i_message] : -1;
+}
+
+/* A mark counts where the text before it, since the last one that counts, gives the tokens that the
+ * whole piece has there: then no token lies across it. Of bytes from .. to - 1, whose tokens are
+ * those of the prompt from `at` on. */
+static ingle_status find_marks(making *m, size_t from, size_t to, size_t at)
+{
+    const ingle_jinja_output *o = &m->p->output;
+    ingle_prompt *p = m->p;
     ingle_status st = INGLE_OK;
-    for (size_t i = 0; !st && i < o->n_marks; i++) {
+    for (; !st && m->i_mark < o->n_marks && o->marks[m->i_mark].offset <= to; m->i_mark++) {
+        const ingle_jinja_mark *mark = &o->marks[m->i_mark];
         int32_t *tokens = NULL;
-        size_t n = 0;
-        if (o->marks[i].offset <= from) continue;
-        st = tokens_of(v, o, from, o->marks[i].offset, &tokens, &n, err);
-        size_t skip = !at && p->n_tokens && n && p->tokens[0] != tokens[0] &&
-                      p->tokens[0] == info.bos; /* one that was added */
-        bool same = !st && at + skip + n <= p->n_tokens &&
-                    !memcmp(p->tokens + at + skip, tokens, n * sizeof *tokens);
+        size_t n = p->n_tokens - at;
+        bool same = mark->offset == to;
+        if (mark->offset < from || !mark->offset) continue;
+        if (mark->offset == from && !same) { /* where an answer's tokens end, too */
+            add_mark(m, mark, at);
+            continue;
+        }
+        if (!same) st = tokens_of(m->v, o, from, mark->offset, &tokens, &n, m->err);
+        same = same || (!st && at + n <= p->n_tokens &&
+                        !memcmp(p->tokens + at, tokens, n * sizeof *tokens));
         free(tokens);
         if (!same) continue;
-        from = o->marks[i].offset;
-        at += skip + n;
-        p->marks[p->n_marks++] = at;
+        from = mark->offset;
+        at += n;
+        add_mark(m, mark, at);
     }
+    return st;
+}
+
+/* Bytes from .. to - 1 of the text, by themselves. */
+static ingle_status add_text(making *m, size_t from, size_t to)
+{
+    int32_t *tokens = NULL;
+    size_t n = 0, at;
+    ingle_status st = tokens_of(m->v, &m->p->output, from, to, &tokens, &n, m->err);
+    if (!st && !m->begun) st = add_bos(m, tokens, n);
+    m->begun = true;
+    at = m->p->n_tokens;
+    if (!st) st = add_tokens(m, tokens, n);
+    free(tokens);
+    return st ? st : find_marks(m, from, to, at);
+}
+
+static ingle_status add_all(making *m, const ingle_chat_input *in, const ingle_chat_kept *kept,
+                            size_t n_kept)
+{
+    size_t from = 0;
+    ingle_status st = INGLE_OK;
+    for (size_t i = 0; !st && i < n_kept; i++) {
+        const ingle_answer *a = &in->answers[kept[i].i_answer];
+        st = add_text(m, from, kept[i].from);
+        if (!st) st = add_tokens(m, a->tokens, a->n_tokens);
+        m->p->taken[kept[i].i_answer] = true;
+        from = kept[i].to;
+    }
+    return st ? st : add_text(m, from, m->p->output.n);
+}
+
+static ingle_status make_tokens(making *m, const ingle_chat *chat, const ingle_chat_form *form,
+                                const ingle_chat_input *in, const ingle_json *context)
+{
+    ingle_prompt *p = m->p;
+    ingle_chat_kept *kept = NULL;
+    size_t n_kept = 0;
+    ingle_status st = INGLE_OK;
+    p->taken = ingle_new(in->n_answers, sizeof *p->taken);
+    p->n_answers = in->n_answers;
+    p->marks = ingle_new(p->output.n_marks, sizeof *p->marks);
+    p->mark_messages = ingle_new(p->output.n_marks, sizeof *p->mark_messages);
+    if (!p->taken || !p->marks || !p->mark_messages) return no_memory(m->err);
+    if (in->n_answers)
+        st = ingle_chat_answers_find(&kept, &n_kept, chat, form, in, context, &m->numbers,
+                                     &p->output, m->err);
+    if (!st && m->v) st = add_all(m, in, kept, n_kept);
+    free(kept);
     return st;
 }
 
@@ -100,15 +182,14 @@ static ingle_status render(ingle_prompt *p, const ingle_chat *chat, const ingle_
 {
     ingle_json_doc doc;
     const ingle_chat_form *form = ingle_chat_form_for(chat, in->tools != NULL);
-    const ingle_vocab *v = chat->model->vocab;
-    ingle_status st = ingle_chat_context(&doc, form, in, err);
+    making m = {.v = chat->model->vocab, .p = p, .err = err};
+    ingle_status st = ingle_chat_context(&doc, &m.numbers, form, in, err);
     if (!st) st = ingle_chat_print(&p->output, chat, form, doc.root, in->now, err);
-    ingle_json_close(&doc);
     if (!st) p->thinks = ingle_profile_prompt_thinks(&form->profile, p->output.text, p->output.n);
-    if (st || !v) return st;
-    st = tokens_of(v, &p->output, 0, p->output.n, &p->tokens, &p->n_tokens, err);
-    if (!st) st = add_bos(v, p, err);
-    return st ? st : find_marks(v, p, err);
+    if (!st) st = make_tokens(&m, chat, form, in, doc.root);
+    ingle_json_close(&doc);
+    free(m.numbers.of);
+    return st;
 }
 
 ingle_status ingle_chat_render(ingle_prompt **out, const ingle_chat *chat,
@@ -144,7 +225,10 @@ ingle_status ingle_prompt_info_get(const ingle_prompt *prompt, ingle_prompt_info
                                    .n_tokens = prompt->n_tokens,
                                    .marks = prompt->marks,
                                    .n_marks = prompt->n_marks,
-                                   .thinks = prompt->thinks};
+                                   .thinks = prompt->thinks,
+                                   .mark_messages = prompt->mark_messages,
+                                   .answers_taken = prompt->taken,
+                                   .n_answers = prompt->n_answers};
     ingle_result_give(info, &own, sizeof own);
     return INGLE_OK;
 }
@@ -155,6 +239,8 @@ void ingle_prompt_close(ingle_prompt **prompt)
     ingle_jinja_output_free(&(*prompt)->output);
     free((*prompt)->tokens);
     free((*prompt)->marks);
+    free((*prompt)->mark_messages);
+    free((*prompt)->taken);
     free(*prompt);
     *prompt = NULL;
 }

@@ -24,6 +24,7 @@ typedef struct wanted {
     const ingle_chat *chat;
     const ingle_chat_profile *profile;
     const ingle_tools_options *opt;
+    const ingle_grammar_options *form;
     ingle_tool *tools;
     size_t n_tools;
 } wanted;
@@ -80,6 +81,8 @@ static ingle_status compile(const ingle_grammar_source *s, ingle_terms *t,
                       .vocab = names ? w->chat->model->vocab : NULL,
                       .opt = w->opt,
                       .schemas = opt,
+                      .form = w->form,
+                      .names = names,
                       .tools = w->tools,
                       .n_tools = w->n_tools,
                       .space = space(t),
@@ -88,6 +91,8 @@ static ingle_status compile(const ingle_grammar_source *s, ingle_terms *t,
     *root = ingle_tools_answer(&g);
     if (g.status) return g.status;
     if (*root != INGLE_TERM_NONE || ingle_terms_status(t)) return INGLE_OK; /* is reported */
+    if (w->opt->no_calls)
+        return ingle_fail(err, INGLE_EFORMAT, "answer: no finite text belongs to the grammar");
     return ingle_fail(err, INGLE_EUNSUPPORTED,
                       "the model's format has no way to call one of these tools");
 }
@@ -97,9 +102,11 @@ static ingle_status describe(const wanted *w, char *out, size_t *n, ingle_error 
 {
     const ingle_chat_profile *p = w->profile;
     const ingle_tools_options *o = w->opt;
-    int len = snprintf(out, ABOUT_BYTES, "%s %s %d%d%d%d", p->family->name,
+    const ingle_grammar_options *f = w->form;
+    int len = snprintf(out, ABOUT_BYTES, "%s %s %d%d%d%d%d %d%d%d%d %zu %zu", p->family->name,
                        p->thinking ? p->thinking->name : "-", o->required, o->one, o->thinks,
-                       o->schema != NULL);
+                       o->no_calls, p->spaced, (int)o->form, f->lenient, f->any_order, f->compact,
+                       o->n_choices, f->n_documents);
     for (size_t i = 0; i < INGLE_PROFILE_CALLS && p->calls[i]; i++)
         len += snprintf(out + len, (size_t)(ABOUT_BYTES - len), " %s", p->calls[i]->name);
     if (len < ABOUT_BYTES)
@@ -111,15 +118,95 @@ static ingle_status describe(const wanted *w, char *out, size_t *n, ingle_error 
     return INGLE_OK;
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
+
+static const char *const forms[] = {"ANY", "SCHEMA", "JSON", "REGEX", "GBNF", "CHOICE"};
+enum { MAX_CHOICES = 1000000 };
+
+static bool has_text(ingle_answer_form form)
+{
+    return form == INGLE_ANSWER_SCHEMA || form == INGLE_ANSWER_REGEX || form == INGLE_ANSWER_GBNF;
+}
+
+static ingle_status check_choices(const ingle_tools_options *o, ingle_error *err)
+{
+    bool choice = o->form == INGLE_ANSWER_CHOICE;
+    if (choice != (o->n_choices > 0) || o->n_choices > MAX_CHOICES || (choice && !o->choices))
+        return choice ? ingle_fail(err, INGLE_EINVAL,
+                                   "option 'choices' has %zu texts, should be 1 to %d",
+                                   o->choices ? o->n_choices : 0, MAX_CHOICES)
+                      : ingle_fail(err, INGLE_EINVAL,
+                                   "option 'choices' is for option 'form' CHOICE, not %s",
+                                   forms[o->form]);
+    for (size_t i = 0; i < o->n_choices; i++)
+        if (o->choices[i].len && !o->choices[i].text)
+            return ingle_fail(err, INGLE_EINVAL, "option 'choices': number %zu has no text", i);
+    return INGLE_OK;
+}
+
+static ingle_status check_form(const ingle_tools_options *o, ingle_error *err)
+{
+    if ((unsigned)o->form > INGLE_ANSWER_CHOICE)
+        return ingle_fail(err, INGLE_EINVAL, "option 'form' is %d, should be 0 to %d", (int)o->form,
+                          INGLE_ANSWER_CHOICE);
+    if (o->form && o->required)
+        return ingle_fail(err, INGLE_EINVAL, "options '%s' and '%s' exclude each other",
+                          o->form == INGLE_ANSWER_SCHEMA ? "schema" : "form",
+                          o->name ? "name" : "required");
+    if (has_text(o->form) != (o->schema != NULL))
+        return ingle_fail(err, INGLE_EINVAL,
+                          o->schema
+                              ? "option 'schema' has a text, which option 'form' %s has not"
+                              : "option 'schema' is NULL, should be the text of option 'form' "
+                                "%s",
+                          forms[o->form]);
+    if (o->grammar && !o->form)
+        return ingle_fail(err, INGLE_EINVAL, "option 'grammar' needs option 'form'");
+    return check_choices(o, err);
+}
 
 static ingle_status check(const ingle_tools_options *o, const char *tools, ingle_error *err)
 {
-    if (!tools) return ingle_fail(err, INGLE_EINVAL, "the tools are NULL");
-    if (o->schema && o->required)
-        return ingle_fail(err, INGLE_EINVAL, "options 'schema' and '%s' exclude each other",
-                          o->name ? "name" : "required");
-    return INGLE_OK;
+    const char *calls = o->name ? "name" : "required";
+    if (!tools && o->required)
+        return ingle_fail(err, INGLE_EINVAL, "option '%s' needs tools, which are NULL", calls);
+    if (o->no_calls && o->required)
+        return ingle_fail(err, INGLE_EINVAL, "options 'no_calls' and '%s' exclude each other",
+                          calls);
+    return check_form(o, err);
+}
+
+/* How the form is compiled. */
+static ingle_status take_form(ingle_grammar_options *form, const ingle_tools_options *o,
+                              ingle_error *err)
+{
+    ingle_grammar_options_init(form);
+    ingle_status st = ingle_grammar_options_check(o->grammar, err);
+    if (!st) st = ingle_options_take(form, sizeof *form, o->grammar, "the form", err);
+    if (!st && form->lazy)
+        st = ingle_fail(err, INGLE_EINVAL, "option 'grammar': a form cannot be lazy");
+    return st;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* What is compiled, for the key: NULL without memory. */
+static ingle_string *parts_of(const wanted *w, ingle_string about, ingle_string tools, size_t *n)
+{
+    const ingle_tools_options *o = w->opt;
+    const ingle_grammar_options *f = w->form;
+    ingle_string *parts = ingle_new(3 + o->n_choices + 2 * f->n_documents, sizeof *parts);
+    *n = 0;
+    if (!parts) return NULL;
+    parts[(*n)++] = about;
+    parts[(*n)++] = tools;
+    parts[(*n)++] = (ingle_string){o->schema, o->schema ? o->n_schema : 0};
+    for (size_t i = 0; i < o->n_choices; i++) parts[(*n)++] = o->choices[i];
+    for (size_t i = 0; i < f->n_documents; i++) {
+        parts[(*n)++] = (ingle_string){f->documents[i].uri, strlen(f->documents[i].uri)};
+        parts[(*n)++] = (ingle_string){f->documents[i].text, f->documents[i].len};
+    }
+    return parts;
 }
 
 static ingle_status open(ingle_grammar **out, const wanted *w, ingle_string tools, ingle_error *err)
@@ -127,14 +214,17 @@ static ingle_status open(ingle_grammar **out, const wanted *w, ingle_string tool
     char about[ABOUT_BYTES];
     ingle_grammar_options opt;
     ingle_model *model = w->chat->model;
-    const ingle_tools_options *o = w->opt;
-    ingle_string parts[3] = {{about, 0}, tools, {o->schema, o->schema ? o->n_schema : 0}};
-    const ingle_grammar_source source = {'f', parts, 3, compile, w};
-    ingle_status st = describe(w, about, &parts[0].len, err);
+    size_t n_about = 0, n = 0;
+    ingle_status st = describe(w, about, &n_about, err);
     if (st) return st;
+    ingle_string *parts = parts_of(w, (ingle_string){about, n_about}, tools, &n);
+    if (!parts) return ingle_fail(err, INGLE_ENOMEM, "no memory for a grammar");
+    const ingle_grammar_source source = {'f', parts, n, compile, w};
     ingle_grammar_options_init(&opt);
-    opt.lenient = o->lenient;
-    return ingle_grammar_open(out, model->vocab ? model : NULL, &source, &opt, err);
+    opt.lenient = w->opt->lenient;
+    st = ingle_grammar_open(out, model->vocab ? model : NULL, &source, &opt, err);
+    free(parts);
+    return st;
 }
 
 ingle_status ingle_grammar_open_tools(ingle_grammar **out, ingle_chat *chat, const char *tools,
@@ -142,17 +232,24 @@ ingle_status ingle_grammar_open_tools(ingle_grammar **out, ingle_chat *chat, con
                                       ingle_error *err)
 {
     ingle_tools_options o = default_options;
+    ingle_grammar_options form;
     ingle_json_doc doc = {.root = NULL};
     if (!out) return ingle_fail(err, INGLE_EINVAL, "ingle_grammar_open_tools: out is NULL");
     *out = NULL;
     if (!chat) return ingle_fail(err, INGLE_ECLOSED, "the chat is closed");
     ingle_status st = ingle_options_take(&o, sizeof o, opt, "the grammar", err);
     if (o.name) o.required = true;
+    if (o.schema && !o.form) o.form = INGLE_ANSWER_SCHEMA;
     if (!st) st = check(&o, tools, err);
-    if (!st) st = ingle_json_open(&doc, tools, n_tools, NULL, err);
-    wanted w = {.chat = chat, .profile = &ingle_chat_form_for(chat, true)->profile, .opt = &o};
-    if (!st) st = read_tools(&w, doc.root, err);
-    if (!st) st = open(out, &w, (ingle_string){tools, n_tools}, err);
+    if (!st) st = take_form(&form, &o, err);
+    if (!tools) o.no_calls = true;
+    if (!st && tools) st = ingle_json_open(&doc, tools, n_tools, NULL, err);
+    wanted w = {.chat = chat,
+                .profile = &ingle_chat_form_for(chat, tools != NULL)->profile,
+                .opt = &o,
+                .form = &form};
+    if (!st && tools) st = read_tools(&w, doc.root, err);
+    if (!st) st = open(out, &w, (ingle_string){tools, tools ? n_tools : 0}, err);
     free(w.tools);
     ingle_json_close(&doc);
     return st;

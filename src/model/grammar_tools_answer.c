@@ -29,8 +29,10 @@ static void add_mark(answer *a, const char *mark, const ingle_call_syntax *s, bo
 {
     for (size_t i = 0; i < a->n_calls; i++)
         if (!strcmp(a->mark[i], mark)) return; /* the first counts */
-    ingle_term call = section ? ingle_tools_section(a->g, s) : ingle_tools_call(a->g, s);
-    if (call == INGLE_TERM_NONE) return;
+    ingle_term call = INGLE_TERM_NONE;
+    if (!a->g->opt->no_calls)
+        call = section ? ingle_tools_section(a->g, s) : ingle_tools_call(a->g, s);
+    if (call == INGLE_TERM_NONE && !a->g->opt->no_calls) return;
     a->mark[a->n_calls] = mark;
     a->own[a->n_calls] = !strcmp(mark, ingle_call_trigger(s));
     a->call[a->n_calls++] = call;
@@ -51,11 +53,11 @@ static void find_calls(answer *a)
     ingle_terms *t = a->g->t;
     const ingle_call_syntax *const *s = a->g->profile->calls;
     for (size_t i = 0; i < INGLE_PROFILE_CALLS && s[i]; i++)
-        if (s[i]->prose) add_prose(a, s[i]);
-        else if (s[i]->section) add_mark(a, s[i]->section, s[i], true);
+        if (s[i]->prose && !a->g->opt->no_calls) add_prose(a, s[i]);
+        else if (!s[i]->prose && s[i]->section) add_mark(a, s[i]->section, s[i], true);
     for (size_t i = 0; i < INGLE_PROFILE_CALLS && s[i]; i++) {
         if (s[i]->open && s[i]->kind != INGLE_CALL_OBJECT) add_mark(a, s[i]->open, s[i], false);
-        if (s[i]->open || s[i]->section) continue;
+        if (s[i]->open || s[i]->section || a->g->opt->no_calls) continue;
         a->bare = ingle_term_alt(t, a->bare, ingle_tools_bare(a->g, s[i]));
         a->bare_head = ingle_term_alt(t, a->bare_head, ingle_tools_bare_head(a->g, s[i]));
     }
@@ -127,8 +129,8 @@ static ingle_term only_calls(answer *a)
     return ingle_term_seq(g->t, ingle_tools_blank(g), ingle_term_alt(g->t, marked, a->bare));
 }
 
-/* Thinking, closed or ended by a call, then `rest`. */
-static ingle_term after_thinking(answer *a, ingle_term rest)
+/* Thinking, closed or ended by a call, then `rest`; opened at most so many times. */
+static ingle_term after_thinking(answer *a, ingle_term rest, uint32_t most)
 {
     tool_grammar *g = a->g;
     ingle_terms *t = g->t;
@@ -136,10 +138,13 @@ static ingle_term after_thinking(answer *a, ingle_term rest)
     ingle_term marks = think_marks(a);
     ingle_term again = ingle_term_seq(t, marks, x.closed);
     ingle_term first = begins_in_thinking(g) ? x.closed : INGLE_TERM_EMPTY;
-    ingle_term before = ingle_term_seq(t, first, ingle_term_repeat(t, again, 0, INGLE_TERM_MANY));
+    ingle_term before = ingle_term_seq(t, first, ingle_term_repeat(t, again, 0, most));
     ingle_term called = begins_in_thinking(g) ? x.called : INGLE_TERM_NONE;
-    called =
-        ingle_term_alt(t, called, ingle_term_seq(t, before, ingle_term_seq(t, marks, x.called)));
+    if (most) {
+        ingle_term left = most == INGLE_TERM_MANY ? before : first;
+        called =
+            ingle_term_alt(t, called, ingle_term_seq(t, left, ingle_term_seq(t, marks, x.called)));
+    }
     return ingle_term_alt(t, ingle_term_seq(t, before, rest), called);
 }
 
@@ -152,7 +157,7 @@ typedef struct segments {
     ingle_term last;     /* ends the answer */
 } segments;
 
-static segments segments_of(answer *a, bool calls)
+static segments segments_of(answer *a)
 {
     tool_grammar *g = a->g;
     ingle_terms *t = g->t;
@@ -175,7 +180,6 @@ static segments segments_of(answer *a, bool calls)
     x.calling = ingle_term_alt(t, x.calling, ingle_term_seq(t, open, inner.called));
     x.thinking = ingle_term_seq(t, open, inner.closed);
     x.last = ingle_term_alt(t, x.last, ingle_term_seq(t, open, inner.open));
-    if (!calls) x.calling = INGLE_TERM_NONE;
     return x;
 }
 
@@ -186,7 +190,7 @@ static ingle_term free_answer(answer *a)
     const ingle_call_syntax *s = g->profile->calls[0];
     bool one = g->opt->one || (s && s->one);
     thought inner = think(a);
-    segments x = segments_of(a, true);
+    segments x = segments_of(a);
     ingle_term thinking = ingle_term_repeat(t, x.thinking, 0, INGLE_TERM_MANY), all;
     if (one) {
         ingle_term after = ingle_term_seq(t, thinking, x.last);
@@ -202,6 +206,39 @@ static ingle_term free_answer(answer *a)
     return ingle_term_alt_of(t, ways, 3);
 }
 
+/* ---- answers whose text has a form, or that call nothing -------------------------------------- */
+
+static ingle_term formed_answer(answer *a)
+{
+    tool_grammar *g = a->g;
+    tool_search s = {.n = 0};
+    ingle_tools_plain(g, &s, false);
+    ingle_term text = ingle_tools_form(g, &s);
+    if (!g->opt->no_calls) text = ingle_term_alt(g->t, only_calls(a), text);
+    return after_thinking(a, text, !begins_in_thinking(g));
+}
+
+/* Free text and thinking. */
+static ingle_term callless_answer(answer *a)
+{
+    tool_grammar *g = a->g;
+    ingle_terms *t = g->t;
+    const ingle_thinking *k = g->profile->thinking;
+    tool_search s = {.n = 0};
+    thought inner = think(a);
+    ingle_tools_plain(g, &s, true);
+    ingle_tools_search(g, &s);
+    ingle_term open = think_marks(a);
+    for (size_t i = 0; k && k->anywhere && i < 2; i++)
+        if (k->open[i])
+            open = ingle_term_alt(t, open, s.until[ingle_tools_look_for(&s, k->open[i])]);
+    ingle_term thinking = ingle_term_seq(t, open, inner.closed);
+    ingle_term last = ingle_term_alt(t, s.without, ingle_term_seq(t, open, inner.open));
+    ingle_term all = ingle_term_seq(t, ingle_term_repeat(t, thinking, 0, INGLE_TERM_MANY), last);
+    if (!begins_in_thinking(g)) return all;
+    return ingle_term_alt(t, ingle_term_seq(t, inner.closed, all), inner.open);
+}
+
 /* ---- answers whose prompt has opened a head -------------------------------------------------- */
 
 /* A recipient and what goes to it, once or several times, each after the mark but the first. */
@@ -209,25 +246,26 @@ static ingle_term opened_answer(answer *a, const ingle_call_syntax *s)
 {
     tool_grammar *g = a->g;
     ingle_terms *t = g->t;
+    const bool formed = g->opt->form != INGLE_ANSWER_ANY;
     tool_search search = {.n = 0};
-    ingle_term call = ingle_tools_call(g, s), mark = ingle_tools_mark(g, s->open);
+    ingle_term mark = ingle_tools_mark(g, s->open);
+    ingle_term call = g->opt->no_calls ? INGLE_TERM_NONE : ingle_tools_call(g, s);
     ingle_tools_look_for(&search, s->open);
     ingle_tools_search(g, &search);
-    const ingle_term words[] = {ingle_tools_text(g, s->no_call), ingle_tools_text(g, "\n"),
-                                search.without};
-    ingle_term text = g->opt->required ? INGLE_TERM_NONE : ingle_term_seq_of(t, words, 3);
-    if (g->opt->schema)
-        text = ingle_term_seq(t, ingle_term_seq_of(t, words, 2),
-                              ingle_tools_schema(g, g->opt->schema, g->opt->n_schema));
-    if (g->opt->schema || g->opt->one) {
-        ingle_term before = g->opt->schema ? INGLE_TERM_NONE : ingle_term_seq(t, text, mark);
+    ingle_term words =
+        ingle_term_seq(t, ingle_tools_text(g, s->no_call), ingle_tools_text(g, "\n"));
+    ingle_term text = g->opt->required ? INGLE_TERM_NONE : ingle_term_seq(t, words, search.without);
+    if (formed) text = ingle_term_seq(t, words, ingle_tools_form(g, &search));
+    if (g->opt->no_calls) return text;
+    if (formed || g->opt->one) {
+        ingle_term before = formed ? INGLE_TERM_NONE : ingle_term_seq(t, text, mark);
         call = ingle_term_seq(t, ingle_term_alt(t, INGLE_TERM_EMPTY, before), call);
         if (g->opt->one) return ingle_term_alt(t, text, call);
     }
-    ingle_term part = g->opt->schema ? call : ingle_term_alt(t, text, call);
+    ingle_term part = formed ? call : ingle_term_alt(t, text, call);
     ingle_term next = ingle_term_seq(t, ingle_term_seq(t, g->space, mark), part);
     part = ingle_term_seq(t, part, ingle_term_repeat(t, next, 0, INGLE_TERM_MANY));
-    return g->opt->schema ? ingle_term_alt(t, text, part) : part;
+    return formed ? ingle_term_alt(t, text, part) : part;
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -240,15 +278,14 @@ ingle_term ingle_tools_answer(tool_grammar *g)
     if ((k && k->harmony) || (s && s->kind == INGLE_CALL_HARMONY)) return ingle_tools_harmony(g);
     if (s && s->opened) return opened_answer(&a, s);
     find_calls(&a);
-    if (!a.n_calls && a.bare == INGLE_TERM_NONE && a.prose == INGLE_TERM_NONE) {
+    if (!g->opt->no_calls && !a.n_calls && a.bare == INGLE_TERM_NONE &&
+        a.prose == INGLE_TERM_NONE) {
         if (!g->status && !ingle_terms_status(g->t))
             g->status = ingle_fail(g->err, INGLE_EUNSUPPORTED,
                                    "the model's format has no way to call one of these tools");
         return INGLE_TERM_NONE;
     }
-    if (g->opt->required) return after_thinking(&a, only_calls(&a));
-    if (!g->opt->schema) return free_answer(&a);
-    ingle_term json = ingle_tools_schema(g, g->opt->schema, g->opt->n_schema);
-    ingle_term rest = ingle_term_seq(g->t, ingle_tools_blank(g), json);
-    return after_thinking(&a, ingle_term_alt(g->t, only_calls(&a), rest));
+    if (g->opt->required) return after_thinking(&a, only_calls(&a), INGLE_TERM_MANY);
+    if (g->opt->form != INGLE_ANSWER_ANY) return formed_answer(&a);
+    return g->opt->no_calls ? callless_answer(&a) : free_answer(&a);
 }

@@ -7,15 +7,14 @@
 
 typedef struct dropping {
     tool_grammar *g;
-    const ingle_json *name; /* NULL: not a tool's */
+    const ingle_json *name;
 } dropping;
 
 static void note_dropped(void *context, const char *path, const char *keyword, const char *why)
 {
     const dropping *d = context;
-    const char *name = d->name ? d->name->text : "answer";
     if (!d->g->status)
-        d->g->status = ingle_notes_add(d->g->dropped, d->g->err, "%s: %s: %s: %s", name,
+        d->g->status = ingle_notes_add(d->g->dropped, d->g->err, "%s: %s: %s: %s", d->name->text,
                                        *path ? path : "/", keyword, why);
 }
 
@@ -34,9 +33,7 @@ static ingle_term compile(tool_grammar *g, const ingle_json *name, bool again, c
     if (g->status) return e;
     ingle_status st = ingle_schema_compile(g->t, text, n, &o, &e, &err);
     if (st && !g->status)
-        g->status = ingle_fail(g->err, st, "%s%.80s%s%s",
-                               name ? "tool '" : "answer: ", name ? name->text : "",
-                               name ? "': " : "", err.text);
+        g->status = ingle_fail(g->err, st, "tool '%.80s': %s", name->text, err.text);
     return e;
 }
 
@@ -168,9 +165,4 @@ ingle_term ingle_tools_args(tool_grammar *g, const ingle_call_syntax *s, ingle_t
     tool->made[tool->n_made].row = row;
     tool->made[tool->n_made++].args = e;
     return e;
-}
-
-ingle_term ingle_tools_schema(tool_grammar *g, const char *text, size_t n)
-{
-    return compile(g, NULL, false, text, n, NULL);
 }

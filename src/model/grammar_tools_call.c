@@ -216,7 +216,8 @@ static ingle_term object(tool_grammar *g, const ingle_call_syntax *s)
     put_text(&p, "\"");
     ingle_term calls = any_tool(g, s, object_rest);
     if (calls == INGLE_TERM_NONE) return calls;
-    if (s->no_call && !g->opt->required) calls = ingle_term_alt(g->t, calls, no_object(g, s));
+    if (s->no_call && !g->opt->required && !g->opt->form)
+        calls = ingle_term_alt(g->t, calls, no_object(g, s));
     put(&p, calls);
     return done(&p);
 }

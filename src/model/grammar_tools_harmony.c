@@ -13,14 +13,13 @@ static ingle_term seq(tool_grammar *g, ingle_term a, ingle_term b)
     return ingle_term_seq(g->t, a, b);
 }
 
-/* What may stand in a message that is no call. */
-static ingle_term body(tool_grammar *g)
+/* What ends a message: a text without it may stand in one that is no call. */
+static tool_search ends_of(void)
 {
     static const char *const ends[] = {"<|end|>", "<|return|>", "<|call|>", "<|start|>", channel};
     tool_search s = {.n = 0};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) ingle_tools_look_for(&s, ends[i]);
-    ingle_tools_search(g, &s);
-    return s.without;
+    return s;
 }
 
 /* The name of the channel up to the message. */
@@ -79,9 +78,11 @@ static ingle_term last(tool_grammar *g, ingle_term text)
         ingle_term_alt(t, ingle_tools_mark(g, "<|return|>"), ingle_tools_mark(g, "<|end|>"));
     ingle_term head = ingle_term_alt(t, header(g, "analysis"), header(g, "commentary"));
     ingle_term json = seq(g, ingle_tools_mark(g, channel), ingle_tools_text(g, "final"));
-    json = seq(g, seq(g, json, constraint(g)), ingle_tools_mark(g, message));
-    if (g->opt->schema)
-        text = seq(g, json, ingle_tools_schema(g, g->opt->schema, g->opt->n_schema));
+    const ingle_answer_form form = g->opt->form;
+    const tool_search ends = ends_of();
+    if (form <= INGLE_ANSWER_JSON) json = seq(g, json, constraint(g));
+    json = seq(g, json, ingle_tools_mark(g, message));
+    if (form) text = seq(g, json, ingle_tools_form(g, &ends));
     else text = seq(g, ingle_term_alt(t, head, json), text);
     return seq(g, text, ingle_term_option(t, end));
 }
@@ -89,11 +90,13 @@ static ingle_term last(tool_grammar *g, ingle_term text)
 ingle_term ingle_tools_harmony(tool_grammar *g)
 {
     ingle_terms *t = g->t;
-    ingle_term text = body(g), ends = calls(g);
+    tool_search body = ends_of();
+    ingle_tools_search(g, &body);
+    ingle_term text = body.without, ends = g->opt->no_calls ? INGLE_TERM_NONE : calls(g);
     ingle_term turn = seq(g, ingle_tools_mark(g, "<|end|>"), ingle_tools_mark(g, "<|start|>"));
     turn = seq(g, turn, ingle_tools_text(g, "assistant"));
     ingle_term head = header(g, "analysis");
-    if (!g->opt->required && !g->opt->schema)
+    if (!g->opt->required && !g->opt->form)
         head =
             ingle_term_alt(t, head, ingle_term_alt(t, header(g, "commentary"), header(g, "final")));
     ingle_term before = seq(g, seq(g, head, text), turn);
@@ -101,6 +104,6 @@ ingle_term ingle_tools_harmony(tool_grammar *g)
     ingle_term all = seq(g, ingle_term_repeat(t, before, 0, INGLE_TERM_MANY), ends);
     if (!g->opt->thinks) return all;
     ingle_term rest = seq(g, turn, all);
-    if (!g->opt->required) rest = ingle_term_option(t, rest);
+    if (!g->opt->required && !g->opt->form) rest = ingle_term_option(t, rest);
     return seq(g, text, rest);
 }

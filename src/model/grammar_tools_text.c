@@ -64,6 +64,11 @@ ingle_term ingle_tools_mark(tool_grammar *g, const char *mark)
     return mark ? spell(g, mark).term : INGLE_TERM_EMPTY;
 }
 
+int32_t ingle_tools_first_token(tool_grammar *g, const char *mark)
+{
+    return spell(g, mark).first;
+}
+
 /* ---- what else may stand in free text -------------------------------------------------------- */
 
 typedef struct tokens {
@@ -131,7 +136,7 @@ size_t ingle_tools_look_for(tool_search *s, const char *mark)
     return s->n++;
 }
 
-static ingle_term narrow(tool_grammar *g, const tool_search *s, ingle_term e, bool head)
+ingle_term ingle_tools_narrow(tool_grammar *g, const tool_search *s, ingle_term e, bool head)
 {
     ingle_terms *t = g->t;
     const ingle_term never[] = {INGLE_TERM_ANY, s->never, INGLE_TERM_ANY};
@@ -142,7 +147,7 @@ static ingle_term narrow(tool_grammar *g, const tool_search *s, ingle_term e, bo
 }
 
 /* Text between two tokens, or from the beginning to the first: then `head` matters. */
-static void search_bytes(tool_grammar *g, tool_search *s)
+void ingle_tools_bytes(tool_grammar *g, tool_search *s)
 {
     ingle_term_text text[TOOLS_MARKS];
     for (size_t i = 0; i < s->n; i++) text[i] = (ingle_term_text){s->mark[i], strlen(s->mark[i])};
@@ -154,15 +159,16 @@ void ingle_tools_search(tool_grammar *g, tool_search *s)
 {
     ingle_terms *t = g->t;
     ingle_term other = other_tokens(g, s);
-    search_bytes(g, s);
-    ingle_term first = narrow(g, s, s->without, true), next = narrow(g, s, s->without, false);
+    ingle_tools_bytes(g, s);
+    ingle_term first = ingle_tools_narrow(g, s, s->without, true);
+    ingle_term next = ingle_tools_narrow(g, s, s->without, s->all_heads);
     /* what comes before the last token */
     ingle_term more = ingle_term_repeat(t, ingle_term_seq(t, next, other), 0, INGLE_TERM_MANY);
     ingle_term before = ingle_term_seq(t, ingle_term_seq(t, first, other), more);
     for (size_t i = 0; i < s->n; i++) {
         spelling m = spell(g, s->mark[i]);
-        ingle_term at_first = narrow(g, s, s->until[i], true);
-        ingle_term at_next = narrow(g, s, s->until[i], false);
+        ingle_term at_first = ingle_tools_narrow(g, s, s->until[i], true);
+        ingle_term at_next = ingle_tools_narrow(g, s, s->until[i], s->all_heads);
         if (m.first >= 0) {
             at_first = ingle_term_alt(t, at_first, ingle_term_seq(t, first, m.term));
             at_next = ingle_term_alt(t, at_next, ingle_term_seq(t, next, m.term));

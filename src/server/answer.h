@@ -39,12 +39,11 @@ typedef struct answer_choice {
     answer_logprob *tops; /* their alternatives */
     size_t n_tops, cap_tops;
     size_t n_logprobs_told; /* of a stream */
-    size_t n_logprobs_sure; /* before these tokens' text is known to be visible */
     bool ended;
     ingle_finish finish;
     size_t i_stop; /* which stop string; n_stops of the generation: none */
     ingle_usage usage;
-    bytes custom_raw; /* of the custom call that is being written: its JSON so far */
+    bytes custom; /* of a custom call that is being written: its JSON so far */
 } answer_choice;
 
 typedef enum part_kind {
@@ -70,21 +69,23 @@ typedef struct part {
 
 typedef struct answer {
     const generation *generation;
+    const ingle_model *model;
     answer_choice *choices; /* [n] */
     size_t n;
     size_t n_ended;
     const char *call_prefix; /* "call_", "toolu_" */
-    /* What is new, as it is found; may be NULL. */
     void (*on_part)(void *user, const part *p);
     void *user;
-    bool failed; /* no memory */
+    bool failed; /* no memory for all of it */
 } answer;
 
 typedef struct answer_options {
     const generation *generation;
+    const ingle_model *model;
     ingle_chat *chat; /* NULL: no parser */
     const char *call_prefix;
     bool thinks; /* the prompt ends in the middle of thinking */
+    /* What is new, as it is found; may be NULL. */
     void (*on_part)(void *user, const part *p);
     void *user;
 } answer_options;

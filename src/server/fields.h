@@ -82,7 +82,16 @@ struct field_table {
 /* Reads an object into target. False: *r->error says why; target may be filled in part. */
 bool fields_read(field_reader *r, const field_table *table, const ingle_json *object, void *target,
                  const field_place *place);
+/* The same of the members that the table has; others are passed over, as somebody else reads them. */
+bool fields_read_known(field_reader *r, const field_table *table, const ingle_json *object,
+                       void *target, const field_place *place);
 void fields_end(field_reader *r);
+
+/* The row of that name, in the table or in those that belong to it; NULL: there is none. *offset is
+ * that of the row's target within the table's. */
+const field_row *field_find(const field_table *table, const char *name, size_t len, size_t *offset);
+/* "a string or an array"; returns text. */
+const char *field_types_text(unsigned types, char *text, size_t cap);
 
 /* "messages[3].content"; "" at the root. Returns text. */
 const char *field_place_text(const field_place *place, char *text, size_t cap);
@@ -91,5 +100,8 @@ bool field_refuse(field_reader *r, const field_place *place, const char *format,
     __attribute__((format(printf, 3, 4)));
 /* Adds a member to those that had no effect. */
 void field_ignore(field_reader *r, const field_place *place);
+/* The same of something else that had no effect, such as a keyword of a schema. The list is a header
+ * of the answer: ASCII, each once, numbers of elements left out, cut after 2 KiB. */
+void field_ignore_text(field_reader *r, const char *text);
 
 #endif

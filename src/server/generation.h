@@ -27,10 +27,16 @@ typedef struct generation {
      * generation_sampling(). */
     ingle_sampler_options sampling;
     bool has_seed;
+    char *sampler_order;   /* stages joined by ';'; NULL: not given */
+    const char **breakers; /* [n_breakers] of DRY, one block for free(); NULL: not given */
+    size_t n_breakers;
+    const ingle_json *logit_bias; /* as it was given; generation_sampling() makes `biases` of it */
 
     int32_t max_tokens; /* -1: as many as fit */
+    bool has_max_tokens;
     int32_t min_tokens;
     int32_t n;
+    int32_t best_of; /* 0: not given */
     bool stream, include_usage, ignore_eos;
     bool logprobs;
     int32_t top_logprobs;
@@ -52,6 +58,7 @@ typedef struct generation {
     bytes allowed;       /* the tools that may be called, if not all: JSON as `tools`; n 0: all */
     bool one_call;       /* at most one */
     bool strict_tools;   /* a tool has strict: true; arguments are enforced in full */
+    bool *strict_tool;   /* [n_tools] which ones have; NULL: all, if strict_tools */
     bool *custom_tool;   /* [n_tools] a tool of type custom: its one argument `input` is raw text */
     char **tool_names;   /* [n_tools] */
     size_t n_tools;
@@ -62,6 +69,8 @@ typedef struct generation {
     size_t n_form_text;
     ingle_string *choices; /* of INGLE_ANSWER_CHOICE; one block for free() */
     size_t n_choices;
+    char form_param[96]; /* the field that asked for it */
+    bool compact_json;   /* without white space */
     bool lenient_schema; /* strict false: what cannot be enforced is dropped, and named */
 
     ingle_thinking_mode thinking;
@@ -83,6 +92,8 @@ typedef struct generation {
     bool asks_diagnostics;
 } generation;
 
+enum { GENERATION_MAX_N = 16, GENERATION_MAX_STOPS = 20, GENERATION_MAX_STOP = 500 };
+
 void generation_init(generation *g);
 void generation_free(generation *g);
 
@@ -92,8 +103,33 @@ extern const field_table generation_fields;
 /* Those of sampling alone; target: ingle_sampler_options. */
 extern const field_table sampling_fields;
 
-/* Settings of the profile, then of the file, then of the body, which is read for it again. A seed
- * that was not given is drawn. thinks: as the answer will. */
+/* For rows of other dialects' tables: `stop` by another name, the value of `model`, a limit of tokens
+ * that two fields may give (different ones are refused). Targets: generation. */
+bool generation_set_stop(field_reader *r, void *target, const ingle_json *v,
+                         const field_place *place);
+bool generation_set_model(field_reader *r, void *target, const ingle_json *v,
+                          const field_place *place);
+bool generation_set_max_tokens(field_reader *r, void *target, const ingle_json *v,
+                               const field_place *place);
+/* A JSON object as the variables of the template, over those that are there. */
+bool generation_set_kwargs(field_reader *r, void *target, const ingle_json *v,
+                           const field_place *place);
+/* The answer has that form. text: a schema as a value or as JSON text; a pattern, a grammar; an array
+ * of choices; NULL of INGLE_ANSWER_JSON. Refused if it has a form already. */
+bool generation_set_form(field_reader *r, generation *g, ingle_answer_form form,
+                         const ingle_json *text, const field_place *place);
+/* A JSON value as text at the end of out. */
+bool generation_put_json(field_reader *r, bytes *out, const ingle_json *v);
+
+/* What was asked of thinking becomes what the model can do: g->thinking and g->effort for
+ * ingle_chat_input, g->thinking_tokens. param: the field to blame. False: it always thinks, and was
+ * forbidden to. What has no effect is named. */
+bool generation_thinking(generation *g, const ingle_chat_info *info, const char *param,
+                         field_reader *r);
+
+/* Settings of the profile, then of the file, then of the body (NULL: none), which is read for it
+ * again. A seed that was not given is drawn. thinks: as the answer will. Also checks what no field
+ * can alone: tokens against the vocabulary, min_tokens against max_tokens, best_of against n. */
 bool generation_sampling(generation *g, const ingle_json *body, const ingle_chat *chat,
                          const ingle_model *model, bool thinks, api_error *e);
 
@@ -103,7 +139,8 @@ bool generation_grammar(const generation *g, ingle_grammar **out, ingle_chat *ch
                         ingle_model *model, const ingle_chat_info *info, bool thinks,
                         field_reader *r);
 
-/* The library's options, but for callbacks and the prompt's marks. They point into g. */
+/* The library's options, but for callbacks, the prompt's marks, and chat with n_thinking. They point
+ * into g. */
 void generation_options(const generation *g, ingle_generate_options *out);
 
 #endif

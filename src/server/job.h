@@ -38,58 +38,72 @@ typedef struct dialect {
 } dialect;
 
 typedef enum job_state {
-    JOB_BODY,      /* is being read */
+    JOB_NEW,       /* its body is being read */
     JOB_PREPARES,  /* a thread of prep has it */
     JOB_GENERATES, /* the library's request is under way */
-    JOB_ANSWERED,  /* the answer is on its way, whole */
-    JOB_OVER
+    JOB_OVER       /* nothing is made for it any more; its client may still be reading */
 } job_state;
 
 struct job {
     prep_task task;
     server *server;
-    http_exchange *x; /* NULL: the client has gone, or has its answer */
+    http_exchange *x;   /* NULL: the client has gone, or has its answer */
+    bool exchange_over; /* http.c has no more use for it */
     const endpoint *endpoint;
-    const char *argument; /* of the path, see endpoint.path; "" */
+    wire shape;
+    char *argument; /* of the path, see endpoint.path; NULL: none */
     gate_key key;
     char id[40];        /* of the request: "req_..." */
     char answer_id[48]; /* with the dialect's prefix */
-    int64_t created;    /* seconds since 1970 */
-    double arrived, prepared, first_byte, last_byte;
-    bool strict, report, reflect;
+    char peer[72];
+    int64_t created;                   /* seconds since 1970 */
+    double arrived, first_byte, spoke; /* seconds of ingle_now(); the last: when a byte went last */
+    bool report;
     job_state state;
-    atomic_bool gone; /* the client has */
+    atomic_bool armed; /* its request's events are news */
+    atomic_bool gone;  /* the client has */
 
-    char *body; /* until it is prepared */
+    char *body; /* [n_body] until it is prepared */
     size_t n_body;
     ingle_json_doc doc;
     field_reader reader;
     api_error error;
-    bytes ignored; /* names for Ingle-Ignored */
+    int status;       /* of an answer that was made in one piece: its text is `out`; 0: none */
+    int sent;         /* the status that went to the client */
+    const char *type; /* of its content */
 
     generation gen;
-    const dialect *dialect;
     const served_model *model;
     ingle_session *session;
     ingle_request *request;
     answer answer;
+    bool has_answer;
     ledger_found found;
     ledger_miss miss;
-    size_t n_prompt;
+    bool has_miss;
+    size_t n_prompt, n_answers_taken;
     bool thinks;
-    bool streaming; /* the stream, or a late whole answer, has begun */
-    bool finished;  /* all has been written into out */
+    bool streaming; /* the client is being sent what comes */
+    bool late;      /* so that it sees something, of an answer that is sent whole */
+    bool whole;     /* all is in `out` */
     bytes out;      /* what the client has not got yet, from out_at on */
     size_t out_at;
-    int status; /* of an answer that was made in preparation; its body is `out` */
+    ingle_json_writer w; /* for events of a stream */
+    void *own;           /* of the dialect: from its read() on, for free() */
+    uint64_t n_sent;
 
-    atomic_bool queued; /* in the list of those that have news */
+    atomic_bool has_news;
     struct job *next_news, *next, *previous;
 };
 
 /* Of an endpoint that generates, on a prep thread: reads the body by the endpoint's fields, calls its
  * read(), renders, opens grammar and session, starts the request. */
 void job_generate(job *j);
+
+/* The same up to the prompt: how many tokens it has. An error is in j->error. */
+void job_count(job *j, size_t *n_tokens);
+/* answer_options.on_part of a job: into its dialect's words. */
+void job_part(void *job, const part *p);
 
 /* An answer made in one piece, from a prep thread or the http thread: the writer's text is the body. */
 void job_answer(job *j, int status, ingle_json_writer *w);
@@ -103,7 +117,7 @@ job_usage job_usage_get(const job *j);
 /* llama-server's `timings`, and ingle's report: members of the object that is open. */
 void job_write_timings(const job *j, ingle_json_writer *w);
 void job_write_report(const job *j, ingle_json_writer *w);
-/* A random id with a prefix, unique in the life of the server. */
-void job_new_id(char *out, size_t cap, const char *prefix);
+/* The request of a stream or answer that may still be cancelled, ended. */
+void job_cancel(job *j);
 
 #endif

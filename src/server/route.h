@@ -19,6 +19,8 @@ typedef struct endpoint {
     /* On a prep thread: job_generate(), or a function that ends with job_answer() or with an error
      * in j->error. */
     void (*prepare)(job *j);
+    /* Then on the http thread, unless there was an error; NULL: nothing. */
+    void (*after)(job *j);
     const field_table *fields; /* of the body; NULL: it has none */
     const struct dialect *dialect;
     /* Of job_generate(): after the fields were read into j->gen, with j->doc.root; false: an error.

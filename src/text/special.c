@@ -126,3 +126,10 @@ const ingle_special *ingle_special_longest(const ingle_special_set *set, const c
     while (i != INGLE_NO_ID && e[i].len > same) i = e[i].shorter;
     return i == INGLE_NO_ID ? NULL : &e[i];
 }
+
+size_t ingle_vocab_special(const ingle_vocab *v, const char *text, size_t len, int32_t *id)
+{
+    const ingle_special *s = ingle_special_longest(&v->specials[1], text, len);
+    *id = s ? (int32_t)s->id : -1;
+    return s ? s->len : 0;
+}

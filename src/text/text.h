@@ -64,6 +64,11 @@ ingle_status ingle_vocab_detokenize(const ingle_vocab *v, const int32_t *tokens,
 ingle_status ingle_vocab_token(const ingle_vocab *v, int32_t id, ingle_token_info *info,
                                ingle_error *err);
 
+/* The length of the token that is found in text as it is (a control token, or one that users
+ * defined) with which these bytes begin, the longest if there are several; 0: none. *id is the
+ * token. */
+size_t ingle_vocab_special(const ingle_vocab *v, const char *text, size_t len, int32_t *id);
+
 /* No piece of a token has more bytes. */
 size_t ingle_vocab_longest(const ingle_vocab *v);
 

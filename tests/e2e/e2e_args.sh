@@ -13,7 +13,7 @@ done
 ingle --version
 code_is "--version" 0
 check "--version" grep -qE '^ingle [0-9]+\.[0-9]+\.[0-9]+$' "$WORK/out"
-for verb in run inspect tokenize logits embed score template grammar bench; do
+for verb in run serve inspect tokenize logits embed score template grammar bench; do
     ingle $verb --help
     code_is "$verb --help" 0
     out_has "$verb --help" "Usage: ingle $verb"

@@ -5,7 +5,7 @@ root=$WORK/root
 cmake --install "$INGLE_BUILD" --prefix "$root" >"$WORK/out" 2>"$WORK/err"
 code=$?
 code_is "cmake --install" 0
-for file in bin/ingle include/ingle.h include/ingle_record.h share/man/man1/ingle.1 share/ingle/models/tiny-chat.gguf \
+for file in bin/ingle include/ingle.h include/ingle_record.h share/man/man1/ingle.1 share/man/man1/ingle-serve.1 share/ingle/models/tiny-chat.gguf \
     share/bash-completion/completions/ingle share/zsh/site-functions/_ingle \
     share/fish/vendor_completions.d/ingle.fish; do
     check "$file" test -s "$root/$file"

@@ -12,24 +12,11 @@
 
 enum { MAX_ARGS = 64 };
 
-static const cli_verb *const VERBS[] = {
-    &cli_verb_run,   &cli_verb_chat,  &cli_verb_inspect,  &cli_verb_tokenize, &cli_verb_logits,
-    &cli_verb_embed, &cli_verb_score, &cli_verb_template, &cli_verb_grammar,  &cli_verb_bench};
+static const cli_verb *const VERBS[] = {&cli_verb_run,      &cli_verb_chat,     &cli_verb_inspect,
+                                        &cli_verb_tokenize, &cli_verb_logits,   &cli_verb_embed,
+                                        &cli_verb_score,    &cli_verb_template, &cli_verb_grammar,
+                                        &cli_verb_bench,    &cli_verb_serve};
 enum { N_VERBS = sizeof VERBS / sizeof *VERBS };
-
-static size_t size_of(arg_kind kind)
-{
-    switch (kind) {
-    case ARG_FLAG: return sizeof(bool);
-    case ARG_INT: return sizeof(int32_t);
-    case ARG_SEED: return sizeof(arg_seed);
-    case ARG_FLOAT: return sizeof(float);
-    case ARG_STRING: return sizeof(const char *);
-    case ARG_LIST: return sizeof(arg_list);
-    case ARG_CHOICE: return sizeof(int);
-    }
-    abort();
-}
 
 /* The verb's struct ends after the last target, or after the last word that says what was given. */
 static size_t size_of_struct(const cli_verb *verb)
@@ -41,7 +28,7 @@ static size_t size_of_struct(const cli_verb *verb)
         if (given > size) size = given;
         for (size_t r = 0; r < verb->groups[g].n_rows; r++) {
             const arg_option *row = &verb->groups[g].rows[r];
-            size_t end = verb->groups[g].offset + row->offset + size_of(row->kind);
+            size_t end = verb->groups[g].offset + row->offset + args_size(row->kind);
             if (end > size) size = end;
         }
     }
@@ -156,6 +143,8 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
         "embed\n--attention\nboth\n--skip-bad",
         "bench\n-p\n512\n-n\n64\n-d\n99999999999\n-o\njson\n-r\n1e3",
         "bench\n--help",
+        "serve\n-m\nF\n-fa\n-cb\n-np\n4\n-ngl\n32\n-c\n4096\n--api-key=a,b\n--max-body\n32M",
+        "serve\n--unix-mode\n0660\n--listen\nunix:x\n--lora\nF\n--grace\n-1\n--queue\n0",
         "[1, 2,\n 3]",
         "[]",
         "2147483647,0 , 7",

@@ -21,8 +21,15 @@ static const char tools[] =
     "\"enum\":[1,"
     "\"y\",true]},\"uniqueItems\":true},\"d\":{}},\"required\":[\"a\"]}},{\"name\":\"g\"}]";
 
-static void fail_each(ingle_model *model, const char *family, bool required)
+static void fail_each(ingle_model *model, const char *family, bool required, ingle_answer_form form)
 {
+    static const char *const text[] = {[INGLE_ANSWER_SCHEMA] =
+                                           "{\"type\":\"object\",\"required\":[\"a\"]}",
+                                       [INGLE_ANSWER_REGEX] = "(a|b){2,5}c*",
+                                       [INGLE_ANSWER_GBNF] = "root ::= \"(\" root \")\" | [a-z]+"};
+    static const ingle_string choices[] = {{"yes", 3}, {"no", 2}};
+    static const ingle_document document = {"http://x/y", "{}", 2};
+    ingle_grammar_options go;
     ingle_chat_options co;
     ingle_tools_options to;
     ingle_chat *chat;
@@ -33,7 +40,20 @@ static void fail_each(ingle_model *model, const char *family, bool required)
     co.n_template = strlen(co.template_text);
     must(ingle_chat_open(&chat, model, &co, &err), &err);
     ingle_tools_options_init(&to);
+    ingle_grammar_options_init(&go);
+    go.documents = &document;
+    go.n_documents = 1;
     to.required = required;
+    to.form = form;
+    to.no_calls = form && required;
+    if (form) {
+        to.required = false;
+        to.grammar = &go;
+    }
+    if (form && form < INGLE_ANSWER_CHOICE) to.schema = text[form];
+    if (to.schema) to.n_schema = strlen(to.schema);
+    if (form == INGLE_ANSWER_CHOICE) to.choices = choices;
+    if (form == INGLE_ANSWER_CHOICE) to.n_choices = 2;
     for (long n = 1;; n++) {
         ingle_grammar *g = NULL;
         err = (ingle_error){"no memory"};
@@ -68,7 +88,10 @@ static void opening_fails_cleanly(void **state)
     mo.parts = INGLE_PARTS_META;
     must(ingle_model_open(&model, TINY, &mo, &err), &err);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        fail_each(model, families[i], i % 2);
+        fail_each(model, families[i], i % 2, INGLE_ANSWER_ANY);
+    for (size_t i = 0; i < 10; i++)
+        fail_each(model, families[i % 5 ? i % 5 : 8], i < 5,
+                  (ingle_answer_form)(i % 5 + INGLE_ANSWER_SCHEMA));
     ingle_model_close(&model);
 }
 

@@ -781,7 +781,8 @@ static void faults_are_named(void **state)
     static const char noop[] = "[{\"name\":\"noop\"}]";
     const setting plain = {0};
     (void)state;
-    fails("qwen3", NULL, plain, INGLE_EINVAL, "the tools are NULL");
+    fails("qwen3", NULL, (setting){.required = true}, INGLE_EINVAL,
+          "option 'required' needs tools, which are NULL");
     fails("qwen3", "[]", plain, INGLE_EINVAL, "tools should be an array of 1 to 1000 tools");
     fails("qwen3", "{}", plain, INGLE_EINVAL, "tools should be an array of 1 to 1000 tools");
     fails("qwen3", "[1]", plain, INGLE_EINVAL, "tools[0] should be an object with a name");
