@@ -175,6 +175,7 @@ static bool put_tools(field_reader *r, const ingle_json *tools, generation *g, i
         if (!check_type(r, m.value, &at) || !fields_read(r, &TOOL, m.value, &t, &at) ||
             !check(r, &t, &at) || !add_name(r, g, names, t.name, &at))
             return false;
+        g->strict_tool[i] = t.strict;
         g->strict_tools = g->strict_tools || t.strict;
         put_tool(w, &t);
     }
@@ -188,8 +189,9 @@ static bool read_tools(field_reader *r, const ingle_json *tools, generation *g)
     ingle_map names = {0};
     if (!ingle_json_is(tools, INGLE_JSON_ARRAY) || !tools->len) return true;
     g->tool_names = ingle_new(tools->len, sizeof *g->tool_names);
-    g->custom_tool = ingle_new(tools->len, sizeof *g->custom_tool);
-    bool ok = g->tool_names && g->custom_tool && ingle_map_open(&names, tools->len);
+    g->strict_tool = ingle_new(tools->len, sizeof *g->strict_tool);
+    g->schema_member = "input_schema";
+    bool ok = g->tool_names && g->strict_tool && ingle_map_open(&names, tools->len);
     if (!ok) anthropic_no_memory(r);
     ok = ok && put_tools(r, tools, g, &names, &w);
     if (ok) bytes_take_json(&g->tools, &w);

@@ -443,7 +443,7 @@ static void test_tools(void **state)
                  "{}},\"strict\":true}}]");
     assert_int_equal(J.gen.n_tools, 2);
     assert_string_equal(J.gen.tool_names[1], "g");
-    assert_true(J.gen.strict_tools);
+    assert_true(J.gen.strict_tools && !J.gen.strict_tool[0] && J.gen.strict_tool[1]);
     assert_int_equal(J.gen.choice, TOOLS_AUTO);
     assert_take("\"tools\":[]", "");
     assert_int_equal(J.gen.tools.n, 0);
