@@ -264,6 +264,9 @@ def test_errors(s):
         {"name": "f", "strict": True, "input_schema": {
             "type": "object", "properties": {"a": {"type": "string", "format": "tea"}}}}]),
         "tools[0].input_schema.properties.a.format: ")
+    a, _ = post(s, ask(thread={"type": "create"}), 400)
+    equal("no threads, in the words that clients look for", a["error"]["details"],
+          {"error_code": "thread_unsupported_request", "unsupported": ["thread"]})
     a, _ = post(s, ask(messages=[{"role": "user", "content": "word " * 40000}]), 400)
     check("a prompt too long, in the words that clients look for", re.fullmatch(
         r"prompt is too long: \d+ tokens > \d+ maximum", a["error"]["message"]), a)
