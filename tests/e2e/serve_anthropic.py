@@ -312,7 +312,7 @@ def test_agent(s):
     c, r = s.stream(MESSAGES + "?beta=true", body, {**VERSION, "anthropic-beta": "a,b"})
     equal("it is accepted", (r.status, r.getheader("Content-Type")), (200, "text/event-stream"))
     ignored = r.getheader("Ingle-Ignored", "")
-    for name in ("system[]", "metadata", "context_management", "output_config.effort",
+    for name in ("x-anthropic-billing-header", "metadata", "context_management", "output_config.effort",
                  "system[].cache_control"):
         check(f"{name} is named", name in ignored.split(", "), ignored)
     first = Stream(sse(r))
