@@ -175,10 +175,10 @@ static void put_input(const bytes *args, ingle_json_writer *w)
 {
     ingle_json_limits limits = {.max_depth = INGLE_JSON_MAX_DEPTH / 2};
     ingle_json_doc doc = {.root = NULL};
-    bool whole = args->n && !ingle_json_open(&doc, args->p, args->n, &limits, NULL) &&
-                 ingle_json_is(doc.root, INGLE_JSON_OBJECT);
+    ingle_status st = ingle_json_open(&doc, args->n ? args->p : "", args->n, &limits, NULL);
+    if (st == INGLE_ENOMEM) w->status = st;
     ingle_json_name(w, "input");
-    if (whole) {
+    if (ingle_json_is(doc.root, INGLE_JSON_OBJECT)) {
         ingle_json_put(w, doc.root);
     } else {
         ingle_json_begin_object(w);
@@ -206,10 +206,21 @@ static void put_content(const job *j, const answer_choice *c, ingle_json_writer 
     }
 }
 
+static bool has_failed(const answer_choice *c)
+{
+    bool failed = c->text.failed || c->thinking.failed;
+    for (size_t i = 0; i < c->n_calls; i++)
+        failed = failed || c->calls[i].name.failed || c->calls[i].args.failed;
+    return failed;
+}
+
 /* What was cut short does not look complete. */
 static bool is_complete(job *j)
 {
-    return answer_finish(&j->answer.choices[0]) ||
+    const answer_choice *c = &j->answer.choices[0];
+    if (has_failed(c))
+        return api_fail(&j->error, 503, "out_of_memory", NULL, "no memory for the whole answer");
+    return answer_finish(c) ||
            api_fail(&j->error, 503, "cancelled", NULL, "the answer was cancelled");
 }
 
