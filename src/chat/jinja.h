@@ -79,8 +79,9 @@ typedef struct ingle_jinja_mark {
  * Marks come from a loop that is in no other one, prints straight to the output, and whose elements
  * are the elements of the context's list `messages` themselves, however they got there (a slice, a
  * copy, another variable). They are kept if the loop wrote anything and took the messages in
- * ascending order; of several such loops those of the last count. All that this loop writes for a
- * message and those before it lies before the message's mark. A template that prints its messages
+ * ascending order; of several such loops those of the last count, and those of loops before it whose
+ * messages it goes on from. All that such a loop writes for a message and those before it lies before
+ * the message's mark. A template that prints its messages
  * in another way has no marks. */
 typedef struct ingle_jinja_output {
     char *text; /* [n], a NUL follows; NULL after a failure */

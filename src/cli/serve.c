@@ -81,6 +81,7 @@ static int plan(serve_work *w)
 {
     ingle_error err = {{0}};
     int code = open_model(&w->h, &w->s.open, INGLE_PARTS_PLAN);
+    if (code == EXIT_DONE) code = open_check_generates(&w->h);
     if (code == EXIT_DONE) code = check_chat(w);
     if (code != EXIT_DONE) return code;
     w->plan.memory.size = sizeof w->plan.memory;
@@ -175,20 +176,27 @@ static bool show_loading(void *user, double share)
     return true;
 }
 
-/* The first of the addresses as a client on this machine takes it; false: a Unix socket. */
+/* Of the addresses, divided by blanks, the first that is no Unix socket, as a client on this machine
+ * takes it; false: there is none. */
 static bool base_url(const char *addresses, char *url, size_t cap)
 {
-    static const char *const every[] = {"0.0.0.0:", "[::]:"}; /* of this machine's addresses */
-    const char *scheme = strstr(addresses, "://"), *host = scheme ? scheme + 3 : addresses;
-    int len = (int)strcspn(host, " "), n_scheme = (int)(host - addresses);
-    if (!scheme || scheme > addresses + strcspn(addresses, " ")) return false;
+    static const char *const every[] = {"0.0.0.0:", "[::]:"}; /* all addresses of this machine */
+    const char *p = addresses;
+    while (*p && strncmp(p, "http", 4) != 0) {
+        p += strcspn(p, " ");
+        p += strspn(p, " ");
+    }
+    const char *scheme = strstr(p, "://");
+    if (!scheme) return false;
+    const char *host = scheme + 3;
+    int len = (int)strcspn(host, " "), n_scheme = (int)(host - p);
     for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
         int skip = (int)strlen(every[i]);
         if (strncmp(host, every[i], (size_t)skip) != 0) continue;
-        snprintf(url, cap, "%.*s127.0.0.1:%.*s", n_scheme, addresses, len - skip, host + skip);
+        snprintf(url, cap, "%.*s127.0.0.1:%.*s", n_scheme, p, len - skip, host + skip);
         return true;
     }
-    snprintf(url, cap, "%.*s%.*s", n_scheme, addresses, len, host);
+    snprintf(url, cap, "%.*s%.*s", n_scheme, p, len, host);
     return true;
 }
 

@@ -115,7 +115,7 @@ static const arg_option OUTPUT_ROWS[] = {
     {"--log-file", "FILE", ARG_STRING, AT(log_file), 0, 0, NULL,
      "a line of JSON for every request; '' keeps none (default: standard error)"},
     {"-v --verbose", NULL, ARG_FLAG, AT(verbose), 0, 0, NULL,
-     "more on standard error: connections, the model's options"},
+     "more on standard error: what becomes of connections"},
     {"--quiet", NULL, ARG_FLAG, AT(quiet), 0, 0, NULL, "nothing but errors on standard error"},
 };
 

@@ -37,6 +37,7 @@ typedef struct finder {
 /* A message in the text. */
 typedef struct region {
     size_t from, to;
+    bool first; /* nothing before it is marked: `from` is not known */
     bool after_result;
     const ingle_answer *answer;
 } region;
@@ -164,20 +165,19 @@ static ingle_status find_head(finder *f, head *h, size_t n)
     return st;
 }
 
-/* What this prompt itself ends with, if that stands apart; templates that know of no beginning of an
- * answer have no head. */
+/* What this prompt itself ends with, if that stands apart. Templates that print it always, or never,
+ * have the same for all. */
 static ingle_status take_own_head(finder *f, const ingle_json *last, size_t n_messages)
 {
     const ingle_jinja_output *o = f->o;
-    if (!ingle_jinja_mentions(f->form->jinja, "add_generation_prompt")) {
-        ingle_status st = keep_head(f, &f->heads[0], "", 0);
-        return st ? st : keep_head(f, &f->heads[1], "", 0);
-    }
-    if (f->in->no_answer || !o->n_marks) return INGLE_OK;
     const ingle_jinja_mark *mark = &o->marks[o->n_marks - 1];
-    if (mark->i_message + 1 != n_messages || mark->offset == o->n) return INGLE_OK;
-    head *h = &f->heads[is_role(last, "tool")];
-    return keep_head(f, h, o->text + mark->offset, o->n - mark->offset);
+    bool always = !ingle_jinja_mentions(f->form->jinja, "add_generation_prompt");
+    if (mark->i_message + 1 != n_messages) return INGLE_OK;
+    if (!always && (f->in->no_answer || mark->offset == o->n)) return INGLE_OK;
+    const char *text = o->text + mark->offset;
+    ingle_status st = keep_head(f, &f->heads[is_role(last, "tool")], text, o->n - mark->offset);
+    if (st || !always) return st;
+    return keep_head(f, &f->heads[!is_role(last, "tool")], text, o->n - mark->offset);
 }
 
 /* ---- thinking in the head -------------------------------------------------------------------- */
@@ -252,9 +252,24 @@ static size_t body_begin(const finder *f, const head *h, const region *r)
                                                                                 : SIZE_MAX;
 }
 
+/* Of the first message that is marked nobody knows where it begins: its prompt is printed again. */
+static ingle_status find_first_body(finder *f, const region *r, size_t *at)
+{
+    ingle_jinja_output out;
+    size_t mark;
+    ingle_status st = print_first(f, r->answer->i_message, false, &out, &mark);
+    if (!st && out.text && out.n <= r->to && !memcmp(out.text, f->o->text, out.n) &&
+        ingle_profile_prompt_thinks(&f->form->profile, out.text, out.n) == r->answer->thinks)
+        *at = out.n;
+    ingle_jinja_output_free(&out);
+    return st;
+}
+
 static ingle_status find_body(finder *f, const region *r, size_t *at)
 {
     head *h = &f->heads[r->after_result];
+    *at = SIZE_MAX;
+    if (r->first) return find_first_body(f, r, at);
     *at = body_begin(f, h->asked ? h : &f->heads[!r->after_result], r);
     if (*at != SIZE_MAX || h->asked) return INGLE_OK;
     ingle_status st = find_head(f, h, r->answer->i_message);
@@ -297,6 +312,14 @@ static bool answer_ends(const finder *f, const char *text, size_t n)
     size_t end = f->answer.n;
     while (end && is_space(f->answer.p[end - 1])) end--;
     return end >= n && !memcmp(f->answer.p + end - n, text, n);
+}
+
+/* Whether a token that ends a turn is among the answer's: then it is none. */
+static bool is_broken(const finder *f, const ingle_answer *a)
+{
+    for (size_t i = 0; i < a->n_tokens; i++)
+        if (ends_turn(f, a->tokens[i])) return true;
+    return false;
 }
 
 /* Where the body ends: before the control token with which the message ends, white space aside, or
@@ -363,6 +386,7 @@ static ingle_status compare(const finder *f, const region *r, size_t from, size_
 static ingle_status match(finder *f, const region *r, ingle_chat_kept *kept, bool *same)
 {
     *same = false;
+    if (is_broken(f, r->answer)) return INGLE_OK;
     ingle_status st = read_answer(f, r->answer);
     if (!st) st = find_body(f, r, &kept->from);
     if (st || kept->from == SIZE_MAX) return st;
@@ -384,9 +408,10 @@ static ingle_status match_all(finder *f, const ingle_json *messages,
         bool marked = i_mark < f->o->n_marks && mark->i_message == i;
         bool answered = i_answer < f->in->n_answers && i < numbers->n && numbers->of[i] >= 0 &&
                         (size_t)numbers->of[i] == f->in->answers[i_answer].i_message;
-        if (answered && marked && i_mark) {
-            const region r = {.from = mark[-1].offset,
+        if (answered && marked) {
+            const region r = {.from = i_mark ? mark[-1].offset : 0,
                               .to = mark->offset,
+                              .first = !i_mark,
                               .after_result = is_role(before, "tool"),
                               .answer = &f->in->answers[i_answer]};
             bool same;

@@ -37,7 +37,8 @@ void admin_health(job *j)
 
 void admin_openapi(job *j)
 {
-    serve_print_openapi(&j->out);
+    const bytes *document = &j->server->openapi;
+    bytes_put(&j->out, document->p, document->n);
     j->type = "application/json";
     j->status = 200;
 }

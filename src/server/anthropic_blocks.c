@@ -11,20 +11,18 @@ typedef struct block {
     const ingle_json *text, *title, *context, *source, *content;
 } block;
 
-static const char CACHE_HELP[] = "The prefix cache finds what it knows by itself.";
-
 static const field_row TEXT_ROWS[] = {
     {.name = "type", .types = FIELD_STRING, .help = "text"},
     {.name = "text",
      .types = FIELD_STRING,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, text),
-     .help = "The text."},
-    {.name = "cache_control", .class = FIELD_INERT, .types = FIELD_OBJECT, .help = CACHE_HELP},
+     .help = "the text"},
+    ANTHROPIC_CACHE_CONTROL,
     {.name = "citations",
      .class = FIELD_INERT,
      .types = FIELD_ARRAY,
-     .help = "What an earlier answer cited."},
+     .help = "what an earlier answer cited"},
 };
 static const field_table TEXT = {
     .title = "text", .rows = TEXT_ROWS, .n_rows = sizeof TEXT_ROWS / sizeof *TEXT_ROWS};
@@ -34,7 +32,7 @@ static const field_row CITATIONS_ROWS[] = {
      .class = FIELD_ONLY,
      .types = FIELD_BOOL,
      .only = "false",
-     .help = "Answers cite nothing: leave it out."},
+     .help = "answers cite nothing: leave it out"},
 };
 static const field_table CITATIONS = {.title = "citations", .rows = CITATIONS_ROWS, .n_rows = 1};
 
@@ -44,28 +42,28 @@ static const field_row DOCUMENT_ROWS[] = {
      .types = FIELD_STRING,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, title),
-     .help = "Shown to the model before the text."},
+     .help = "shown to the model before the text"},
     {.name = "context",
      .types = FIELD_STRING,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, context),
-     .help = "Shown to the model before the text."},
+     .help = "shown to the model before the text"},
     {.name = "source",
      .types = FIELD_OBJECT | FIELD_STRING,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, source),
-     .help = "Of a document: {type: text, data} or {type: content, content}. Of a search result: "
-             "where it is from."},
+     .help = "of a document: {type: text, data} or {type: content, content}; of a search result: "
+             "where it is from"},
     {.name = "content",
      .types = FIELD_ARRAY,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, content),
-     .help = "Of a search result: blocks of text."},
-    {.name = "cache_control", .class = FIELD_INERT, .types = FIELD_OBJECT, .help = CACHE_HELP},
+     .help = "of a search result: blocks of text"},
+    ANTHROPIC_CACHE_CONTROL,
     {.name = "citations",
      .types = FIELD_OBJECT,
      .members = &CITATIONS,
-     .help = "Answers cite nothing."},
+     .help = "answers cite nothing"},
 };
 static const field_table DOCUMENT = {.title = "document",
                                      .rows = DOCUMENT_ROWS,
@@ -86,17 +84,17 @@ static const field_row SOURCE_ROWS[] = {
     {.name = "media_type",
      .types = FIELD_STRING,
      .choices = MEDIA_TYPES,
-     .help = "What kind of text it is."},
+     .help = "what kind of text it is"},
     {.name = "data",
      .types = FIELD_STRING,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(source, data),
-     .help = "The text, of type text."},
+     .help = "the text, of type text"},
     {.name = "content",
      .types = FIELD_STRING | FIELD_ARRAY,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(source, content),
-     .help = "Text or blocks of text, of type content."},
+     .help = "text or blocks of text, of type content"},
 };
 static const field_table SOURCE = {
     .title = "source", .rows = SOURCE_ROWS, .n_rows = sizeof SOURCE_ROWS / sizeof *SOURCE_ROWS};

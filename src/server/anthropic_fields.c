@@ -1,6 +1,7 @@
 /* anthropic_fields.c - the members of a body of Messages.
  * Depends on anthropic.h. */
 #include "anthropic.h"
+#include "anthropic_read.h"
 
 #include <stddef.h>
 
@@ -74,7 +75,7 @@ static const field_row FORMAT_ROWS[] = {
     {.name = "schema",
      .types = FIELD_OBJECT,
      .set = set_schema,
-     .help = "What the text of the answer has to be; what cannot be enforced is refused."},
+     .help = "what the text of the answer has to be; what cannot be enforced is refused"},
 };
 static const field_table FORMAT = {
     .title = "format", .rows = FORMAT_ROWS, .n_rows = N(FORMAT_ROWS)};
@@ -85,16 +86,16 @@ static const field_row OUTPUT_ROWS[] = {
      .types = FIELD_STRING,
      .choices = EFFORTS,
      .set = set_effort,
-     .help = "How much the model thinks, if it knows efforts."},
+     .help = "how much the model thinks, if it knows efforts"},
     {.name = "format",
      .types = FIELD_OBJECT,
      .members = &FORMAT,
      .set = set_format,
-     .help = "The form of the answer."},
+     .help = "the form of the answer"},
     {.name = "task_budget",
      .class = FIELD_REFUSED,
      .types = FIELD_OBJECT,
-     .help = "Use max_tokens and thinking.budget_tokens."},
+     .help = "use max_tokens and thinking.budget_tokens"},
 };
 static const field_table OUTPUT = {
     .title = "output_config", .rows = OUTPUT_ROWS, .n_rows = N(OUTPUT_ROWS)};
@@ -106,19 +107,19 @@ static const field_row THINKING_ROWS[] = {
     {.name = "type",
      .types = FIELD_STRING,
      .choices = THINKING_TYPES,
-     .help = "enabled or adaptive: the model thinks. disabled: it does not. between_tools: it "
-             "thinks where the last message brings results of tools."},
+     .help = "enabled or adaptive: the model thinks; disabled: it does not; between_tools: it "
+             "thinks where the last message brings results of tools"},
     {.name = "budget_tokens",
      .types = FIELD_INT,
      .min = 1,
      .max = INT32_MAX,
      .store = FIELD_TO_INT,
      .offset = AT(thinking_tokens),
-     .help = "Of enabled: thinking is closed after so many tokens; less than max_tokens."},
+     .help = "of enabled: thinking is closed after so many tokens; less than max_tokens"},
     {.name = "display",
      .types = FIELD_STRING,
      .choices = DISPLAYS,
-     .help = "summarized: all of it is shown. omitted: the text of thinking is left empty."},
+     .help = "summarized: all of it is shown; omitted: the text of thinking is left empty"},
 };
 static const field_table THINKING = {
     .title = "thinking", .rows = THINKING_ROWS, .n_rows = N(THINKING_ROWS)};
@@ -128,7 +129,7 @@ static const field_row DIAGNOSTICS_ROWS[] = {
      .types = FIELD_STRING,
      .max = 128,
      .set = set_previous,
-     .help = "The id of the answer whose prompt this one is compared with."},
+     .help = "the id of the answer whose prompt this one is compared with"},
 };
 static const field_table DIAGNOSTICS = {
     .title = "diagnostics", .rows = DIAGNOSTICS_ROWS, .n_rows = N(DIAGNOSTICS_ROWS)};
@@ -140,65 +141,61 @@ static const field_row PROMPT_ROWS[] = {
     {.name = "model",
      .types = FIELD_STRING,
      .set = generation_set_model,
-     .help = "The model's name. With one model any name will do; the answer has the real one."},
+     .help = "the model's name; with one model any name will do; the answer has the real one"},
     {.name = "messages",
      .types = FIELD_ARRAY,
      .min = 1,
      .max = 100000,
-     .help =
-         "The conversation: objects with role (user, assistant, system) and content, a string or "
-         "blocks: text, document of text, search_result; of an assistant thinking, "
-         "redacted_thinking (left out) and tool_use; of a user tool_result. An assistant's "
-         "message at the end is continued."},
+     .help = "the conversation: objects with role (user, assistant, system) and content, a string "
+             "or blocks: text, document of text, search_result; of an assistant thinking, "
+             "redacted_thinking (left out) and tool_use; of a user tool_result; an assistant's "
+             "message at the end is continued"},
     {.name = "system",
      .types = FIELD_STRING | FIELD_ARRAY,
-     .help = "Text, or blocks of text, before the conversation."},
+     .help = "text, or blocks of text, before the conversation"},
     {.name = "tools",
      .types = FIELD_ARRAY,
      .max = 10000,
-     .help = "Tools of type custom: name, description, input_schema, strict."},
+     .help = "tools of type custom: name, description, input_schema, strict"},
     {.name = "tool_choice",
      .types = FIELD_OBJECT,
      .help = "{type: auto, any, none, or tool with a name; disable_parallel_tool_use}"},
     {.name = "thinking",
      .types = FIELD_OBJECT,
      .members = &THINKING,
-     .help = "Without it the model does not think, if it can be kept from it."},
+     .help = "without it the model does not think"},
     {.name = "output_config",
      .types = FIELD_OBJECT,
      .members = &OUTPUT,
-     .help = "Effort, and the form of the answer."},
+     .help = "effort, and the form of the answer"},
     {.name = "output_format",
      .types = FIELD_OBJECT,
      .members = &FORMAT,
      .set = set_format,
-     .help = "An older name of output_config.format."},
+     .help = "an older name of output_config.format"},
     {.name = "context_management",
      .class = FIELD_INERT,
      .types = FIELD_OBJECT,
-     .help = "Nothing is edited; the answer says so with applied_edits []."},
-    {.name = "cache_control",
-     .class = FIELD_INERT,
-     .types = FIELD_OBJECT,
-     .help = "The prefix cache finds what it knows by itself."},
-    {.name = "speed", .class = FIELD_INERT, .types = FIELD_STRING, .help = "There is one speed."},
+     .help = "nothing is edited; the answer says so with applied_edits []"},
+    ANTHROPIC_CACHE_CONTROL,
+    {.name = "speed", .class = FIELD_INERT, .types = FIELD_STRING, .help = "there is one speed"},
     {.name = "mcp_servers",
      .class = FIELD_REFUSED,
      .types = FIELD_ANY,
-     .help = "No server is asked from here: call it yourself, and give its tools as `tools`."},
+     .help = "no server is asked from here: call it yourself, and give its tools as `tools`"},
     {.name = "container",
      .class = FIELD_REFUSED,
      .types = FIELD_ANY,
-     .help = "Nothing is run here: give `tools`, and run them yourself."},
+     .help = "nothing is run here: give `tools`, and run them yourself"},
     {.name = "thread",
      .class = FIELD_REFUSED,
      .types = FIELD_ANY,
-     .help = "Nothing is kept here: send the whole conversation as `messages`."},
-    {.name = "fallbacks", .class = FIELD_REFUSED, .types = FIELD_ANY, .help = "Name one `model`."},
+     .help = "nothing is kept here: send the whole conversation as `messages`"},
+    {.name = "fallbacks", .class = FIELD_REFUSED, .types = FIELD_ANY, .help = "name one `model`"},
     {.name = "compaction",
      .class = FIELD_REFUSED,
      .types = FIELD_ANY,
-     .help = "Make the conversation shorter yourself; a prompt that does not fit is refused."},
+     .help = "make the conversation shorter yourself; a prompt that does not fit is refused"},
 };
 static const field_table PROMPT = {
     .title = "prompt", .rows = PROMPT_ROWS, .n_rows = N(PROMPT_ROWS), .more = &generation_fields};
@@ -206,7 +203,7 @@ static const field_table PROMPT = {
 #define BUSINESS(name_, types_)                                                                    \
     {                                                                                              \
         .name = name_, .class = FIELD_INERT, .types = types_,                                      \
-        .help = "It concerns a provider's business."                                               \
+        .help = "it concerns a provider's business"                                                \
     }
 
 static const field_row ROWS[] = {
@@ -216,23 +213,23 @@ static const field_row ROWS[] = {
      .max = INT32_MAX,
      .store = FIELD_TO_INT,
      .offset = AT(max_tokens),
-     .help = "Required: at most so many tokens, thinking included. More than the context has room "
-             "for is no error."},
+     .help = "required: at most so many tokens, thinking included; more than the context has room "
+             "for is no error"},
     {.name = "stop_sequences",
      .types = FIELD_ARRAY,
      .max = GENERATION_MAX_STOPS,
      .set = set_stops,
-     .help = "Up to 20 strings that end the visible text; the answer says which one did."},
+     .help = "up to 20 strings that end the visible text; the answer says which one did"},
     {.name = "stream",
      .types = FIELD_BOOL,
      .store = FIELD_TO_BOOL,
      .offset = AT(stream),
-     .help = "The answer comes as events."},
+     .help = "the answer comes as events"},
     {.name = "diagnostics",
      .types = FIELD_OBJECT,
      .members = &DIAGNOSTICS,
      .set = set_diagnostics,
-     .help = "The answer says why less of the prompt was known than could be."},
+     .help = "the answer says why less of the prompt was known than could be"},
     BUSINESS("metadata", FIELD_OBJECT),
     BUSINESS("service_tier", FIELD_STRING),
     BUSINESS("inference_geo", FIELD_STRING),
@@ -247,7 +244,7 @@ const field_table anthropic_fields = {
 #define OF_THE_ANSWER(name_, types_)                                                               \
     {                                                                                              \
         .name = name_, .class = FIELD_INERT, .types = types_,                                      \
-        .help = "It concerns the answer alone."                                                    \
+        .help = "it concerns the answer alone"                                                     \
     }
 
 static const field_row COUNT_ROWS[] = {

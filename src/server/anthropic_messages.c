@@ -49,12 +49,12 @@ static const field_row MESSAGE_ROWS[] = {
      .store = FIELD_TO_CHOICE,
      .offset = offsetof(message, role),
      .choices = ROLES,
-     .help = "Who says it. system may come anywhere."},
+     .help = "who says it; system may come anywhere"},
     {.name = "content",
      .types = FIELD_STRING | FIELD_ARRAY,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(message, content),
-     .help = "Text, or blocks."},
+     .help = "text, or blocks"},
 };
 static const field_table MESSAGE = {
     .title = "message", .rows = MESSAGE_ROWS, .n_rows = sizeof MESSAGE_ROWS / sizeof *MESSAGE_ROWS};
@@ -66,12 +66,7 @@ typedef struct block {
 
 #define BLOCK_TYPE                                                                                 \
     {                                                                                              \
-        .name = "type", .types = FIELD_STRING, .help = "The kind of the block."                    \
-    }
-#define BLOCK_CACHE                                                                                \
-    {                                                                                              \
-        .name = "cache_control", .class = FIELD_INERT, .types = FIELD_OBJECT,                      \
-        .help = "The prefix cache finds what it knows by itself."                                  \
+        .name = "type", .types = FIELD_STRING, .help = "the kind of the block"                     \
     }
 #define BLOCK_TABLE(title_, rows_)                                                                 \
     {                                                                                              \
@@ -84,8 +79,8 @@ static const field_row THINKING_ROWS[] = {
      .types = FIELD_STRING,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, thinking),
-     .help = "What the model thought."},
-    {.name = "signature", .types = FIELD_STRING, .help = "Any is accepted."},
+     .help = "what the model thought"},
+    {.name = "signature", .types = FIELD_STRING, .help = "any is accepted"},
 };
 static const field_table THINKING = BLOCK_TABLE("thinking", THINKING_ROWS);
 
@@ -97,24 +92,24 @@ static const field_row USE_ROWS[] = {
      .max = 256,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, id),
-     .help = "The name that its result gives."},
+     .help = "the name that its result gives"},
     {.name = "name",
      .types = FIELD_STRING,
      .min = 1,
      .max = 256,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, name),
-     .help = "The tool that was called."},
+     .help = "the tool that was called"},
     {.name = "input",
      .types = FIELD_OBJECT,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, input),
-     .help = "The arguments."},
+     .help = "the arguments"},
     {.name = "caller",
      .class = FIELD_INERT,
      .types = FIELD_OBJECT,
-     .help = "Calls come from the model itself."},
-    BLOCK_CACHE,
+     .help = "calls come from the model itself"},
+    ANTHROPIC_CACHE_CONTROL,
 };
 static const field_table USE = BLOCK_TABLE("tool_use", USE_ROWS);
 
@@ -124,18 +119,18 @@ static const field_row RESULT_ROWS[] = {
      .types = FIELD_STRING,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, tool_use_id),
-     .help = "The id of a tool_use in an earlier message."},
+     .help = "the id of a tool_use in an earlier message"},
     {.name = "content",
      .types = FIELD_STRING | FIELD_ARRAY,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(block, content),
-     .help = "Text, or blocks of text, documents and results of searches."},
+     .help = "text, or blocks of text, documents and results of searches"},
     {.name = "is_error",
      .types = FIELD_BOOL,
      .store = FIELD_TO_BOOL,
      .offset = offsetof(block, is_error),
-     .help = "The model reads \"Error: \" before the content."},
-    BLOCK_CACHE,
+     .help = "the model reads \"Error: \" before the content"},
+    ANTHROPIC_CACHE_CONTROL,
 };
 static const field_table RESULT = BLOCK_TABLE("tool_result", RESULT_ROWS);
 

@@ -5,6 +5,13 @@
 
 #include "generation.h"
 
+/* A row that many tables have. */
+#define ANTHROPIC_CACHE_CONTROL                                                                    \
+    {                                                                                              \
+        .name = "cache_control", .class = FIELD_INERT, .types = FIELD_OBJECT,                      \
+        .help = "the prefix cache finds what it knows by itself"                                   \
+    }
+
 static inline field_place anthropic_member(const field_place *up, const char *name)
 {
     return (field_place){.up = up, .name = name, .len = strlen(name)};

@@ -342,10 +342,23 @@ static void think(job *j, const part *p, bytes *out)
     if (!own->hides_thinking) put_delta(j, "thinking_delta", "thinking", p->text, p->len, out);
 }
 
+/* Asked for by return_progress: pings that say how far the prompt is. */
+static void put_progress(job *j, const part *p, bytes *out)
+{
+    ingle_json_writer *w = begin_event(j, "ping");
+    ingle_json_begin_object(ingle_json_name(w, "prompt_progress"));
+    put_number(w, "total", p->n_prompt);
+    put_number(w, "processed", p->n_done);
+    ingle_json_end_object(w);
+    end_event(j, "ping", out);
+}
+
 static void take_part(job *j, const part *p, bytes *out)
 {
     switch (p->kind) {
-    case PART_PROGRESS: return;
+    case PART_PROGRESS:
+        if (j->gen.progress) put_progress(j, p, out);
+        return;
     case PART_THINKING:
         if (p->len) think(j, p, out);
         return;

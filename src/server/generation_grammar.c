@@ -28,10 +28,11 @@ static size_t keyword_length(const char *at)
     return n;
 }
 
-/* "/properties/a: 'pattern': ..." goes to the end of a path as ".properties.a.pattern". */
+/* "#/properties/a: 'pattern': ..." goes to the end of a path as ".properties.a.pattern". */
 static void add_pointer(char *param, size_t cap, const char *at)
 {
     size_t n = strlen(param);
+    at += *at == '#';
     while (*at == '/' && n + 1 < cap) {
         param[n++] = '.';
         for (at++; *at && *at != '/' && strncmp(at, ": ", 2) && n + 1 < cap;) param[n++] = *at++;
@@ -85,6 +86,7 @@ static bool refuse(const blame *b, ingle_status st, const ingle_error *err)
 static bool name_dropped(const blame *b, const char *note, size_t i)
 {
     char text[160], param[sizeof b->r->error->param];
+    note += note[0] == '#' && note[1] == '/';
     const char *keyword = strstr(note, ": "), *why = keyword ? strstr(keyword + 2, ": ") : NULL;
     int len = why ? (int)(why - note) : (int)strlen(note);
     if (i < b->g->n_tools && b->g->strict_tool && b->g->strict_tool[i]) {

@@ -184,14 +184,16 @@ static void keep_turn(job *j, const answer_choice *c)
     free(names);
 }
 
-/* Answers that were ended by a stop string are no whole turns. */
+/* Not what a stop string ended: of its last token the client did not get all. */
 static void keep_turns(job *j)
 {
     const generation *g = &j->gen;
     if (g->no_cache || g->continues) return;
     for (size_t i = 0; i < j->answer.n; i++) {
         const answer_choice *c = &j->answer.choices[i];
-        if (c->finish == INGLE_FINISH_STOP && c->i_stop >= g->n_stops) keep_turn(j, c);
+        if ((c->finish == INGLE_FINISH_STOP && c->i_stop >= g->n_stops) ||
+            c->finish == INGLE_FINISH_LENGTH)
+            keep_turn(j, c);
     }
 }
 
@@ -449,9 +451,10 @@ static bool admit(job *j)
     const http_exchange *x = j->x;
     const char *argument = NULL;
     bool options = !strcmp(x->method, "OPTIONS");
-    j->endpoint = options ? NULL
-                          : route_find(x->method, x->path, http_header(x, "anthropic-version"),
-                                       &argument, &j->shape, &j->error);
+    j->endpoint = options
+                      ? NULL
+                      : j->server->route(x->method, x->path, http_header(x, "anthropic-version"),
+                                         &argument, &j->shape, &j->error);
     api_error lost = j->error; /* who may not ask does not hear what is there */
     j->error.status = 0;
     if (!pass_gate(j, options ? GATE_PUBLIC : j->endpoint ? j->endpoint->needs : GATE_USER))
@@ -624,8 +627,8 @@ static char *on_refusal(void *user, const http_exchange *x, int status, const ch
     const char *argument;
     wire shape = WIRE_OPENAI;
     api_error none = {0};
-    (void)user;
-    if (x && x->path && x->method) route_find(x->method, x->path, false, &argument, &shape, &none);
+    const server *s = user;
+    if (x && x->path && x->method) s->route(x->method, x->path, false, &argument, &shape, &none);
     id_new(id, sizeof id, "req_");
     api_fail(&e, status, status == 413 ? "request_too_large" : "bad_request", NULL, "%s", message);
     api_error_write(&e, shape, id, &out);

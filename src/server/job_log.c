@@ -37,7 +37,9 @@ void job_log(const job *j)
     ingle_json_writer w = {0};
     FILE *f = j->server->log;
     double total = ingle_now() - j->arrived;
-    if (!f) return;
+    if (!f || (j->endpoint && j->endpoint->quick && j->endpoint->needs == GATE_PUBLIC &&
+               !j->server->opt->verbose))
+        return; /* pollers */
     ingle_json_begin_object(&w);
     ingle_json_put_i64(ingle_json_name(&w, "time"), j->created);
     ingle_json_put_text(ingle_json_name(&w, "id"), j->id);

@@ -14,7 +14,7 @@
 
 typedef struct ledger ledger;
 
-/* What beside the messages leads to an answer. */
+/* What beside the messages leads to an answer. Tools and kwargs count as their bytes. */
 typedef struct ledger_scope {
     uint64_t salt;              /* of the key */
     uint64_t model;             /* digest of model and template */
@@ -22,6 +22,7 @@ typedef struct ledger_scope {
     size_t n_tools, n_kwargs;
     ingle_thinking_mode thinking;
     const char *effort; /* "" */
+    size_t n_system;    /* of ledger_found: for ledger_compare() only */
 } ledger_scope;
 
 /* An answer, as clients see it. */
@@ -43,6 +44,7 @@ typedef struct ledger_found {
                        was */
     size_t n_messages;
     uint64_t key[2]; /* of the conversation: for ledger_keep() */
+    size_t n_system; /* messages of the system's with which it begins */
 } ledger_found;
 
 /* 0: 4096 turns, 64 MiB. */
@@ -50,7 +52,13 @@ ingle_status ledger_open(ledger **out, size_t max_turns, size_t max_bytes, ingle
 void ledger_close(ledger **l);
 
 /* messages: a JSON array. restore: thinking of answers that follow the last user message is put
- * back where they have none. INGLE_EFORMAT, INGLE_ENOMEM. */
+ * back where they have none. INGLE_EFORMAT; INGLE_EUNSUPPORTED for more JSON than base/json.h reads;
+ * INGLE_ENOMEM. A message that is none is no error here: who renders it refuses it.
+ *
+ * Two conversations are the same where roles, texts, names and arguments of calls are. It makes no
+ * difference how arguments are written, whether a text comes whole or in parts, what ids calls have,
+ * whether thinking is there, nor white space in the texts of answers, which clients trim and join in
+ * their ways; nor a text of the system's that is only "x-anthropic-billing-header: ...". */
 ingle_status ledger_find(ledger *l, const ledger_scope *scope, const char *messages,
                          size_t n_messages, bool restore, ledger_found *out, ingle_error *err);
 void ledger_found_free(ledger_found *f);
@@ -68,7 +76,8 @@ typedef struct ledger_miss {
     size_t n_had, n_got;
 } ledger_miss;
 /* Compares a prompt with late ones of the same salt and model, remembers it, and forgets the one that it
- * goes on from. id: of the request; previous: of the one to compare with, NULL: the nearest. */
+ * goes on from. id: of the request; previous: of the one to compare with, NULL: the nearest. At most 64
+ * prompts and 32 MiB are remembered; without memory this one is not. */
 void ledger_compare(ledger *l, const ledger_scope *scope, const ingle_prompt_info *prompt,
                     const char *id, const char *previous, ledger_miss *out);
 

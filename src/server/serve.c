@@ -123,6 +123,7 @@ static ingle_status open_parts(server *s, ingle_error *err)
     http_handler handler;
     ingle_status st = gate_open(&s->gate, &s->opt->gate, err);
     job_handler_init(&handler, s);
+    serve_print_openapi(&s->openapi);
     handler.signal = on_signal;
     handler.note = on_note;
     if (!st) st = open_log(s, err);
@@ -141,13 +142,14 @@ static void close_parts(server *s)
     models_close(&s->models, 0);
     ledger_close(&s->ledger);
     gate_close(&s->gate);
+    bytes_free(&s->openapi);
     if (s->log && s->log != stderr) fclose(s->log);
 }
 
 ingle_status serve_run(const serve_options *opt, void (*ready)(void *user, const char *addresses),
                        void *user, bool *model_failed, ingle_error *err)
 {
-    server s = {.opt = opt, .ready = ready, .ready_user = user};
+    server s = {.opt = opt, .route = route_find, .ready = ready, .ready_user = user};
     signal(SIGPIPE, SIG_IGN);
     ingle_status st = open_parts(&s, err);
     if (!st) st = http_run(s.http, err);

@@ -15,6 +15,10 @@ typedef struct server_counts {
 
 struct server {
     const serve_options *opt;
+    /* route_find(): the parts do not know the table that names them. */
+    const endpoint *(*route)(const char *method, const char *path, bool anthropic,
+                             const char **argument, wire *shape, api_error *e);
+    bytes openapi; /* the document */
     http *http;
     gate *gate;
     models *models;

@@ -16,7 +16,7 @@ ingle help --man serve
 code_is "ingle-serve(1)" 0
 cp "$WORK/out" "$WORK/ingle-serve.1"
 ingle help serve
-for option in $(grep -oE '^  -[^A-Z]*' "$WORK/out" | tr -d ,); do
+for option in $(sed -nE 's/^  (-[^ ]+(, -[^ ]+)*).*/\1/p' "$WORK/out" | tr -d ,); do
     check "ingle-serve(1) has $option" grep -qF -- "${option//-/\\-}" "$WORK/ingle-serve.1"
 done
 if command -v groff >/dev/null; then

@@ -76,6 +76,8 @@ refused "option '--api-key': a value is empty" --api-key=
 refused "'--listen' and '--host --port' exclude each other" --listen 127.0.0.1:1 --port 2
 refused "'--verbose' and '--quiet' exclude each other" -v --quiet
 refused "'--chat-template' and '--chat-template-file' exclude each other" --chat-template plain --chat-template-file f
+refused "option '--host': 'localhost:80' has a port" --host localhost:80
+refused "option '--host': '' is no address" --host=
 refused "'--tls-cert' and '--tls-key' belong together" --tls-cert f
 refused "cannot read $WORK/none" --chat-template-file "$WORK/none"
 refused "the chat template: " --check --chat-template no-such-template
@@ -96,6 +98,10 @@ ingle serve -m bad.gguf
 code_is "a damaged model" 3
 err_has "a damaged model" "bad.gguf"
 
+ingle serve --check "$INGLE_SOURCE/tests/golden/data/bert-cls.gguf"
+code_is "a model that writes nothing" 1
+err_has "a model that writes nothing" "generates none: use 'ingle embed"
+
 # ---- options of other servers
 
 for options in "-fa -cb --cache-prompt -np 4 -ngl 32 -c 4096" "-fa on -kvu --jinja --metrics --slots --props --no-webui" \
@@ -109,6 +115,7 @@ for options in "-fa -cb --cache-prompt -np 4 -ngl 32 -c 4096" "-fa on -kvu --jin
     code_is "$options" 0
 done
 ingle serve --check -m "$MODEL" -fa -cb --cache-prompt -np 4 -ngl 32 -c 4096
+check "-ngl alone is worth a note" test "$(wc -l <"$WORK/err")" -eq 1
 err_has "-ngl" "option '-ngl' has no effect: this build computes on the CPU alone"
 given --ctx 4096 "command line"
 given --parallel 4 "command line"
@@ -162,6 +169,8 @@ with LLAMA_ARG_HOST=127.0.0.1 -- --port 84
 out_has "host and port of two places" "127.0.0.1:84"
 with LLAMA_ARG_HOST=127.0.0.1 INGLE_PORT=85 -- --listen 127.0.0.1:86
 out_has "--listen hides what is below" "address       127.0.0.1:86"
+with -- --host "$WORK/a.sock"
+out_has "a host that is a socket" "address       unix:$WORK/a.sock"
 with INGLE_LISTEN=127.0.0.1:87,127.0.0.1:88 --
 out_has "two addresses" "127.0.0.1:87, 127.0.0.1:88"
 with INGLE_LISTEN=127.0.0.1:87 -- --port 89
@@ -264,6 +273,55 @@ printf '[*]\nlisten = 127.0.0.1:1\nport = 2\n' >rivals.ini
 refused "'--listen' and '--host --port' exclude each other (rivals.ini:2: listen, rivals.ini:3: port)" --check --config rivals.ini
 head -c 1100000 /dev/zero | tr '\0' '#' >long.ini
 refused "1 MiB at most" --check --config long.ini
+
+# ---- starting and ending
+
+# Runs the server until it is ready; its messages are in $WORK/err.
+start() { # ARGUMENTS...
+    "${RUN[@]}" serve "$@" </dev/null >"$WORK/out" 2>"$WORK/err" &
+    server=$!
+    until grep -q "clients: " "$WORK/err" || ! kill -0 $server 2>/dev/null; do sleep 0.05; done
+}
+stop() { # SIGNAL
+    kill -"$1" $server
+    wait $server
+    code=$?
+}
+start --port 0
+err_has "what is served" "tiny-chat.gguf as 'tiny-chat'"
+err_has "its context" "context of every request: "
+url=$(sed -n 's/.*OPENAI_BASE_URL=\([^ ]*\)\/v1 .*/\1/p' "$WORK/err")
+err_has "its address" "listening on $url"
+check "it is healthy" test "$(curl -s "$url/health")" = '{"status":"ok"}'
+port=${url##*:}
+cp "$WORK/err" "$WORK/first"
+env INGLE_PORT="$port" "${RUN[@]}" serve </dev/null >"$WORK/out" 2>"$WORK/err"
+code=$?
+code_is "an address that is taken" 1
+err_has "an address that is taken" "127.0.0.1:$port: Address already in use"
+err_has "where it came from" "the address is that of INGLE_PORT"
+stop TERM
+code_is "SIGTERM" 0
+start --listen "unix:$WORK/socket" --unix-mode 0640 -a "other name"
+err_has "an alias" "as 'other name'"
+err_has "how to reach a Unix socket" "curl --unix-socket $WORK/socket "
+check "the mode of a Unix socket" test "$(stat -c %a "$WORK/socket")" = 640
+check "it is healthy there" test "$(curl -s --unix-socket "$WORK/socket" http://localhost/health)" = '{"status":"ok"}'
+stop INT
+code_is "SIGINT" 0
+check "its file is gone" test ! -e "$WORK/socket"
+refused "'$WORK' has no port" --listen "$WORK"
+refused "is no certificate" --tls-cert serve.ini --tls-key serve.ini
+"${RUN[@]}" serve --quiet --listen "unix:$WORK/socket" </dev/null >"$WORK/out" 2>"$WORK/err" &
+server=$!
+until curl -s --unix-socket "$WORK/socket" http://localhost/health | grep -q '"ok"' || ! kill -0 $server 2>/dev/null; do sleep 0.05; done
+stop TERM
+code_is "--quiet" 0
+check "--quiet prints nothing" test ! -s "$WORK/out" -a ! -s "$WORK/err"
+head -c 3000000 "$MODEL" >cut.gguf
+ingle serve -m cut.gguf --port 0
+code_is "a model that ends too early" 3
+err_has "a model that ends too early" "past the end of the file"
 
 # ---- the references
 

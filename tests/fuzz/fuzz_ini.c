@@ -81,6 +81,7 @@ static void check_again(const items *all)
     ingle_status status;
     FILE *f = open_memstream(&text, &n);
     if (!f) abort();
+    fputs("# a mark of byte order counts at the beginning alone\n", f);
     for (size_t i = 0; i < all->n; i++) {
         const serve_config_item *item = &all->item[i];
         if (!item->key) fprintf(f, "[%s]", item->section);

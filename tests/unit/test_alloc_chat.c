@@ -1,5 +1,5 @@
-/* test_alloc_chat.c - every allocation of opening a chat, rendering a prompt and taking an answer apart
- * fails once: it is reported, and nothing is left. */
+/* test_alloc_chat.c - every allocation of opening a chat, rendering a prompt with a kept answer and
+ * taking an answer apart fails once: it is reported, and nothing is left. */
 #include "requests.h"
 
 #include "wrap_alloc.h"
@@ -14,7 +14,12 @@ static const char tools[] = "[{\"name\":\"f\",\"parameters\":{\"type\":\"object\
 static const char plain[] =
     "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
 
+/* What the model wrote for the call. */
+static const char written[] = "<tool_call>{\"arguments\" : { },\"name\":\"f\"}</tool_call>";
+
 static ingle_model *model;
+static int32_t tokens[sizeof written];
+static size_t n_tokens, n_taken;
 
 static void open_model(void)
 {
@@ -23,6 +28,9 @@ static void open_model(void)
     ingle_model_options_init(&mo);
     mo.parts = INGLE_PARTS_VOCAB;
     must(ingle_model_open(&model, TINY, &mo, &err), &err);
+    must(ingle_tokenize(model, written, sizeof written - 1, INGLE_PARSE_SPECIAL | INGLE_CONTINUE,
+                        tokens, sizeof written, &n_tokens, &err),
+         &err);
 }
 
 static ingle_status use(ingle_chat *chat, ingle_error *err)
@@ -31,11 +39,16 @@ static ingle_status use(ingle_chat *chat, ingle_error *err)
     ingle_chat_parser_options po;
     ingle_prompt *p;
     ingle_chat_parser *parser;
+    ingle_prompt_info info = {.size = sizeof info};
+    const ingle_answer answer = {.i_message = 2, .tokens = tokens, .n_tokens = n_tokens};
     ingle_chat_input_init(&in);
     ingle_chat_parser_options_init(&po);
     in.messages = messages, in.n_messages = strlen(messages);
     in.tools = po.tools = tools, in.n_tools = po.n_tools = strlen(tools);
+    in.answers = &answer, in.n_answers = 1;
     ingle_status st = ingle_chat_render(&p, chat, &in, err);
+    if (!st) st = ingle_prompt_info_get(p, &info, err);
+    if (!st) n_taken += info.answers_taken[0];
     ingle_prompt_close(&p);
     if (!st) st = ingle_chat_parser_open(&parser, chat, &po, err);
     if (st) return st;
@@ -69,6 +82,7 @@ static void all_fail(void **state)
         }
         assert_true(n > 40);
     }
+    assert_true(n_taken > 0);
     ingle_model_close(&model);
 }
 
