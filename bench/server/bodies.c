@@ -7,38 +7,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TOOLS = 24, MAX_WORD = 16 };
+enum { N_TOOLS = 24 };
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-/* Two or three syllables. */
-static void put_word(text *t, uint64_t *seed)
+/* A common word, so that texts have as many tokens as people's have. */
+static void put_word(buffer *t, uint64_t *seed)
 {
-    static const char *const syllables[] = {"ba", "den", "fo",  "gil", "hum", "ka", "lor", "mi",
-                                            "na", "pel", "rus", "sa",  "tin", "vo", "wen", "zu"};
-    char word[MAX_WORD];
-    uint64_t r = next_random(seed);
-    int n = snprintf(word, sizeof word, "%s%s%s", syllables[r & 15], syllables[r >> 4 & 15],
-                     r & 256 ? syllables[r >> 9 & 15] : "");
-    text_put(t, word, (size_t)n);
+    static const char *const common[128] = {
+        "the",   "of",    "and",    "to",    "in",       "is",     "you",    "that",  "it",
+        "he",    "was",   "for",    "on",    "are",      "as",     "with",   "his",   "they",
+        "I",     "at",    "be",     "this",  "have",     "from",   "or",     "one",   "had",
+        "by",    "word",  "but",    "not",   "what",     "all",    "were",   "we",    "when",
+        "your",  "can",   "said",   "there", "use",      "an",     "each",   "which", "she",
+        "do",    "how",   "their",  "if",    "will",     "up",     "other",  "about", "out",
+        "many",  "then",  "them",   "these", "so",       "some",   "her",    "would", "make",
+        "like",  "him",   "into",   "time",  "has",      "look",   "two",    "more",  "write",
+        "go",    "see",   "number", "no",    "way",      "could",  "people", "my",    "than",
+        "first", "water", "been",   "call",  "who",      "oil",    "its",    "now",   "find",
+        "long",  "down",  "day",    "did",   "get",      "come",   "made",   "may",   "part",
+        "over",  "new",   "sound",  "take",  "only",     "little", "work",   "know",  "place",
+        "year",  "live",  "me",     "back",  "give",     "most",   "very",   "after", "thing",
+        "our",   "just",  "name",   "good",  "sentence", "man",    "think",  "say",   "great",
+        "where", "help"};
+    const char *word = common[next_random(seed) % 128];
+    buffer_put(t, word, strlen(word));
 }
 
-static text words(size_t n, uint64_t seed)
+static buffer words(size_t n, uint64_t seed)
 {
-    text t = {0};
+    buffer t = {0};
     for (size_t i = 0; i < n; i++) {
-        if (i) text_put(&t, " ", 1);
+        if (i) buffer_put(&t, " ", 1);
         put_word(&t, &seed);
     }
     return t;
 }
 
 /* Lines of words, that many bytes. */
-static text lines(size_t n_bytes, uint64_t seed)
+static buffer lines(size_t n_bytes, uint64_t seed)
 {
-    text t = {0};
+    buffer t = {0};
     for (size_t i = 0; t.n < n_bytes; i++) {
-        if (i) text_put(&t, i % 12 ? " " : "\n", 1);
+        if (i) buffer_put(&t, i % 12 ? " " : "\n", 1);
         put_word(&t, &seed);
     }
     if (t.p) t.p[t.n = n_bytes] = 0;
@@ -47,11 +58,11 @@ static text lines(size_t n_bytes, uint64_t seed)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static text finished(ingle_json_writer *w)
+static buffer finished(ingle_json_writer *w)
 {
-    text t = {0};
+    buffer t = {0};
     if (ingle_json_finish(w)) fail("no memory for a body");
-    text_put(&t, w->text, w->n);
+    buffer_put(&t, w->text, w->n);
     ingle_json_writer_free(w);
     return t;
 }
@@ -61,16 +72,16 @@ static void put_member(ingle_json_writer *w, const char *name, const char *value
     ingle_json_put_text(ingle_json_name(w, name), value);
 }
 
-static void put_message(ingle_json_writer *w, const char *role, text content)
+static void put_message(ingle_json_writer *w, const char *role, buffer content)
 {
     ingle_json_begin_object(w);
     put_member(w, "role", role);
     ingle_json_put_bytes(ingle_json_name(w, "content"), content.p, content.n);
     ingle_json_end_object(w);
-    text_free(&content);
+    buffer_free(&content);
 }
 
-text bodies_messages(size_t n_words, uint64_t seed)
+buffer bodies_messages(size_t n_words, uint64_t seed)
 {
     ingle_json_writer w = {0};
     ingle_json_begin_array(&w);
@@ -81,14 +92,14 @@ text bodies_messages(size_t n_words, uint64_t seed)
 
 static size_t n_tokens_of(const library *l, size_t n_words, uint64_t seed)
 {
-    text messages = bodies_messages(n_words, seed);
+    buffer messages = bodies_messages(n_words, seed);
     tokens t = library_render(l, messages.p, NULL);
     free(t.p);
-    text_free(&messages);
+    buffer_free(&messages);
     return t.n;
 }
 
-text bodies_messages_of(const library *l, size_t n_tokens, uint64_t seed)
+buffer bodies_messages_of(const library *l, size_t n_tokens, uint64_t seed)
 {
     size_t low = 1, high = n_tokens; /* no word is less than a token */
     if (n_tokens_of(l, low, seed) > n_tokens)
@@ -111,7 +122,7 @@ static void put_choice(ingle_json_writer *w, const char *tool)
     ingle_json_end_object(w);
 }
 
-text bodies_chat(const ask *a)
+buffer bodies_chat(const ask *a)
 {
     ingle_json_writer w = {0};
     ingle_json_begin_object(&w);
@@ -138,12 +149,12 @@ text bodies_chat(const ask *a)
 static void put_property(ingle_json_writer *w, const char *name, const char *type,
                          size_t n_description, uint64_t seed)
 {
-    text description = lines(n_description, seed);
+    buffer description = lines(n_description, seed);
     ingle_json_begin_object(ingle_json_name(w, name));
     put_member(w, "type", type);
     put_member(w, "description", description.p);
     ingle_json_end_object(w);
-    text_free(&description);
+    buffer_free(&description);
 }
 
 /* Short, and bound to end. */
@@ -180,7 +191,7 @@ static void put_tool(ingle_json_writer *w, size_t i, size_t n_bytes, uint64_t se
 {
     char name[32];
     size_t n_text = i ? n_bytes / 2 : n_bytes;
-    text description =
+    buffer description =
         lines(n_text > 400 ? n_text - 400 : 1, seed + 64 * i); /* 400: the rest of it */
     snprintf(name, sizeof name, i ? "tool_%zu" : "read_file", i);
     ingle_json_begin_object(w);
@@ -191,10 +202,10 @@ static void put_tool(ingle_json_writer *w, size_t i, size_t n_bytes, uint64_t se
     put_parameters(w, i, n_bytes, seed);
     ingle_json_end_object(w);
     ingle_json_end_object(w);
-    text_free(&description);
+    buffer_free(&description);
 }
 
-text bodies_tools(size_t n_bytes, uint64_t seed)
+buffer bodies_tools(size_t n_bytes, uint64_t seed)
 {
     ingle_json_writer w = {0};
     ingle_json_begin_array(&w);
@@ -227,16 +238,16 @@ static void put_call(ingle_json_writer *w, const char *content, const char *id, 
 
 static void put_result(ingle_json_writer *w, const char *id, size_t n_bytes, uint64_t seed)
 {
-    text content = lines(n_bytes, seed);
+    buffer content = lines(n_bytes, seed);
     ingle_json_begin_object(w);
     put_member(w, "role", id ? "tool" : "user");
     if (id) put_member(w, "tool_call_id", id);
     put_member(w, "content", content.p);
     ingle_json_end_object(w);
-    text_free(&content);
+    buffer_free(&content);
 }
 
-text bodies_agent(size_t n_system, size_t n_turns, size_t n_result, uint64_t seed)
+buffer bodies_agent(size_t n_system, size_t n_turns, size_t n_result, uint64_t seed)
 {
     char id[32];
     ingle_json_writer w = {0};
@@ -252,8 +263,8 @@ text bodies_agent(size_t n_system, size_t n_turns, size_t n_result, uint64_t see
     return finished(&w);
 }
 
-text bodies_go_on(const char *messages, const char *content, const char *id, const char *name,
-                  const char *arguments, size_t n_result, uint64_t seed)
+buffer bodies_go_on(const char *messages, const char *content, const char *id, const char *name,
+                    const char *arguments, size_t n_result, uint64_t seed)
 {
     ingle_json_doc doc;
     ingle_json_writer w = {0};

@@ -1,5 +1,5 @@
 /* bodies.h - what clients send: prompts of so many tokens, and what agents send, in shape and size.
- * Depends on base/json.h, library.h, client.h (text). All texts are made up, and differ by their seed from
+ * Depends on base/json.h, library.h, client.h (buffer). All texts are made up, and differ by their seed from
  * the first word on, so that no prompt was seen before. */
 #ifndef INGLE_BENCH_BODIES_H
 #define INGLE_BENCH_BODIES_H
@@ -8,9 +8,9 @@
 #include "library.h"
 
 /* A user's message of so many words, as an array of messages in JSON. */
-text bodies_messages(size_t n_words, uint64_t seed);
+buffer bodies_messages(size_t n_words, uint64_t seed);
 /* With as many words that its prompt has n_tokens tokens, or as few fewer as words allow. */
-text bodies_messages_of(const library *words, size_t n_tokens, uint64_t seed);
+buffer bodies_messages_of(const library *words, size_t n_tokens, uint64_t seed);
 
 typedef struct ask {
     const char *messages; /* JSON */
@@ -20,16 +20,16 @@ typedef struct ask {
     bool stream, progress;
 } ask;
 /* The body of a chat completion. */
-text bodies_chat(const ask *a);
+buffer bodies_chat(const ask *a);
 
 /* 24 tools, about so many bytes of JSON in all; the first is read_file, whose arguments are one of a
  * few texts. */
-text bodies_tools(size_t n_bytes, uint64_t seed);
+buffer bodies_tools(size_t n_bytes, uint64_t seed);
 /* The beginning of an agent's conversation: a system text of so many bytes and a question; then turns in
  * which a tool was called and gave so many bytes. */
-text bodies_agent(size_t n_system, size_t n_turns, size_t n_result, uint64_t seed);
+buffer bodies_agent(size_t n_system, size_t n_turns, size_t n_result, uint64_t seed);
 /* The same messages, the answer (a tool call, if id is given) and what came of it. */
-text bodies_go_on(const char *messages, const char *content, const char *id, const char *name,
-                  const char *arguments, size_t n_result, uint64_t seed);
+buffer bodies_go_on(const char *messages, const char *content, const char *id, const char *name,
+                    const char *arguments, size_t n_result, uint64_t seed);
 
 #endif

@@ -19,7 +19,7 @@ enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_END, CHUNK_TRAILER };
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-void text_put(text *t, const char *p, size_t n)
+void buffer_put(buffer *t, const char *p, size_t n)
 {
     if (t->n + n + 1 > t->cap) {
         t->cap = 2 * (t->n + n + 1);
@@ -30,10 +30,10 @@ void text_put(text *t, const char *p, size_t n)
     t->p[t->n] = 0;
 }
 
-void text_free(text *t)
+void buffer_free(buffer *t)
 {
     free(t->p);
-    *t = (text){0};
+    *t = (buffer){0};
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -110,7 +110,7 @@ static void end_answer(client *c, client_state how, double t)
 static void take_content(client *c, const char *p, size_t n, double t)
 {
     size_t before = c->body.n;
-    text_put(&c->body, p, n);
+    buffer_put(&c->body, p, n);
     if (c->stream) take_events(c, before, t);
 }
 
@@ -159,7 +159,7 @@ static void take_body(client *c, const char *p, size_t n, double t)
 static void take_head(client *c, const char *p, size_t n, double t)
 {
     size_t before = c->head.n;
-    text_put(&c->head, p, n);
+    buffer_put(&c->head, p, n);
     char *end = strstr(c->head.p, "\r\n\r\n");
     if (!end) {
         if (c->head.n > MAX_HEAD) fail("an answer has %zu bytes of headers", c->head.n);
@@ -182,8 +182,8 @@ static void take_head(client *c, const char *p, size_t n, double t)
 
 static void receive(client *c)
 {
-    static char buffer[READ_BYTES];
-    ssize_t n = read(c->fd, buffer, sizeof buffer);
+    static char bytes[READ_BYTES];
+    ssize_t n = read(c->fd, bytes, sizeof bytes);
     double t = now();
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
@@ -192,8 +192,8 @@ static void receive(client *c)
         return;
     }
     if (!c->t_byte) c->t_byte = t;
-    if (c->state == CLIENT_HEAD) take_head(c, buffer, (size_t)n, t);
-    else if (c->state == CLIENT_BODY) take_body(c, buffer, (size_t)n, t);
+    if (c->state == CLIENT_HEAD) take_head(c, bytes, (size_t)n, t);
+    else if (c->state == CLIENT_BODY) take_body(c, bytes, (size_t)n, t);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -226,11 +226,11 @@ void client_send_part(client *c, const char *path, const char *body, size_t n, s
     c->status = 0;
     c->t_byte = c->t_token = c->t_last = c->t_end = 0;
     c->n_events = c->n_tokens = c->n_prompt = c->n_cached = c->n_generated = 0;
-    text_put(&c->out, head, (size_t)k);
+    buffer_put(&c->out, head, (size_t)k);
     k = snprintf(head, sizeof head, "Content-Type: application/json\r\nContent-Length: %zu\r\n", n);
-    if (body) text_put(&c->out, head, (size_t)k);
-    text_put(&c->out, "\r\n", 2);
-    if (body) text_put(&c->out, body, n);
+    if (body) buffer_put(&c->out, head, (size_t)k);
+    buffer_put(&c->out, "\r\n", 2);
+    if (body) buffer_put(&c->out, body, n);
     c->state = CLIENT_HEAD;
     c->set->n_busy++;
     c->t_sent = now();
@@ -278,9 +278,9 @@ void client_close(client *c)
     if (c->state == CLIENT_CLOSED) return;
     if (c->state == CLIENT_HEAD || c->state == CLIENT_BODY) c->set->n_busy--;
     close(c->fd);
-    text_free(&c->out);
-    text_free(&c->head);
-    text_free(&c->body);
+    buffer_free(&c->out);
+    buffer_free(&c->head);
+    buffer_free(&c->body);
     c->state = CLIENT_CLOSED;
 }
 

@@ -15,12 +15,12 @@ typedef enum client_state {
     CLIENT_GONE  /* the server closed in the middle */
 } client_state;
 
-typedef struct text {
+typedef struct buffer {
     char *p; /* [n] and a NUL */
     size_t n, cap;
-} text;
-void text_put(text *t, const char *p, size_t n);
-void text_free(text *t); /* to {0} */
+} buffer;
+void buffer_put(buffer *t, const char *p, size_t n);
+void buffer_free(buffer *t); /* to {0} */
 
 typedef struct clients {
     int epoll;
@@ -32,9 +32,9 @@ struct client {
     clients *set;
     int fd;
     client_state state;
-    text out; /* from n_sent on, what the socket has not taken yet */
+    buffer out; /* from n_sent on, what the socket has not taken yet */
     size_t n_sent;
-    text head, body; /* of a stream, body is the event that is being read */
+    buffer head, body; /* of a stream, body is the event that is being read */
     int status;
     bool chunked, stream;
     int part;    /* of a chunk: see client.c */

@@ -157,12 +157,12 @@ static size_t stream_all(idlers *i, const process *server, const library *words,
                          bool queued)
 {
     for (int k = 0; k < i->n; k++) {
-        text messages = bodies_messages_of(words, 32, bench_seed());
-        text body =
+        buffer messages = bodies_messages_of(words, 32, bench_seed());
+        buffer body =
             bodies_chat(&(ask){.messages = messages.p, .max_tokens = n_tokens, .stream = true});
         client_send(&i->c[k], CHAT, body.p, body.n);
-        text_free(&messages);
-        text_free(&body);
+        buffer_free(&messages);
+        buffer_free(&body);
         clients_poll(&i->set, 0);
     }
     for (int k = 0; k < i->n; k++)
@@ -192,7 +192,7 @@ static double of_library(const bench *b, int n, int n_ctx)
     ingle_error err = {{0}};
     answer *answers = need(calloc((size_t)n, sizeof *answers));
     library_open(&l, b->model, n_ctx, n, false);
-    text messages = bodies_messages_of(&l, 32, bench_seed());
+    buffer messages = bodies_messages_of(&l, 32, bench_seed());
     tokens prompt = library_render(&l, messages.p, NULL);
     answer warm_up;
     answer_start(&warm_up, &l, prompt, 8);
@@ -211,7 +211,7 @@ static double of_library(const bench *b, int n, int n_ctx)
     for (int i = 0; i < n; i++) answer_close(&answers[i]);
     free(answers);
     free(prompt.p);
-    text_free(&messages);
+    buffer_free(&messages);
     library_close(&l);
     return each;
 }

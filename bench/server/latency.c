@@ -25,10 +25,10 @@ typedef struct first_run {
 static double ask_server(first_run *r, const char *messages, int n_tokens)
 {
     const ask a = {.messages = messages, .max_tokens = n_tokens, .stream = true};
-    text body = bodies_chat(&a);
+    buffer body = bodies_chat(&a);
     client_send(&r->c, CHAT, body.p, body.n);
     client_finish(&r->c);
-    text_free(&body);
+    buffer_free(&body);
     if (!r->c.t_token) fail("a stream without text");
     return 1e3 * (r->c.t_token - r->c.t_sent);
 }
@@ -46,17 +46,17 @@ static double ask_library(const first_run *r, const char *messages, int n_tokens
 static void first_round(first_run *r, int i, const bench *b)
 {
     const int n_tokens = bench_or(b->n_tokens, 8);
-    text messages = bodies_messages_of(&r->l, (size_t)bench_or(b->n_prompt, 100), bench_seed());
-    double server = 0, library;
+    buffer messages = bodies_messages_of(&r->l, (size_t)bench_or(b->n_prompt, 100), bench_seed());
+    double server = 0, own;
     if (i % 2) server = ask_server(r, messages.p, n_tokens);
-    library = ask_library(r, messages.p, n_tokens);
+    own = ask_library(r, messages.p, n_tokens);
     if (!(i % 2)) server = ask_server(r, messages.p, n_tokens);
-    text_free(&messages);
+    buffer_free(&messages);
     if (i < WARM) return;
     series_add(&r->byte, 1e3 * (r->c.t_byte - r->c.t_sent));
     series_add(&r->server, server);
-    series_add(&r->library, library);
-    series_add(&r->difference, server - library);
+    series_add(&r->library, own);
+    series_add(&r->difference, server - own);
 }
 
 void measure_first(const bench *b)
@@ -85,26 +85,26 @@ void measure_first(const bench *b)
 /* ---- a large body ---------------------------------------------------------------------------- */
 
 /* 64 KB of tools, and a conversation that makes it 100 KB. */
-static text agent_body(bool stream, uint64_t seed)
+static buffer agent_body(bool stream, uint64_t seed)
 {
-    text tools = bodies_tools(64 * KB, 1), messages = bodies_agent(6 * KB, 8, 3700, seed);
+    buffer tools = bodies_tools(64 * KB, 1), messages = bodies_agent(6 * KB, 8, 3700, seed);
     const ask a = {.messages = messages.p, .tools = tools.p, .max_tokens = 1, .stream = stream};
-    text body = bodies_chat(&a);
-    text_free(&tools);
-    text_free(&messages);
+    buffer body = bodies_chat(&a);
+    buffer_free(&tools);
+    buffer_free(&messages);
     return body;
 }
 
 /* Milliseconds from the body's last byte to the first of the answer; the rest was there before. */
 static double send_large(client *c, const char *path, bool stream, size_t *n_bytes)
 {
-    text body = agent_body(stream, bench_seed());
+    buffer body = agent_body(stream, bench_seed());
     client_send_part(c, path, body.p, body.n, 1);
     sleep_s(0.02);
     client_send_rest(c);
     while (!c->t_byte) clients_poll(c->set, -1);
     *n_bytes = body.n;
-    text_free(&body);
+    buffer_free(&body);
     return 1e3 * (c->t_byte - c->t_sent);
 }
 
@@ -154,7 +154,7 @@ void measure_body(const bench *b)
 /* The call that a stream brings. */
 typedef struct call {
     char id[128], name[128];
-    text arguments;
+    buffer arguments;
 } call;
 
 static void copy_text(char *to, size_t cap, const ingle_json *v)
@@ -177,7 +177,7 @@ static void take_call(client *c, const char *data, double t)
     copy_text(to->id, sizeof to->id, ingle_json_get(one, "id"));
     copy_text(to->name, sizeof to->name, ingle_json_get(function, "name"));
     if (ingle_json_is(arguments, INGLE_JSON_STRING))
-        text_put(&to->arguments, arguments->text, arguments->len);
+        buffer_put(&to->arguments, arguments->text, arguments->len);
     ingle_json_close(&doc);
 }
 
@@ -193,12 +193,12 @@ static turn ask_turn(client *c, const char *messages, const char *tools, call *t
                    .tool = "read_file",
                    .max_tokens = 128,
                    .stream = true};
-    text body = bodies_chat(&a);
+    buffer body = bodies_chat(&a);
     c->on_event = take_call;
     c->user = to;
     client_send(c, CHAT, body.p, body.n);
     client_finish(c);
-    text_free(&body);
+    buffer_free(&body);
     if (!*to->id || !to->arguments.n) fail("the answer calls no tool");
     return (turn){1e3 * (c->t_token - c->t_sent), c->n_prompt, c->n_cached};
 }
@@ -206,17 +206,17 @@ static turn ask_turn(client *c, const char *messages, const char *tools, call *t
 static void two_turns(client *c, turn *first, turn *second, size_t n_result)
 {
     call one = {.arguments = {0}}, two = one;
-    text tools = bodies_tools(64 * KB, bench_seed());
-    text messages = bodies_agent(6 * KB, 0, 0, bench_seed());
+    buffer tools = bodies_tools(64 * KB, bench_seed());
+    buffer messages = bodies_agent(6 * KB, 0, 0, bench_seed());
     *first = ask_turn(c, messages.p, tools.p, &one);
-    text longer =
+    buffer longer =
         bodies_go_on(messages.p, NULL, one.id, one.name, one.arguments.p, n_result, bench_seed());
     *second = ask_turn(c, longer.p, tools.p, &two);
-    text_free(&tools);
-    text_free(&messages);
-    text_free(&longer);
-    text_free(&one.arguments);
-    text_free(&two.arguments);
+    buffer_free(&tools);
+    buffer_free(&messages);
+    buffer_free(&longer);
+    buffer_free(&one.arguments);
+    buffer_free(&two.arguments);
 }
 
 void measure_turn(const bench *b)

@@ -30,12 +30,12 @@ static double uniform(leaving *l)
 
 static void send_prompt(leaving *l, client *c, int n_prompt, bool progress)
 {
-    text messages = bodies_messages_of(&l->words, (size_t)n_prompt, bench_seed());
-    text body = bodies_chat(
+    buffer messages = bodies_messages_of(&l->words, (size_t)n_prompt, bench_seed());
+    buffer body = bodies_chat(
         &(ask){.messages = messages.p, .max_tokens = MANY, .stream = true, .progress = progress});
     client_send(c, CHAT, body.p, body.n);
-    text_free(&messages);
-    text_free(&body);
+    buffer_free(&messages);
+    buffer_free(&body);
 }
 
 /* Goes on with what comes, for so many seconds. */

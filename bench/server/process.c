@@ -55,15 +55,24 @@ static int port_in(const char *text)
     return at ? atoi(at + strlen("http://127.0.0.1:")) : 0;
 }
 
+/* As much of it as has room: what is looked for stands at the beginning of a line. */
+static void keep(char *to, size_t cap, const char *text)
+{
+    size_t n = strlen(text);
+    if (n >= cap) n = cap - 1;
+    memcpy(to, text, n);
+    to[n] = 0;
+}
+
 static void take_line(process *p, const char *text, double t)
 {
     pthread_mutex_lock(&p->lock);
     if (*text == '{') {
         process_line *line = &p->lines[p->n_lines++ % PROCESS_LINES];
         line->t = t;
-        snprintf(line->text, sizeof line->text, "%s", text);
+        keep(line->text, sizeof line->text, text);
     } else {
-        snprintf(p->said, sizeof p->said, "%s", text);
+        keep(p->said, sizeof p->said, text);
         if (!p->port) p->port = port_in(text);
     }
     pthread_cond_broadcast(&p->changed);

@@ -17,10 +17,10 @@ typedef struct crowd {
     int n, n_prompt, n_tokens;
     library words; /* for prompts; its engine, if there is one, is measured too */
     clients set;
-    client *clients; /* [n] */
-    text *messages;  /* [n] of the round */
-    series gaps;     /* milliseconds, of all rounds */
-    series slowest;  /* client's rate over the mean, of every round */
+    client *clients;  /* [n] */
+    buffer *messages; /* [n] of the round */
+    series gaps;      /* milliseconds, of all rounds */
+    series slowest;   /* client's rate over the mean, of every round */
 } crowd;
 
 static void crowd_open(crowd *c, const process *server)
@@ -38,7 +38,7 @@ static void crowd_close(crowd *c)
 {
     for (int i = 0; i < c->n; i++) {
         client_close(&c->clients[i]);
-        text_free(&c->messages[i]);
+        buffer_free(&c->messages[i]);
     }
     clients_close(&c->set);
     free(c->clients);
@@ -50,7 +50,7 @@ static void crowd_close(crowd *c)
 static void crowd_prompts(crowd *c)
 {
     for (int i = 0; i < c->n; i++) {
-        text_free(&c->messages[i]);
+        buffer_free(&c->messages[i]);
         c->messages[i] = bodies_messages_of(&c->words, (size_t)c->n_prompt, bench_seed());
     }
 }
@@ -70,7 +70,7 @@ static void note_slowest(crowd *c)
 /* From the first byte sent to the last byte read; *n_tokens were written. */
 static double by_server(crowd *c, size_t *n_tokens)
 {
-    text *bodies = need(calloc((size_t)c->n, sizeof *bodies));
+    buffer *bodies = need(calloc((size_t)c->n, sizeof *bodies));
     for (int i = 0; i < c->n; i++)
         bodies[i] = bodies_chat(
             &(ask){.messages = c->messages[i].p, .max_tokens = c->n_tokens, .stream = true});
@@ -83,7 +83,7 @@ static double by_server(crowd *c, size_t *n_tokens)
         if (one->state != CLIENT_DONE) fail("a stream was broken off");
         *n_tokens += one->n_generated;
         if (one->t_end > to) to = one->t_end;
-        text_free(&bodies[i]);
+        buffer_free(&bodies[i]);
     }
     free(bodies);
     note_slowest(c);
@@ -128,14 +128,14 @@ static void warm(crowd *c)
     c->gaps.n = c->slowest.n = 0;
 }
 
-static void round_of_streams(crowd *c, bool server_first, double *server, double *library)
+static void round_of_streams(crowd *c, bool server_first, double *server, double *own)
 {
     size_t n;
     double took = 0;
     crowd_prompts(c);
     if (server_first) took = by_server(c, &n), *server = (double)n / took;
     took = by_library(c, &n);
-    *library = (double)n / took;
+    *own = (double)n / took;
     if (!server_first) took = by_server(c, &n), *server = (double)n / took;
 }
 
@@ -252,10 +252,10 @@ void measure_gap(const bench *b)
     clients_open(&set);
     client_open(&stream, &set, server.port, 0);
     client_open(&reader, &set, server.port, 0);
-    text few = bodies_messages_of(&words, PROMPT, bench_seed());
-    text many = bodies_messages_of(&words, (size_t)n_prompt, bench_seed());
-    text one = bodies_chat(&(ask){.messages = few.p, .max_tokens = n_tokens, .stream = true});
-    text other = bodies_chat(&(ask){.messages = many.p, .max_tokens = 1, .stream = true});
+    buffer few = bodies_messages_of(&words, PROMPT, bench_seed());
+    buffer many = bodies_messages_of(&words, (size_t)n_prompt, bench_seed());
+    buffer one = bodies_chat(&(ask){.messages = few.p, .max_tokens = n_tokens, .stream = true});
+    buffer other = bodies_chat(&(ask){.messages = many.p, .max_tokens = 1, .stream = true});
     client_send(&stream, CHAT, one.p, one.n);
     client_read_tokens(&stream, FEW);
     stream.gaps = &alone;
@@ -272,7 +272,7 @@ void measure_gap(const bench *b)
     client_close(&reader);
     clients_close(&set);
     library_close(&words);
-    text_free(&few), text_free(&many), text_free(&one), text_free(&other);
+    buffer_free(&few), buffer_free(&many), buffer_free(&one), buffer_free(&other);
     series_free(&alone), series_free(&beside);
     process_stop(&server);
 }
