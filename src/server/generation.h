@@ -59,8 +59,9 @@ typedef struct generation {
     bool one_call;       /* at most one */
     bool strict_tools;   /* a tool has strict: true; arguments are enforced in full */
     bool *strict_tool;   /* [n_tools] which ones have; NULL: all, if strict_tools */
-    bool *custom_tool;   /* [n_tools] a tool of type custom: its one argument `input` is raw text */
-    char **tool_names;   /* [n_tools] */
+    const char *schema_member; /* of a tool in the body: its schema's; NULL: function.parameters */
+    bool *custom_tool; /* [n_tools] a tool of type custom: its one argument `input` is raw text */
+    char **tool_names; /* [n_tools] */
     size_t n_tools;
     bool no_tool_parsing; /* parse_tool_calls false: calls are text */
 
@@ -139,7 +140,8 @@ bool generation_grammar(const generation *g, ingle_grammar **out, ingle_chat *ch
                         ingle_model *model, const ingle_chat_info *info, bool thinks,
                         field_reader *r);
 
-/* The library's options, but for callbacks and the prompt's marks. They point into g. */
+/* The library's options, but for callbacks, the prompt's marks, and chat with n_thinking. They point
+ * into g. */
 void generation_options(const generation *g, ingle_generate_options *out);
 
 #endif
