@@ -77,7 +77,7 @@ bool field_refuse(field_reader *r, const field_place *place, const char *format,
                     "%s", text);
 }
 
-/* The first error counts: what comes after is not heard. */
+/* Where nothing else is wrong yet: the first error counts. */
 static void no_memory(field_reader *r)
 {
     if (r->error->status) return;
