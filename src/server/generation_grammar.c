@@ -102,7 +102,7 @@ static bool name_dropped(const blame *b, const char *note, size_t i)
     if (i < b->g->n_tools) snprintf(text, sizeof text, "tools[%zu] %.*s", i, len, note);
     else snprintf(text, sizeof text, "schema %.*s", len, note);
     field_ignore_text(b->r, text);
-    return true;
+    return !b->r->error->status;
 }
 
 /* Notes of tools begin with "NAME: ", those of a form beside them with "answer: ". */
