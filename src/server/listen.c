@@ -139,9 +139,9 @@ static ingle_status open_tcp(listener *out, size_t cap, size_t *n, const char *t
     const char *colon = strrchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : 0;
     if (!colon || !good_port(colon + 1))
-        return ingle_fail(err, INGLE_EINVAL,
-                          "'%.80s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has",
-                          text);
+        return ingle_fail(
+            err, INGLE_EINVAL,
+            "'%.80s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has", text);
     const bool v6 = len >= 2 && text[0] == '[' && colon[-1] == ']';
     if (v6) text++, len -= 2;
     if (len && len < sizeof host && (v6 || !memchr(text, ':', len))) {
@@ -195,8 +195,8 @@ static ingle_status open_unix(listener *l, const char *path, unsigned mode, ingl
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct stat st;
     if (!path[0] || strlen(path) >= sizeof a.sun_path)
-        return ingle_fail(err, INGLE_EINVAL, "the path of unix:%.80s has to have 1 to %zu bytes", path,
-                          sizeof a.sun_path - 1);
+        return ingle_fail(err, INGLE_EINVAL, "the path of unix:%.80s has to have 1 to %zu bytes",
+                          path, sizeof a.sun_path - 1);
     strcpy(a.sun_path, path);
     *l = (listener){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (l->fd < 0) return refused(err, path, "");

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "server/gate.h"
+#include "wrap_alloc.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -465,6 +466,30 @@ static void test_key_file(void **state)
     refuses((gate_options){.key_file = path}, INGLE_ENOTFOUND, path);
 }
 
+static void test_no_memory(void **state)
+{
+    (void)state;
+    const char *const keys[] = {"a", "b"}, *const names[] = {"x.example", "*.y.example"};
+    const char *const origins[] = {"https://x.example"};
+    const gate_options opt = {.keys = keys,
+                              .n_keys = 2,
+                              .hosts = names,
+                              .n_hosts = 2,
+                              .origins = origins,
+                              .n_origins = 1};
+    for (long n = 1;; n++) {
+        gate *g;
+        ingle_error err;
+        wrap_alloc_begin(n);
+        ingle_status status = gate_open(&g, &opt, &err);
+        gate_close(&g);
+        bool reached = wrap_alloc_end();
+        assert_int_equal(wrap_alloc_live(), 0);
+        assert_int_equal(status, reached ? INGLE_ENOMEM : INGLE_OK);
+        if (!reached) break;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_shared_cache),
         cmocka_unit_test(test_without_keys),
         cmocka_unit_test(test_key_file),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

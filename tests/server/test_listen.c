@@ -8,6 +8,7 @@
 
 #include "base/loop.h"
 #include "server/listen.h"
+#include "wrap_alloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +120,8 @@ static void test_bad_texts(void **state)
                                       "[127.0.0.1]:1",
                                       "box.example:1",
                                       "1.2.3:99x",
-                                      "127.0.0.256:1", "127.1:80",
+                                      "127.0.0.256:1",
+                                      "127.1:80",
                                       "[::g]:1",
                                       "unix",
                                       "systemd:3",
@@ -413,6 +415,29 @@ static void test_signals(void **state)
     assert_int_equal(sigismember(&after, SIGTERM), sigismember(&before, SIGTERM));
 }
 
+static void test_no_memory(void **state)
+{
+    (void)state;
+    ingle_error err;
+    int pair[2];
+    assert_int_equal(pipe(pair), 0);
+    for (long n = 1;; n++) {
+        ingle_loop *loop;
+        seen s = {0};
+        ingle_watch w = {.fd = pair[0], .what = INGLE_LOOP_READ, .call = on_event, .user = &s};
+        wrap_alloc_begin(n);
+        ingle_status status = ingle_loop_open(&loop, &err);
+        if (!status) status = ingle_loop_add(loop, &w, &err);
+        if (loop) ingle_loop_remove(loop, &w);
+        ingle_loop_close(&loop);
+        bool reached = wrap_alloc_end();
+        assert_int_equal(wrap_alloc_live(), 0);
+        assert_int_equal(status, reached ? INGLE_ENOMEM : INGLE_OK);
+        if (!reached) break;
+    }
+    close(pair[0]), close(pair[1]);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 1;
@@ -429,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_removed_while_called),
         cmocka_unit_test(test_wake),
         cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_no_memory),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     rmdir(folder);
