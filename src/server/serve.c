@@ -128,6 +128,7 @@ static ingle_status open_parts(server *s, ingle_error *err)
     handler.note = on_note;
     if (!st) st = open_log(s, err);
     if (!st) st = ledger_open(&s->ledger, 0, 0, err);
+    if (!st) st = defaults_open(&s->defaults, s->opt->defaults, err);
     if (!st) st = http_open(&s->http, &s->opt->http, &handler, err);
     if (!st) st = listen_all(s, err);
     if (!st) st = prep_open(&s->prep, PREP_THREADS, err); /* threads after http's signals */
@@ -141,6 +142,7 @@ static void close_parts(server *s)
     jobs_free(s);
     models_close(&s->models, 0);
     ledger_close(&s->ledger);
+    defaults_close(&s->defaults);
     gate_close(&s->gate);
     bytes_free(&s->openapi);
     if (s->log && s->log != stderr) fclose(s->log);
@@ -162,6 +164,40 @@ ingle_status serve_run(const serve_options *opt, void (*ready)(void *user, const
     return st;
 }
 
+/* ---- checking -------------------------------------------------------------------------------- */
+
+ingle_status serve_check_defaults(const char *text, const ingle_model *model, ingle_error *err)
+{
+    defaults *d = NULL;
+    api_error error = {.status = 0};
+    field_reader r = {.error = &error};
+    generation g;
+    ingle_status st = defaults_open(&d, text, err);
+    generation_init(&g);
+    if (d && model &&
+        (!defaults_fill(d, &g, NULL, NULL, NULL, &r) ||
+         !generation_sampling(&g, NULL, NULL, model, false, &error)))
+        st = ingle_fail(err, INGLE_EINVAL, "default '%s': %s", error.param, error.message);
+    generation_free(&g);
+    fields_end(&r);
+    defaults_close(&d);
+    return st;
+}
+
+static ingle_status check_grammars(const serve_options *opt, ingle_error *err)
+{
+    ingle_status st = INGLE_OK;
+    for (size_t i = 0; !st && i < opt->n_answer_grammars; i++) {
+        ingle_grammar *grammar = NULL;
+        ingle_error why = {{0}};
+        const ingle_string *text = &opt->answer_grammars[i];
+        st = ingle_grammar_open_gbnf(&grammar, NULL, text->text, text->len, NULL, &why);
+        ingle_grammar_close(&grammar);
+        if (st) st = ingle_fail(err, st, "grammar %zu of answers: %s", i + 1, why.text);
+    }
+    return st;
+}
+
 ingle_status serve_check(const serve_options *opt, ingle_error *err)
 {
     gate *g = NULL;
@@ -169,6 +205,8 @@ ingle_status serve_check(const serve_options *opt, ingle_error *err)
     http_handler handler = {.user = NULL};
     ingle_status st = gate_open(&g, &opt->gate, err);
     if (!st) st = http_open(&h, &opt->http, &handler, err);
+    if (!st) st = serve_check_defaults(opt->defaults, NULL, err);
+    if (!st) st = check_grammars(opt, err);
     http_close(&h);
     gate_close(&g);
     return st;
