@@ -111,19 +111,25 @@ static struct MHD_Response *make_response(connection *c)
     return r;
 }
 
+/* A header with a line's end in it is left out: its value may have come from a client. */
+static void add_header(connection *c, struct MHD_Response *r, const char *name, const char *value)
+{
+    if (MHD_add_response_header(r, name, value) != MHD_YES)
+        http_note(c->h, false, "%s: the header %s of an answer cannot be sent", c->peer.text, name);
+}
+
 static bool add_headers(connection *c, struct MHD_Response *r)
 {
-    bool ok = !c->headers.failed;
-    for (const char *at = c->headers.p, *end = at + c->headers.n; ok && at < end;) {
+    if (c->headers.failed) return false;
+    for (const char *at = c->headers.p, *end = at + c->headers.n; at < end;) {
         const char *value = at + strlen(at) + 1;
-        ok = MHD_add_response_header(r, at, value) == MHD_YES;
-        if (!ok) http_note(c->h, false, "header %s cannot be sent", at);
+        add_header(c, r, at, value);
         at = value + strlen(value) + 1;
     }
     /* After the headers of a chunked answer to HEAD, libmicrohttpd 0.9.75 sends the last chunk. */
-    const bool close = c->h->draining || (c->streams && !strcmp(c->x.method, MHD_HTTP_METHOD_HEAD));
-    if (ok && close) ok = MHD_add_response_header(r, "Connection", "close") == MHD_YES;
-    return ok;
+    if (c->h->draining || (c->streams && !strcmp(c->x.method, MHD_HTTP_METHOD_HEAD)))
+        add_header(c, r, "Connection", "close");
+    return true;
 }
 
 /* Gives libmicrohttpd the answer that the handler made. */

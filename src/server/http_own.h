@@ -113,6 +113,7 @@ struct http {
     int reserve;         /* a descriptor to give up when there are none */
     double paused_until; /* accepting; 0: not paused */
     double next_tick;
+    double noted_at; /* that a connection was refused */
 };
 
 /* http.c */

@@ -90,9 +90,11 @@ static ingle_status open_numeric(listener *l, const char *host, const char *port
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
     struct addrinfo *found;
-    if (getaddrinfo(host, port, &hints, &found))
+    struct in_addr v4; /* getaddrinfo() takes 127.1 for an address, too */
+    if ((!strchr(host, ':') && inet_pton(AF_INET, host, &v4) != 1) ||
+        getaddrinfo(host, port, &hints, &found))
         return ingle_fail(err, INGLE_EINVAL,
-                          "'%s' is no address to listen on: it is 127.0.0.1:8080, [::1]:8080, "
+                          "'%.80s' is no address to listen on: it is 127.0.0.1:8080, [::1]:8080, "
                           "localhost:8080, unix:PATH or systemd",
                           text);
     ingle_status status = open_address(l, found, text, err);
@@ -137,9 +139,9 @@ static ingle_status open_tcp(listener *out, size_t cap, size_t *n, const char *t
     const char *colon = strrchr(text, ':');
     size_t len = colon ? (size_t)(colon - text) : 0;
     if (!colon || !good_port(colon + 1))
-        return ingle_fail(err, INGLE_EINVAL,
-                          "'%s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has",
-                          text);
+        return ingle_fail(
+            err, INGLE_EINVAL,
+            "'%.80s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has", text);
     const bool v6 = len >= 2 && text[0] == '[' && colon[-1] == ']';
     if (v6) text++, len -= 2;
     if (len && len < sizeof host && (v6 || !memchr(text, ':', len))) {
@@ -193,8 +195,8 @@ static ingle_status open_unix(listener *l, const char *path, unsigned mode, ingl
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct stat st;
     if (!path[0] || strlen(path) >= sizeof a.sun_path)
-        return ingle_fail(err, INGLE_EINVAL, "the path of unix:%s has to have 1 to %zu bytes", path,
-                          sizeof a.sun_path - 1);
+        return ingle_fail(err, INGLE_EINVAL, "the path of unix:%.80s has to have 1 to %zu bytes",
+                          path, sizeof a.sun_path - 1);
     strcpy(a.sun_path, path);
     *l = (listener){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (l->fd < 0) return refused(err, path, "");
@@ -284,13 +286,20 @@ ingle_status listen_open(listener *out, size_t cap, size_t *n, const char *text,
     return status;
 }
 
+/* The inode alone would not do: a new file may get the number of one that was removed. */
+static bool path_is_ours(const listener *l)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (!l->path[0] || lstat(l->path, &st)) return false;
+    strcpy(a.sun_path, l->path);
+    return (uint64_t)st.st_dev == l->device && (uint64_t)st.st_ino == l->inode && is_stale(&a);
+}
+
 void listen_close(listener *l)
 {
-    struct stat st;
-    if (l->path[0] && !lstat(l->path, &st) && (uint64_t)st.st_dev == l->device &&
-        (uint64_t)st.st_ino == l->inode)
-        unlink(l->path);
-    l->path[0] = 0;
     if (l->fd >= 0) close(l->fd);
     l->fd = -1;
+    if (path_is_ours(l)) unlink(l->path);
+    l->path[0] = 0;
 }
