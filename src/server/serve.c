@@ -12,14 +12,14 @@ enum { PREP_THREADS = 2 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static ingle_status refuse_open_door(const server *s, const listener *l, ingle_error *err)
+static ingle_status refuse_open_door(const serve_options *opt, const gate *g, const char *address,
+                                     bool loopback, ingle_error *err)
 {
-    if (l->loopback || l->unix_socket || gate_has_keys(s->gate) || s->opt->insecure)
-        return INGLE_OK;
+    if (loopback || gate_has_keys(g) || opt->insecure) return INGLE_OK;
     return ingle_fail(err, INGLE_EINVAL,
                       "%s can be reached from other machines, and no key is asked for: give "
                       "--api-key or --api-key-file, or --insecure if that is meant",
-                      l->text);
+                      address);
 }
 
 static void add_address(server *s, const listener *l)
@@ -36,7 +36,8 @@ static ingle_status listen_to(server *s, const char *text, ingle_error *err)
     unsigned mode = s->opt->unix_mode ? s->opt->unix_mode : 0600;
     ingle_status st = listen_open(l, LISTEN_MAX, &n, text, mode, err);
     for (size_t i = 0; i < n; i++) {
-        if (!st) st = refuse_open_door(s, &l[i], err);
+        const bool here = l[i].loopback || l[i].unix_socket;
+        if (!st) st = refuse_open_door(s->opt, s->gate, l[i].text, here, err);
         if (!st) add_address(s, &l[i]);
         if (st) listen_close(&l[i]);
         else st = http_add(s->http, &l[i], err);
@@ -184,6 +185,17 @@ ingle_status serve_check_defaults(const char *text, const ingle_model *model, in
     return st;
 }
 
+static ingle_status check_addresses(const serve_options *opt, const gate *g, ingle_error *err)
+{
+    ingle_status st = INGLE_OK;
+    for (size_t i = 0; !st && i < opt->n_listen; i++) {
+        bool loopback;
+        st = listen_check(opt->listen[i], &loopback, err);
+        if (!st) st = refuse_open_door(opt, g, opt->listen[i], loopback, err);
+    }
+    return st;
+}
+
 static ingle_status check_grammars(const serve_options *opt, ingle_error *err)
 {
     ingle_status st = INGLE_OK;
@@ -205,6 +217,7 @@ ingle_status serve_check(const serve_options *opt, ingle_error *err)
     http_handler handler = {.user = NULL};
     ingle_status st = gate_open(&g, &opt->gate, err);
     if (!st) st = http_open(&h, &opt->http, &handler, err);
+    if (!st) st = check_addresses(opt, g, err);
     if (!st) st = serve_check_defaults(opt->defaults, NULL, err);
     if (!st) st = check_grammars(opt, err);
     http_close(&h);
