@@ -2,7 +2,6 @@
 e2e_serve_defaults.sh. Texts are compared with those of the same request that says it itself."""
 import json
 import os
-import re
 import tempfile
 
 from serve import Server, check, equal, finish
@@ -67,23 +66,23 @@ def test_forms(folder):
         json.dump({"type": "object", "properties": {"n": {"type": "integer", "maximum": 9, "minimum": 0}},
                    "required": ["n"], "additionalProperties": False}, f)
     compact = 'structured_outputs={"disable_any_whitespace":true}'
-    with Server("-c", "1024", "-j", schema, "-n", "40", "--temp", "0", "--reasoning", "off",
-                "--default", compact) as s:
+    plain = ["--family", "qwen2.5"]  # no thinking, and so no blanks before the form
+    with Server("-c", "1024", "-j", schema, "-n", "40", "--default", compact, *plain) as s:
         value = json.loads(chat(s)["message"]["content"])
         check("answers are of the schema", set(value) == {"n"} and 0 <= value["n"] <= 9, value)
         text = anthropic(s)["content"][-1]["text"]
         check("of Messages too", set(json.loads(text)) == {"n"}, text)
         equal("not where a request has a form", chat(s, guided_choice=["yes"])["message"]["content"],
               "yes")
-        plain = chat(s, response_format={"type": "text"}, temperature=0)["message"]["content"]
-        check("nor where it wants text", not plain.lstrip().startswith("{"), plain)
-        tools = [{"type": "function", "function": TOOL}]
-        plain = chat(s, tools=tools, temperature=0)["message"]
-        check("nor where it offers tools", not str(plain["content"]).lstrip().startswith("{"), plain)
-    with Server("-c", "1024", "--grammar", 'root ::= "so " ("it" | "be")+', "-n", "20", "--temp", "0",
-                "--reasoning-budget", "0") as s:
+        text = chat(s, response_format={"type": "text"}, temperature=0)["message"]["content"]
+        check("nor where it wants text", not text.lstrip().startswith("{"), text)
+    tools = [{"type": "function", "function": TOOL}]
+    with Server("-c", "1024", "-j", schema, "-n", "40", "--temp", "0") as s:
+        text = chat(s, tools=tools)["message"]["content"] or ""
+        check("nor where it offers tools", not text.lstrip().startswith("{"), text)
+    with Server("-c", "1024", "--grammar", 'root ::= "so " ("it" | "be")', *plain) as s:
         text = chat(s)["message"]["content"]
-        check("a grammar", re.match(r"so (it|be)", text), text)
+        check("a grammar", text in ("so it", "so be"), text)
 
 
 def test_answer_grammars(folder):

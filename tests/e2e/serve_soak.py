@@ -230,7 +230,7 @@ class Client(threading.Thread):
         if seen != self.soak.wanted[name]:
             check(f"'{name}' is answered as it was alone: {self.soak.wanted[name]}", False, seen)
         self.soak.count("slow" if slow else "whole")
-        if r.will_close or self.rng.random() < 0.3:
+        if slow or r.will_close or self.rng.random() < 0.3:
             self.leave()
 
     def abort(self, name):
