@@ -1,6 +1,6 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: help build deps run test check bench lint models install test-debug test-asan test-tsan test-cross \
+.PHONY: help build deps run test check bench lint models api install test-debug test-asan test-tsan test-cross \
         soak fuzz fuzz-merge clean
 
 BUILD  ?= build
@@ -16,6 +16,7 @@ help:
 	@echo 'make check       the quick part of it, after a change'
 	@echo 'make bench       measure the bundled model, or MODEL=FILE'
 	@echo 'make models      measure every family (INGLE_DATA=FOLDER) and write docs/models.md'
+	@echo 'make api         write docs/api.md, the interface of ingle serve, from its tables'
 	@echo 'make lint        include order, formatting, warnings of gcc and clang, circles of files, cppcheck'
 	@echo 'make install     libraries, header, program, man page, completion into PREFIX=$(PREFIX)'
 	@echo 'make test-debug  the quick part of the suite with assertions'
@@ -61,6 +62,10 @@ models:
 	@$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=Release
 	@cmake --build $(BUILD) -j $(JOBS) --target ingle test_logits test_families test_new_families
 	@BUILD=$(abspath $(BUILD)) scripts/models.py --measure
+
+api: build
+	@$(BUILD)/ingle serve --print-api > $(BUILD)/api.md
+	@cp $(BUILD)/api.md docs/api.md
 
 lint:
 	@scripts/deps.sh build test lint

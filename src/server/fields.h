@@ -52,6 +52,7 @@ typedef struct field_reader {
     api_error *error; /* the first thing that is wrong */
     bytes ignored;    /* "a, b.c": what had no effect; freed by fields_end() */
     bool strict;      /* unknown members are refused */
+    size_t n_unknown; /* so far */
 } field_reader;
 
 typedef struct field_row {

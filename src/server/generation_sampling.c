@@ -242,7 +242,7 @@ static bool read_member(field_reader *r, const ingle_json_walk *w, bias_entry *o
     return read_bias(r, w->value, &out->bias, place);
 }
 
-/* Calls with every entry of a map or a list; with a model NULL they are only checked. */
+/* Calls use() for every entry of a map or a list. NULL: they are only checked. */
 static bool walk_biases(field_reader *r, const ingle_json *v, const field_place *place,
                         bool (*use)(void *user, const bias_entry *entry, const field_place *place),
                         void *user)
