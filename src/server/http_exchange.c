@@ -37,6 +37,23 @@ static void resume(connection *c)
     c->engine->due = true;
 }
 
+/* libmicrohttpd 0.9.75 waits for edges, and misses an end that came together with bytes, or before a
+ * reset: a connection that was resumed is looked at again. */
+static void look_again(connection *c)
+{
+    if (!c->mhd || c->suspended) return;
+    MHD_suspend_connection(c->mhd);
+    MHD_resume_connection(c->mhd);
+    c->engine->due = true;
+}
+
+/* Closes the socket on both sides, which libmicrohttpd then sees. */
+static void cut(connection *c)
+{
+    shutdown(c->fd, SHUT_RDWR);
+    look_again(c);
+}
+
 void http_client_gone(connection *c)
 {
     if (c->gone) return;
@@ -45,7 +62,7 @@ void http_client_gone(connection *c)
     if (c->told && !c->ended && !c->aborted && (!c->answered || c->streams))
         c->h->handler.gone(c->h->handler.user, &c->x);
     if (c->suspended) resume(c);
-    else shutdown(c->fd, SHUT_RDWR);
+    else cut(c);
 }
 
 static void on_gone(ingle_watch *watch, unsigned what)
@@ -54,7 +71,7 @@ static void on_gone(ingle_watch *watch, unsigned what)
     (void)what;
     if (c->state < CONN_READY) {
         http_unwatch(c);
-        shutdown(c->fd, SHUT_RD); /* it reads what is left, and the end */
+        look_again(c); /* it reads what is left, and the end */
     } else if (c->ended || (c->answered && !c->streams)) http_unwatch(c);
     else http_client_gone(c);
 }
@@ -85,7 +102,9 @@ static ssize_t read_stream(void *cls, uint64_t position, char *to, size_t cap)
     size_t n = 0;
     c->n_reads++;
     if (!c->ended) {
+        c->inside = true;
         http_read r = c->h->handler.read(c->h->handler.user, &c->x, to, cap, &n);
+        c->inside = false;
         c->h->counts.n_bytes_out += n;
         if (c->aborted) return MHD_CONTENT_READER_END_WITH_ERROR;
         if (r == HTTP_MORE && !n) {
@@ -200,7 +219,7 @@ void http_abort(http_exchange *x)
     c->aborted = true;
     http_unwatch(c);
     if (c->suspended) resume(c);
-    else if (!c->inside) shutdown(c->fd, SHUT_RDWR);
+    else if (!c->inside) cut(c);
 }
 
 /* ---- headers --------------------------------------------------------------------------------- */
@@ -523,7 +542,10 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request,
     c->cap_body = c->n_answer = 0;
     c->state = CONN_IDLE;
     c->deadline = ingle_now() + h->opt.idle_s;
-    if (h->draining && !c->lingers) http_client_gone(c);
+    if (h->draining && !c->lingers) {
+        c->gone = true; /* no request of this connection is taken any more */
+        shutdown(c->fd, SHUT_RDWR);
+    }
 }
 
 static void on_log(void *cls, const char *format, va_list args)

@@ -6,8 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "server/gate.h"
 #include "wrap_alloc.h"
+
+#include "server/gate.h"
 
 #include <stdio.h>
 #include <unistd.h>
