@@ -23,7 +23,8 @@ help:
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'
 	@echo 'make test-cross  other processors under qemu'
-	@echo 'make soak        10 minutes of threads that do all at once, or INGLE_SOAK=SECONDS; PRESET=tsan, asan'
+	@echo 'make soak        10 minutes of threads, then of clients of a server, that do all at once, or INGLE_SOAK=SECONDS'
+	@echo '                 each; PRESET=tsan, asan'
 	@echo 'make fuzz        fuzz TARGET=gguf, or another of tests/fuzz, for SECONDS=N or until Ctrl+C'
 	@echo 'make fuzz-merge  take what was found for TARGET=gguf, minimised, into tests/fuzz/corpus'
 	@echo 'make clean       remove the build folders'
@@ -82,8 +83,10 @@ test-debug test-asan test-tsan: test-%:
 soak:
 	@scripts/deps.sh build test
 	@cmake --preset $(PRESET)
-	@cmake --build --preset $(PRESET) -j $(JOBS) --target test_soak
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target test_soak ingle
 	@INGLE_SOAK=$${INGLE_SOAK:-600} build-$(PRESET)/test_soak
+	@INGLE_SOAK=$${INGLE_SOAK:-600} INGLE=$(CURDIR)/build-$(PRESET)/ingle INGLE_SOURCE=$(CURDIR) \
+		INGLE_SANITIZER=$(filter asan tsan,$(PRESET)) python3 tests/e2e/serve_soak.py
 
 test-cross:
 	@scripts/deps.sh build test cross

@@ -324,8 +324,8 @@ static bool is_only(field_reader *r, const ingle_json *v, const char *only)
     return same;
 }
 
-static bool read_row(field_reader *r, const field_row *row, void *target, const ingle_json *v,
-                     const field_place *place)
+bool field_read(field_reader *r, const field_row *row, void *target, const ingle_json *v,
+                const field_place *place)
 {
     switch (row->class) {
     case FIELD_INERT: field_ignore(r, place); return true;
@@ -399,7 +399,7 @@ static bool read_object(field_reader *r, const field_table *table, const ingle_j
         const field_row *row = field_find(table, w.name->text, w.name->len, &offset);
         if (row) {
             void *at = target ? (char *)target + offset : NULL;
-            if (!read_row(r, row, at, w.value, &member)) return false;
+            if (!field_read(r, row, at, w.value, &member)) return false;
         } else if (!known_only && !read_unknown(r, table, &n_unknown, &member)) {
             return false;
         }
