@@ -23,12 +23,6 @@ enum {
 
 /* ---- waiting for the handler ----------------------------------------------------------------- */
 
-void http_unwatch(connection *c)
-{
-    if (c->watched) ingle_loop_remove(c->h->loop, &c->watch);
-    c->watched = false;
-}
-
 static void resume(connection *c)
 {
     if (!c->suspended) return;
