@@ -92,10 +92,18 @@ static void put_optional(ingle_json_writer *w, const char *name, const char *tex
     else ingle_json_put_null(w);
 }
 
+/* With the path of the field in front. */
+static void put_message(const api_error *e, ingle_json_writer *w)
+{
+    char text[sizeof e->param + sizeof e->message + 8];
+    snprintf(text, sizeof text, "%s%s%s", e->param, *e->param ? ": " : "", e->message);
+    ingle_json_put_text(w, text);
+}
+
 static void openai_object(const api_error *e, ingle_json_writer *w)
 {
     ingle_json_begin_object(w);
-    ingle_json_put_text(ingle_json_name(w, "message"), e->message);
+    put_message(e, ingle_json_name(w, "message"));
     ingle_json_put_text(ingle_json_name(w, "type"), openai_type(e->status));
     put_optional(w, "param", e->param);
     put_optional(w, "code", e->code);
@@ -137,7 +145,7 @@ void api_error_object(const api_error *e, wire shape, ingle_json_writer *w)
 {
     switch (shape) {
     case WIRE_ANTHROPIC: anthropic_object(e, w); return;
-    case WIRE_OLLAMA: ingle_json_put_text(w, e->message); return;
+    case WIRE_OLLAMA: put_message(e, w); return;
     case WIRE_OPENAI:
     case WIRE_NATIVE: openai_object(e, w); return;
     }
