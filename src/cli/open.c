@@ -217,15 +217,20 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts)
     return code == EXIT_WORK ? EXIT_MODEL : code;
 }
 
-int open_generator(open_handles *h, const open_options *opt)
+int open_check_generates(const open_handles *h)
 {
-    int code = open_model(h, opt, INGLE_PARTS_ALL);
-    if (code != EXIT_DONE || h->info.logits) return code;
+    if (h->info.logits) return EXIT_DONE;
     const char *ranks = h->info.pooling == INGLE_POOLING_RANK ? "" : " --pooling rank";
     out_error("%s: this model (%s) %s texts and generates none: use 'ingle embed%s'", h->path,
               h->info.architecture, h->info.n_rank ? "ranks" : "embeds",
               h->info.n_rank ? ranks : "");
     return EXIT_WORK;
+}
+
+int open_generator(open_handles *h, const open_options *opt)
+{
+    int code = open_model(h, opt, INGLE_PARTS_ALL);
+    return code == EXIT_DONE ? open_check_generates(h) : code;
 }
 
 void open_engine_options(const open_handles *h, const open_options *opt,

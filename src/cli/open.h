@@ -69,6 +69,8 @@ int open_model(open_handles *h, const open_options *opt, ingle_parts parts);
 /* The same of all parts, for what needs logits: a model that makes none is refused, with the verb that
  * is for it. */
 int open_generator(open_handles *h, const open_options *opt);
+/* The second half of that, of a model that is open. */
+int open_check_generates(const open_handles *h);
 /* The engine options for an open model. */
 void open_engine_options(const open_handles *h, const open_options *opt,
                          ingle_engine_options *engine);

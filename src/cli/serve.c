@@ -81,6 +81,7 @@ static int plan(serve_work *w)
 {
     ingle_error err = {{0}};
     int code = open_model(&w->h, &w->s.open, INGLE_PARTS_PLAN);
+    if (code == EXIT_DONE) code = open_check_generates(&w->h);
     if (code == EXIT_DONE) code = check_chat(w);
     if (code != EXIT_DONE) return code;
     w->plan.memory.size = sizeof w->plan.memory;

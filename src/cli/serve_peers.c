@@ -9,7 +9,7 @@ static const char NO_LORA[] = "adapters are not served; merge them into the mode
 static const char NO_DRAFT[] = "there is no drafting with a second model";
 static const char NO_DOWNLOAD[] = "nothing is downloaded; give the file with -m";
 
-const peer_option serve_peers[SERVE_N_PEERS] = {
+const peer_option serve_peers[] = {
     /* without effect */
     {"-cb --cont-batching", PEER_FLAG, true, NULL},
     {"-nocb --no-cont-batching", PEER_FLAG, true, "requests always share steps"},
@@ -26,8 +26,10 @@ const peer_option serve_peers[SERVE_N_PEERS] = {
     {"--threads-http", PEER_VALUE, true, "one thread is enough for HTTP"},
     {"--jinja", PEER_FLAG, true, NULL},
     {"--no-jinja", PEER_FLAG, true, "templates are always interpreted as Jinja"},
-    {"--metrics --slots --no-slots --props", PEER_FLAG, true, NULL},
-    {"--webui --no-webui --ui --no-ui", PEER_FLAG, true, NULL},
+    {"--metrics", PEER_FLAG, true, "counters are not served; the log has a line for every request"},
+    {"--slots --props", PEER_FLAG, true, "neither is served"},
+    {"--webui --ui", PEER_FLAG, true, "there is no page"},
+    {"--no-slots --no-webui --no-ui", PEER_FLAG, true, NULL},
     {"--prefill-assistant", PEER_FLAG, true, NULL},
     {"--reasoning-format", PEER_VALUE, true,
      "thinking comes in a member of its own, as the client's interface has it"},

@@ -50,7 +50,7 @@ typedef struct serve_settings {
 
 extern const arg_group serve_groups[SERVE_N_GROUPS];
 /* serve_peers.c: options of other servers. */
-enum { SERVE_N_PEERS = 48 };
+enum { SERVE_N_PEERS = 50 };
 extern const peer_option serve_peers[SERVE_N_PEERS];
 
 /* serve_man.c: what ingle-serve(1) has beside the options. */

@@ -5,6 +5,8 @@
 #include "engine/breakers.h"
 #include "engine/grammar.h"
 #include "engine/stats.h"
+#include "engine/thinking.h"
+#include "model/chat.h"
 
 #include <assert.h>
 #include <math.h>
@@ -40,6 +42,18 @@ static ingle_status check_options(const ingle_generate_options *opt, ingle_error
     if (opt->max_tokens < -1)
         return ingle_fail(err, INGLE_EINVAL, "option 'max_tokens' is %d, should be -1 or more",
                           opt->max_tokens);
+    if (opt->min_tokens < 0)
+        return ingle_fail(err, INGLE_EINVAL, "option 'min_tokens' is %d, should be 0 or more",
+                          opt->min_tokens);
+    if (opt->max_tokens >= 0 && opt->min_tokens > opt->max_tokens)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "option 'min_tokens' is %d, should be at most 'max_tokens', which is %d",
+                          opt->min_tokens, opt->max_tokens);
+    if (opt->n_thinking < -1)
+        return ingle_fail(err, INGLE_EINVAL, "option 'n_thinking' is %d, should be -1 or more",
+                          opt->n_thinking);
+    if (opt->n_thinking >= 0 && !opt->chat)
+        return ingle_fail(err, INGLE_EINVAL, "option 'n_thinking' needs option 'chat'");
     if ((st = ingle_option_range("logprobs", opt->logprobs, -1, INGLE_MAX_TOP, err))) return st;
     if ((st = ingle_option_range("prompt_logprobs", opt->prompt_logprobs, -1, INGLE_MAX_TOP, err)))
         return st;
@@ -189,12 +203,31 @@ static ingle_status open_scores(ingle_request *r, ingle_error *err)
     return INGLE_OK;
 }
 
+/* With min_tokens: which tokens end the answer. */
+static ingle_status open_ends(ingle_request *r, ingle_error *err)
+{
+    size_t n = (size_t)r->session->engine->model->n_vocab;
+    ingle_token_info info;
+    if (!r->opt.min_tokens) return INGLE_OK;
+    r->ends = ingle_new(n / 32 + 1, sizeof *r->ends);
+    r->bits = ingle_new(n / 32 + 1, sizeof *r->bits);
+    if (!r->ends || !r->bits) return ingle_fail(err, INGLE_ENOMEM, "no memory for a generation");
+    for (size_t i = 0; i < r->opt.n_stop_tokens; i++)
+        r->ends[r->opt.stop_tokens[i] / 32] |= 1u << r->opt.stop_tokens[i] % 32;
+    for (int32_t i = 0; i < r->n_texts && (size_t)i < n; i++)
+        if (!ingle_vocab_token(r->vocab, i, &info, NULL) && info.eog)
+            r->ends[i / 32] |= 1u << i % 32;
+    return INGLE_OK;
+}
+
 /* What every choice has of its own. */
 static void free_choice(ingle_request *r)
 {
     if (r->constraint) r->constraint->ops->free(r->constraint);
     if (r->own_sampler) ingle_sampler_close(&r->sampler);
     ingle_turn_close(r);
+    free(r->ends);
+    free(r->bits);
     free(r);
 }
 
@@ -275,7 +308,7 @@ static ingle_status open_request(ingle_request **out, ingle_session *s, const in
     if (!st) st = ingle_turn_open(r, err);
     if (!st) st = open_scores(r, err);
     if (!st) st = open_sampler(r, r->kept ? r->kept : prompt, r->n_prompt, err);
-    return st;
+    return st ? st : open_ends(r, err);
 }
 
 /* One choice more, in a session that nobody else knows. */
@@ -298,10 +331,40 @@ static ingle_status open_choice(ingle_request *root, ingle_request **last,
     r->n_max = root->n_max;
     ingle_status st = ingle_session_open(&r->session, root->session->engine, err);
     if (!st) st = ingle_turn_open(r, err);
+    if (!st) st = open_ends(r, err);
     if (!st) st = ingle_sampler_clone(&r->sampler, root->sampler, r->i_choice, err);
     if (!st && constraint && !(r->constraint = constraint->ops->clone(constraint)))
         st = ingle_fail(err, INGLE_ENOMEM, "no memory for %d choices", root->opt.n);
     return st;
+}
+
+/* Thinking of the chat's family, which is limited or can be ended, around what the answer may be. */
+static ingle_status limit_thinking(ingle_request *root, ingle_constraint **constraint,
+                                   ingle_error *err)
+{
+    const ingle_generate_options *o = &root->opt;
+    const ingle_model *m = root->session->engine->model;
+    if (!o->chat) return INGLE_OK;
+    if (o->chat->model != m)
+        return ingle_fail(err, INGLE_EINVAL, "option 'chat' was opened for another model");
+    const ingle_thinking *k = o->chat->plain.profile.thinking;
+    if (!k) k = ingle_chat_form_for(o->chat, true)->profile.thinking;
+    root->has_chat = true;
+    if (!k && o->n_thinking >= 0)
+        return ingle_fail(err, INGLE_EUNSUPPORTED,
+                          "option 'n_thinking': models of the family %s do not think",
+                          o->chat->plain.profile.family->name);
+    if (!k) return INGLE_OK;
+    if (!root->vocab)
+        return ingle_fail(err, INGLE_EINVAL,
+                          "option 'chat': the model was opened without its vocabulary");
+    const ingle_thinking_limit limit = {.syntax = k,
+                                        .vocab = root->vocab,
+                                        .n_vocab = (size_t)m->n_vocab,
+                                        .thinks = o->thinks,
+                                        .n_tokens = o->n_thinking,
+                                        .ended = &root->thought_enough};
+    return ingle_thinking_constrain(constraint, *constraint, &limit, err);
 }
 
 static ingle_status open_choices(ingle_request *root, ingle_request_inside *inside,
@@ -315,6 +378,8 @@ static ingle_status open_choices(ingle_request *root, ingle_request_inside *insi
         st = ingle_grammar_constrain(&inside->constraint, root->opt.grammar,
                                      root->session->engine->model, err);
     root->opt.grammar = NULL; /* what it compiled to is kept */
+    if (!st) st = limit_thinking(root, &inside->constraint, err);
+    root->opt.chat = NULL; /* what it says is constant */
     for (int32_t i = 1; !st && i < root->opt.n; i++) {
         st = open_choice(root, &last, inside->constraint, err);
         last->drafter = inside->drafter;
@@ -582,6 +647,15 @@ ingle_status ingle_request_cancel(ingle_request *r, ingle_error *err)
     cancel(r);
     ingle_queue_changed(r->session->engine);
     ingle_engine_unlock(r->session->engine);
+    return INGLE_OK;
+}
+
+ingle_status ingle_request_end_thinking(ingle_request *r, ingle_error *err)
+{
+    if (!r) return ingle_fail(err, INGLE_ECLOSED, "the request is closed");
+    if (!r->has_chat)
+        return ingle_fail(err, INGLE_EINVAL, "the request was started without option 'chat'");
+    atomic_store_explicit(&r->thought_enough, true, memory_order_relaxed);
     return INGLE_OK;
 }
 

@@ -73,6 +73,9 @@ struct ingle_request {
     ingle_sampler *sampler;
     bool own_sampler;
     ingle_constraint *constraint; /* NULL: none */
+    bool has_chat;                /* of the root: its thinking can be ended */
+    atomic_bool thought_enough;   /* of the root: it has to be */
+    uint32_t *ends, *bits;        /* with min_tokens: those that end an answer; scratch */
     ingle_drafter drafter;
     const ingle_vocab *vocab;
     int32_t n_texts; /* tokens of the vocabulary; the model may have some more */

@@ -240,6 +240,20 @@ static void score_prompt(ingle_request *r, size_t j, const float *logits)
                      &r->scores[j], r->score_tops + j * n_top, n_top);
 }
 
+/* The mask without what ends the answer, while it is too short; unless nothing else is left. */
+static const uint32_t *without_ends(ingle_request *r, const uint32_t *mask)
+{
+    size_t n = (size_t)r->session->engine->model->n_vocab;
+    uint32_t some = 0;
+    if (!r->ends || r->n_generated >= (size_t)r->opt.min_tokens) return mask;
+    for (size_t i = 0; i * 32 < n; i++) {
+        r->bits[i] = (mask ? mask[i] : UINT32_MAX) & ~r->ends[i];
+        if (n - i * 32 < 32) r->bits[i] &= (1u << (n - i * 32)) - 1;
+        some |= r->bits[i];
+    }
+    return some ? r->bits : mask;
+}
+
 void ingle_turn_row(ingle_request *r, size_t i, const float *logits, ingle_sample_scratch *scratch)
 {
     const ingle_session *s = r->session;
@@ -253,6 +267,7 @@ void ingle_turn_row(ingle_request *r, size_t i, const float *logits, ingle_sampl
     const uint32_t *mask = NULL;
     ingle_status st = INGLE_OK;
     if (r->constraint) st = r->constraint->ops->mask(r->constraint, &mask, &r->error);
+    if (!st) mask = without_ends(r, mask);
     if (!st) st = ingle_sampler_draw(r->sampler, scratch, logits, mask, &c, &r->error);
     if (!st) st = take(r, &c, logits);
     size_t k = pos + 1 - known; /* rows before it in the chain */

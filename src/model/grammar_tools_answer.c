@@ -129,8 +129,8 @@ static ingle_term only_calls(answer *a)
     return ingle_term_seq(g->t, ingle_tools_blank(g), ingle_term_alt(g->t, marked, a->bare));
 }
 
-/* Thinking, closed or ended by a call, then `rest`. */
-static ingle_term after_thinking(answer *a, ingle_term rest)
+/* Thinking, closed or ended by a call, then `rest`; opened at most so many times. */
+static ingle_term after_thinking(answer *a, ingle_term rest, uint32_t most)
 {
     tool_grammar *g = a->g;
     ingle_terms *t = g->t;
@@ -138,10 +138,13 @@ static ingle_term after_thinking(answer *a, ingle_term rest)
     ingle_term marks = think_marks(a);
     ingle_term again = ingle_term_seq(t, marks, x.closed);
     ingle_term first = begins_in_thinking(g) ? x.closed : INGLE_TERM_EMPTY;
-    ingle_term before = ingle_term_seq(t, first, ingle_term_repeat(t, again, 0, INGLE_TERM_MANY));
+    ingle_term before = ingle_term_seq(t, first, ingle_term_repeat(t, again, 0, most));
     ingle_term called = begins_in_thinking(g) ? x.called : INGLE_TERM_NONE;
-    called =
-        ingle_term_alt(t, called, ingle_term_seq(t, before, ingle_term_seq(t, marks, x.called)));
+    if (most) {
+        ingle_term left = most == INGLE_TERM_MANY ? before : first;
+        called =
+            ingle_term_alt(t, called, ingle_term_seq(t, left, ingle_term_seq(t, marks, x.called)));
+    }
     return ingle_term_alt(t, ingle_term_seq(t, before, rest), called);
 }
 
@@ -212,7 +215,7 @@ static ingle_term formed_answer(answer *a)
     ingle_tools_plain(g, &s, false);
     ingle_term text = ingle_tools_form(g, &s);
     if (!g->opt->no_calls) text = ingle_term_alt(g->t, only_calls(a), text);
-    return after_thinking(a, text);
+    return after_thinking(a, text, !begins_in_thinking(g));
 }
 
 /* Free text and thinking. */
@@ -282,7 +285,7 @@ ingle_term ingle_tools_answer(tool_grammar *g)
                                    "the model's format has no way to call one of these tools");
         return INGLE_TERM_NONE;
     }
-    if (g->opt->required) return after_thinking(&a, only_calls(&a));
+    if (g->opt->required) return after_thinking(&a, only_calls(&a), INGLE_TERM_MANY);
     if (g->opt->form != INGLE_ANSWER_ANY) return formed_answer(&a);
     return g->opt->no_calls ? callless_answer(&a) : free_answer(&a);
 }

@@ -220,6 +220,32 @@ static bool start(job *j, const ingle_prompt_info *p, const ingle_generate_optio
     return false;
 }
 
+static size_t answers_before(const bytes *messages)
+{
+    ingle_json_doc doc;
+    size_t n = 0;
+    if (ingle_json_open(&doc, messages->p, messages->n, NULL, NULL)) return 0;
+    for (ingle_json_walk m = ingle_json_items(doc.root); ingle_json_step(&m);)
+        n += ingle_json_is_text(ingle_json_get(m.value, "role"), "assistant");
+    ingle_json_close(&doc);
+    return n;
+}
+
+/* What the server's own options say of answers that are not narrowed otherwise. */
+static bool open_server_grammar(job *j, ingle_grammar **out)
+{
+    ingle_error err = {{0}};
+    const serve_options *s = j->server->opt;
+    if (!s->n_answer_grammars || !j->gen.tools.n || j->gen.form != INGLE_ANSWER_ANY) return true;
+    size_t i = answers_before(&j->gen.messages);
+    const ingle_string *text =
+        &s->answer_grammars[i < s->n_answer_grammars ? i : s->n_answer_grammars - 1];
+    ingle_grammar_close(out);
+    ingle_status st =
+        ingle_grammar_open_gbnf(out, j->model->model, text->text, text->len, NULL, &err);
+    return api_fail_library(&j->error, st, &err, NULL);
+}
+
 static bool start_with(job *j, const ingle_prompt_info *p)
 {
     ingle_grammar *grammar = NULL;
@@ -229,7 +255,7 @@ static bool start_with(job *j, const ingle_prompt_info *p)
     bool ok =
         generation_sampling(g, j->doc.root, m->chat, m->model, j->thinks, &j->error) &&
         generation_grammar(g, &grammar, m->chat, m->model, &m->chat_info, j->thinks, &j->reader) &&
-        make_answer(j);
+        open_server_grammar(j, &grammar) && make_answer(j);
     if (ok) {
         fill_options(j, p, &o);
         o.grammar = grammar;

@@ -20,7 +20,12 @@ typedef struct serve_options {
     double queue_s;         /* --queue-timeout; 0: none */
     double request_s;       /* --request-timeout; 0: none */
     size_t max_json_values; /* 0: 1,000,000 */
-    bool strict;            /* unknown fields are refused */
+    /* [n_answer_grammars] GBNF. Answers to requests that offer tools, and ask for no grammar
+     * themselves, are texts of the first in a conversation without answers, of the second after one
+     * answer, and so on; after that of the last: so that tests of agents need no clever model. */
+    const ingle_string *answer_grammars;
+    size_t n_answer_grammars;
+    bool strict; /* unknown fields are refused */
     bool no_restore_thinking, keep_thinking;
     const char *log_file; /* of requests; NULL: standard error; "": none */
     bool quiet;           /* nothing but errors on standard error */

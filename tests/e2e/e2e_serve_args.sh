@@ -96,6 +96,10 @@ ingle serve -m bad.gguf
 code_is "a damaged model" 3
 err_has "a damaged model" "bad.gguf"
 
+ingle serve --check "$INGLE_SOURCE/tests/golden/data/bert-cls.gguf"
+code_is "a model that writes nothing" 1
+err_has "a model that writes nothing" "generates none: use 'ingle embed"
+
 # ---- options of other servers
 
 for options in "-fa -cb --cache-prompt -np 4 -ngl 32 -c 4096" "-fa on -kvu --jinja --metrics --slots --props --no-webui" \
@@ -109,6 +113,7 @@ for options in "-fa -cb --cache-prompt -np 4 -ngl 32 -c 4096" "-fa on -kvu --jin
     code_is "$options" 0
 done
 ingle serve --check -m "$MODEL" -fa -cb --cache-prompt -np 4 -ngl 32 -c 4096
+check "-ngl alone is worth a note" test "$(wc -l <"$WORK/err")" -eq 1
 err_has "-ngl" "option '-ngl' has no effect: this build computes on the CPU alone"
 given --ctx 4096 "command line"
 given --parallel 4 "command line"

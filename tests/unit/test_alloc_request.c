@@ -41,9 +41,29 @@ static ingle_generate_options much(const ingle_sampler_options *so, int32_t max_
     return go;
 }
 
+static ingle_chat *thinking_chat(const house *h)
+{
+    ingle_chat_options co;
+    ingle_chat *chat;
+    ingle_error err;
+    ingle_chat_options_init(&co);
+    co.family = "qwen3";
+    must(ingle_chat_open(&chat, h->model, &co, &err), &err);
+    return chat;
+}
+
+/* Thinking that comes to an end, and a least length. */
+static void limit(ingle_generate_options *go, ingle_chat *chat)
+{
+    go->chat = chat;
+    go->thinks = true;
+    go->n_thinking = 4;
+    go->min_tokens = go->max_tokens;
+}
+
 /* ---- starting ---- */
 
-static void start_fails(void **state)
+static void start_fails_with(bool limited)
 {
     house h = house_of(128, 1);
     const prompt p = noise(20, 1);
@@ -53,8 +73,9 @@ static void start_fails(void **state)
     const float *row;
     float first[8];
     long n = 1;
-    (void)state;
+    ingle_chat *chat = thinking_chat(&h);
     go.n = 3;
+    if (limited) limit(&go, chat);
     must(ingle_session_eval(h.session, p.tokens, 7, INGLE_ROWS_LAST, &err), &err);
     must(ingle_session_logits(h.session, 0, &row, &err), &err);
     memcpy(first, row, sizeof first);
@@ -83,7 +104,15 @@ static void start_fails(void **state)
         n_ends++;
     }
     ingle_request_close(&r);
+    ingle_chat_close(&chat);
     house_close(&h);
+}
+
+static void start_fails(void **state)
+{
+    (void)state;
+    start_fails_with(false);
+    start_fails_with(true);
 }
 
 /* ---- running ---- */
@@ -93,10 +122,12 @@ static void none_while_it_runs(void **state)
 {
     house h = house_of(256, 1);
     const prompt p = noise(60, 1);
+    ingle_chat *chat = thinking_chat(&h);
     (void)state;
     for (size_t i = 0; i <= N_SAMPLINGS; i += SAMPLING_STEP) {
         const ingle_sampler_options so = i < N_SAMPLINGS ? sampling_of(i, i) : much_sampling();
-        const ingle_generate_options go = much(&so, 100);
+        ingle_generate_options go = much(&so, 100);
+        if (i % 2) limit(&go, chat);
         trail t = {.len = 0};
         ingle_error err;
         must(ingle_session_truncate(h.session, 0, &err), &err);
@@ -109,6 +140,7 @@ static void none_while_it_runs(void **state)
         assert_int_equal(t.n_scores, 60);
         ingle_request_close(&r);
     }
+    ingle_chat_close(&chat);
     house_close(&h);
 }
 
