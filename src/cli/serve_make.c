@@ -108,7 +108,13 @@ static int make_address(serve_made *m, const cli_verb *verb, const serve_setting
 {
     const char *host = s->host ? s->host : "127.0.0.1";
     if (!serve_settings_has(verb, s, "--host --port")) return EXIT_DONE;
+    const char *colon = strchr(host, ':');
     size_t cap = strlen(host) + 16;
+    if (host[0] != '[' && !is_socket_path(host) && colon && !strchr(colon + 1, ':')) {
+        out_error("%s: option '--host': '%.60s' has a port, which --port sets; --listen takes both",
+                  verb->name, host);
+        return EXIT_USAGE;
+    }
     if (!host[0] || cap > ADDRESS_CAP) {
         out_error("%s: option '--host': '%.40s' is no address", verb->name, host);
         return EXIT_USAGE;
@@ -116,7 +122,7 @@ static int make_address(serve_made *m, const cli_verb *verb, const serve_setting
     m->listen = malloc(cap);
     m->items[LIST_LISTEN] = malloc(sizeof *m->items[LIST_LISTEN]);
     if (!m->listen || !m->items[LIST_LISTEN]) return no_memory() ? EXIT_DONE : EXIT_WORK;
-    bool brackets = host[0] != '[' && strchr(host, ':');
+    bool brackets = host[0] != '[' && colon;
     if (is_socket_path(host)) snprintf(m->listen, cap, "unix:%s", host);
     else snprintf(m->listen, cap, brackets ? "[%s]:%d" : "%s:%d", host, s->port);
     m->items[LIST_LISTEN][0] = m->listen;

@@ -56,11 +56,12 @@ void serve_man(FILE *f)
           "127.0.0.1:8080\napi\\-key\\-file = /etc/ingle/keys\n\n# a model, and its name\n"
           "[qwen3]\nmodel = /srv/models/qwen3.gguf\nctx = 32768\n.fi\n.PP\n",
           f);
-    help_man_text(f,
-                  "Keys are names of options without their dashes; options of the server belong "
-                  "under [*], where those of the model may be too. Comments begin with # or ; at "
-                  "the beginning of a line or after a blank; values in double quotes may contain "
-                  "them. An unknown key is an error.");
+    help_man_text(
+        f, "Keys are names of options without their dashes; options of the server belong "
+           "under [*], where those of the model may be too. Comments begin with # or ; at "
+           "the beginning of a line or after a blank; values in double quotes may contain "
+           "them. An unknown key is an error. Paths count from the folder that the server is "
+           "started in.");
     fputs(".SH SIGNALS\n.TP\n.B SIGTERM, SIGINT\n", f);
     help_man_text(f, "end the server: it takes no more requests, those that run have --grace "
                      "seconds; a second signal ends them");

@@ -56,6 +56,13 @@ static bool check_budget(const generation *g, const ingle_json *thinking, bool e
     return true;
 }
 
+/* By the template's switch, or by closing what the model begins with at once. */
+static void forbid_thinking(generation *g, const ingle_chat_info *info)
+{
+    g->thinking = info->thinking_switch ? INGLE_THINKING_OFF : INGLE_THINKING_AUTO;
+    if (!info->thinking_switch && info->thinks && g->thinking_tokens < 0) g->thinking_tokens = 0;
+}
+
 /* results: the last message brings results of tools. */
 static bool read_thinking(job *j, bool counts, bool results)
 {
@@ -65,19 +72,20 @@ static bool read_thinking(job *j, bool counts, bool results)
                      *type = ingle_json_get(thinking, "type");
     const field_place place = anthropic_member(NULL, "thinking"),
                       at = anthropic_member(&place, "type");
-    bool enabled = ingle_json_is_text(type, "enabled");
+    bool given = ingle_json_is(thinking, INGLE_JSON_OBJECT);
+    bool off = !given || ingle_json_is_text(type, "disabled") ||
+               (ingle_json_is_text(type, "between_tools") && !results);
     choose_effort(g, info, &j->reader);
-    if (!ingle_json_is(thinking, INGLE_JSON_OBJECT)) {
-        g->thinking = info->thinking_switch ? INGLE_THINKING_OFF : INGLE_THINKING_AUTO;
+    if (given && !ingle_json_is(type, INGLE_JSON_STRING))
+        return field_refuse(&j->reader, &at, "is missing: enabled, disabled, adaptive");
+    if (given &&
+        !check_budget(g, thinking, ingle_json_is_text(type, "enabled"), counts, &j->reader))
+        return false;
+    if (off) {
+        forbid_thinking(g, info);
         return true;
     }
-    if (!ingle_json_is(type, INGLE_JSON_STRING))
-        return field_refuse(&j->reader, &at, "is missing: enabled, disabled, adaptive");
-    if (!check_budget(g, thinking, enabled, counts, &j->reader)) return false;
     g->thinking = INGLE_THINKING_ON;
-    if (ingle_json_is_text(type, "disabled")) g->thinking = INGLE_THINKING_OFF;
-    if (ingle_json_is_text(type, "between_tools") && !results && info->thinking_switch)
-        g->thinking = INGLE_THINKING_OFF;
     if (!info->thinks) g->thinking_tokens = -1; /* with all of `thinking`, which is named */
     return generation_thinking(g, info, "thinking", &j->reader);
 }

@@ -51,7 +51,6 @@ void generation_options(const generation *g, ingle_generate_options *out)
     out->sampling = &g->sampling;
     out->overflow = g->overflow;
     out->n_keep = g->n_keep < 0 ? SIZE_MAX : (size_t)g->n_keep;
-    out->n_thinking = g->thinking_tokens;
 }
 
 /* ---- what several setters need --------------------------------------------------------------- */

@@ -139,7 +139,8 @@ bool generation_grammar(const generation *g, ingle_grammar **out, ingle_chat *ch
                         ingle_model *model, const ingle_chat_info *info, bool thinks,
                         field_reader *r);
 
-/* The library's options, but for callbacks and the prompt's marks. They point into g. */
+/* The library's options, but for callbacks, the prompt's marks, and chat with n_thinking. They point
+ * into g. */
 void generation_options(const generation *g, ingle_generate_options *out);
 
 #endif

@@ -177,8 +177,9 @@ ingle_status models_plan_get(const models_options *opt, models_plan *plan, ingle
 static bool on_progress(void *user, double share)
 {
     models *m = user;
+    const ingle_model_options *o = &m->opt.model;
     atomic_store(&m->share, (float)share);
-    return !atomic_load(&m->stop);
+    return (!o->progress || o->progress(o->user, share)) && !atomic_load(&m->stop);
 }
 
 static ingle_status refuse_encoder(const served_model *s, ingle_error *err)

@@ -76,6 +76,8 @@ refused "option '--api-key': a value is empty" --api-key=
 refused "'--listen' and '--host --port' exclude each other" --listen 127.0.0.1:1 --port 2
 refused "'--verbose' and '--quiet' exclude each other" -v --quiet
 refused "'--chat-template' and '--chat-template-file' exclude each other" --chat-template plain --chat-template-file f
+refused "option '--host': 'localhost:80' has a port" --host localhost:80
+refused "option '--host': '' is no address" --host=
 refused "'--tls-cert' and '--tls-key' belong together" --tls-cert f
 refused "cannot read $WORK/none" --chat-template-file "$WORK/none"
 refused "the chat template: " --check --chat-template no-such-template
@@ -167,6 +169,8 @@ with LLAMA_ARG_HOST=127.0.0.1 -- --port 84
 out_has "host and port of two places" "127.0.0.1:84"
 with LLAMA_ARG_HOST=127.0.0.1 INGLE_PORT=85 -- --listen 127.0.0.1:86
 out_has "--listen hides what is below" "address       127.0.0.1:86"
+with -- --host "$WORK/a.sock"
+out_has "a host that is a socket" "address       unix:$WORK/a.sock"
 with INGLE_LISTEN=127.0.0.1:87,127.0.0.1:88 --
 out_has "two addresses" "127.0.0.1:87, 127.0.0.1:88"
 with INGLE_LISTEN=127.0.0.1:87 -- --port 89

@@ -492,7 +492,7 @@ static const char *miss_type(const char *reason, bool missed, bool previous, int
     static char type[64];
     open_job(false);
     J.gen.asks_diagnostics = true;
-    if (previous) J.gen.anthropic_previous = strdup("msg_0");
+    if (previous) J.gen.anthropic_previous = calloc(1, 8);
     J.miss = (ledger_miss){.missed = missed, .reason = reason, .offset = 40};
     start();
     finish(INGLE_FINISH_STOP, 0);

@@ -495,7 +495,7 @@ static void test_options(void **state)
     assert_true(o.ignore_eog && o.no_reuse && o.deadline_s == 1);
     assert_int_equal(o.overflow, INGLE_OVERFLOW_DROP);
     assert_int_equal(o.n_keep, 9);
-    assert_int_equal(o.n_thinking, 4);
+    assert_int_equal(o.n_thinking, -1); /* it needs a chat */
     assert_int_equal(o.priority, INGLE_CLASS_LOW);
     assert_ptr_equal(o.sampling, &g.sampling);
     g.logprobs = true;

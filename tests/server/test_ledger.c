@@ -169,10 +169,11 @@ static void scopes(void **state)
 
 static void refused(void **state)
 {
-    static const char *const odd[] = {"[]", "[1,null,[],{}]",
-                                      "[{\"role\":1,\"content\":{}},{\"role\":\"assistant\","
-                                      "\"content\":[1,{}],\"tool_calls\":[1,{\"function\":2}]}]",
-                                      "[{\"role\":\"assistant\",\"tool_calls\":{}}]"};
+    static const char *const odd[] = {
+        "[]", "[1,null,[],{}]",
+        ("[{\"role\":1,\"content\":{}},{\"role\":\"assistant\",\"content\":[1,{}],"
+         "\"tool_calls\":[1,{\"function\":2}]}]"),
+        "[{\"role\":\"assistant\",\"tool_calls\":{}}]"};
     ledger *l = open_ledger(0, 0);
     ledger_found f;
     ingle_error err;

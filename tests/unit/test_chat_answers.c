@@ -93,24 +93,24 @@ static void add_merges(vocab_spec *s)
 /* The tokens that end a turn in this template, as its makers' files name them. */
 static const char *end_of(const char *text, const char *rendered)
 {
-    static const char *const ends[] = {"<|im_end|>",
-                                       "<|eot_id|>",
-                                       "<|END_OF_TURN_TOKEN|>",
-                                       "<\xef\xbd\x9c"
-                                       "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
-                                       "<end_of_turn>",
-                                       "<turn|>",
-                                       "<|assistant_end|>",
-                                       "<|end_of_text|>",
-                                       "[e~[",
-                                       "<seed:eos>",
-                                       "<|role_end|>",
-                                       "<|message_sep|>",
-                                       "<|observation|>",
-                                       "</assistant>",
-                                       "<SPECIAL_12>",
-                                       "<sep>",
-                                       "<\xef\xbd\x9chy_eos:opensource\xef\xbd\x9c>"};
+    static const char *const ends[] = {
+        "<|im_end|>",
+        "<|eot_id|>",
+        "<|END_OF_TURN_TOKEN|>",
+        "<\xef\xbd\x9c\x65nd\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+        "<end_of_turn>",
+        "<turn|>",
+        "<|assistant_end|>",
+        "<|end_of_text|>",
+        "[e~[",
+        "<seed:eos>",
+        "<|role_end|>",
+        "<|message_sep|>",
+        "<|observation|>",
+        "</assistant>",
+        "<SPECIAL_12>",
+        "<sep>",
+        "<\xef\xbd\x9chy_eos:opensource\xef\xbd\x9c>"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (strstr(text, ends[i]) || strstr(rendered, ends[i])) return ends[i];
     return "</s>";
