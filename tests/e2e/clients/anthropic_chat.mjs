@@ -30,7 +30,7 @@ async function whole(anthropic) {
   equal('its length is the same', promptOf(again.usage), promptOf(a.usage));
   const cut = await anthropic.messages.create(ask({ max_tokens: 1 }));
   equal('cut off', [cut.stop_reason, cut.usage.output_tokens], ['max_tokens', 1]);
-  const full = await anthropic.messages.create(ask({ max_tokens: 32000, ignore_eos: true }));
+  const full = await anthropic.messages.create(ask({ max_tokens: 8000, ignore_eos: true }));
   equal('the context is full', full.stop_reason, 'model_context_window_exceeded');
   const word = a.content[0].text.slice(4, 8);
   const stopped = await anthropic.messages.create(ask({ stop_sequences: ['never there', word] }));
