@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Debian packages by purpose. Installs those that are missing, with sudo if need be.
-#   scripts/deps.sh [build] [test] [lint] [cross] [fuzz]  install (default: build test)
+#   scripts/deps.sh [build] [test] [lint] [cross] [fuzz] [bench]  install (default: build test)
 #   scripts/deps.sh --check GROUP...                  only say what is missing; fails if anything is
 set -euo pipefail
 
@@ -14,14 +14,15 @@ packages() {
         libutf8proc-dev:arm64 libedit-dev:arm64 libmicrohttpd-dev:arm64 libgnutls28-dev:arm64 \
         libcmocka-dev:arm64 ;;
     fuzz) echo clang libclang-rt-dev ;;
-    *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz" >&2; exit 2 ;;
+    bench) echo wrk ;;
+    *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz, bench" >&2; exit 2 ;;
     esac
 }
 
 # A tool or library from elsewhere serves as well as the package.
 have() {
     case $1 in
-    gcc | cmake | clang | clang-format | cppcheck | tmux) command -v "$1" ;;
+    gcc | cmake | clang | clang-format | cppcheck | tmux | wrk) command -v "$1" ;;
     ninja-build) command -v ninja ;;
     pkg-config) command -v pkg-config ;;
     libc6-dev) echo '#include <stdio.h>' | gcc -E - ;;

@@ -1,16 +1,18 @@
 // requests.mjs - requests at once: ingle and llama.cpp by turns, on one file.
 //
 //     node requests.mjs MODEL [--requests 4,16] [--prompt 128] [--gen 64] [--rounds 3] [--threads 2] [--ingle ../../build/ingle]
+//                       [--server ../../build/bench/server]
 //
 // Every request has a prompt of its own and asks for the same number of tokens, drawn greedily. ingle runs `ingle bench --requests S
-// --count S`; llama.cpp (the library inside node-llama-cpp) S sequences of one context, whose tokens the binding puts into common
-// batches of 512. Counted is the wall clock from the first request to the last token, models open and warm; rates are of all
-// tokens, prompts included.
+// --count S`, or, with --server, `ingle serve` answers S clients, which that program plays; llama.cpp (the library inside
+// node-llama-cpp) S sequences of one context, whose tokens the binding puts into common batches of 512. Counted is the wall clock
+// from the first request to the last token, models open and warm; rates are of all tokens, prompts included. The server's prompts
+// are texts of about as many tokens.
 
 import {execFileSync} from "node:child_process";
 import path from "node:path";
 
-const options = {requests: "4,16", prompt: 128, gen: 64, rounds: 3, threads: 2, ingle: "../../build/ingle"};
+const options = {requests: "4,16", prompt: 128, gen: 64, rounds: 3, threads: 2, ingle: "../../build/ingle", server: ""};
 let file, alone;
 for (let list = process.argv.slice(2), i = 0; i < list.length; i++) {
     const name = list[i].replace(/^--/, "");
@@ -49,7 +51,17 @@ async function llama(n) {
     await library.dispose();
 }
 
+// Seconds for the tokens that llama.cpp has, at the rate of those that were there.
+function ofServer(n) {
+    const out = execFileSync(options.server, [
+        "load", "-m", file, "--ingle", options.ingle, "--clients", n, "--prompt", options.prompt, "--tokens", options.gen
+    ], {encoding: "utf8"});
+    const {seconds, prompt, generated} = JSON.parse(out);
+    return seconds * n * (options.prompt + options.gen) / (prompt + generated);
+}
+
 function ofIngle(n) {
+    if (options.server) return ofServer(n);
     const out = execFileSync(options.ingle, [
         "bench", "-m", file, "--requests", n, "--count", n, "-p", options.prompt, "-n", options.gen, "-t", options.threads, "-o", "json"
     ], {encoding: "utf8"});

@@ -362,7 +362,7 @@ static bool read_verbosity(generation *g, const ingle_json *verbosity, const cha
     if (!ingle_json_is(verbosity, INGLE_JSON_STRING)) return true;
     if (!template_text || !strstr(template_text, "verbosity")) {
         field_ignore(r, &place);
-        return true;
+        return !r->error->status;
     }
     ingle_json_begin_object(&w);
     ingle_json_put(ingle_json_name(&w, "verbosity"), verbosity);

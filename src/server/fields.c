@@ -77,6 +77,14 @@ bool field_refuse(field_reader *r, const field_place *place, const char *format,
                     "%s", text);
 }
 
+/* The first error counts: what comes after is not heard. */
+static void no_memory(field_reader *r)
+{
+    if (r->error->status) return;
+    api_fail(r->error, 503, "out_of_memory", NULL, "no memory for the request");
+    r->error->retry_after = 1;
+}
+
 /* ---- what was ignored ------------------------------------------------------------------------ */
 
 static bool is_named(const bytes *list, const char *name, size_t len)
@@ -106,6 +114,7 @@ void field_ignore_text(field_reader *r, const char *text)
     }
     if (r->ignored.n) bytes_text(&r->ignored, ", ");
     bytes_put(&r->ignored, name, l.n);
+    if (r->ignored.failed) no_memory(r);
 }
 
 void field_ignore(field_reader *r, const field_place *place)
@@ -279,7 +288,7 @@ static bool read_members(field_reader *r, const field_row *row, void *target, co
                          const field_place *place)
 {
     size_t i = 0;
-    void *inner = target ? (char *)target + row->members_offset : NULL;
+    void *inner = target && !row->members_apart ? (char *)target + row->members_offset : NULL;
     if (!row->members) return true;
     if (v->kind == INGLE_JSON_OBJECT) return fields_read(r, row->members, v, inner, place);
     if (v->kind != INGLE_JSON_ARRAY) return true;
@@ -292,7 +301,7 @@ static bool read_members(field_reader *r, const field_row *row, void *target, co
 
 /* ---- classes --------------------------------------------------------------------------------- */
 
-static bool is_only(const ingle_json *v, const char *only)
+static bool is_only(field_reader *r, const ingle_json *v, const char *only)
 {
     ingle_json_writer w = {0};
     double x;
@@ -302,7 +311,8 @@ static bool is_only(const ingle_json *v, const char *only)
                x == ingle_number_read(only, strlen(only));
     if (v->kind >= INGLE_JSON_ARRAY && v->len > 4) return false;
     ingle_json_put(&w, v);
-    same = !ingle_json_finish(&w) && !strcmp(w.text, only);
+    if (ingle_json_finish(&w)) no_memory(r);
+    same = !w.status && !strcmp(w.text, only);
     ingle_json_writer_free(&w);
     return same;
 }
@@ -314,7 +324,7 @@ static bool read_row(field_reader *r, const field_row *row, void *target, const 
     case FIELD_INERT: field_ignore(r, place); return true;
     case FIELD_REFUSED: return field_refuse(r, place, "is not supported: %s", row->help);
     case FIELD_ONLY:
-        return is_only(v, row->only) ||
+        return is_only(r, v, row->only) ||
                field_refuse(r, place, "should be %s: %s", row->only, row->help);
     case FIELD_HONOURED: break;
     }
@@ -384,7 +394,7 @@ static bool read_object(field_reader *r, const field_table *table, const ingle_j
             return false;
         }
     }
-    return true;
+    return !r->error->status;
 }
 
 bool fields_read(field_reader *r, const field_table *table, const ingle_json *object, void *target,

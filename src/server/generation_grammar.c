@@ -50,10 +50,9 @@ static void add_pointer(char *param, size_t cap, const char *at)
 /* Where the schema of a tool's arguments was given. */
 static void tool_param(const generation *g, size_t i, char *param, size_t cap)
 {
-    snprintf(param, cap,
-             g->custom_tool && g->custom_tool[i] ? "tools[%zu].custom.format"
-                                                 : "tools[%zu].function.parameters",
-             i);
+    bool custom = g->custom_tool && g->custom_tool[i];
+    const char *schema = g->schema_member ? g->schema_member : "function.parameters";
+    snprintf(param, cap, "tools[%zu].%s", i, custom ? "custom.format" : schema);
 }
 
 /* "tool 'NAME': schema ..." or "schema ...": the field that the schema came from. */
@@ -102,7 +101,7 @@ static bool name_dropped(const blame *b, const char *note, size_t i)
     if (i < b->g->n_tools) snprintf(text, sizeof text, "tools[%zu] %.*s", i, len, note);
     else snprintf(text, sizeof text, "schema %.*s", len, note);
     field_ignore_text(b->r, text);
-    return true;
+    return !b->r->error->status;
 }
 
 /* Notes of tools begin with "NAME: ", those of a form beside them with "answer: ". */

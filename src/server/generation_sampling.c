@@ -294,9 +294,10 @@ static bool use_bias(void *user, const bias_entry *entry, const field_place *pla
                                 (int)entry->token, (int)l->n_vocab);
         return add_bias(l, entry->token, entry->bias);
     }
-    if (ingle_tokenize(l->model, entry->text->text, entry->text->len, 0, tokens,
-                       sizeof tokens / sizeof *tokens, &n, &err))
-        return field_refuse(l->r, place, "%s", err.text);
+    ingle_status st = ingle_tokenize(l->model, entry->text->text, entry->text->len, 0, tokens,
+                                     sizeof tokens / sizeof *tokens, &n, &err);
+    if (st == INGLE_ENOMEM) return generation_no_memory(l->r);
+    if (st) return field_refuse(l->r, place, "%s", err.text);
     for (size_t i = 0; i < n; i++)
         if (!add_bias(l, tokens[i], entry->bias)) return false;
     return true;

@@ -42,5 +42,5 @@ bool generation_thinking(generation *g, const ingle_chat_info *info, const char 
         field_ignore_text(r, "reasoning_budget");
         g->thinking_tokens = -1;
     }
-    return true;
+    return !r->error->status;
 }

@@ -357,6 +357,9 @@ static void tick(http *h, double now)
     h->next_tick = now + TICK_S;
     for (connection *c = h->first, *next; c; c = next) {
         next = c->next;
+        /* Where a request does not come at once: libmicrohttpd does not see an end that came together
+         * with bytes. And a stream that never waited. */
+        if (c->mhd && (c->state < CONN_READY || c->state == CONN_STREAM)) http_watch_gone(c);
         if (c->deadline > 0 && now >= c->deadline) check_deadline(c, now);
     }
     if (h->certificates) http_tls_forget(h->certificates, now - h->opt.headers_s - 1);

@@ -52,19 +52,27 @@ static void on_gone(ingle_watch *watch, unsigned what)
 {
     connection *c = watch->user;
     (void)what;
-    if (c->ended || (c->answered && !c->streams)) http_unwatch(c);
+    if (c->state < CONN_READY) {
+        http_unwatch(c);
+        shutdown(c->fd, SHUT_RD); /* it reads what is left, and the end */
+    } else if (c->ended || (c->answered && !c->streams)) http_unwatch(c);
     else http_client_gone(c);
+}
+
+void http_watch_gone(connection *c)
+{
+    if (c->watched) return;
+    ingle_error err;
+    c->watch = (ingle_watch){.fd = c->fd, .what = INGLE_LOOP_GONE, .call = on_gone, .user = c};
+    c->watched = !ingle_loop_add(c->h->loop, &c->watch, &err);
+    if (!c->watched) http_note(c->h, false, "%s: cannot be watched: %s", c->peer.text, err.text);
 }
 
 static void suspend(connection *c)
 {
     MHD_suspend_connection(c->mhd);
     c->suspended = true;
-    if (c->watched) return;
-    ingle_error err;
-    c->watch = (ingle_watch){.fd = c->fd, .what = INGLE_LOOP_GONE, .call = on_gone, .user = c};
-    c->watched = !ingle_loop_add(c->h->loop, &c->watch, &err);
-    if (!c->watched) http_note(c->h, false, "%s: cannot be watched: %s", c->peer.text, err.text);
+    http_watch_gone(c);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -112,7 +120,9 @@ static bool add_headers(connection *c, struct MHD_Response *r)
         if (!ok) http_note(c->h, false, "header %s cannot be sent", at);
         at = value + strlen(value) + 1;
     }
-    if (ok && c->h->draining) ok = MHD_add_response_header(r, "Connection", "close") == MHD_YES;
+    /* After the headers of a chunked answer to HEAD, libmicrohttpd 0.9.75 sends the last chunk. */
+    const bool close = c->h->draining || (c->streams && !strcmp(c->x.method, MHD_HTTP_METHOD_HEAD));
+    if (ok && close) ok = MHD_add_response_header(r, "Connection", "close") == MHD_YES;
     return ok;
 }
 
@@ -243,6 +253,48 @@ static const char *split_uri(connection *c)
     return NULL;
 }
 
+#if MHD_VERSION < 0x00097600
+/* libmicrohttpd reads a header up to a NUL in it, and joins folded lines; another program may read it
+ * in another way. In its buffer the lines follow one another, with only their ends between them. */
+typedef struct lines {
+    const char *end; /* of what was read so far */
+    bool odd;
+} lines;
+
+static bool only_line_end(const char *from, const char *to)
+{
+    if ((uintptr_t)to <= (uintptr_t)from) return false;
+    while (from < to && (*from == ' ' || *from == '\t')) from++;
+    return to - from <= 2 && !from[0] && (to - from < 2 || !from[1]);
+}
+
+static enum MHD_Result check_line(void *cls, enum MHD_ValueKind kind, const char *name,
+                                  size_t n_name, const char *value, size_t n_value)
+{
+    lines *l = cls;
+    (void)kind;
+    if (!only_line_end(l->end, name)) l->odd = true;
+    l->end = value ? value + n_value : name + n_name;
+    return l->odd ? MHD_NO : MHD_YES;
+}
+
+static bool lines_are_plain(connection *c, const char *version, size_t header_size)
+{
+    lines l = {.end = version + strlen(version)};
+    MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, check_line, &l);
+    const char *end = c->x.method + header_size; /* after the empty line */
+    if (l.odd || end - l.end > 4) return false;
+    while (l.end < end && (!*l.end || *l.end == '\r' || *l.end == '\n')) l.end++;
+    return l.end == end;
+}
+#else
+static bool lines_are_plain(connection *c, const char *version, size_t header_size)
+{
+    (void)c, (void)version, (void)header_size;
+    return true; /* refuses them itself */
+}
+#endif
+
 /* Whether the headers say that a body follows, and how long it is, UINT64_MAX if they do not. */
 static bool body_length(connection *c, uint64_t *n)
 {
@@ -363,6 +415,8 @@ static enum MHD_Result first_call(connection *c, const char *method, const char 
         return refuse(c, 400, "the request line has more in it than method, path and version");
     const char *wrong = split_uri(c);
     if (wrong) return refuse(c, 400, wrong);
+    if (size && !lines_are_plain(c, version, size->header_size))
+        return refuse(c, 400, "a header has a NUL in it, or goes on in the next line");
     if (!body_length(c, &length)) return refuse(c, 400, "Content-Length is no number");
     if (size && size->header_size > opt->max_headers)
         return refuse(c, 431, "the headers are longer than --max-headers allows");

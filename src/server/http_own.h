@@ -124,6 +124,8 @@ void http_note(http *h, bool debug, const char *format, ...) __attribute__((form
 /* http_exchange.c */
 struct MHD_Daemon *http_daemon(http *h, bool tls, ingle_error *err);
 void http_client_gone(connection *c);
+/* When the client has gone, http_client_gone() is called, or libmicrohttpd is made to read the end. */
+void http_watch_gone(connection *c);
 void http_unwatch(connection *c);
 
 /* http_refuse.c: an answer that libmicrohttpd cannot give (in the middle of a body, before it has the

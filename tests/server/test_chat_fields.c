@@ -81,7 +81,7 @@ static void refuses(const char *text, const char *param, const char *words)
 
 static void assert_bytes(const bytes *b, const char *text)
 {
-    if (b->n != strlen(text) || memcmp(b->p, text, b->n) != 0)
+    if (b->n != strlen(text) || (b->n && memcmp(b->p, text, b->n) != 0))
         fail_msg("%.*s\nis not\n%s", (int)b->n, b->p, text);
 }
 
