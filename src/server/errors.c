@@ -92,10 +92,27 @@ static void put_optional(ingle_json_writer *w, const char *name, const char *tex
     else ingle_json_put_null(w);
 }
 
+/* With the path: clients show the message alone. */
+static void put_message(const api_error *e, ingle_json_writer *w)
+{
+    char text[sizeof e->param + sizeof e->message + 8];
+    snprintf(text, sizeof text, "%s%s%s", e->param, *e->param ? ": " : "", e->message);
+    ingle_json_put_text(ingle_json_name(w, "message"), text);
+}
+
+/* Clients look for these words, and then make their history shorter. */
+static void put_too_long(const api_error *e, ingle_json_writer *w)
+{
+    char text[96];
+    snprintf(text, sizeof text, "prompt is too long: %zu tokens > %zu maximum", e->n_prompt,
+             e->n_ctx);
+    ingle_json_put_text(ingle_json_name(w, "message"), text);
+}
+
 static void openai_object(const api_error *e, ingle_json_writer *w)
 {
     ingle_json_begin_object(w);
-    ingle_json_put_text(ingle_json_name(w, "message"), e->message);
+    put_message(e, w);
     ingle_json_put_text(ingle_json_name(w, "type"), openai_type(e->status));
     put_optional(w, "param", e->param);
     put_optional(w, "code", e->code);
@@ -121,14 +138,10 @@ static void put_details(const api_error *e, ingle_json_writer *w)
 
 static void anthropic_object(const api_error *e, ingle_json_writer *w)
 {
-    char text[sizeof e->param + sizeof e->message + 8];
-    if (e->n_prompt) /* clients look for these words, and then make their history shorter */
-        snprintf(text, sizeof text, "prompt is too long: %zu tokens > %zu maximum", e->n_prompt,
-                 e->n_ctx);
-    else snprintf(text, sizeof text, "%s%s%s", e->param, *e->param ? ": " : "", e->message);
     ingle_json_begin_object(w);
     ingle_json_put_text(ingle_json_name(w, "type"), anthropic_type(e->status));
-    ingle_json_put_text(ingle_json_name(w, "message"), text);
+    if (e->n_prompt) put_too_long(e, w);
+    else put_message(e, w);
     put_details(e, w);
     ingle_json_end_object(w);
 }
