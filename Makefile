@@ -1,7 +1,7 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
 .PHONY: help build deps run test check bench lint models install test-debug test-asan test-tsan test-cross \
-        soak fuzz fuzz-merge clean
+        test-clients soak fuzz fuzz-merge clean
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'
 	@echo 'make test-cross  other processors under qemu'
+	@echo 'make test-clients  the server with the client libraries that programs use (npm)'
 	@echo 'make soak        10 minutes of threads that do all at once, or INGLE_SOAK=SECONDS; PRESET=tsan, asan'
 	@echo 'make fuzz        fuzz TARGET=gguf, or another of tests/fuzz, for SECONDS=N or until Ctrl+C'
 	@echo 'make fuzz-merge  take what was found for TARGET=gguf, minimised, into tests/fuzz/corpus'
@@ -83,6 +84,12 @@ soak:
 test-cross:
 	@scripts/deps.sh build test cross
 	@scripts/test-cross.sh
+
+# GROUP=... runs some of the groups only.
+test-clients:
+	@scripts/deps.sh build clients
+	@$(MAKE) --no-print-directory build
+	@BUILD='$(BUILD)' tests/e2e/clients/run.sh $(GROUP)
 
 fuzz:
 	@JOBS=$(JOBS) scripts/fuzz.sh run '$(TARGET)' $(SECONDS)
