@@ -436,8 +436,7 @@ static void answer_preflight(job *j)
     http_set_header(j->x, "Allow", "GET, HEAD, POST, DELETE, OPTIONS");
     if (method) {
         http_set_header(j->x, "Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
-        set_header(j, "Access-Control-Allow-Headers", names ? names : "",
-                   names ? strlen(names) : 0);
+        if (names) set_header(j, "Access-Control-Allow-Headers", names, strlen(names));
         http_set_header(j->x, "Access-Control-Max-Age", "600");
         if (is_set(j->x, "Access-Control-Request-Private-Network") ||
             (names = http_header(j->x, "Access-Control-Request-Private-Network")))
