@@ -120,7 +120,7 @@ def parse_openai(events):
     seen = (content, [(c["function"]["name"], c["function"]["arguments"]) for c in
                       message.get("tool_calls", [])], finish_reason)
     for c in message.get("tool_calls", []):
-        json.loads(c["function"]["arguments"])
+        json.loads(c["function"]["arguments"])  # a call that was not cut off is JSON
     return message, seen, {"generated": usage["completion_tokens"], **report}
 
 
