@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Debian packages by purpose. Installs those that are missing, with sudo if need be.
-#   scripts/deps.sh [build] [test] [lint] [cross] [fuzz] [bench]  install (default: build test)
+#   scripts/deps.sh [build] [test] [lint] [cross] [fuzz] [bench] [clients]  install (default: build test)
 #   scripts/deps.sh --check GROUP...                  only say what is missing; fails if anything is
 set -euo pipefail
 
@@ -16,7 +16,7 @@ packages() {
     clients) echo nodejs npm ;; # npm unpacks the packages; the tests bring a newer node
     fuzz) echo clang libclang-rt-dev ;;
     bench) echo wrk ;;
-    *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz, bench" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz, bench, clients" >&2; exit 2 ;;
     esac
 }
 
@@ -25,6 +25,7 @@ have() {
     case $1 in
     gcc | cmake | clang | clang-format | cppcheck | tmux | wrk) command -v "$1" ;;
     ninja-build) command -v ninja ;;
+    nodejs) command -v node ;;
     pkg-config) command -v pkg-config ;;
     libc6-dev) echo '#include <stdio.h>' | gcc -E - ;;
     python3) python3 -c "import json, pty" ;;
