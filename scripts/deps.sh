@@ -8,7 +8,8 @@ packages() {
     case $1 in
     build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev \
         libmicrohttpd-dev libgnutls28-dev ;;
-    test) echo libcmocka-dev python3 python3-jsonschema tmux ;;
+    test) echo libcmocka-dev python3 python3-jsonschema tmux curl openssl \
+        python3-httpx python3-aiohttp ;;
     lint) echo clang clang-format cppcheck ;;
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
         libutf8proc-dev:arm64 libedit-dev:arm64 libmicrohttpd-dev:arm64 libgnutls28-dev:arm64 \
@@ -23,7 +24,7 @@ packages() {
 # A tool or library from elsewhere serves as well as the package.
 have() {
     case $1 in
-    gcc | cmake | clang | clang-format | cppcheck | tmux | wrk) command -v "$1" ;;
+    gcc | cmake | clang | clang-format | cppcheck | tmux | wrk | npm | curl | openssl) command -v "$1" ;;
     ninja-build) command -v ninja ;;
     nodejs) command -v node ;;
     pkg-config) command -v pkg-config ;;
@@ -33,6 +34,9 @@ have() {
         for python in python3 /usr/bin/python3; do
             "$python" -c "from jsonschema import Draft202012Validator" && return
         done
+        return 1 ;;
+    python3-httpx | python3-aiohttp)
+        for python in python3 /usr/bin/python3; do "$python" -c "import ${1#python3-}" && return; done
         return 1 ;;
     libpcre2-dev) pkg-config --exists libpcre2-8 ;;
     libutf8proc-dev) pkg-config --exists libutf8proc ;;
