@@ -76,10 +76,8 @@ static bool render(job *j, ingle_prompt **out)
     in.thinking = g->thinking;
     in.effort = *g->effort ? g->effort : NULL;
     in.no_answer = g->continues;
-    if (!g->no_cache) {
-        in.answers = j->found.answers;
-        in.n_answers = j->found.n_answers;
-    }
+    in.answers = j->found.answers; /* whether the prefix is reused or not: the same prompt */
+    in.n_answers = j->found.n_answers;
     ingle_status st = ingle_chat_render(out, j->model->chat, &in, &err);
     return !st || render_failed(j, st, &err);
 }
