@@ -42,9 +42,9 @@ struct client {
     /* Seconds of now(): before the first byte was sent; after the first byte of the answer, its first
      * and its last event with text, its end. 0: not yet. */
     double t_sent, t_byte, t_token, t_last, t_end;
-    size_t n_events, n_tokens;              /* of the stream: all; those with text */
+    size_t n_events, n_reads;               /* of the stream: events; reads that brought text */
     size_t n_prompt, n_cached, n_generated; /* tokens, of its usage */
-    series *gaps;                           /* seconds between events with text go there; NULL */
+    series *gaps; /* seconds between reads that brought text go there; NULL */
     /* Every event, NUL-terminated; NULL. */
     void (*on_event)(client *c, const char *data, double t);
     void *user;
@@ -67,7 +67,7 @@ void client_send_part(client *c, const char *path, const char *body, size_t n, s
 void client_send_rest(client *c);
 /* Until the answer is there; what is not 200 ends the program. */
 void client_finish(client *c);
-/* Until the stream has had that many events with text, or has ended. */
-void client_read_tokens(client *c, size_t n_tokens);
+/* Until n reads have brought text of the stream, or it has ended. */
+void client_read_texts(client *c, size_t n);
 
 #endif
