@@ -911,12 +911,18 @@ typedef struct ingle_generate_options {
      * token that alone is admitted is taken without a draw. The generation ends, with
      * INGLE_FINISH_STOP, where nothing can follow, or at an end token where the text may end. */
     const ingle_grammar *grammar;
-    int32_t min_tokens; /* 0; end tokens are not drawn before so many tokens */
+    /* 0; end tokens, and those of stop_tokens, are not drawn before so many tokens, unless the
+     * grammar admits nothing else. A text of `stops` ends the answer, and so does a grammar that has
+     * come to its end. */
+    int32_t min_tokens;
     /* Of an answer of this chat's family, which thinks: after n_thinking tokens of thinking, or
      * when ingle_request_end_thinking() is called, the family's own mark that closes it comes next,
-     * whatever the model would write. -1: no limit; 0: it is closed at once. Tokens of the marks
-     * are not counted. thinks as in ingle_prompt_info. The chat is kept; NULL: nothing is limited.
-     * INGLE_EUNSUPPORTED: a limit, and the family does not think. */
+     * whatever the model would write; of GPT-OSS also the header of the last message. If the
+     * grammar does not admit it yet, it comes as soon as it does. -1: no limit; 0: it is closed at
+     * once. Tokens of the marks are not counted; all thinking of the answer is, so what is opened
+     * after that is closed at once. thinks as in ingle_prompt_info. NULL: nothing is limited.
+     * INGLE_EUNSUPPORTED: a limit, and the family does not think, or the vocabulary cannot write
+     * the mark. */
     ingle_chat *chat;
     bool thinks;
     int32_t n_thinking; /* -1 */
@@ -1163,15 +1169,19 @@ typedef struct ingle_tools_options {
     bool lenient;     /* as in ingle_grammar_options, for the schemas of the arguments */
     bool thinks;      /* as in ingle_prompt_info: the answer begins in the middle of thinking */
     /* What the text of an answer that calls nothing has to be, after thinking; by default anything.
-     * Of form SCHEMA, REGEX, GBNF: `schema` is its text; CHOICE: `choices`. Not with required. */
+     * Of form SCHEMA, REGEX, GBNF: `schema` is its text; CHOICE: `choices`. Not with required. The
+     * text is plain: it has no mark of thinking or of calls in it, and is none of the calls that
+     * begin without a mark; a choice that is not plain is INGLE_EUNSUPPORTED. */
     const char *schema; /* alone: of form SCHEMA */
     size_t n_schema;
     ingle_answer_form form;
     const ingle_string *choices; /* [n_choices] */
     size_t n_choices;
     const ingle_grammar_options *grammar; /* of the form; NULL: defaults; not lazy */
-    bool
-        no_calls; /* true: nothing may be called, though the prompt shows tools; tools may be NULL */
+    /* true: nothing may be called, though the prompt shows tools: what begins a call is not
+     * written. Calls that begin without a mark are known by the names in tools, which may be NULL;
+     * they should be the parser's. */
+    bool no_calls;
 } ingle_tools_options;
 
 #define ingle_tools_options_init(opt) ingle_tools_options_init_sized((opt), sizeof *(opt))
@@ -1180,7 +1190,8 @@ INGLE_API void ingle_tools_options_init_sized(ingle_tools_options *opt, size_t s
 /* A grammar for answers that call tools as the chat's family writes calls: names of these tools,
  * arguments that are valid for their schemas. Free text is not narrowed; what begins a call is one.
  * tools as in ingle_chat_input; NULL: nothing is called, as with no_calls. For the chat's model.
- * INGLE_EINVAL: none of that name.
+ * What a lenient form left out is in ingle_grammar_info, as "answer: POINTER: KEYWORD: why".
+ * INGLE_EINVAL: none of that name; options that exclude each other.
  * INGLE_EUNSUPPORTED: a schema has what cannot be enforced; the text names tool and keyword. */
 INGLE_API ingle_status ingle_grammar_open_tools(ingle_grammar **out, ingle_chat *chat,
                                                 const char *tools, size_t n_tools,

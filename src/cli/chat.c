@@ -107,6 +107,7 @@ static void close_chat(chat_session *s)
     chat_text_free(&s->pending);
     chat_state_close(&s->state);
     ingle_grammar_close(&s->schema);
+    grammar_source_free(&s->form);
     free(s->schema_name);
     open_close(s->h);
     for (size_t i = 0; i < s->n_kept; i++) free(s->kept[i]);
@@ -115,7 +116,8 @@ static void close_chat(chat_session *s)
 
 static int chat_main(const cli_verb *verb, int argc, char **argv)
 {
-    chat_options opt = {.open = OPEN_OPTIONS_DEFAULT, .n_predict = -1, .overflow = -1};
+    chat_options opt = {
+        .open = OPEN_OPTIONS_DEFAULT, .n_predict = -1, .overflow = -1, .set.n_thinking = -1};
     open_handles h = {0};
     chat_session s = {.verb = verb, .opt = &opt, .h = &h};
     const char *model = NULL;

@@ -7,6 +7,7 @@
 #define INGLE_CLI_CHAT_H
 
 #include "args.h"
+#include "grammars.h"
 #include "open.h"
 #include "out.h"
 #include "sampling.h"
@@ -94,9 +95,10 @@ typedef struct chat_settings {
     const char *tools_file, *tool_command, *template_file, *family, *effort;
     int thinking, template_choice; /* ingle_thinking_mode, ingle_template_choice */
     bool show_thinking, no_tool_grammar;
+    int32_t n_thinking; /* -1: any number of tokens */
 } chat_settings;
 
-enum { CHAT_N_ROWS = 9, CHAT_N_ROWS_FIXED = 6 }; /* those that /set does not take come first */
+enum { CHAT_N_ROWS = 10, CHAT_N_ROWS_FIXED = 6 }; /* those that /set does not take come first */
 extern const arg_option chat_rows[CHAT_N_ROWS];
 
 /* What becomes of a conversation that leaves an answer no room: a quarter of the context, or
@@ -117,12 +119,14 @@ typedef struct chat_state {
     const arg_list *stops;
     int32_t max_tokens;
     int overflow; /* chat_overflow */
-    /* What answers may be; NULL: anything. Not with tools, nor with thinking, which is off then, unless
-     * the grammar waits for a trigger. */
+    /* What the text of an answer is, after thinking, if it calls nothing; NULL: anything. `grammar` is
+     * what it comes to alone: with a trigger all of the answer keeps to that. */
+    const grammar_source *form;
     const ingle_grammar *grammar;
-    bool waits;
-    bool noted_tools; /* that calls are not constrained, and why */
-    bool verbose;     /* what an answer took is printed */
+    ingle_grammar *used; /* of the last answer; NULL: none */
+    bool waits;          /* it has a trigger */
+    bool noted_tools;    /* that calls are not constrained, and why */
+    bool verbose;        /* what an answer took is printed */
     /* Of the verb, both may be NULL: whether to drop the oldest turns; what a tool answers, false:
      * the turn ends. */
     bool (*ask_drop)(void *user, size_t n_tokens);
@@ -133,12 +137,10 @@ typedef struct chat_state {
     uint64_t n_calls;   /* so far, for ids of those that the model gave none */
 } chat_state;
 
-/* What thinking is set to, with what a grammar asks for. */
-ingle_thinking_mode chat_thinking(const chat_state *c);
 /* Whether answers are expected to think. */
 bool chat_thinks(const chat_state *c);
-/* Whether the grammar goes with the settings; NULL, or why not. */
-const char *chat_refuses_grammar(const chat_state *c);
+/* Whether what answers may be goes with the settings; NULL, or why not. */
+const char *chat_refuses(const chat_state *c);
 
 /* Opens the chat of an open model and reads the tools; the exit code. */
 int chat_state_open(chat_state *c);

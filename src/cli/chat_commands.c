@@ -260,8 +260,9 @@ static bool do_tools(chat_session *s, char *argument)
 {
     if (strcmp(argument, "off") == 0) {
         chat_text_clear(&s->state.tools);
-    } else if (argument[0] && s->schema) {
-        out_error("answers keep to a schema, which excludes tools: /schema off ends that");
+    } else if (argument[0] && s->schema && s->opt->set.no_tool_grammar) {
+        out_error("answers keep to a schema, which excludes tools with '--no-tool-grammar': "
+                  "/schema off ends that");
         return false;
     } else if (argument[0] && !chat_tools_read(argument, &s->state.tools)) {
         return false;
@@ -279,57 +280,80 @@ static void show_schema(const chat_session *s)
         printf("Answers are free.\n");
         return;
     }
-    ingle_grammar_info_get(s->schema, &info, NULL);
+    ingle_grammar_info_get(s->state.used ? s->state.used : s->schema, &info, NULL);
     printf("Answers keep to the schema ");
     out_plain(s->schema_name, 0);
     printf(": masks %llu, taken again %llu, %zu bytes; /schema off ends that.\n",
            (unsigned long long)info.n_masks, (unsigned long long)info.n_hits, info.n_bytes);
 }
 
-/* Exchanges what answers keep to; if that does not go with the settings, back again. */
-static bool exchange_schema(chat_session *s, ingle_grammar **schema, char **name)
+/* What answers keep to. */
+typedef struct schema_now {
+    ingle_grammar *grammar;
+    grammar_source form;
+    char *name;
+} schema_now;
+
+static schema_now take_schema(const chat_session *s)
 {
-    ingle_grammar *before = s->schema;
-    s->state.grammar = s->schema = *schema;
+    return (schema_now){s->schema, s->form, s->schema_name};
+}
+
+static void give_schema(chat_session *s, const schema_now *now)
+{
+    s->schema = now->grammar;
+    s->form = now->form;
+    s->schema_name = now->name;
+    s->state.grammar = s->schema;
+    s->state.form = &s->form;
+}
+
+static void free_schema(schema_now *x)
+{
+    ingle_grammar_close(&x->grammar);
+    grammar_source_free(&x->form);
+    free(x->name);
+}
+
+/* Exchanges it; if the new one does not go with the settings, back again. */
+static bool exchange_schema(chat_session *s, schema_now *x)
+{
+    const schema_now before = take_schema(s);
+    give_schema(s, x);
     if (chat_settle(s) != EXIT_DONE) {
-        s->state.grammar = s->schema = before;
+        give_schema(s, &before);
         return false;
     }
-    char *name_before = s->schema_name;
-    s->schema_name = *name;
-    *schema = before;
-    *name = name_before;
+    ingle_grammar_close(&s->state.used);
+    *x = before;
     return true;
 }
 
-static bool read_schema(const chat_session *s, const char *value, ingle_grammar **out)
+static bool read_schema(const chat_session *s, const char *value, schema_now *out)
 {
     const grammar_settings set = {.schema = value};
-    grammar_source source;
     ingle_error err = {{0}};
-    int code = grammar_source_read(&source, s->verb, &set, NULL);
-    if (grammar_is_text(value)) source.what = "/schema";
+    int code = grammar_source_read(&out->form, s->verb, &set, NULL);
+    if (grammar_is_text(value)) out->form.what = "/schema";
     if (code == EXIT_DONE) {
-        ingle_status status = grammar_open(out, &source, s->h->model, &err);
-        if (status != INGLE_OK) code = open_failed(source.what, status, &err);
+        ingle_status status = grammar_open(&out->grammar, &out->form, s->h->model, &err);
+        if (status != INGLE_OK) code = open_failed(out->form.what, status, &err);
     }
-    grammar_source_free(&source);
+    out->form.what = "/schema"; /* the value is not kept */
     return code == EXIT_DONE;
 }
 
 static bool do_schema(chat_session *s, char *argument)
 {
     bool off = strcmp(argument, "off") == 0, ok = true;
-    ingle_grammar *schema = NULL;
-    char *name = NULL;
+    schema_now x = {.grammar = NULL};
     if (strcmp(argument, "-") == 0) {
         out_error("/schema needs a file, not standard input");
         return false;
     }
-    if (argument[0] && !off) ok = (name = copy_text(argument)) && read_schema(s, argument, &schema);
-    if (argument[0] && ok) ok = exchange_schema(s, &schema, &name);
-    ingle_grammar_close(&schema);
-    free(name);
+    if (argument[0] && !off) ok = (x.name = copy_text(argument)) && read_schema(s, argument, &x);
+    if (argument[0] && ok) ok = exchange_schema(s, &x);
+    free_schema(&x);
     if (ok) show_schema(s);
     return ok;
 }
@@ -447,8 +471,8 @@ static const struct command {
 } COMMANDS[] = {
     {"help", "", "these lines", do_help},
     {"system", "TEXT", "what the model is told before all else; without TEXT nothing", do_system},
-    {"set", "NAME VALUE", "an option of sampling, or max_tokens, overflow, thinking, effort",
-     do_set},
+    {"set", "NAME VALUE",
+     "an option of sampling, or max_tokens, overflow, thinking, effort, reasoning_budget", do_set},
     {"show", "", "model, template, context, options", do_show},
     {"save", "FILE", "write the conversation, as JSON", do_save},
     {"load", "FILE", "go on with a conversation from FILE, or with a fork of that name", do_load},
@@ -458,7 +482,7 @@ static const struct command {
     {"read", "FILE", "put a text file before the next message", do_read},
     {"tools", "[FILE|off]", "the tools that the model may call", do_tools},
     {"schema", "[FILE|off]",
-     "answers are JSON that is valid for the JSON Schema in FILE; not with tools", do_schema},
+     "answers that call nothing are JSON that is valid for the JSON Schema in FILE", do_schema},
     {"stats", "", "what the engine has done", do_stats},
     {"clear", "", "begin anew, with the same system message", do_clear},
     {"exit", "", "end; Ctrl+D too", do_exit},

@@ -52,7 +52,7 @@ static bool takes_settings(const chat_session *s)
 int chat_settle(chat_session *s)
 {
     chat_options *opt = s->opt;
-    const char *refused = chat_refuses_grammar(&s->state);
+    const char *refused = chat_refuses(&s->state);
     bool terminal = chat_edit_terminal(s->edit);
     s->state.max_tokens = opt->n_predict;
     s->state.overflow = opt->overflow;

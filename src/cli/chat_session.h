@@ -34,6 +34,7 @@ typedef struct chat_session {
     chat_messages messages;
     chat_text pending;     /* of /read: goes before the next message */
     ingle_grammar *schema; /* of /schema: state.grammar; NULL: none */
+    grammar_source form;   /* its text: state.form */
     char *schema_name;
     char **kept; /* [n_kept] values of /set that options point to */
     size_t n_kept;

@@ -44,6 +44,10 @@ const arg_option chat_rows[CHAT_N_ROWS] = {
      "(default auto: as the template has it)"},
     {"--effort", "LEVEL", ARG_STRING, AT(effort), 0, 0, NULL,
      "how much thinking, of models that know levels, such as low, medium, high"},
+    {"--reasoning-budget", "N", ARG_INT, AT(n_thinking), -1, ARG_MAX, NULL,
+     "most tokens of thinking in an answer; then it is closed, and the answer goes on; 0: none; "
+     "-1: "
+     "any number (default -1)"},
     {"--show-thinking", NULL, ARG_FLAG, AT(show_thinking), 0, 0, NULL,
      "print the thinking too where standard output is no terminal, in brackets"},
 };
@@ -88,30 +92,26 @@ int chat_state_open(chat_state *c)
     return EXIT_DONE;
 }
 
-ingle_thinking_mode chat_thinking(const chat_state *c)
-{
-    ingle_thinking_mode set = (ingle_thinking_mode)c->set->thinking;
-    bool off = c->grammar && !c->waits && c->info.thinking_switch;
-    return set == INGLE_THINKING_AUTO && off ? INGLE_THINKING_OFF : set;
-}
-
 bool chat_thinks(const chat_state *c)
 {
-    ingle_thinking_mode mode = chat_thinking(c);
+    ingle_thinking_mode mode = (ingle_thinking_mode)c->set->thinking;
     return mode == INGLE_THINKING_ON || (mode == INGLE_THINKING_AUTO && c->info.thinks);
 }
 
-const char *chat_refuses_grammar(const chat_state *c)
+const char *chat_refuses(const chat_state *c)
 {
-    if (!c->grammar) return NULL;
-    if (c->tools.n) return "an answer that is constrained has no calls: it excludes tools";
-    if (!c->waits && c->set->thinking == INGLE_THINKING_ON)
-        return "an answer that is constrained does not think: it excludes thinking 'on'";
+    if (c->set->n_thinking >= 0 && !c->info.thinks)
+        return "models of this family do not think, which excludes '--reasoning-budget'";
+    if (!c->grammar || !c->tools.n) return NULL;
+    if (c->waits) return "an answer that waits for a trigger has no calls: it excludes tools";
+    if (c->set->no_tool_grammar)
+        return "an answer that is constrained has calls that are: it excludes '--no-tool-grammar'";
     return NULL;
 }
 
 void chat_state_close(chat_state *c)
 {
+    ingle_grammar_close(&c->used);
     ingle_chat_close(&c->chat);
     chat_text_free(&c->tools);
 }
@@ -128,7 +128,7 @@ ingle_status chat_render(const chat_state *c, const chat_messages *m, ingle_prom
     in.n_messages = json.n;
     in.tools = c->tools.n ? c->tools.p : NULL;
     in.n_tools = c->tools.n;
-    in.thinking = chat_thinking(c);
+    in.thinking = (ingle_thinking_mode)c->set->thinking;
     in.effort = c->set->effort;
     status = ingle_chat_render(out, c->chat, &in, err);
     if (status != INGLE_OK) goto end;
@@ -281,7 +281,10 @@ static bool fill_request(request_parts *r, const chat_state *c, const ingle_prom
 {
     ingle_generate_options_init(&r->gen);
     r->gen.max_tokens = c->max_tokens;
-    r->gen.grammar = c->grammar;
+    r->gen.grammar = c->used ? c->used : c->grammar;
+    if (c->set->n_thinking >= 0) r->gen.chat = c->chat;
+    r->gen.n_thinking = c->set->n_thinking;
+    r->gen.thinks = prompt->thinks;
     r->sampling = *c->sampling;
     r->sampling.seed += c->n_answers;
     r->gen.sampling = &r->sampling;
@@ -338,39 +341,54 @@ static ingle_status open_parser(chat_state *c, const ingle_prompt_info *prompt, 
     opt.tools = c->tools.n ? c->tools.p : NULL;
     opt.n_tools = c->tools.n;
     opt.no_tools = c->tools.n == 0;
-    opt.no_reasoning = c->grammar && !c->waits;
     opt.thinks = prompt->thinks;
     opt.on_event = collect;
     opt.user = k;
     return ingle_chat_parser_open(out, c->chat, &opt, err);
 }
 
-/* A grammar for calls of the tools. Where there can be none the answer is free, and that is said
- * once. */
-static ingle_status open_tools(chat_state *c, const ingle_prompt_info *prompt, ingle_grammar **out,
-                               ingle_error *err)
+static const ingle_answer_form forms[] = {
+    [GRAMMAR_NONE] = INGLE_ANSWER_ANY,      [GRAMMAR_GBNF] = INGLE_ANSWER_GBNF,
+    [GRAMMAR_SCHEMA] = INGLE_ANSWER_SCHEMA, [GRAMMAR_JSON_OBJECT] = INGLE_ANSWER_JSON,
+    [GRAMMAR_REGEX] = INGLE_ANSWER_REGEX,   [GRAMMAR_CHOICE] = INGLE_ANSWER_CHOICE};
+
+static void set_form(ingle_tools_options *opt, const grammar_source *s)
+{
+    opt->form = forms[s->kind];
+    opt->grammar = &s->opt;
+    if (s->kind == GRAMMAR_CHOICE) {
+        opt->choices = s->choices;
+        opt->n_choices = s->n_choices;
+    } else if (s->kind != GRAMMAR_JSON_OBJECT) {
+        opt->schema = s->text ? s->text : "";
+        opt->n_schema = s->len;
+    }
+}
+
+/* What the answer to this prompt may be: calls of the tools, and a text of the form if there is one.
+ * Without a form the answer is free where there can be no calls, and that is said once. */
+static ingle_status open_used(chat_state *c, const ingle_prompt_info *prompt, ingle_error *err)
 {
     ingle_tools_options opt;
-    *out = NULL;
-    if (!c->tools.n || c->set->no_tool_grammar) return INGLE_OK;
+    bool formed = c->grammar && !c->waits;
+    ingle_grammar_close(&c->used);
+    if (!formed && (!c->tools.n || c->set->no_tool_grammar)) return INGLE_OK;
     ingle_tools_options_init(&opt);
     opt.lenient = true;
     opt.thinks = prompt->thinks;
-    ingle_status status = ingle_grammar_open_tools(out, c->chat, c->tools.p, c->tools.n, &opt, err);
-    if (status != INGLE_EUNSUPPORTED && status != INGLE_EFORMAT) return status;
+    if (formed) set_form(&opt, c->form);
+    ingle_status status = ingle_grammar_open_tools(
+        &c->used, c->chat, c->tools.n ? c->tools.p : NULL, c->tools.n, &opt, err);
+    if (formed || (status != INGLE_EUNSUPPORTED && status != INGLE_EFORMAT)) return status;
     if (!c->noted_tools) out_note("calls of tools are not constrained: %s", err->text);
     c->noted_tools = true;
     return INGLE_OK;
 }
 
-/* Whether the answer to this prompt can be constrained. */
-static ingle_status check_grammar(const chat_state *c, const ingle_prompt_info *prompt,
-                                  ingle_error *err)
+/* Whether the answer can be constrained as it is set. */
+static ingle_status check_settings(const chat_state *c, ingle_error *err)
 {
-    const char *why = chat_refuses_grammar(c);
-    if (!why && c->grammar && !c->waits && prompt->thinks)
-        why = "the template begins the answer with thinking, and has no switch: it cannot be "
-              "constrained";
+    const char *why = chat_refuses(c);
     if (!why) return INGLE_OK;
     snprintf(err->text, sizeof err->text, "%s", why);
     return INGLE_EUNSUPPORTED;
@@ -383,23 +401,21 @@ ingle_status chat_answer_to(chat_state *c, const ingle_prompt_info *prompt, cons
     request_parts r = {.marks = NULL};
     ingle_chat_parser *parser = NULL;
     ingle_request *request = NULL;
-    ingle_grammar *calls = NULL;
     timeline held = {0}, whole = {.tokens = prompt->tokens, .n = prompt->n_tokens};
     size_t kept, same;
 
     *a = (chat_answer){.n_prompt = prompt->n_tokens, .constrained = c->grammar};
-    k.watch = grammar_watch(c->grammar);
-    ingle_status status = check_grammar(c, prompt, err);
+    ingle_status status = check_settings(c, err);
     if (status != INGLE_OK) goto end;
     status = ingle_session_tokens(c->h->session, &held.tokens, &held.n, err);
     if (status != INGLE_OK) goto end;
     find_kept(c->h->model, held, whole, &kept, &same);
     if (kept < held.n) status = ingle_session_truncate(c->h->session, kept, err);
     if (status == INGLE_OK) status = open_parser(c, prompt, &k, &parser, err);
-    if (status == INGLE_OK) status = open_tools(c, prompt, &calls, err);
+    if (status == INGLE_OK) status = open_used(c, prompt, err);
     if (status == INGLE_OK && !fill_request(&r, c, prompt, same)) status = INGLE_ENOMEM;
     if (status != INGLE_OK) goto end;
-    if (calls) r.gen.grammar = calls;
+    if (c->grammar) k.watch = grammar_watch(r.gen.grammar);
     status = ingle_request_start(&request, c->h->session, prompt->tokens + same,
                                  prompt->n_tokens - same, &r.gen, err);
     if (status == INGLE_OK) status = pull(request, parser, &k, err);
@@ -408,7 +424,6 @@ end:
     ingle_request_close(&request);
     ingle_chat_parser_close(&parser);
     ingle_grammar_state_close(&k.watch);
-    ingle_grammar_close(&calls);
     free(r.marks);
     if (status != INGLE_OK) chat_answer_free(a);
     return status;

@@ -492,7 +492,8 @@ static int find_input(run_prompt *prompt, const cli_verb *verb, run_options *opt
 
 static int run_main(const cli_verb *verb, int argc, char **argv)
 {
-    run_options opt = {.open = OPEN_OPTIONS_DEFAULT, .n_predict = INT32_MIN, .logprobs = -1};
+    run_options opt = {
+        .open = OPEN_OPTIONS_DEFAULT, .n_predict = INT32_MIN, .logprobs = -1, .set.n_thinking = -1};
     run_prompt prompt = {0};
     open_handles h = {0};
     grammar_source source = {.kind = GRAMMAR_NONE};
@@ -512,7 +513,7 @@ static int run_main(const cli_verb *verb, int argc, char **argv)
     if ((code = open_generator(&h, &opt.open)) != EXIT_DONE) goto end;
     if ((code = open_grammar(&opt, &source, &h)) != EXIT_DONE) goto end;
     if (opt.chat) {
-        code = run_chat(&opt, &h, prompt.text, prompt.len);
+        code = run_chat(&opt, &source, &h, prompt.text, prompt.len);
         goto end;
     }
     if ((code = sampling_from_model(&opt.sampling, h.model, h.path)) != EXIT_DONE) goto end;

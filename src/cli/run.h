@@ -45,7 +45,8 @@ void run_put_seed(ingle_json_writer *w, uint64_t seed);
 int run_batch(const run_options *opt, open_handles *h);
 
 /* run_chat.c: answers the messages in the JSON text. The model is open, the engine is not. The exit
- * code; failures were reported. */
-int run_chat(run_options *opt, open_handles *h, const char *json, size_t len);
+ * code; failures were reported. form: what opt->constraint was made of. */
+int run_chat(run_options *opt, const grammar_source *form, open_handles *h, const char *json,
+             size_t len);
 
 #endif

@@ -58,7 +58,8 @@ static int answer(const run_options *opt, chat_state *c, chat_messages *m)
     return platform_interrupted() ? EXIT_INTERRUPTED : code;
 }
 
-int run_chat(run_options *opt, open_handles *h, const char *json, size_t len)
+int run_chat(run_options *opt, const grammar_source *form, open_handles *h, const char *json,
+             size_t len)
 {
     const char *what = opt->file && strcmp(opt->file, "-") != 0 ? opt->file : "standard input";
     chat_state c = {.h = h, .set = &opt->set, .sampling = &opt->sampling.lib, .stops = &opt->stops};
@@ -67,6 +68,7 @@ int run_chat(run_options *opt, open_handles *h, const char *json, size_t len)
     c.overflow = CHAT_OVERFLOW_NONE;
     c.max_tokens = opt->n_predict;
     c.grammar = opt->constraint;
+    c.form = form;
     c.waits = opt->grammar.triggers.n > 0;
     c.verbose = opt->verbose;
     if (opt->set.tool_command) c.result = get_result;
@@ -75,7 +77,7 @@ int run_chat(run_options *opt, open_handles *h, const char *json, size_t len)
     if (code == EXIT_DONE) code = chat_state_open(&c);
     if (code != EXIT_DONE) goto end;
     if (!opt->set.tools_file) chat_text_add(&c.tools, chat_text_get(&tools), tools.n);
-    const char *refused = chat_refuses_grammar(&c);
+    const char *refused = chat_refuses(&c);
     if (refused) {
         out_error("%s", refused);
         code = EXIT_USAGE;

@@ -12,7 +12,7 @@
  * window.c, prefix.c, cost.c, schedule.c, admit.c, turns.c, sound.c, sequence.c (what a session holds),
  * turn.c (a row of logits to an event), overflow.c (prompts that do not fit), queue.c (tasks: who runs, who waits, ends), step.c (one
  * batch), wheel.c (who steps), engine.c (opens, closes, answers questions), session.c, embed.c,
- * score.c, thinking.c, request.c, generate.c, warm_up.c, profile.c, stats.c, breakers.c. */
+ * score.c, thinking.c, request_options.c, request.c, generate.c, warm_up.c, profile.c, stats.c, breakers.c. */
 #ifndef INGLE_ENGINE_ENGINE_H
 #define INGLE_ENGINE_ENGINE_H
 

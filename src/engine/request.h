@@ -120,6 +120,10 @@ struct ingle_request {
     ingle_event own; /* of events that are not in the ring */
 };
 
+/* request_options.c: the options, checked as far as can be without a model. */
+ingle_status ingle_request_take_options(ingle_generate_options *o,
+                                        const ingle_generate_options *opt, ingle_error *err);
+
 /* request.c. What starts it beside the public options: */
 typedef struct ingle_request_inside {
     ingle_sampler *sampler;       /* the caller's, until the request is closed; NULL: its own */

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-static const char BILLING[] = "x-anthropic-billing-header:";
+#define BILLING_NAME "x-anthropic-billing-header"
+static const char BILLING[] = BILLING_NAME ":";
 
 typedef struct block {
     const ingle_json *text, *title, *context, *source, *content;
@@ -24,7 +25,7 @@ static const field_row TEXT_ROWS[] = {
      .types = FIELD_ARRAY,
      .help = "what an earlier answer cited"},
 };
-static const field_table TEXT = {
+const field_table anthropic_text_fields = {
     .title = "text", .rows = TEXT_ROWS, .n_rows = sizeof TEXT_ROWS / sizeof *TEXT_ROWS};
 
 static const field_row CITATIONS_ROWS[] = {
@@ -191,10 +192,10 @@ static bool read_text(field_reader *r, const ingle_json *value, const field_plac
 {
     block b = {0};
     const field_place at = anthropic_member(place, "text");
-    if (!fields_read(r, &TEXT, value, &b, place)) return false;
+    if (!fields_read(r, &anthropic_text_fields, value, &b, place)) return false;
     if (!b.text) return field_refuse(r, &at, "is missing");
     if (what & ANTHROPIC_SYSTEM && is_billing(b.text)) {
-        field_ignore(r, place);
+        field_ignore_text(r, BILLING_NAME);
         return true;
     }
     if (*some) bytes_text(out, "\n");
@@ -224,7 +225,7 @@ bool anthropic_text(field_reader *r, const ingle_json *content, const field_plac
     bool some = false;
     size_t i = 0;
     if (ingle_json_is(content, INGLE_JSON_STRING)) {
-        if (what & ANTHROPIC_SYSTEM && is_billing(content)) field_ignore(r, place);
+        if (what & ANTHROPIC_SYSTEM && is_billing(content)) field_ignore_text(r, BILLING_NAME);
         else put(out, content);
         return true;
     }

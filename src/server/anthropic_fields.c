@@ -138,28 +138,29 @@ static const field_table DIAGNOSTICS = {
 
 /* What makes the prompt. */
 static const field_row PROMPT_ROWS[] = {
-    {.name = "model",
-     .types = FIELD_STRING,
-     .set = generation_set_model,
-     .help = "the model's name; with one model any name will do; the answer has the real one"},
     {.name = "messages",
      .types = FIELD_ARRAY,
      .min = 1,
      .max = 100000,
-     .help = "the conversation: objects with role (user, assistant, system) and content, a string "
-             "or blocks: text, document of text, search_result; of an assistant thinking, "
-             "redacted_thinking (left out) and tool_use; of a user tool_result; an assistant's "
-             "message at the end is continued"},
+     .members = &anthropic_message_fields,
+     .members_apart = true,
+     .help = "the conversation; an assistant's message at its end is continued"},
     {.name = "system",
      .types = FIELD_STRING | FIELD_ARRAY,
+     .members = &anthropic_text_fields,
+     .members_apart = true,
      .help = "text, or blocks of text, before the conversation"},
     {.name = "tools",
      .types = FIELD_ARRAY,
      .max = 10000,
-     .help = "tools of type custom: name, description, input_schema, strict"},
+     .members = &anthropic_tool_fields,
+     .members_apart = true,
+     .help = "what the model may call"},
     {.name = "tool_choice",
      .types = FIELD_OBJECT,
-     .help = "{type: auto, any, none, or tool with a name; disable_parallel_tool_use}"},
+     .members = &anthropic_choice_fields,
+     .members_apart = true,
+     .help = "whether it has to call, and what"},
     {.name = "thinking",
      .types = FIELD_OBJECT,
      .members = &THINKING,
@@ -197,8 +198,10 @@ static const field_row PROMPT_ROWS[] = {
      .types = FIELD_ANY,
      .help = "make the conversation shorter yourself; a prompt that does not fit is refused"},
 };
-static const field_table PROMPT = {
-    .title = "prompt", .rows = PROMPT_ROWS, .n_rows = N(PROMPT_ROWS), .more = &generation_fields};
+static const field_table PROMPT = {.title = "Prompt of Messages",
+                                   .rows = PROMPT_ROWS,
+                                   .n_rows = N(PROMPT_ROWS),
+                                   .more = &generation_fields};
 
 #define BUSINESS(name_, types_)                                                                    \
     {                                                                                              \

@@ -43,6 +43,44 @@ typedef struct message {
     const ingle_json *content;
 } message;
 
+/* Members of blocks, whatever their type, for what is the same in all of them: see below for each. */
+#define OF(name_, types_, help_)                                                                   \
+    {                                                                                              \
+        .name = name_, .types = types_, .help = help_                                              \
+    }
+static const field_row ANY_BLOCK_ROWS[] = {
+    OF("type", FIELD_STRING,
+       "text, document, search_result; of a user also tool_result; of an assistant text, thinking, "
+       "redacted_thinking, tool_use; of a system text"),
+    OF("text", FIELD_STRING, "of text: the text"),
+    OF("thinking", FIELD_STRING, "of thinking: what the model thought"),
+    OF("signature", FIELD_STRING, "of thinking: any is accepted"),
+    OF("data", FIELD_STRING,
+       "of redacted_thinking, which is left out: nobody but its maker can read it"),
+    OF("id", FIELD_STRING, "of tool_use: the name that its result gives"),
+    OF("name", FIELD_STRING, "of tool_use: the tool"),
+    OF("input", FIELD_OBJECT, "of tool_use: the arguments"),
+    {.name = "caller",
+     .class = FIELD_INERT,
+     .types = FIELD_OBJECT,
+     .help = "of tool_use: calls come from the model itself"},
+    OF("tool_use_id", FIELD_STRING, "of tool_result: the id of a tool_use in an earlier message"),
+    OF("is_error", FIELD_BOOL, "of tool_result: the model reads \"Error: \" before the content"),
+    OF("content", FIELD_STRING | FIELD_ARRAY,
+       "of tool_result: text, or blocks of text, documents and results of searches; of "
+       "search_result: blocks of text"),
+    OF("source", FIELD_STRING | FIELD_OBJECT,
+       "of document: {type: text, data} or {type: content, content}; of search_result: where it is "
+       "from"),
+    OF("title", FIELD_STRING, "of document and search_result: shown before the text"),
+    OF("context", FIELD_STRING, "of document: shown before the text"),
+    OF("citations", FIELD_ARRAY | FIELD_OBJECT, "answers cite nothing"),
+    ANTHROPIC_CACHE_CONTROL,
+};
+static const field_table ANY_BLOCK = {.title = "block",
+                                      .rows = ANY_BLOCK_ROWS,
+                                      .n_rows = sizeof ANY_BLOCK_ROWS / sizeof *ANY_BLOCK_ROWS};
+
 static const field_row MESSAGE_ROWS[] = {
     {.name = "role",
      .types = FIELD_STRING,
@@ -54,9 +92,19 @@ static const field_row MESSAGE_ROWS[] = {
      .types = FIELD_STRING | FIELD_ARRAY,
      .store = FIELD_TO_VALUE,
      .offset = offsetof(message, content),
+     .members = &ANY_BLOCK,
+     .members_apart = true,
      .help = "text, or blocks"},
+    {.name = "output_config",
+     .class = FIELD_INERT,
+     .types = FIELD_OBJECT,
+     .help = "the effort is that of the request"},
+    {.name = "clear_at",
+     .class = FIELD_INERT,
+     .types = FIELD_ANY,
+     .help = "messages stay where they are"},
 };
-static const field_table MESSAGE = {
+const field_table anthropic_message_fields = {
     .title = "message", .rows = MESSAGE_ROWS, .n_rows = sizeof MESSAGE_ROWS / sizeof *MESSAGE_ROWS};
 
 typedef struct block {
@@ -319,7 +367,7 @@ static bool read_answer_block(talk *t, const ingle_json *value, const field_plac
     if (!ingle_json_is_text(type, "redacted_thinking"))
         return anthropic_refuse_block(t->r, type, place,
                                       "text, thinking, redacted_thinking, tool_use");
-    field_ignore(t->r, place); /* nobody but its maker can read it */
+    field_ignore_text(t->r, "redacted_thinking"); /* nobody but its maker can read it */
     return true;
 }
 
@@ -350,10 +398,9 @@ static bool read_message(talk *t, const ingle_json *value, const field_place *pl
     message m = {.role = ROLE_NONE};
     const field_place content = anthropic_member(place, "content");
     *results = false;
-    if (!ingle_json_is(value, INGLE_JSON_OBJECT))
-        return field_refuse(t->r, place, "should be an object with role and content");
-    if (!fields_read(t->r, &MESSAGE, value, &m, place)) return false;
+    if (!fields_read(t->r, &anthropic_message_fields, value, &m, place)) return false;
     if (m.role == ROLE_NONE) return missing(t, place, "role", "user, assistant or system");
+    if (!m.content && m.role == ROLE_SYSTEM && ingle_json_get(value, "output_config")) return true;
     if (!m.content) return missing(t, place, "content", "text, or blocks");
     if (m.role == ROLE_SYSTEM || ingle_json_is(m.content, INGLE_JSON_STRING))
         return read_plain(t, m.role, m.content, &content);

@@ -24,6 +24,11 @@ static inline field_place anthropic_element(const field_place *up, size_t i)
 /* No memory: 503; false. */
 bool anthropic_no_memory(field_reader *r);
 
+/* A block of text; a message, with blocks of all types; a tool; tool_choice. Read into what their
+ * own files have for them. */
+extern const field_table anthropic_text_fields, anthropic_message_fields, anthropic_tool_fields,
+    anthropic_choice_fields;
+
 enum {
     ANTHROPIC_DOCUMENTS = 1, /* blocks of type document and search_result are read, too */
     ANTHROPIC_SYSTEM = 2     /* what has no words for the model is left out and named */

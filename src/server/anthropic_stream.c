@@ -175,10 +175,10 @@ static void put_input(const bytes *args, ingle_json_writer *w)
 {
     ingle_json_limits limits = {.max_depth = INGLE_JSON_MAX_DEPTH / 2};
     ingle_json_doc doc = {.root = NULL};
-    bool whole = args->n && !ingle_json_open(&doc, args->p, args->n, &limits, NULL) &&
-                 ingle_json_is(doc.root, INGLE_JSON_OBJECT);
+    ingle_status st = ingle_json_open(&doc, args->n ? args->p : "", args->n, &limits, NULL);
+    if (st == INGLE_ENOMEM) w->status = st;
     ingle_json_name(w, "input");
-    if (whole) {
+    if (ingle_json_is(doc.root, INGLE_JSON_OBJECT)) {
         ingle_json_put(w, doc.root);
     } else {
         ingle_json_begin_object(w);
@@ -206,10 +206,21 @@ static void put_content(const job *j, const answer_choice *c, ingle_json_writer 
     }
 }
 
+static bool has_failed(const answer_choice *c)
+{
+    bool failed = c->text.failed || c->thinking.failed;
+    for (size_t i = 0; i < c->n_calls; i++)
+        failed = failed || c->calls[i].name.failed || c->calls[i].args.failed;
+    return failed;
+}
+
 /* What was cut short does not look complete. */
 static bool is_complete(job *j)
 {
-    return answer_finish(&j->answer.choices[0]) ||
+    const answer_choice *c = &j->answer.choices[0];
+    if (has_failed(c))
+        return api_fail(&j->error, 503, "out_of_memory", NULL, "no memory for the whole answer");
+    return answer_finish(c) ||
            api_fail(&j->error, 503, "cancelled", NULL, "the answer was cancelled");
 }
 
@@ -297,47 +308,59 @@ static void close_block(job *j, bytes *out)
     end_event(j, "content_block_stop", out);
 }
 
-static void put_block(anthropic_block kind, const answer_call *call, ingle_json_writer *w)
-{
-    switch (kind) {
-    case BLOCK_NONE: return;
-    case BLOCK_THINKING:
-        put(w, "type", "thinking");
-        put(w, "thinking", "");
-        put(w, "signature", "");
-        return;
-    case BLOCK_TEXT:
-        put(w, "type", "text");
-        put(w, "text", "");
-        return;
-    case BLOCK_CALL:
-        begin_call(call, w);
-        ingle_json_begin_object(ingle_json_name(w, "input"));
-        ingle_json_end_object(w);
-        return;
-    }
-}
-
-/* Unless such a block is open; each call has its own. */
-static void open_block(job *j, anthropic_block kind, const answer_call *call, bytes *out)
+/* A block begins, after the end of the one that is open; its own members come next. */
+static ingle_json_writer *begin_block(job *j, anthropic_block kind, bytes *out)
 {
     anthropic_own *own = j->own;
-    if (own->open == kind && kind != BLOCK_CALL) return;
     close_block(j, out);
     own->open = kind;
     own->thinking = DIGEST_START;
     ingle_json_writer *w = begin_event(j, "content_block_start");
     put_number(w, "index", own->n_blocks++);
     ingle_json_begin_object(ingle_json_name(w, "content_block"));
-    put_block(kind, call, w);
-    ingle_json_end_object(w);
+    return w;
+}
+
+static void end_start(job *j, bytes *out)
+{
+    ingle_json_end_object(&j->w);
     end_event(j, "content_block_start", out);
+}
+
+static void need_text(job *j, bytes *out)
+{
+    const anthropic_own *own = j->own;
+    if (own->open == BLOCK_TEXT) return;
+    ingle_json_writer *w = begin_block(j, BLOCK_TEXT, out);
+    put(w, "type", "text");
+    put(w, "text", "");
+    end_start(j, out);
+}
+
+static void need_thinking(job *j, bytes *out)
+{
+    const anthropic_own *own = j->own;
+    if (own->open == BLOCK_THINKING) return;
+    ingle_json_writer *w = begin_block(j, BLOCK_THINKING, out);
+    put(w, "type", "thinking");
+    put(w, "thinking", "");
+    put(w, "signature", "");
+    end_start(j, out);
+}
+
+static void open_call(job *j, const answer_call *call, bytes *out)
+{
+    ingle_json_writer *w = begin_block(j, BLOCK_CALL, out);
+    begin_call(call, w);
+    ingle_json_begin_object(ingle_json_name(w, "input"));
+    ingle_json_end_object(w);
+    end_start(j, out);
 }
 
 static void think(job *j, const part *p, bytes *out)
 {
     anthropic_own *own = j->own;
-    open_block(j, BLOCK_THINKING, NULL, out);
+    need_thinking(j, out);
     own->thinking = digest(own->thinking, p->text, p->len);
     if (!own->hides_thinking) put_delta(j, "thinking_delta", "thinking", p->text, p->len, out);
 }
@@ -364,10 +387,10 @@ static void take_part(job *j, const part *p, bytes *out)
         return;
     case PART_TEXT:
         if (!p->len) return;
-        open_block(j, BLOCK_TEXT, NULL, out);
+        need_text(j, out);
         put_delta(j, "text_delta", "text", p->text, p->len, out);
         return;
-    case PART_CALL_BEGIN: open_block(j, BLOCK_CALL, p->call, out); return;
+    case PART_CALL_BEGIN: open_call(j, p->call, out); return;
     case PART_CALL_ARGS:
         if (p->len) put_delta(j, "input_json_delta", "partial_json", p->text, p->len, out);
         return;

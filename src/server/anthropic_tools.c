@@ -12,10 +12,8 @@ typedef struct tool {
     bool strict;
 } tool;
 
-static const char *const TYPES[] = {"custom", NULL};
-
 static const field_row TOOL_ROWS[] = {
-    {.name = "type", .types = FIELD_STRING, .choices = TYPES, .help = "custom"},
+    {.name = "type", .types = FIELD_STRING, .help = "custom, or left out"},
     {.name = "name",
      .types = FIELD_STRING,
      .min = 1,
@@ -57,7 +55,7 @@ static const field_row TOOL_ROWS[] = {
      .only = "[\"direct\"]",
      .help = "calls come from the model itself"},
 };
-static const field_table TOOL = {
+const field_table anthropic_tool_fields = {
     .title = "tool", .rows = TOOL_ROWS, .n_rows = sizeof TOOL_ROWS / sizeof *TOOL_ROWS};
 
 typedef struct choice {
@@ -90,9 +88,9 @@ static const field_row CHOICE_ROWS[] = {
      .offset = offsetof(choice, one),
      .help = "at most one call"},
 };
-static const field_table CHOICE = {.title = "tool_choice",
-                                   .rows = CHOICE_ROWS,
-                                   .n_rows = sizeof CHOICE_ROWS / sizeof *CHOICE_ROWS};
+const field_table anthropic_choice_fields = {.title = "tool_choice",
+                                             .rows = CHOICE_ROWS,
+                                             .n_rows = sizeof CHOICE_ROWS / sizeof *CHOICE_ROWS};
 
 /* ---- tools ----------------------------------------------------------------------------------- */
 
@@ -101,8 +99,6 @@ static bool check_type(field_reader *r, const ingle_json *value, const field_pla
 {
     const ingle_json *type = ingle_json_get(value, "type");
     const field_place at = anthropic_member(place, "type");
-    if (!ingle_json_is(value, INGLE_JSON_OBJECT))
-        return field_refuse(r, place, "should be an object with name and input_schema");
     if (!ingle_json_is(type, INGLE_JSON_STRING) || ingle_json_is_text(type, "custom")) return true;
     return field_refuse(r, &at,
                         "'%.60s' is a tool of Anthropic's own, which is not here; give a tool of "
@@ -172,9 +168,11 @@ static bool put_tools(field_reader *r, const ingle_json *tools, generation *g, i
     for (ingle_json_walk m = ingle_json_items(tools); ingle_json_step(&m); i++) {
         const field_place at = anthropic_element(&place, i);
         tool t = {0};
-        if (!check_type(r, m.value, &at) || !fields_read(r, &TOOL, m.value, &t, &at) ||
-            !check(r, &t, &at) || !add_name(r, g, names, t.name, &at))
+        if (!check_type(r, m.value, &at) ||
+            !fields_read(r, &anthropic_tool_fields, m.value, &t, &at) || !check(r, &t, &at) ||
+            !add_name(r, g, names, t.name, &at))
             return false;
+        g->strict_tool[i] = t.strict;
         g->strict_tools = g->strict_tools || t.strict;
         put_tool(w, &t);
     }
@@ -188,8 +186,9 @@ static bool read_tools(field_reader *r, const ingle_json *tools, generation *g)
     ingle_map names = {0};
     if (!ingle_json_is(tools, INGLE_JSON_ARRAY) || !tools->len) return true;
     g->tool_names = ingle_new(tools->len, sizeof *g->tool_names);
-    g->custom_tool = ingle_new(tools->len, sizeof *g->custom_tool);
-    bool ok = g->tool_names && g->custom_tool && ingle_map_open(&names, tools->len);
+    g->strict_tool = ingle_new(tools->len, sizeof *g->strict_tool);
+    g->schema_member = "input_schema";
+    bool ok = g->tool_names && g->strict_tool && ingle_map_open(&names, tools->len);
     if (!ok) anthropic_no_memory(r);
     ok = ok && put_tools(r, tools, g, &names, &w);
     if (ok) bytes_take_json(&g->tools, &w);
@@ -222,7 +221,7 @@ static bool read_choice(field_reader *r, const ingle_json *value, generation *g)
                       name = anthropic_member(&place, "name");
     choice c = {.type = -1};
     if (!ingle_json_is(value, INGLE_JSON_OBJECT)) return true;
-    if (!fields_read(r, &CHOICE, value, &c, &place)) return false;
+    if (!fields_read(r, &anthropic_choice_fields, value, &c, &place)) return false;
     if (c.type < 0) return field_refuse(r, &type, "is missing: auto, any, tool or none");
     g->one_call = c.one;
     if (c.type == CHOICE_TOOL) return name_tool(r, &c, g, &place);

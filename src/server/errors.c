@@ -106,6 +106,19 @@ static void openai_object(const api_error *e, ingle_json_writer *w)
     ingle_json_end_object(w);
 }
 
+/* Clients that keep a conversation as a thread of the server's go on without one if they are told
+ * so. */
+static void put_details(const api_error *e, ingle_json_writer *w)
+{
+    if (strcmp(e->param, "thread") != 0) return;
+    ingle_json_begin_object(ingle_json_name(w, "details"));
+    ingle_json_put_text(ingle_json_name(w, "error_code"), "thread_unsupported_request");
+    ingle_json_begin_array(ingle_json_name(w, "unsupported"));
+    ingle_json_put_text(w, e->param);
+    ingle_json_end_array(w);
+    ingle_json_end_object(w);
+}
+
 static void anthropic_object(const api_error *e, ingle_json_writer *w)
 {
     char text[sizeof e->param + sizeof e->message + 8];
@@ -116,6 +129,7 @@ static void anthropic_object(const api_error *e, ingle_json_writer *w)
     ingle_json_begin_object(w);
     ingle_json_put_text(ingle_json_name(w, "type"), anthropic_type(e->status));
     ingle_json_put_text(ingle_json_name(w, "message"), text);
+    put_details(e, w);
     ingle_json_end_object(w);
 }
 

@@ -288,7 +288,7 @@ static bool read_members(field_reader *r, const field_row *row, void *target, co
                          const field_place *place)
 {
     size_t i = 0;
-    void *inner = target ? (char *)target + row->members_offset : NULL;
+    void *inner = target && !row->members_apart ? (char *)target + row->members_offset : NULL;
     if (!row->members) return true;
     if (v->kind == INGLE_JSON_OBJECT) return fields_read(r, row->members, v, inner, place);
     if (v->kind != INGLE_JSON_ARRAY) return true;

@@ -66,6 +66,7 @@ typedef struct field_row {
     const field_table *members; /* of an object, or of each element of an array that is one; NULL:
                                    not looked at */
     size_t members_offset;      /* of what they are stored in, within the target; of an object */
+    bool members_apart; /* members are checked here, and stored by whoever reads them again */
     /* After it was stored; false: *r->error says why. May be NULL. */
     bool (*set)(field_reader *r, void *target, const ingle_json *v, const field_place *place);
     const char *help; /* one sentence for the documentation; of REFUSED: what to use instead */

@@ -59,8 +59,9 @@ typedef struct generation {
     bool one_call;       /* at most one */
     bool strict_tools;   /* a tool has strict: true; arguments are enforced in full */
     bool *strict_tool;   /* [n_tools] which ones have; NULL: all, if strict_tools */
-    bool *custom_tool;   /* [n_tools] a tool of type custom: its one argument `input` is raw text */
-    char **tool_names;   /* [n_tools] */
+    const char *schema_member; /* of a tool in the body: its schema's; NULL: function.parameters */
+    bool *custom_tool; /* [n_tools] a tool of type custom: its one argument `input` is raw text */
+    char **tool_names; /* [n_tools] */
     size_t n_tools;
     bool no_tool_parsing; /* parse_tool_calls false: calls are text */
 

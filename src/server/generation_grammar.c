@@ -50,10 +50,9 @@ static void add_pointer(char *param, size_t cap, const char *at)
 /* Where the schema of a tool's arguments was given. */
 static void tool_param(const generation *g, size_t i, char *param, size_t cap)
 {
-    snprintf(param, cap,
-             g->custom_tool && g->custom_tool[i] ? "tools[%zu].custom.format"
-                                                 : "tools[%zu].function.parameters",
-             i);
+    bool custom = g->custom_tool && g->custom_tool[i];
+    const char *schema = g->schema_member ? g->schema_member : "function.parameters";
+    snprintf(param, cap, "tools[%zu].%s", i, custom ? "custom.format" : schema);
 }
 
 /* "tool 'NAME': schema ..." or "schema ...": the field that the schema came from. */

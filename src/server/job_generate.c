@@ -130,7 +130,8 @@ static bool check_length(job *j, const ingle_prompt_info *p)
 
 static void compare(job *j, const ingle_prompt_info *p)
 {
-    const ledger_scope scope = scope_of(j);
+    ledger_scope scope = scope_of(j);
+    scope.n_system = j->found.n_system;
     if (j->gen.no_cache) return;
     ledger_compare(j->server->ledger, &scope, p, j->answer_id, j->gen.anthropic_previous, &j->miss);
     j->has_miss = true;

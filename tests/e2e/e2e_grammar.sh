@@ -211,33 +211,50 @@ json_is "--chat with a schema" "lines[0]['complete'] and lines[0]['finish'] == '
 talk -o json -n 2 -j "$WORK/person.json"
 json_is "--chat that is cut" "not lines[0]['complete']"
 err_has "--chat that is cut" "the text is unfinished"
-talk -o json --choice '<think>x</think>'
-json_is "marks of thinking are text" "lines[0]['content'] == '<think>x</think>' and not lines[0]['reasoning']"
+talk --choice '<think>x</think>'
+code_is "marks of thinking are no text" 1
+err_has "marks of thinking are no text" "choice 0 is not plain text in the model's format"
 talk -o json
 json_is "without a grammar" "'complete' not in lines[0]"
 echo '[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]' >"$WORK/tools.json"
-talk --choice x --tools "$WORK/tools.json"
-code_is "--chat with tools" 2
-err_has "--chat with tools" "it excludes tools"
-talk --choice x --thinking on
-code_is "--chat that thinks" 2
-err_has "--chat that thinks" "it excludes thinking 'on'"
+talk -o json --choice x --tools "$WORK/tools.json"
+code_is "--chat with tools" 0
+json_is "a text of the form, or a call" "lines[0]['complete'] and (lines[0]['content'] == 'x') != bool(lines[0]['tool_calls'])"
+talk --choice x --trigger x --tools "$WORK/tools.json"
+code_is "a trigger and tools" 2
+err_has "a trigger and tools" "waits for a trigger has no calls: it excludes tools"
+talk --choice x --tools "$WORK/tools.json" --no-tool-grammar
+code_is "a form and free calls" 2
+err_has "a form and free calls" "it excludes '--no-tool-grammar'"
+echo '[{"role": "user", "content": "What is the weather in Oslo?"}]' >"$WORK/weather"
+sed 's/"name": "f"/"name": "get_weather"/; s/{"type": "object"}/{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}/' "$WORK/tools.json" >"$WORK/weather.tools"
+ingle_from "$WORK/weather" run --chat --temp 0 -o json -j "$WORK/person.json" --tools "$WORK/weather.tools"
+code_is "a call beside a schema" 0
+json_is "a call beside a schema" "lines[0]['finish'] == 'tool_calls' and lines[0]['tool_calls'][0]['function']['name'] == 'get_weather' and lines[0]['content'] == ''"
 cat >"$WORK/think.jinja" <<'END'
 {% for m in messages %}<|im_start|>{{ m.role }}
 {{ m.content }}<|im_end|>
 {% endfor %}<|im_start|>assistant
 <think>
 END
-talk --choice x --chat-template-file "$WORK/think.jinja" --chat-family qwen3
-code_is "a template that always thinks" 1
-err_has "a template that always thinks" "begins the answer with thinking"
+thinking() { talk -o json --chat-template-file "$WORK/think.jinja" --chat-family qwen3 "$@"; }
+thinking --choice x --reasoning-budget 6
+code_is "thinking before a form" 0
+json_is "thinking before a form" "lines[0]['content'] == 'x' and lines[0]['reasoning'] and lines[0]['complete']"
+thinking --choice x --reasoning-budget 0
+json_is "no thinking" "lines[0]['content'] == 'x' and not lines[0]['reasoning']"
+thinking --reasoning-budget 0 -n 20
+json_is "a limit without a form" "lines[0]['usage']['generated_tokens'] > 0 and not lines[0]['reasoning']"
+talk --reasoning-budget 6 --chat-family gemma2
+code_is "a limit where nothing thinks" 2
+err_has "a limit where nothing thinks" "excludes '--reasoning-budget'"
 cat >>"$WORK/think.jinja" <<'END'
 {%- if enable_thinking is defined and not enable_thinking %}</think>
 {% endif %}
 END
-talk -o json --choice x --chat-template-file "$WORK/think.jinja" --chat-family qwen3
-code_is "a template with a switch" 0
-json_is "a template with a switch" "lines[0]['content'] == 'x' and not lines[0]['reasoning']"
+thinking --choice x --thinking off
+code_is "thinking that is switched off" 0
+json_is "thinking that is switched off" "lines[0]['content'] == 'x' and not lines[0]['reasoning']"
 
 # ---- a conversation ---------------------------------------------------------------------------
 
@@ -254,17 +271,24 @@ check "two constrained answers" test "$(grep -cxE '[{] ?"city": ?"(Rome|Paris|Ma
 out_has "/schema says what is set" "Answers keep to the schema $WORK/city.json: masks 0"
 check "/stats counts masks" grep -q 'masks [1-9]' "$WORK/out"
 check "/schema off" test "$(tail -n 1 "$WORK/out")" = "The capital of Spain is Madrid."
-chat "/schema $WORK/city.json\n/schema {\"type\": \"word\"}\n/schema /nowhere\n/schema -\n/set thinking on\n/tools $WORK/tools.json\n/schema\n"
+chat "/schema $WORK/city.json\n/schema {\"type\": \"word\"}\n/schema /nowhere\n/schema -\n/schema\n"
 code_is "/schema that fails" 1
 err_has "/schema that is none" "/schema: schema #: 'type': "
 err_has "/schema that is not there" "cannot read /nowhere"
 err_has "/schema -" "/schema needs a file"
-err_has "/schema and thinking" "it excludes thinking 'on'"
-err_has "/schema and /tools" "which excludes tools"
 check "the schema before stays" grep -q "^Answers keep to the schema $WORK/city.json" <(tail -n 1 "$WORK/out")
-chat "/schema $WORK/city.json\n/tools off\n/schema $WORK/city.json\nHello\n" --tools "$WORK/tools.json"
-err_has "/schema with tools" "it excludes tools"
-check "/schema after /tools off" grep -q '"city"' "$WORK/out"
+chat "/schema $WORK/city.json\nWhat is the weather in Oslo?\n/tools off\nHello\n" --tools "$WORK/weather.tools"
+code_is "/schema with tools" 0
+out_has "a call is possible" '-> get_weather {"city": "Oslo"}'
+check "else the schema counts" grep -qxE '[{] ?"city": ?"(Rome|Paris|Madrid)" ?[}]' "$WORK/out"
+chat "/schema $WORK/city.json\n/tools $WORK/weather.tools\n/schema off\n/tools $WORK/weather.tools\n/schema $WORK/city.json\n" --no-tool-grammar
+code_is "/schema and free calls" 1
+err_has "/tools after /schema" "excludes tools with '--no-tool-grammar'"
+err_has "/schema after /tools" "it excludes '--no-tool-grammar'"
+chat "/schema $WORK/city.json\n/set reasoning_budget 6\nHello\n/set reasoning_budget -2\n" --chat-template-file "$WORK/think.jinja" --chat-family qwen3 --show-thinking
+code_is "/set reasoning_budget" 1
+out_has "/set reasoning_budget" "[thinking: "
+err_has "/set reasoning_budget out of range" "reasoning-budget"
 chat '/schema {"type": "string", "minLength": 200}\nHello\n' -n 5
 err_has "an answer that is cut" "the text is unfinished: it breaks off after 5 tokens"
 

@@ -1,8 +1,10 @@
 /* fuzz_bodies.c - any bytes as the body of a request: by the fields of its dialect to a generation, as
  * the server reads it. It is refused with a reason and a status, or what it became is JSON that the
  * library takes for messages, tools and variables, and its settings are the library's.
- * Input: options (bit 0 strict, bits 1 and 2 what the model can do of thinking); then the body. */
+ * Input: options (bit 0 strict, bits 1 and 2 what the model can do of thinking, bit 3 Anthropic's
+ * Messages in place of OpenAI's chat, bit 4 of those only counted); then the body. */
 #include "fuzz.h"
+#include "server/anthropic.h"
 #include "server/chat.h"
 
 #include <stdlib.h>
@@ -11,11 +13,11 @@
 static const char *const efforts[] = {"low", "medium", "high"};
 
 /* A body that is refused says why, in text that headers and JSON can hold. */
-static void check_error(const api_error *e)
+static void check_error(const api_error *e, wire shape)
 {
     bytes out = {0};
     if (e->status < 400 || e->status > 599 || !e->message[0]) abort();
-    api_error_write(e, WIRE_OPENAI, "req", &out);
+    api_error_write(e, shape, "req", &out);
     ingle_json_doc doc = {.root = NULL};
     if (out.failed || ingle_json_open(&doc, out.p, out.n, NULL, NULL)) abort();
     ingle_json_close(&doc);
@@ -53,33 +55,54 @@ static void check_generation(const generation *g)
     if (g->form && !g->form_param[0]) abort();
 }
 
+static ingle_chat_info info_of(unsigned options)
+{
+    return (ingle_chat_info){.thinks = options & 2,
+                             .thinking_switch = options & 4,
+                             .efforts = efforts,
+                             .n_efforts = options & 2 ? 3 : 0};
+}
+
 static void read_chat(field_reader *r, const ingle_json *body, unsigned options)
 {
-    const ingle_chat_info info = {.thinks = options & 2,
-                                  .thinking_switch = options & 4,
-                                  .efforts = efforts,
-                                  .n_efforts = options & 2 ? 3 : 0};
+    const ingle_chat_info info = info_of(options);
     generation g;
     generation_init(&g);
     bool ok = fields_read(r, &chat_fields, body, &g, NULL) &&
               chat_read_body(r, &g, body, &info, "{{ verbosity }}");
     if (ok != !r->error->status) abort();
     if (ok) check_generation(&g);
-    else check_error(r->error);
+    else check_error(r->error, WIRE_OPENAI);
     generation_free(&g);
+}
+
+static void read_messages(job *j, unsigned options)
+{
+    static served_model model;
+    const endpoint e = {.fields = options & 16 ? &anthropic_count_fields : &anthropic_fields};
+    model.chat_info = info_of(options);
+    j->model = &model;
+    j->endpoint = &e;
+    generation_init(&j->gen);
+    bool ok = fields_read(&j->reader, e.fields, j->doc.root, &j->gen, NULL) && anthropic_read(j);
+    if (ok != !j->error.status) abort();
+    if (ok) check_generation(&j->gen);
+    else check_error(&j->error, WIRE_ANTHROPIC);
+    generation_free(&j->gen);
+    free(j->own);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const ingle_json_limits limits = {.unique_names = true};
-    ingle_json_doc doc;
-    api_error error = {0};
+    job j = {0};
     if (size < 2) return 0;
-    if (ingle_json_open(&doc, (const char *)data + 1, size - 1, &limits, NULL)) return 0;
-    field_reader r = {.error = &error, .strict = data[0] & 1};
-    read_chat(&r, doc.root, data[0]);
-    check_ignored(&r.ignored);
-    fields_end(&r);
-    ingle_json_close(&doc);
+    if (ingle_json_open(&j.doc, (const char *)data + 1, size - 1, &limits, NULL)) return 0;
+    j.reader = (field_reader){.error = &j.error, .strict = data[0] & 1};
+    if (data[0] & 8) read_messages(&j, data[0]);
+    else read_chat(&j.reader, j.doc.root, data[0]);
+    check_ignored(&j.reader.ignored);
+    fields_end(&j.reader);
+    ingle_json_close(&j.doc);
     return 0;
 }
