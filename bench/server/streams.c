@@ -170,6 +170,7 @@ void measure_streams(const bench *b)
     crowd_close(&c);
     library_close(&c.words);
     process_stop(&server);
+    series_free(&by_http), series_free(&own), series_free(&ratios);
 }
 
 void measure_load(const bench *b)
@@ -231,6 +232,7 @@ static void print_event_cost(const bench *b, int n_clients, int n_tokens)
     crowd_close(&c);
     library_close(&c.words);
     process_stop(&server);
+    series_free(&us), series_free(&rate), series_free(&busy);
 }
 
 void measure_event(const bench *b)
