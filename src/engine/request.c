@@ -1,6 +1,7 @@
 /* request.c - generations as passive records: starting one, reading its events, ending it. */
 #include "engine/request.h"
 
+#include "base/options.h"
 #include "engine/breakers.h"
 #include "engine/grammar.h"
 #include "engine/stats.h"
