@@ -1,6 +1,6 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: help build deps run test check bench lint models install test-debug test-asan test-tsan test-cross \
+.PHONY: help build deps run test check bench lint models api install test-debug test-asan test-tsan test-cross \
         soak fuzz fuzz-merge clean
 
 BUILD  ?= build
@@ -16,13 +16,15 @@ help:
 	@echo 'make check       the quick part of it, after a change'
 	@echo 'make bench       measure the bundled model, or MODEL=FILE'
 	@echo 'make models      measure every family (INGLE_DATA=FOLDER) and write docs/models.md'
+	@echo 'make api         write docs/api.md, the interface of ingle serve, from its tables'
 	@echo 'make lint        include order, formatting, warnings of gcc and clang, circles of files, cppcheck'
 	@echo 'make install     libraries, header, program, man page, completion into PREFIX=$(PREFIX)'
 	@echo 'make test-debug  the quick part of the suite with assertions'
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'
 	@echo 'make test-cross  other processors under qemu'
-	@echo 'make soak        10 minutes of threads that do all at once, or INGLE_SOAK=SECONDS; PRESET=tsan, asan'
+	@echo 'make soak        10 minutes of threads, then of clients of a server, that do all at once, or INGLE_SOAK=SECONDS'
+	@echo '                 each; PRESET=tsan, asan'
 	@echo 'make fuzz        fuzz TARGET=gguf, or another of tests/fuzz, for SECONDS=N or until Ctrl+C'
 	@echo 'make fuzz-merge  take what was found for TARGET=gguf, minimised, into tests/fuzz/corpus'
 	@echo 'make clean       remove the build folders'
@@ -61,6 +63,10 @@ models:
 	@cmake --build $(BUILD) -j $(JOBS) --target ingle test_logits test_families test_new_families
 	@BUILD=$(abspath $(BUILD)) scripts/models.py --measure
 
+api: build
+	@$(BUILD)/ingle serve --print-api > $(BUILD)/api.md
+	@cp $(BUILD)/api.md docs/api.md
+
 lint:
 	@scripts/deps.sh build test lint
 	@scripts/lint.sh
@@ -77,8 +83,10 @@ test-debug test-asan test-tsan: test-%:
 soak:
 	@scripts/deps.sh build test
 	@cmake --preset $(PRESET)
-	@cmake --build --preset $(PRESET) -j $(JOBS) --target test_soak
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target test_soak ingle
 	@INGLE_SOAK=$${INGLE_SOAK:-600} build-$(PRESET)/test_soak
+	@INGLE_SOAK=$${INGLE_SOAK:-600} INGLE=$(CURDIR)/build-$(PRESET)/ingle INGLE_SOURCE=$(CURDIR) \
+		INGLE_SANITIZER=$(filter asan tsan,$(PRESET)) python3 tests/e2e/serve_soak.py
 
 test-cross:
 	@scripts/deps.sh build test cross

@@ -90,8 +90,11 @@ typedef struct level {
     const ingle_json *end, *name; /* name: of the member that is next; NULL in an array */
     uint64_t sum[2];              /* of members, in any order; of elements so far, in theirs */
     ingle_json_kind kind;
-    uint32_t len;
+    uint32_t len; /* as it is written */
+    uint32_t n;   /* that count */
 } level;
+
+enum { MOST_SEARCHED = 64 };
 
 /* Whole numbers that 64 bits hold are exact; so are longer ones, as they are written. */
 static void number(ingle_digest *d, const ingle_json *v)
@@ -127,11 +130,22 @@ static void scalar(const uint64_t key[2], const ingle_json *v, uint64_t out[2])
     ingle_digest_end(&d, out);
 }
 
-/* One more member or element. */
-static void join(const uint64_t key[2], level *l, const uint64_t value[2])
+/* Whether a member of the name comes again, from `next` on. */
+static bool comes_again(const level *l, const ingle_json *next)
+{
+    if (!l->name || l->len > MOST_SEARCHED) return false;
+    for (; next != l->end; next += 1 + next[1].skip)
+        if (ingle_json_is_bytes(next, l->name->text, l->name->len)) return true;
+    return false;
+}
+
+/* One more member or element, before `next`. */
+static void join(const uint64_t key[2], level *l, const uint64_t value[2], const ingle_json *next)
 {
     ingle_digest d;
     uint64_t out[2];
+    if (comes_again(l, next)) return;
+    l->n++;
     ingle_digest_begin(&d, key);
     if (l->name) ingle_digest_text(&d, l->name->text, l->name->len);
     for (int i = 0; i < 2 && !l->name; i++) ingle_digest_u64(&d, l->sum[i]);
@@ -146,7 +160,7 @@ static void leave(const uint64_t key[2], const level *l, uint64_t out[2])
     ingle_digest d;
     ingle_digest_begin(&d, key);
     ingle_digest_u64(&d, l->kind);
-    ingle_digest_u64(&d, l->len);
+    ingle_digest_u64(&d, l->n);
     ingle_digest_u64(&d, l->sum[0]);
     ingle_digest_u64(&d, l->sum[1]);
     ingle_digest_end(&d, out);
@@ -167,13 +181,13 @@ void ingle_digest_json(const uint64_t key[2], const ingle_json *v, uint64_t out[
             v++;
         } else {
             scalar(key, v, out);
-            join(key, &levels[depth - 1], out);
             v++;
+            join(key, &levels[depth - 1], out, v);
         }
         while (v == levels[depth - 1].end) {
             leave(key, &levels[--depth], out);
             if (!depth) return;
-            join(key, &levels[depth - 1], out);
+            join(key, &levels[depth - 1], out, v);
         }
         if (levels[depth - 1].kind == INGLE_JSON_OBJECT) levels[depth - 1].name = v++;
     }

@@ -23,7 +23,8 @@ void ingle_digest_text(ingle_digest *d, const char *text, size_t n);
 void ingle_digest_end(ingle_digest *d, uint64_t out[2]);
 
 /* Of what a value says: the order of members, spaces, escapes, and how a number is written (1.0,
- * 1e0, 1) make no difference. NULL is null. */
+ * 1e0, 1) make no difference; of members with one name the last counts, in objects of up to 64.
+ * NULL is null. */
 void ingle_digest_json(const uint64_t key[2], const ingle_json *v, uint64_t out[2]);
 
 #endif

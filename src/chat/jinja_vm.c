@@ -217,8 +217,8 @@ static void settle_marks(jinja_render *r, const jinja_loop *l)
     bool good = r->out.n > l->n_out && r->n_marks > l->n_marks;
     for (size_t i = l->n_marks + 1; i < r->n_marks; i++)
         good &= r->marks[i].i_message > r->marks[i - 1].i_message;
-    bool goes_on = good && l->n_marks &&
-                   r->marks[l->n_marks].i_message > r->marks[l->n_marks - 1].i_message;
+    bool goes_on =
+        good && l->n_marks && r->marks[l->n_marks].i_message > r->marks[l->n_marks - 1].i_message;
     if (good && l->n_marks && !goes_on) {
         memmove(r->marks, r->marks + l->n_marks, (r->n_marks - l->n_marks) * sizeof *r->marks);
         r->n_marks -= l->n_marks;

@@ -83,8 +83,7 @@ void sampling_init(sampling_options *opt)
     ingle_sampler_options_init(&opt->lib);
 }
 
-/* "13+1.5", "13-2", "13-inf" */
-static bool parse_bias(const char *text, ingle_logit_bias *bias)
+bool sampling_parse_bias(const char *text, ingle_logit_bias *bias)
 {
     char digits[16];
     size_t n = strspn(text, "0123456789");
@@ -119,7 +118,7 @@ ingle_status sampling_check(const void *options, const arg_option *row, ingle_er
     } else if (row->offset == AT(logit_bias)) {
         ingle_logit_bias bias;
         const char *text = opt->logit_bias.items[opt->logit_bias.n - 1];
-        if (!parse_bias(text, &bias)) {
+        if (!sampling_parse_bias(text, &bias)) {
             snprintf(err->text, sizeof err->text, "'%.100s' is not TOKEN+BIAS or TOKEN-BIAS", text);
             return INGLE_EINVAL;
         }
@@ -148,7 +147,7 @@ bool sampling_settle(sampling_options *opt)
         return false;
     }
     for (size_t i = 0; i < opt->logit_bias.n; i++)
-        if (!parse_bias(opt->logit_bias.items[i], &opt->biases[i]))
+        if (!sampling_parse_bias(opt->logit_bias.items[i], &opt->biases[i]))
             return false; /* checked before */
     opt->lib.logit_bias = opt->biases;
     opt->lib.n_logit_bias = opt->logit_bias.n;

@@ -22,6 +22,8 @@ extern const arg_option sampling_rows[SAMPLING_N_ROWS];
 void sampling_init(sampling_options *opt);
 /* arg_group.check of these rows. */
 ingle_status sampling_check(const void *options, const arg_option *row, ingle_error *err);
+/* "13+1.5", "13-2", "13-inf" */
+bool sampling_parse_bias(const char *text, ingle_logit_bias *bias);
 /* After parsing: draws a seed if none was given, reads the biases. False: the reason is on stderr. */
 bool sampling_settle(sampling_options *opt);
 /* Takes what the file recommends for options that were not given. The exit code; the reason is on

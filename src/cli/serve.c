@@ -1,8 +1,9 @@
 /* serve.c - `ingle serve`: a model for other programs, over HTTP.
- * Depends on serve_settings.h, serve_layers.h, server/serve.h. */
+ * Depends on serve_settings.h, serve_layers.h, serve_make.h, server/serve.h. */
 #include "out.h"
 #include "platform.h"
 #include "serve_layers.h"
+#include "serve_make.h"
 #include "verbs.h"
 
 #include <stdio.h>
@@ -60,12 +61,34 @@ static int refuse_server(const serve_work *w, ingle_status status, const ingle_e
     return usage ? EXIT_USAGE : code;
 }
 
+/* Options about thinking, of a model that does not think. */
+static void note_thinking(const serve_work *w, const ingle_chat *chat)
+{
+    static const char *const options[] = {"--reasoning", "--reasoning-budget"};
+    ingle_chat_info info = {.size = sizeof info};
+    if (!chat || ingle_chat_info_get(chat, &info, NULL) != INGLE_OK || info.thinks) return;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (serve_settings_has(w->verb, &w->s, options[i]))
+            out_note("option '%s' has no effect: this model does not think", options[i]);
+}
+
+/* Defaults against the model's vocabulary. */
+static int check_defaults(const serve_work *w)
+{
+    ingle_error err = {{0}};
+    ingle_status status = serve_check_defaults(w->made.opt.defaults, w->h.model, &err);
+    if (status == INGLE_OK) return EXIT_DONE;
+    open_failed(w->verb->name, status, &err);
+    return status == INGLE_EINVAL ? EXIT_USAGE : EXIT_WORK;
+}
+
 /* What the library says to the chat template, where the model's own is not the one. */
 static int check_chat(serve_work *w)
 {
     ingle_error err = {{0}};
     ingle_chat *chat = NULL;
     ingle_status status = ingle_chat_open(&chat, w->h.model, &w->made.opt.models.chat, &err);
+    note_thinking(w, chat);
     ingle_chat_close(&chat);
     if (status == INGLE_OK) return EXIT_DONE;
     if (!serve_settings_has(w->verb, &w->s, "--chat-template --chat-template-file --family")) {
@@ -83,6 +106,7 @@ static int plan(serve_work *w)
     int code = open_model(&w->h, &w->s.open, INGLE_PARTS_PLAN);
     if (code == EXIT_DONE) code = open_check_generates(&w->h);
     if (code == EXIT_DONE) code = check_chat(w);
+    if (code == EXIT_DONE) code = check_defaults(w);
     if (code != EXIT_DONE) return code;
     w->plan.memory.size = sizeof w->plan.memory;
     ingle_status status = models_plan_get(&w->made.opt.models, &w->plan, &err);
@@ -156,6 +180,11 @@ static void print_plan(const serve_work *w)
     printf("%-14s%d whole contexts, and %d tokens of prompts beside them\n", "cache holds",
            p->n_sessions, p->n_cache_tokens);
     print_access(w);
+    if (w->made.opt.defaults) {
+        printf("%-14s", "defaults");
+        out_plain(w->made.opt.defaults, 0);
+        puts("");
+    }
     puts("\nMemory in bytes:");
     print_bytes("weights", p->memory.weights);
     print_bytes("vocabulary", p->memory.vocab);

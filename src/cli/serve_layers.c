@@ -28,6 +28,9 @@ static const struct {
     {"--chat-template", "--chat-template-file", false},
     {"--verbose", "--quiet", false},
     {"--kv", "-ctk -ctv", true},
+    {"--grammar", "--grammar-file --json-schema --json-schema-file", true},
+    {"--grammar-file", "--json-schema --json-schema-file", true},
+    {"--json-schema", "--json-schema-file", true},
 };
 enum { N_RIVALS = sizeof RIVALS / sizeof *RIVALS };
 
@@ -157,6 +160,10 @@ static const struct {
     {"LLAMA_ARG_API_KEY_FILE", "--api-key-file"},
     {"LLAMA_ARG_CHAT_TEMPLATE", "--chat-template"},
     {"LLAMA_ARG_CHAT_TEMPLATE_FILE", "--chat-template-file"},
+    {"LLAMA_CHAT_TEMPLATE_KWARGS", "--chat-template-kwargs"},
+    {"LLAMA_ARG_N_PREDICT", "--predict"},
+    {"LLAMA_ARG_THINK", "--reasoning-format"},
+    {"LLAMA_ARG_THINK_BUDGET", "--reasoning-budget"},
     {"LLAMA_LOG_FILE", "--log-file"},
     {"LLAMA_ARG_LOG_FILE", "--log-file"},
     {"OLLAMA_HOST", NULL}, /* see set_ollama_host() */

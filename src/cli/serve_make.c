@@ -1,5 +1,5 @@
-/* serve_make.c - from the options of `ingle serve` to those of the server. See serve_settings.h. */
-#include "serve_settings.h"
+/* serve_make.c - see serve_make.h. */
+#include "serve_make.h"
 #include "out.h"
 #include "platform.h"
 
@@ -217,6 +217,10 @@ int serve_make(serve_made *m, const cli_verb *verb, const serve_settings *s, con
     int code = make_lists(m, verb, s);
     if (code == EXIT_DONE) code = make_address(m, verb, s);
     if (code == EXIT_DONE) code = make_template(m, verb, s);
+    if (code == EXIT_DONE) code = serve_defaults_make(&m->defaults, verb, s);
+    m->opt.defaults = m->defaults.json;
+    m->opt.answer_grammars = m->defaults.grammars;
+    m->opt.n_answer_grammars = m->defaults.n_grammars;
     return code;
 }
 
@@ -226,6 +230,7 @@ void serve_made_free(serve_made *m)
         free(m->texts[i]);
         free(m->items[i]);
     }
+    serve_defaults_free(&m->defaults);
     free(m->template);
     free(m->listen);
     *m = (serve_made){0};

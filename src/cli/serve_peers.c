@@ -3,8 +3,6 @@
 #include "serve_settings.h"
 
 static const char NO_GPU[] = "this build computes on the CPU alone";
-static const char OF_REQUESTS[] =
-    "requests set it; what they leave out is as the model's makers recommend";
 static const char NO_LORA[] = "adapters are not served; merge them into the model file";
 static const char NO_DRAFT[] = "there is no drafting with a second model";
 static const char NO_DOWNLOAD[] = "nothing is downloaded; give the file with -m";
@@ -31,8 +29,6 @@ const peer_option serve_peers[] = {
     {"--webui --ui", PEER_FLAG, true, "there is no page"},
     {"--no-slots --no-webui --no-ui", PEER_FLAG, true, NULL},
     {"--prefill-assistant", PEER_FLAG, true, NULL},
-    {"--reasoning-format", PEER_VALUE, true,
-     "thinking comes in a member of its own, as the client's interface has it"},
     {"-lv --verbosity --log-verbosity", PEER_VALUE, true, "-v prints more, --quiet less"},
     {"--log-disable", PEER_FLAG, true, "--log-file '' keeps no log of requests"},
     {"--log-colors", PEER_MAYBE, true, NULL},
@@ -45,18 +41,6 @@ const peer_option serve_peers[] = {
     {"--prio --poll --prio-batch --poll-batch", PEER_VALUE, true,
      "threads are left to the system's scheduler"},
     /* of effect */
-    {"--no-cache-prompt", PEER_FLAG, false, "requests say it: \"cache_prompt\": false"},
-    {"--temp --top-k --top-p --min-p --typical --top-nsigma --xtc-probability --xtc-threshold",
-     PEER_VALUE, false, OF_REQUESTS},
-    {"--repeat-penalty --repeat-last-n --presence-penalty --frequency-penalty --samplers",
-     PEER_VALUE, false, OF_REQUESTS},
-    {"-s --seed --mirostat --mirostat-lr --mirostat-ent --dynatemp-range --dynatemp-exp",
-     PEER_VALUE, false, OF_REQUESTS},
-    {"-n --predict --n-predict", PEER_VALUE, false, "requests set it: \"max_tokens\""},
-    {"--grammar --grammar-file -j --json-schema -jf --json-schema-file", PEER_VALUE, false,
-     "requests set the form of an answer"},
-    {"--chat-template-kwargs", PEER_VALUE, false, "requests set it: \"chat_template_kwargs\""},
-    {"--reasoning-budget -rea --reasoning", PEER_VALUE, false, "requests say how much to think"},
     {"--lora --lora-scaled", PEER_VALUE, false, NO_LORA},
     {"--lora-init-without-apply", PEER_FLAG, false, NO_LORA},
     {"-md --model-draft --spec-type -hfd --hf-repo-draft", PEER_VALUE, false, NO_DRAFT},

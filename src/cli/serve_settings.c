@@ -1,6 +1,7 @@
 /* serve_settings.c - see serve_settings.h. */
 #include "serve_settings.h"
 #include "out.h"
+#include "serve_defaults.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,7 @@ static ingle_status check_context(const void *settings, const arg_option *row, i
 
 #define GIVEN(group, base) (AT(given) + (group) * sizeof(uint64_t) - (base))
 #define OPEN               AT(open)
+#define SAMPLING           AT(sampling)
 
 const arg_group serve_groups[SERVE_N_GROUPS] = {
     [SERVE_MODEL] = {"Model", open_rows_model, OPEN_N_MODEL, OPEN, open_check_model,
@@ -205,6 +207,10 @@ const arg_group serve_groups[SERVE_N_GROUPS] = {
     /* without the context, whose default is another one here */
     [SERVE_COMPUTE] = {"Computing", open_rows_compute + 1, OPEN_N_COMPUTE - 1, OPEN,
                        open_check_compute, GIVEN(SERVE_COMPUTE, OPEN)},
+    [SERVE_SAMPLING] = {"Sampling of requests that do not set it", sampling_rows, SAMPLING_N_ROWS,
+                        SAMPLING, sampling_check, GIVEN(SERVE_SAMPLING, SAMPLING)},
+    [SERVE_DEFAULTS] = {"What else requests mean that do not set it", serve_default_rows,
+                        SERVE_N_DEFAULTS, 0, NULL, GIVEN(SERVE_DEFAULTS, 0)},
     [SERVE_ADDRESS] = {"Address", ROWS(ADDRESS_ROWS), 0, check_address, GIVEN(SERVE_ADDRESS, 0)},
     [SERVE_ACCESS] = {"Who may use it", ROWS(ACCESS_ROWS), 0, NULL, GIVEN(SERVE_ACCESS, 0)},
     [SERVE_LIMITS] = {"Limits", ROWS(LIMIT_ROWS), 0, check_size, GIVEN(SERVE_LIMITS, 0)},
@@ -273,6 +279,12 @@ static void print_list(const arg_list *list)
     }
 }
 
+static void print_seed(const arg_seed *seed)
+{
+    if (seed->given) printf("%llu", (unsigned long long)seed->value);
+    else printf("-1");
+}
+
 static void print_value(const serve_settings *s, const arg_group *group, const arg_option *row)
 {
     const void *p = (const char *)s + group->offset + row->offset;
@@ -282,9 +294,10 @@ static void print_value(const serve_settings *s, const arg_group *group, const a
     else if (row->kind == ARG_FLAG) printf("%s", *(const bool *)p ? "on" : "off");
     else if (row->kind == ARG_INT) printf("%d", *(const int32_t *)p);
     else if (row->kind == ARG_FLOAT) printf("%g", (double)*(const float *)p);
+    else if (row->kind == ARG_SEED) print_seed(p);
     else if (row->kind == ARG_STRING) out_plain(*(const char *const *)p, 0);
     else
-        for (const arg_choice *c = row->choices; c->name; c++)
+        for (const arg_choice *c = row->choices; c && c->name; c++)
             if (c->value == *(const int *)p) printf("%s", c->name);
 }
 

@@ -102,8 +102,8 @@ static ingle_status digest_of(const uint64_t key[2], const char *args, size_t n,
 static ingle_status same_args(const char *a, size_t n_a, const char *b, size_t n_b, bool *same)
 {
     const uint64_t key[2] = {ingle_entropy(), ingle_entropy()};
-    uint64_t x[2], y[2];
-    bool ok, other_ok;
+    uint64_t x[2] = {0, 0}, y[2] = {0, 0};
+    bool ok = false, other_ok = false;
     if ((*same = same_bytes(a, n_a, b, n_b))) return INGLE_OK;
     ingle_status st = digest_of(key, a, n_a, x, &ok);
     if (!st && ok) st = digest_of(key, b, n_b, y, &other_ok);

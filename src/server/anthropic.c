@@ -21,11 +21,15 @@ static bool knows(const ingle_chat_info *info, const char *effort)
     return false;
 }
 
-/* The effort that was asked for, else the next one below, else the next one above. */
+/* The effort that was asked for, else the next one below, else the next one above. Those that are not
+ * of this interface are the server's defaults, and below all of them. */
 static const char *nearest_effort(const ingle_chat_info *info, const char *effort)
 {
     size_t asked = 0;
+    for (size_t i = 0; i < info->n_efforts; i++)
+        if (!strcmp(info->efforts[i], effort)) return info->efforts[i];
     while (asked < N_EFFORTS && strcmp(EFFORTS[asked], effort) != 0) asked++;
+    if (asked == N_EFFORTS) asked = 0;
     for (size_t i = asked + 1; i--;)
         if (i < N_EFFORTS && knows(info, EFFORTS[i])) return EFFORTS[i];
     for (size_t i = asked + 1; i < N_EFFORTS; i++)
@@ -47,8 +51,7 @@ static bool check_budget(const generation *g, const ingle_json *thinking, bool e
     const field_place place = anthropic_member(NULL, "thinking"),
                       at = anthropic_member(&place, "budget_tokens");
     bool given = ingle_json_is(ingle_json_get(thinking, "budget_tokens"), INGLE_JSON_NUMBER);
-    if (enabled && g->thinking_tokens < 0)
-        return field_refuse(r, &at, "is missing: type enabled needs it");
+    if (enabled && !given) return field_refuse(r, &at, "is missing: type enabled needs it");
     if (!enabled && given) return field_refuse(r, &at, "goes with type enabled only");
     if (enabled && !counts && g->thinking_tokens >= g->max_tokens)
         return field_refuse(r, &at, "is %d, should be less than max_tokens, which is %d",
@@ -73,8 +76,10 @@ static bool read_thinking(job *j, bool counts, bool results)
     const field_place place = anthropic_member(NULL, "thinking"),
                       at = anthropic_member(&place, "type");
     bool given = ingle_json_is(thinking, INGLE_JSON_OBJECT);
-    bool off = !given || ingle_json_is_text(type, "disabled") ||
-               (ingle_json_is_text(type, "between_tools") && !results);
+    /* Without the member the server's default holds; without that the model does not think. */
+    bool off = given ? ingle_json_is_text(type, "disabled") ||
+                           (ingle_json_is_text(type, "between_tools") && !results)
+                     : g->thinking != INGLE_THINKING_ON;
     choose_effort(g, info, &j->reader);
     if (given && !ingle_json_is(type, INGLE_JSON_STRING))
         return field_refuse(&j->reader, &at, "is missing: enabled, disabled, adaptive");

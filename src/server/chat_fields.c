@@ -339,6 +339,16 @@ static bool check_continue(const generation *g, const ingle_json *body, field_re
     return true;
 }
 
+static bool check_thinking(const generation *g, const char *param, field_reader *r)
+{
+    bool none = !strcmp(g->effort, "none");
+    if (!g->wants_effort || !g->thinking || none == (g->thinking == INGLE_THINKING_OFF))
+        return true;
+    return api_fail(r->error, 400, "invalid_value", param,
+                    "is '%s', but another field switches thinking %s", g->effort,
+                    none ? "on" : "off");
+}
+
 /* Thinking by the field that asked for it. */
 static const char *thinking_param(const ingle_json *body)
 {
@@ -382,6 +392,7 @@ bool chat_read_body(field_reader *r, generation *g, const ingle_json *body,
     if (!chat_read_tools(r, g, ingle_json_get(body, "tools"), ingle_json_get(body, "tool_choice")))
         return false;
     return check_logprobs(g, r) && check_continue(g, body, r) &&
+           check_thinking(g, thinking_param(body), r) &&
            generation_thinking(g, info, thinking_param(body), r) &&
            read_verbosity(g, ingle_json_get(body, "verbosity"), template_text, r);
 }

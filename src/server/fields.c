@@ -9,8 +9,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* How many members without a row an object may have: each is compared with every name. */
-enum { MAX_UNKNOWN = 64, MAX_IGNORED = 2048, SUGGEST_FROM = 6 };
+/* How many members without a row an object and a body may have: each is compared with every name. */
+enum { MAX_UNKNOWN = 64, MAX_ALL_UNKNOWN = 50000, MAX_IGNORED = 2048, SUGGEST_FROM = 6 };
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
@@ -52,7 +52,7 @@ static void put_place(line *l, const field_place *place, bool numbers)
             put_name(l, way[n]->name, way[n]->len);
             continue;
         }
-        snprintf(number, sizeof number, "[%zu]", way[n]->i);
+        if (numbers) snprintf(number, sizeof number, "[%zu]", way[n]->i);
         put_text(l, numbers ? number : "[]");
     }
 }
@@ -77,7 +77,7 @@ bool field_refuse(field_reader *r, const field_place *place, const char *format,
                     "%s", text);
 }
 
-/* The first error counts: what comes after is not heard. */
+/* Where nothing else is wrong yet: the first error counts. */
 static void no_memory(field_reader *r)
 {
     if (r->error->status) return;
@@ -86,6 +86,12 @@ static void no_memory(field_reader *r)
 }
 
 /* ---- what was ignored ------------------------------------------------------------------------ */
+
+/* The list is at its end: what else there is has no room. */
+static bool is_full(const bytes *list)
+{
+    return list->failed || (list->n > MAX_IGNORED / 2 && !memcmp(list->p + list->n - 3, "...", 3));
+}
 
 static bool is_named(const bytes *list, const char *name, size_t len)
 {
@@ -102,13 +108,13 @@ void field_ignore_text(field_reader *r, const char *text)
 {
     char name[160];
     line l = {name, 0, sizeof name};
+    if (is_full(&r->ignored)) return;
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
         put(&l, c < 0x20 || c > 0x7e || c == ',' ? "?" : text, 1);
     }
     if (!l.n || is_named(&r->ignored, name, l.n)) return;
     if (r->ignored.n + l.n + 2 > MAX_IGNORED) {
-        if (is_named(&r->ignored, "...", 3)) return;
         l.n = 3;
         memcpy(name, "...", 3);
     }
@@ -121,6 +127,7 @@ void field_ignore(field_reader *r, const field_place *place)
 {
     char name[160];
     line l = {name, 0, sizeof name};
+    if (is_full(&r->ignored)) return;
     put_place(&l, place, false);
     name[l.n] = 0;
     field_ignore_text(r, name);
@@ -317,8 +324,8 @@ static bool is_only(field_reader *r, const ingle_json *v, const char *only)
     return same;
 }
 
-static bool read_row(field_reader *r, const field_row *row, void *target, const ingle_json *v,
-                     const field_place *place)
+bool field_read(field_reader *r, const field_row *row, void *target, const ingle_json *v,
+                const field_place *place)
 {
     switch (row->class) {
     case FIELD_INERT: field_ignore(r, place); return true;
@@ -366,6 +373,9 @@ static bool read_unknown(field_reader *r, const field_table *table, size_t *n_un
     if (++*n_unknown > MAX_UNKNOWN)
         return field_refuse(r, place->up, "has more than %d members that are not known here",
                             MAX_UNKNOWN);
+    if (++r->n_unknown > MAX_ALL_UNKNOWN)
+        return field_refuse(r, place, "is one of more than %d members that are not known",
+                            MAX_ALL_UNKNOWN);
     const char *near = nearest(table, place->name, place->len);
     if (near) return field_refuse(r, place, "is not known; did you mean '%s'?", near);
     if (r->strict) return field_refuse(r, place, "is not known");
@@ -389,7 +399,7 @@ static bool read_object(field_reader *r, const field_table *table, const ingle_j
         const field_row *row = field_find(table, w.name->text, w.name->len, &offset);
         if (row) {
             void *at = target ? (char *)target + offset : NULL;
-            if (!read_row(r, row, at, w.value, &member)) return false;
+            if (!field_read(r, row, at, w.value, &member)) return false;
         } else if (!known_only && !read_unknown(r, table, &n_unknown, &member)) {
             return false;
         }

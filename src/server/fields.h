@@ -52,6 +52,7 @@ typedef struct field_reader {
     api_error *error; /* the first thing that is wrong */
     bytes ignored;    /* "a, b.c": what had no effect; freed by fields_end() */
     bool strict;      /* unknown members are refused */
+    size_t n_unknown; /* so far */
 } field_reader;
 
 typedef struct field_row {
@@ -87,6 +88,9 @@ bool fields_read(field_reader *r, const field_table *table, const ingle_json *ob
 bool fields_read_known(field_reader *r, const field_table *table, const ingle_json *object,
                        void *target, const field_place *place);
 void fields_end(field_reader *r);
+/* One value by its row; target as of the row's table. */
+bool field_read(field_reader *r, const field_row *row, void *target, const ingle_json *v,
+                const field_place *place);
 
 /* The row of that name, in the table or in those that belong to it; NULL: there is none. *offset is
  * that of the row's target within the table's. */

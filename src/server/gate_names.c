@@ -172,8 +172,10 @@ static bool copy_list(char ***out, size_t *n_out, const char *const *list, size_
     char **copies = ingle_new(n, sizeof *copies);
     bool ok = copies != NULL;
     for (size_t i = 0; ok && i < n; i++) {
-        copies[i] = strdup(list[i]);
+        const size_t size = strlen(list[i]) + 1;
+        copies[i] = malloc(size);
         ok = copies[i] != NULL;
+        if (ok) memcpy(copies[i], list[i], size);
     }
     *out = copies;
     *n_out = copies ? n : 0;

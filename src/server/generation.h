@@ -31,6 +31,7 @@ typedef struct generation {
     const char **breakers; /* [n_breakers] of DRY, one block for free(); NULL: not given */
     size_t n_breakers;
     const ingle_json *logit_bias; /* as it was given; generation_sampling() makes `biases` of it */
+    const ingle_json *defaults;   /* the server's, an object; NULL: none. See defaults.h */
 
     int32_t max_tokens; /* -1: as many as fit */
     bool has_max_tokens;
@@ -128,8 +129,8 @@ bool generation_put_json(field_reader *r, bytes *out, const ingle_json *v);
 bool generation_thinking(generation *g, const ingle_chat_info *info, const char *param,
                          field_reader *r);
 
-/* Settings of the profile, then of the file, then of the body (NULL: none), which is read for it
- * again. A seed that was not given is drawn. thinks: as the answer will. Also checks what no field
+/* Settings of the profile, then of the file, then of g->defaults, then of the body (NULL: none), which
+ * is read for it again. A seed that was not given is drawn. thinks: as the answer will. Also checks what no field
  * can alone: tokens against the vocabulary, min_tokens against max_tokens, best_of against n. */
 bool generation_sampling(generation *g, const ingle_json *body, const ingle_chat *chat,
                          const ingle_model *model, bool thinks, api_error *e);

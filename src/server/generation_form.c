@@ -63,7 +63,7 @@ bool generation_set_form(field_reader *r, generation *g, ingle_answer_form form,
                          const ingle_json *text, const field_place *place)
 {
     if (!take_form(r, g, form, place)) return false;
-    if (form == INGLE_ANSWER_JSON) return true;
+    if (!text) return true; /* INGLE_ANSWER_JSON */
     return form == INGLE_ANSWER_CHOICE ? take_choices(r, g, text, place) : take_text(r, g, text);
 }
 

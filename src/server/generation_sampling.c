@@ -242,7 +242,7 @@ static bool read_member(field_reader *r, const ingle_json_walk *w, bias_entry *o
     return read_bias(r, w->value, &out->bias, place);
 }
 
-/* Calls with every entry of a map or a list; with a model NULL they are only checked. */
+/* Calls use() for every entry of a map or a list. NULL: they are only checked. */
 static bool walk_biases(field_reader *r, const ingle_json *v, const field_place *place,
                         bool (*use)(void *user, const bias_entry *entry, const field_place *place),
                         void *user)
@@ -359,6 +359,8 @@ bool generation_sampling(generation *g, const ingle_json *body, const ingle_chat
     ingle_sampler_options_init(&o);
     if (!api_fail_library(e, ingle_model_info_get(model, &info, &err), &err, NULL)) return false;
     if (!take_presets(&o, chat, model, thinks, e)) return false;
+    if (g->defaults && !fields_read_known(&r, &sampling_fields, g->defaults, &o, NULL))
+        return false;
     if (body && !fields_read_known(&r, &sampling_fields, body, &o, NULL)) return false;
     if (ingle_json_get(body, "repeat_penalty") && ingle_json_get(body, "repetition_penalty"))
         return api_fail(e, 400, "invalid_value", "repetition_penalty",

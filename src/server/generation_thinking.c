@@ -19,7 +19,8 @@ static void choose_effort(generation *g, const ingle_chat_info *info, const char
     }
     g->effort[0] = 0;
     if (none) g->thinking = INGLE_THINKING_OFF;
-    else if (info->thinking_switch) g->thinking = INGLE_THINKING_ON;
+    else if (info->thinking_switch && g->thinking != INGLE_THINKING_OFF)
+        g->thinking = INGLE_THINKING_ON;
     else field_ignore_text(r, param);
 }
 

@@ -23,18 +23,29 @@ enum {
 
 /* ---- waiting for the handler ----------------------------------------------------------------- */
 
-void http_unwatch(connection *c)
-{
-    if (c->watched) ingle_loop_remove(c->h->loop, &c->watch);
-    c->watched = false;
-}
-
 static void resume(connection *c)
 {
     if (!c->suspended) return;
     c->suspended = false;
     MHD_resume_connection(c->mhd);
     c->engine->due = true;
+}
+
+/* libmicrohttpd 0.9.75 waits for edges, and misses an end that came together with bytes, or before a
+ * reset: a connection that was resumed is looked at again. */
+static void look_again(connection *c)
+{
+    if (!c->mhd || c->suspended) return;
+    MHD_suspend_connection(c->mhd);
+    MHD_resume_connection(c->mhd);
+    c->engine->due = true;
+}
+
+/* Closes the socket on both sides, which libmicrohttpd then sees. */
+static void cut(connection *c)
+{
+    shutdown(c->fd, SHUT_RDWR);
+    look_again(c);
 }
 
 void http_client_gone(connection *c)
@@ -45,7 +56,7 @@ void http_client_gone(connection *c)
     if (c->told && !c->ended && !c->aborted && (!c->answered || c->streams))
         c->h->handler.gone(c->h->handler.user, &c->x);
     if (c->suspended) resume(c);
-    else shutdown(c->fd, SHUT_RDWR);
+    else cut(c);
 }
 
 static void on_gone(ingle_watch *watch, unsigned what)
@@ -54,7 +65,7 @@ static void on_gone(ingle_watch *watch, unsigned what)
     (void)what;
     if (c->state < CONN_READY) {
         http_unwatch(c);
-        shutdown(c->fd, SHUT_RD); /* it reads what is left, and the end */
+        look_again(c); /* it reads what is left, and the end */
     } else if (c->ended || (c->answered && !c->streams)) http_unwatch(c);
     else http_client_gone(c);
 }
@@ -85,7 +96,9 @@ static ssize_t read_stream(void *cls, uint64_t position, char *to, size_t cap)
     size_t n = 0;
     c->n_reads++;
     if (!c->ended) {
+        c->inside = true;
         http_read r = c->h->handler.read(c->h->handler.user, &c->x, to, cap, &n);
+        c->inside = false;
         c->h->counts.n_bytes_out += n;
         if (c->aborted) return MHD_CONTENT_READER_END_WITH_ERROR;
         if (r == HTTP_MORE && !n) {
@@ -111,19 +124,25 @@ static struct MHD_Response *make_response(connection *c)
     return r;
 }
 
+/* A header with a line's end in it is left out: its value may have come from a client. */
+static void add_header(connection *c, struct MHD_Response *r, const char *name, const char *value)
+{
+    if (MHD_add_response_header(r, name, value) != MHD_YES)
+        http_note(c->h, false, "%s: the header %s of an answer cannot be sent", c->peer.text, name);
+}
+
 static bool add_headers(connection *c, struct MHD_Response *r)
 {
-    bool ok = !c->headers.failed;
-    for (const char *at = c->headers.p, *end = at + c->headers.n; ok && at < end;) {
+    if (c->headers.failed) return false;
+    for (const char *at = c->headers.p, *end = at + c->headers.n; at < end;) {
         const char *value = at + strlen(at) + 1;
-        ok = MHD_add_response_header(r, at, value) == MHD_YES;
-        if (!ok) http_note(c->h, false, "header %s cannot be sent", at);
+        add_header(c, r, at, value);
         at = value + strlen(value) + 1;
     }
     /* After the headers of a chunked answer to HEAD, libmicrohttpd 0.9.75 sends the last chunk. */
-    const bool close = c->h->draining || (c->streams && !strcmp(c->x.method, MHD_HTTP_METHOD_HEAD));
-    if (ok && close) ok = MHD_add_response_header(r, "Connection", "close") == MHD_YES;
-    return ok;
+    if (c->h->draining || (c->streams && !strcmp(c->x.method, MHD_HTTP_METHOD_HEAD)))
+        add_header(c, r, "Connection", "close");
+    return true;
 }
 
 /* Gives libmicrohttpd the answer that the handler made. */
@@ -194,7 +213,7 @@ void http_abort(http_exchange *x)
     c->aborted = true;
     http_unwatch(c);
     if (c->suspended) resume(c);
-    else if (!c->inside) shutdown(c->fd, SHUT_RDWR);
+    else if (!c->inside) cut(c);
 }
 
 /* ---- headers --------------------------------------------------------------------------------- */
@@ -517,7 +536,10 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request,
     c->cap_body = c->n_answer = 0;
     c->state = CONN_IDLE;
     c->deadline = ingle_now() + h->opt.idle_s;
-    if (h->draining && !c->lingers) http_client_gone(c);
+    if (h->draining && !c->lingers) {
+        c->gone = true; /* no request of this connection is taken any more */
+        shutdown(c->fd, SHUT_RDWR);
+    }
 }
 
 static void on_log(void *cls, const char *format, va_list args)

@@ -53,6 +53,9 @@ static void write_answer(http *h, const http_exchange *x, int status, const char
     if (body) bytes_put(out, body, n);
     free(body);
     h->counts.n_refused++;
+    double since = ingle_now() - h->noted_at;
+    if (!x && since < 1) return; /* a flood of connections is no flood of notes */
+    if (!x) h->noted_at += since;
     http_note(h, false, "%s: %d, %s", x ? x->peer->text : "a connection", status, message);
 }
 

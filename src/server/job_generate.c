@@ -18,11 +18,15 @@ static const char *text_or_null(const bytes *b)
 static bool read_body(job *j)
 {
     generation *g = &j->gen;
-    if (!fields_read(&j->reader, j->endpoint->fields, j->doc.root, g, NULL)) return false;
+    const field_table *fields = j->endpoint->fields;
+    const defaults *d = j->server->defaults;
+    if (!fields_read(&j->reader, fields, j->doc.root, g, NULL)) return false;
     j->model = models_find(j->server->models, g->model, &j->error);
     if (!j->model) return false;
+    if (!defaults_fill(d, g, j->doc.root, fields, &j->model->chat_info, &j->reader)) return false;
     if (j->server->opt->keep_thinking) g->keep_thinking = true;
-    return j->endpoint->read(j) && !j->error.status;
+    return j->endpoint->read(j) && defaults_fill_form(d, g, j->doc.root, fields, &j->reader) &&
+           !j->error.status;
 }
 
 /* ---- the prompt ------------------------------------------------------------------------------ */

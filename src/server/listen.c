@@ -84,18 +84,25 @@ static ingle_status open_address(listener *l, const struct addrinfo *a, const ch
     return INGLE_OK;
 }
 
-static ingle_status open_numeric(listener *l, const char *host, const char *port, const char *text,
-                                 ingle_error *err)
+static ingle_status find_numeric(struct addrinfo **found, const char *host, const char *port,
+                                 const char *text, ingle_error *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    if (!getaddrinfo(host, port, &hints, found)) return INGLE_OK;
+    return ingle_fail(err, INGLE_EINVAL,
+                      "'%s' is no address to listen on: it is 127.0.0.1:8080, [::1]:8080, "
+                      "localhost:8080, unix:PATH or systemd",
+                      text);
+}
+
+static ingle_status open_numeric(listener *l, const char *host, const char *port, const char *text,
+                                 ingle_error *err)
+{
     struct addrinfo *found;
-    if (getaddrinfo(host, port, &hints, &found))
-        return ingle_fail(err, INGLE_EINVAL,
-                          "'%s' is no address to listen on: it is 127.0.0.1:8080, [::1]:8080, "
-                          "localhost:8080, unix:PATH or systemd",
-                          text);
-    ingle_status status = open_address(l, found, text, err);
+    ingle_status status = find_numeric(&found, host, port, text, err);
+    if (status) return status;
+    status = open_address(l, found, text, err);
     freeaddrinfo(found);
     return status;
 }
@@ -130,29 +137,53 @@ static bool good_port(const char *port)
     return n && n <= 5 && !port[n] && atoi(port) <= 65535;
 }
 
-static ingle_status open_tcp(listener *out, size_t cap, size_t *n, const char *text,
-                             ingle_error *err)
+/* "HOST:PORT", "[HOST]:PORT". What is no host becomes "?", which is no address either. */
+static ingle_status split_tcp(const char *text, char *host, size_t cap, const char **port,
+                              ingle_error *err)
 {
-    char host[64];
-    const char *colon = strrchr(text, ':');
+    const char *colon = strrchr(text, ':'), *from = text;
     size_t len = colon ? (size_t)(colon - text) : 0;
     if (!colon || !good_port(colon + 1))
         return ingle_fail(err, INGLE_EINVAL,
                           "'%s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has",
                           text);
     const bool v6 = len >= 2 && text[0] == '[' && colon[-1] == ']';
-    if (v6) text++, len -= 2;
-    if (len && len < sizeof host && (v6 || !memchr(text, ':', len))) {
-        memcpy(host, text, len);
-        host[len] = 0;
-    } else host[0] = 0; /* which is no address either */
-    text -= v6;
-    if (!v6 && !strcasecmp(host, "localhost"))
-        return open_localhost(out, cap, n, colon + 1, text, err);
-    if (v6 != !!strchr(host, ':')) host[0] = 0;
-    ingle_status status = open_numeric(out, host[0] ? host : "?", colon + 1, text, err);
+    if (v6) from++, len -= 2;
+    *port = colon + 1;
+    strcpy(host, "?");
+    if (!len || len >= cap || !!memchr(from, ':', len) != v6) return INGLE_OK;
+    memcpy(host, from, len);
+    host[len] = 0;
+    return INGLE_OK;
+}
+
+static ingle_status open_tcp(listener *out, size_t cap, size_t *n, const char *text,
+                             ingle_error *err)
+{
+    char host[64];
+    const char *port;
+    ingle_status status = split_tcp(text, host, sizeof host, &port, err);
+    if (status) return status;
+    if (!strcasecmp(host, "localhost")) return open_localhost(out, cap, n, port, text, err);
+    status = open_numeric(out, host, port, text, err);
     *n = !status;
     return status;
+}
+
+static ingle_status check_tcp(const char *text, bool *loopback, ingle_error *err)
+{
+    char host[64];
+    const char *port;
+    struct addrinfo *found;
+    ingle_status status = split_tcp(text, host, sizeof host, &port, err);
+    if (status) return status;
+    *loopback = !strcasecmp(host, "localhost");
+    if (*loopback) return INGLE_OK;
+    status = find_numeric(&found, host, port, text, err);
+    if (status) return status;
+    *loopback = is_loopback(found->ai_addr);
+    freeaddrinfo(found);
+    return INGLE_OK;
 }
 
 /* ---- Unix sockets ---------------------------------------------------------------------------- */
@@ -188,13 +219,19 @@ static ingle_status bind_path(listener *l, const struct sockaddr_un *a, ingle_er
     return INGLE_OK;
 }
 
+static ingle_status check_unix(const char *path, ingle_error *err)
+{
+    const size_t cap = sizeof((struct sockaddr_un *)0)->sun_path;
+    if (path[0] && strlen(path) < cap) return INGLE_OK;
+    return ingle_fail(err, INGLE_EINVAL, "the path of unix:%.80s has to have 1 to %zu bytes", path,
+                      cap - 1);
+}
+
 static ingle_status open_unix(listener *l, const char *path, unsigned mode, ingle_error *err)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct stat st;
-    if (!path[0] || strlen(path) >= sizeof a.sun_path)
-        return ingle_fail(err, INGLE_EINVAL, "the path of unix:%s has to have 1 to %zu bytes", path,
-                          sizeof a.sun_path - 1);
+    if (check_unix(path, err)) return INGLE_EINVAL;
     strcpy(a.sun_path, path);
     *l = (listener){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (l->fd < 0) return refused(err, path, "");
@@ -284,13 +321,28 @@ ingle_status listen_open(listener *out, size_t cap, size_t *n, const char *text,
     return status;
 }
 
+ingle_status listen_check(const char *text, bool *loopback, ingle_error *err)
+{
+    *loopback = true;
+    if (!strcmp(text, "systemd")) return INGLE_OK;
+    if (!strncmp(text, "unix:", 5)) return check_unix(text + 5, err);
+    return check_tcp(text, loopback, err);
+}
+
+/* The inode alone would not do: a new file may get the number of one that was removed. */
+static bool path_is_ours(const listener *l)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (!l->path[0] || lstat(l->path, &st)) return false;
+    strcpy(a.sun_path, l->path);
+    return (uint64_t)st.st_dev == l->device && (uint64_t)st.st_ino == l->inode && is_stale(&a);
+}
+
 void listen_close(listener *l)
 {
-    struct stat st;
-    if (l->path[0] && !lstat(l->path, &st) && (uint64_t)st.st_dev == l->device &&
-        (uint64_t)st.st_ino == l->inode)
-        unlink(l->path);
-    l->path[0] = 0;
     if (l->fd >= 0) close(l->fd);
     l->fd = -1;
+    if (path_is_ours(l)) unlink(l->path);
+    l->path[0] = 0;
 }

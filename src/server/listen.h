@@ -26,4 +26,8 @@ ingle_status listen_open(listener *out, size_t cap, size_t *n, const char *text,
                          ingle_error *err);
 void listen_close(listener *l);
 
+/* Whether a text is such an address, without opening any. *loopback: only this machine can reach it, as
+ * it can Unix sockets; of "systemd" nothing is known before, and it is true. */
+ingle_status listen_check(const char *text, bool *loopback, ingle_error *err);
+
 #endif

@@ -12,14 +12,14 @@ enum { PREP_THREADS = 2 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static ingle_status refuse_open_door(const server *s, const listener *l, ingle_error *err)
+static ingle_status refuse_open_door(const serve_options *opt, const gate *g, const char *address,
+                                     bool loopback, ingle_error *err)
 {
-    if (l->loopback || l->unix_socket || gate_has_keys(s->gate) || s->opt->insecure)
-        return INGLE_OK;
+    if (loopback || gate_has_keys(g) || opt->insecure) return INGLE_OK;
     return ingle_fail(err, INGLE_EINVAL,
                       "%s can be reached from other machines, and no key is asked for: give "
                       "--api-key or --api-key-file, or --insecure if that is meant",
-                      l->text);
+                      address);
 }
 
 static void add_address(server *s, const listener *l)
@@ -36,7 +36,8 @@ static ingle_status listen_to(server *s, const char *text, ingle_error *err)
     unsigned mode = s->opt->unix_mode ? s->opt->unix_mode : 0600;
     ingle_status st = listen_open(l, LISTEN_MAX, &n, text, mode, err);
     for (size_t i = 0; i < n; i++) {
-        if (!st) st = refuse_open_door(s, &l[i], err);
+        const bool here = l[i].loopback || l[i].unix_socket;
+        if (!st) st = refuse_open_door(s->opt, s->gate, l[i].text, here, err);
         if (!st) add_address(s, &l[i]);
         if (st) listen_close(&l[i]);
         else st = http_add(s->http, &l[i], err);
@@ -128,6 +129,7 @@ static ingle_status open_parts(server *s, ingle_error *err)
     handler.note = on_note;
     if (!st) st = open_log(s, err);
     if (!st) st = ledger_open(&s->ledger, 0, 0, err);
+    if (!st) st = defaults_open(&s->defaults, s->opt->defaults, err);
     if (!st) st = http_open(&s->http, &s->opt->http, &handler, err);
     if (!st) st = listen_all(s, err);
     if (!st) st = prep_open(&s->prep, PREP_THREADS, err); /* threads after http's signals */
@@ -141,6 +143,7 @@ static void close_parts(server *s)
     jobs_free(s);
     models_close(&s->models, 0);
     ledger_close(&s->ledger);
+    defaults_close(&s->defaults);
     gate_close(&s->gate);
     bytes_free(&s->openapi);
     if (s->log && s->log != stderr) fclose(s->log);
@@ -162,6 +165,51 @@ ingle_status serve_run(const serve_options *opt, void (*ready)(void *user, const
     return st;
 }
 
+/* ---- checking -------------------------------------------------------------------------------- */
+
+ingle_status serve_check_defaults(const char *text, const ingle_model *model, ingle_error *err)
+{
+    defaults *d = NULL;
+    api_error error = {.status = 0};
+    field_reader r = {.error = &error};
+    generation g;
+    ingle_status st = defaults_open(&d, text, err);
+    generation_init(&g);
+    if (d && model &&
+        (!defaults_fill(d, &g, NULL, NULL, NULL, &r) ||
+         !generation_sampling(&g, NULL, NULL, model, false, &error)))
+        st = ingle_fail(err, INGLE_EINVAL, "default '%s': %s", error.param, error.message);
+    generation_free(&g);
+    fields_end(&r);
+    defaults_close(&d);
+    return st;
+}
+
+static ingle_status check_addresses(const serve_options *opt, const gate *g, ingle_error *err)
+{
+    ingle_status st = INGLE_OK;
+    for (size_t i = 0; !st && i < opt->n_listen; i++) {
+        bool loopback;
+        st = listen_check(opt->listen[i], &loopback, err);
+        if (!st) st = refuse_open_door(opt, g, opt->listen[i], loopback, err);
+    }
+    return st;
+}
+
+static ingle_status check_grammars(const serve_options *opt, ingle_error *err)
+{
+    ingle_status st = INGLE_OK;
+    for (size_t i = 0; !st && i < opt->n_answer_grammars; i++) {
+        ingle_grammar *grammar = NULL;
+        ingle_error why = {{0}};
+        const ingle_string *text = &opt->answer_grammars[i];
+        st = ingle_grammar_open_gbnf(&grammar, NULL, text->text, text->len, NULL, &why);
+        ingle_grammar_close(&grammar);
+        if (st) st = ingle_fail(err, st, "grammar %zu of answers: %s", i + 1, why.text);
+    }
+    return st;
+}
+
 ingle_status serve_check(const serve_options *opt, ingle_error *err)
 {
     gate *g = NULL;
@@ -169,6 +217,9 @@ ingle_status serve_check(const serve_options *opt, ingle_error *err)
     http_handler handler = {.user = NULL};
     ingle_status st = gate_open(&g, &opt->gate, err);
     if (!st) st = http_open(&h, &opt->http, &handler, err);
+    if (!st) st = check_addresses(opt, g, err);
+    if (!st) st = serve_check_defaults(opt->defaults, NULL, err);
+    if (!st) st = check_grammars(opt, err);
     http_close(&h);
     gate_close(&g);
     return st;

@@ -20,6 +20,8 @@ typedef struct serve_options {
     double queue_s;         /* --queue-timeout; 0: none */
     double request_s;       /* --request-timeout; 0: none */
     size_t max_json_values; /* 0: 1,000,000 */
+    /* An object of members that requests mean if they do not say them, see defaults.h; NULL: none. */
+    const char *defaults;
     /* [n_answer_grammars] GBNF. Answers to requests that offer tools, and ask for no grammar
      * themselves, are texts of the first in a conversation without answers, of the second after one
      * answer, and so on; after that of the last: so that tests of agents need no clever model. */
@@ -42,8 +44,11 @@ typedef struct serve_options {
 ingle_status serve_run(const serve_options *opt, void (*ready)(void *user, const char *addresses),
                        void *user, bool *model_failed, ingle_error *err);
 
-/* What serve_run() would refuse before it opens a model: addresses, keys, certificate. */
+/* What serve_run() would refuse before it opens a model: addresses, keys, certificate, defaults,
+ * grammars. */
 ingle_status serve_check(const serve_options *opt, ingle_error *err);
+/* The same of serve_options.defaults alone, also against a model's vocabulary; model may be NULL. */
+ingle_status serve_check_defaults(const char *defaults, const ingle_model *model, ingle_error *err);
 
 /* docs/api.md and /openapi.json. */
 void serve_print_api(bytes *out);

@@ -1,8 +1,9 @@
 /* server.h - what the parts of a running server share.
- * Depends on job.h, serve.h. */
+ * Depends on defaults.h, job.h, serve.h. */
 #ifndef INGLE_SERVER_SERVER_H
 #define INGLE_SERVER_SERVER_H
 
+#include "defaults.h"
 #include "job.h"
 #include "serve.h"
 
@@ -24,6 +25,7 @@ struct server {
     models *models;
     prep *prep;
     ledger *ledger;
+    defaults *defaults;  /* NULL: none */
     _Atomic(job *) news; /* those that have something to say; any thread adds */
     job *jobs;           /* all; what follows is the http thread's alone */
     size_t n_jobs;

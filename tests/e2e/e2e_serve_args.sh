@@ -1,6 +1,6 @@
 # Options of `ingle serve`: from the command line, the environment and a file; what --check prints of them.
 . "$(dirname "$0")/lib.sh"
-export -n INGLE INGLE_SOURCE INGLE_BUILD INGLE_EMULATOR
+export -n INGLE INGLE_SOURCE INGLE_BUILD INGLE_EMULATOR INGLE_SANITIZER
 unset "${!LLAMA_@}" "${!OLLAMA_@}" 2>/dev/null
 cd "$WORK" || exit 1
 
@@ -55,8 +55,8 @@ out_has "a model as argument" "model         model.gguf"
 out_has "aliases" "one, two, and no other name"
 out_has "-np --queue" "3 computed at once, 0 wait (no limit)"
 given --model model.gguf "command line"
-ingle serve --check --host :: --port 0
 ingle serve --check --host :: --port 0 --insecure
+code_is "--insecure" 0
 out_has "an IPv6 host has brackets" "[::]:0"
 
 # ---- refusals
@@ -84,6 +84,23 @@ refused "the chat template: " --check --chat-template no-such-template
 refused "the chat template: " --check --family no-such-family
 refused "no key is asked for" --host 0.0.0.0 --port 0
 refused "no key is asked for" --listen 127.0.0.1:0 --listen 0.0.0.0:0
+for address in 0.0.0.0:0 192.0.2.7:80 "[::]:0" "[2001:db8::1]:80"; do
+    refused "$address can be reached from other machines, and no key is asked for" --check --listen "$address"
+    ingle serve --check --listen "$address" --api-key k
+    code_is "$address with a key" 0
+    ingle serve --check --listen "$address" --insecure
+    code_is "$address --insecure" 0
+done
+for address in 127.0.0.1:0 127.9.9.9:1 localhost:65535 "[::1]:0" "[::ffff:127.0.0.1]:1" "unix:$WORK/a" systemd; do
+    ingle serve --check --listen "$address"
+    code_is "$address" 0
+done
+for address in 127.0.0.1 127.0.0.1:65536 127.0.0.1: :80 ::1:80 "[127.0.0.1]:80" 127.0.0.256:80 example.org:80 "[::1]:x" \
+    "127.0.0.1 :80"; do
+    refused "'$address' " --check --listen "$address"
+done
+refused "the path of unix: has to have 1 to 107 bytes" --check --listen unix:
+refused "has to have 1 to 107 bytes" --check --listen "unix:/$(printf '%0108d' 0)"
 refused "the model is given twice" -m a b
 refused "have one type" -ctk q8_0
 refused "cannot read the options in $WORK/none.ini" --config "$WORK/none.ini"
@@ -122,13 +139,66 @@ given --parallel 4 "command line"
 ingle serve --check -to 60
 given --request-timeout 60 "command line"
 for option in "--lora f" "-md f" "--slot-save-path d" "--embedding" "--reranking" "--mmproj f" "--context-shift" \
-    "-hf org/repo" "--temp 1" "-n 5" "--grammar g" "--no-cache-prompt" "--models-dir d" "--rope-scaling yarn"; do
+    "-hf org/repo" "--models-dir d" "--rope-scaling yarn"; do
     refused "option '${option%% *}' is not taken: " $option
 done
 ingle help --man serve
 for option in --lora --slot-save-path --mmproj --threads-http; do
     check "the man page has $option" grep -qF -- "${option//-/\\-}" "$WORK/out"
 done
+
+# ---- what requests mean that do not say it
+
+ingle serve --check --temp 0.6 --top-p 0.95 --top-k 20 --min-p 0 -n 4096 -s 42 --repeat-penalty 1.1 --presence-penalty 1.5 \
+    --samplers "top_k;temperature" --reasoning-budget 0 --reasoning-format none --chat-template-kwargs '{"a": 1}' \
+    --default 'stop=["x"]' --default '{"priority": "low"}' -l 13-inf -l 5+1.5 --dry-sequence-breaker none --ignore-eos \
+    --no-cache-prompt -rea off
+code_is "defaults" 0
+want='{"seed":42,"temperature":0.6,"top_k":20,"top_p":0.95,"min_p":0,"repeat_penalty":1.1,"presence_penalty":1.5'
+want+=',"dry_sequence_breakers":[],"samplers":"top_k;temperature","logit_bias":[[13,false],[5,1.5]],"max_tokens":4096'
+want+=',"ignore_eos":true,"enable_thinking":false,"reasoning_budget":0,"reasoning_format":"none"'
+want+=',"chat_template_kwargs":{"a":1},"cache_prompt":false,"stop":["x"],"priority":"low"}'
+out_has "defaults" "$want"
+given --temp 0.6 "command line"
+given --seed 42 "command line"
+given --predict 4096 "command line"
+printf 'root ::= "a"\n' >a.gbnf
+printf '{"type": "object"}' >a.json
+ingle serve --check --grammar-file a.gbnf --answer-grammar a.gbnf --answer-grammar a.gbnf
+code_is "--grammar-file" 0
+out_has "--grammar-file" '"grammar":"root ::= \"a\"\n"'
+ingle serve --check -j a.json
+out_has "-j FILE" '"json_schema":{"type":"object"}'
+ingle serve --check -j '{"type":"array"}'
+out_has "-j TEXT" '"json_schema":{"type":"array"}'
+with INGLE_TEMP=0.5 LLAMA_ARG_N_PREDICT=7 LLAMA_ARG_THINK=none INGLE_DEFAULT='{"top_k":3}' INGLE_GRAMMAR='root ::= [a]' -- -j '{}'
+code_is "defaults from the environment" 0
+out_has "and a form of the command line hides theirs" \
+    '{"temperature":0.5,"max_tokens":7,"reasoning_format":"none","json_schema":{},"top_k":3}'
+printf '[m]\ntemp = 0.5\ndefault = top_k=3\ndefault = "stop=[\\"a\\"]"\n' >defaults.ini
+ingle serve --check --config defaults.ini
+out_has "defaults of a file" '{"temperature":0.5,"top_k":3,"stop":["a"]}'
+given --temp 0.5 "defaults.ini:2: temp"
+refused "option '--top-p': top_p is 2: it must be 0 to 1" --top-p 2
+refused "option '--default': default 'top_p': is 2, should be 0 to 1" --default top_p=2
+refused "option '--default': default 'n': no request has a member of this name" --default n=2
+refused "option '--default': 'top_k' is neither NAME=JSON nor an object" --default top_k
+refused "a text stands in double quotes" --default reasoning_effort=low
+refused "option '--default': 'temperature' is set by '--temp' already" --temp 1 --default temperature=2
+refused "option '--reasoning-format': default 'reasoning_format': is 'x', should be" --reasoning-format x
+refused "option '--chat-template-kwargs': default 'chat_template_kwargs': should be an object" --chat-template-kwargs 1
+refused "option '--grammar': default 'grammar': line 1" --grammar 'root ::= ('
+refused "option '--grammar-file': cannot read none: " --grammar-file none
+refused "option '--json-schema': default 'json_schema.type': " -j '{"type":"x"}'
+refused "default 'json_schema': asks for a form of the answer, and so does 'grammar'" --grammar a.gbnf -j a.json
+refused "option '--answer-grammar': cannot read none: " --answer-grammar none
+refused "option '--answer-grammar': a.json: line 1" --answer-grammar a.json
+refused "default 'logit_bias[0]': token 99999999 is beyond the vocabulary" -l 99999999+1
+refused "min_tokens is 9, but max_tokens 3" --default min_tokens=9 -n 3
+with INGLE_MIN_P=2 --
+err_has "an option of the environment" "INGLE_MIN_P: min_p is 2"
+with INGLE_REASONING_FORMAT=x --
+err_has "a default of the environment" "INGLE_REASONING_FORMAT: default 'reasoning_format': is 'x'"
 
 # ---- environment
 

@@ -2,7 +2,8 @@
  * sends it back, what is written again is JSON of as many messages, a prompt with kept answers has the
  * text that it has without them, and where prompts differ is where they differ.
  * Input: switches (1 byte), then texts with a NUL after each: the messages, the answer's text, its
- * thinking, the name of its call ("": none), the arguments; the rest is its tokens, one a byte, and a prompt. */
+ * thinking, the name of its call ("": none), the arguments; the rest is its tokens, one a byte, and a prompt; with a
+ * switch the tokens are those that a model would write for such an answer. */
 #define _GNU_SOURCE
 #include "fuzz.h"
 
@@ -16,7 +17,7 @@
 
 #include "vocab_build.h"
 
-enum { RESTORE = 1, THINKS = 2, TOOLS = 4 };
+enum { RESTORE = 1, THINKS = 2, TOOLS = 4, WRITTEN = 8 };
 enum { MOST = 4096 };
 
 static ingle_model *model;
@@ -170,6 +171,30 @@ static void compare(ledger *l, const ledger_scope *scope, const int32_t *tokens,
         abort();
 }
 
+static void spell(int32_t *tokens, size_t *n, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len && *n < MOST; i++) tokens[(*n)++] = (unsigned char)text[i];
+}
+
+static size_t write_answer(int32_t *tokens, const ledger_turn *t)
+{
+    size_t n = 0;
+    if (t->n_thinking) {
+        spell(tokens, &n, "<think>", 7);
+        spell(tokens, &n, t->thinking, t->n_thinking);
+        spell(tokens, &n, "</think>", 8);
+    }
+    spell(tokens, &n, t->text, t->n_text);
+    if (t->n_calls) {
+        spell(tokens, &n, "<tool_call>{\"arguments\":", 24);
+        spell(tokens, &n, t->args->text, t->args->len);
+        spell(tokens, &n, ",  \"name\":\"", 11);
+        spell(tokens, &n, t->names->text, t->names->len);
+        spell(tokens, &n, "\"}</tool_call>", 14);
+    }
+    return n;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ledger *l;
@@ -183,16 +208,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                  thinking = next_text(&data, &size), name = next_text(&data, &size),
                  args = next_text(&data, &size);
     for (; n < size && n < MOST; n++) tokens[n] = data[n];
-    const ledger_turn turn = {.text = text.text,
-                              .n_text = text.len,
-                              .thinking = thinking.text,
-                              .n_thinking = thinking.len,
-                              .names = &name,
-                              .args = &args,
-                              .n_calls = name.len > 0,
-                              .tokens = tokens,
-                              .n_tokens = n,
-                              .thinks = flags & THINKS};
+    ledger_turn turn = {.text = text.text,
+                        .n_text = text.len,
+                        .thinking = thinking.text,
+                        .n_thinking = thinking.len,
+                        .names = &name,
+                        .args = &args,
+                        .n_calls = name.len > 0,
+                        .tokens = tokens,
+                        .n_tokens = n,
+                        .thinks = flags & THINKS};
+    if (flags & WRITTEN) n = turn.n_tokens = write_answer(tokens, &turn);
     const ledger_scope scope = {.salt = 1,
                                 .model = 2,
                                 .effort = "",
@@ -225,9 +251,10 @@ size_t fuzz_seed(size_t i, uint8_t *data, size_t cap)
         ("<think>\nhm\n</think>\n<tool_call>\n{\"name\": \"f\", \"arguments\": "
          "{\"a\":[1,{\"b\":null}]}}\n</tool_call>"),
         "<think>t</think>text"};
-    if (i >= 3 || cap < 4096) return 0;
+    if (i >= 6 || cap < 4096) return 0;
     size_t n = 0;
-    data[n++] = (uint8_t)(i ? RESTORE | TOOLS : THINKS);
+    data[n++] = (uint8_t)(i < 3 ? (i ? RESTORE | TOOLS : THINKS) : RESTORE | WRITTEN);
+    i %= 3;
     n += (size_t)sprintf((char *)data + n, "%s", messages[i]) + 1;
     for (int k = 0; k < 4; k++) n += (size_t)sprintf((char *)data + n, "%s", answers[i][k]) + 1;
     n += (size_t)sprintf((char *)data + n, "%s", written[i]);

@@ -104,7 +104,7 @@ static void test_file_is_what_is_printed(void **state)
     assert_non_null(file);
     bool same = n == n_markdown && !memcmp(file, markdown, n);
     free(file);
-    if (!same) fail_msg("write it anew: ingle serve --print-api > docs/api.md");
+    if (!same) fail_msg("it is older than the tables: make api writes it");
 }
 
 /* ---- OpenAPI --------------------------------------------------------------------------------- */

@@ -772,6 +772,10 @@ static void test_efforts(void **state)
     assert_read(&b);
     assert_string_equal(body_ignored(&b), "reasoning.effort");
     close_all(&b, &g);
+    refuses("{\"messages\":[" USER "],\"reasoning_effort\":\"high\",\"enable_thinking\":false}",
+            "reasoning_effort", "another field switches thinking off");
+    refuses("{\"messages\":[" USER "],\"reasoning\":{\"effort\":\"none\",\"enabled\":true}}",
+            "reasoning.effort", "another field switches thinking on");
     refuses("{\"messages\":[" USER "],\"reasoning_effort\":\"huge\"}", "reasoning_effort",
             "'xhigh'");
     refuses("{\"messages\":[" USER "],\"reasoning_effort\":\"low\",\"reasoning\":{\"effort\":"

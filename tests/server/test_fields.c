@@ -337,6 +337,27 @@ static void test_long_list(void **state)
     body_close(&b);
 }
 
+/* Each costs a look at every name: an end is made of a body that is nothing else. */
+static void test_too_many_unknown(void **state)
+{
+    enum { ELEMENTS = 1001, EACH = 50 };
+    sample s;
+    char *text = malloc(ELEMENTS * EACH * 10), *at = text;
+    (void)state;
+    assert_non_null(text);
+    at += sprintf(at, "{\"list\":[{}");
+    for (int i = 1; i < ELEMENTS + 1; i++) {
+        at += sprintf(at, ",{\"x0\":1");
+        for (int k = 1; k < EACH; k++) at += sprintf(at, ",\"x%d\":1", k);
+        at += sprintf(at, "}");
+    }
+    sprintf(at, "]}");
+    body b = read_strictly(text, &s, false);
+    assert_refused(&b, "list[1001].x0", "more than 50000");
+    body_close(&b);
+    free(text);
+}
+
 static void test_known_only(void **state)
 {
     sample s = {.whole = 7};
@@ -392,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_no_object),
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_too_many_unknown),
         cmocka_unit_test(test_known_only),
         cmocka_unit_test(test_first_error_stays),
         cmocka_unit_test(test_place_text),

@@ -611,6 +611,12 @@ static const one ones[] = {
      "<tool_call>{\"name\":\"f\",\"arguments\":{\"y\":[1,{\"b\":\"\\u00e4\",\"a\":null}],\"x\":1}}"
      "</tool_call>",
      false, 0, true},
+    {"\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":2}}}]",
+     "{}", "<tool_call>{\"name\":\"f\",\"arguments\":{\"x\":1,\"x\":2}}</tool_call>", false, 0,
+     true},
+    {"\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]",
+     "{}", "<tool_call>{\"name\":\"f\",\"arguments\":{\"x\":1,\"x\":2}}</tool_call>", false, 0,
+     false},
     {"\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":[1,2]}}}"
      "]",
      "{}", "<tool_call>{\"name\":\"f\",\"arguments\":{\"x\":[2,1]}}</tool_call>", false, 0, false},
