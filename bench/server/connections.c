@@ -151,8 +151,8 @@ static size_t settled(const process *p)
     return process_resident(p->pid);
 }
 
-/* All of them stream; returns what is resident when each has had its first token, or, if they wait for
- * each other, its first event. */
+/* All of them stream; returns what is resident when each has had its first token, or, if they wait
+ * for each other, its first event. */
 static size_t stream_all(idlers *i, const process *server, const library *words, int n_tokens,
                          bool queued)
 {

@@ -1,5 +1,5 @@
-/* leave.c - clients that leave: how long it takes until their request has ended and all that it held is
- * free, which is when its line of the log is written. */
+/* leave.c - clients that leave: how long it takes until their request has ended and all that it
+ * held is free, which is when its line of the log is written. */
 #define _GNU_SOURCE
 #include "bench.h"
 

@@ -1,5 +1,5 @@
-/* main.c - what `ingle serve` costs and keeps to: each measure prints a line or two of figures, with goals.
- * server.sh runs all of them with the models they are meant for.
+/* main.c - what `ingle serve` costs and keeps to: each measure prints a line or two of figures, with
+ * goals. server.sh runs all of them with the models they are meant for.
  *
  *     build/bench/server MEASURE -m MODEL.gguf [--ingle PROGRAM] [--bare PROGRAM] [--clients N]
  *                        [--prompt TOKENS] [--tokens N] [--rounds N]
