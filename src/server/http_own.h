@@ -132,7 +132,8 @@ void http_watch_gone(connection *c);
 
 /* http_refuse.c: an answer that libmicrohttpd cannot give (in the middle of a body, before it has the
  * connection), at once and as far as the socket takes it. The caller ends the connection. */
-char *http_refusal(http *h, const http_exchange *x, int status, const char *message, size_t *n);
+char *http_refusal(http *h, const http_exchange *x, int status, const char *message,
+                   http_answer_id *id, size_t *n);
 void http_refuse(connection *c, int status, const char *message);
 void http_refuse_fd(http *h, int fd, int status, const char *message);
 /* libmicrohttpd is about to close it: keeps the socket until the client has read its answer. */
