@@ -1,7 +1,7 @@
 # Short names for what CMake, CTest and the scripts do. `make help` lists them.
 .DEFAULT_GOAL := build
 .PHONY: help build deps run test check bench lint models api install test-debug test-asan test-tsan test-cross \
-        soak fuzz fuzz-merge clean
+        test-clients soak fuzz fuzz-merge clean
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -23,6 +23,7 @@ help:
 	@echo 'make test-asan   the suite under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan   the suite under ThreadSanitizer'
 	@echo 'make test-cross  other processors under qemu'
+	@echo 'make test-clients the server with the client libraries that programs use (npm)'
 	@echo 'make soak        10 minutes of threads, then of clients of a server, that do all at once, or INGLE_SOAK=SECONDS'
 	@echo '                 each; PRESET=tsan, asan'
 	@echo 'make fuzz        fuzz TARGET=gguf, or another of tests/fuzz, for SECONDS=N or until Ctrl+C'
@@ -91,6 +92,12 @@ soak:
 test-cross:
 	@scripts/deps.sh build test cross
 	@scripts/test-cross.sh
+
+# GROUP=... runs some of the groups only.
+test-clients:
+	@scripts/deps.sh build clients
+	@$(MAKE) --no-print-directory build
+	@BUILD='$(BUILD)' tests/e2e/clients/run.sh $(GROUP)
 
 fuzz:
 	@JOBS=$(JOBS) scripts/fuzz.sh run '$(TARGET)' $(SECONDS)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Debian packages by purpose. Installs those that are missing, with sudo if need be.
-#   scripts/deps.sh [build] [test] [lint] [cross] [fuzz] [bench]  install (default: build test)
+#   scripts/deps.sh [build] [test] [lint] [cross] [fuzz] [bench] [clients]  install (default: build test)
 #   scripts/deps.sh --check GROUP...                  only say what is missing; fails if anything is
 set -euo pipefail
 
@@ -8,22 +8,25 @@ packages() {
     case $1 in
     build) echo gcc libc6-dev cmake ninja-build pkg-config libpcre2-dev libutf8proc-dev libedit-dev \
         libmicrohttpd-dev libgnutls28-dev ;;
-    test) echo libcmocka-dev python3 python3-jsonschema tmux ;;
+    test) echo libcmocka-dev python3 python3-jsonschema tmux curl openssl \
+        python3-httpx python3-aiohttp ;;
     lint) echo clang clang-format cppcheck ;;
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
         libutf8proc-dev:arm64 libedit-dev:arm64 libmicrohttpd-dev:arm64 libgnutls28-dev:arm64 \
         libcmocka-dev:arm64 ;;
+    clients) echo nodejs npm ;; # npm unpacks the packages; the tests bring a newer node
     fuzz) echo clang libclang-rt-dev ;;
     bench) echo wrk ;;
-    *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz, bench" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz, bench, clients" >&2; exit 2 ;;
     esac
 }
 
 # A tool or library from elsewhere serves as well as the package.
 have() {
     case $1 in
-    gcc | cmake | clang | clang-format | cppcheck | tmux | wrk) command -v "$1" ;;
+    gcc | cmake | clang | clang-format | cppcheck | tmux | wrk | npm | curl | openssl) command -v "$1" ;;
     ninja-build) command -v ninja ;;
+    nodejs) command -v node ;;
     pkg-config) command -v pkg-config ;;
     libc6-dev) echo '#include <stdio.h>' | gcc -E - ;;
     python3) python3 -c "import json, pty" ;;
@@ -31,6 +34,9 @@ have() {
         for python in python3 /usr/bin/python3; do
             "$python" -c "from jsonschema import Draft202012Validator" && return
         done
+        return 1 ;;
+    python3-httpx | python3-aiohttp)
+        for python in python3 /usr/bin/python3; do "$python" -c "import ${1#python3-}" && return; done
         return 1 ;;
     libpcre2-dev) pkg-config --exists libpcre2-8 ;;
     libutf8proc-dev) pkg-config --exists libutf8proc ;;

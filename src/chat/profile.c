@@ -190,6 +190,7 @@ static void fill(ingle_chat_profile *p, const ingle_chat_family *f, const ingle_
     const ingle_call_syntax *shown = text ? ingle_call_syntax_in(text, q->n_template) : NULL;
     *p = (ingle_chat_profile){.family = f};
     p->thinking = text ? ingle_thinking_in(text, q->n_template) : NULL;
+    p->thinks = p->thinking || (f->thinking && !f->weak && f->signs[0].all[0]);
     if (!p->thinking) p->thinking = ingle_thinking_named(f->thinking);
     add_call(p, shown);
     for (size_t i = 0; i < INGLE_PROFILE_CALLS && f->calls[i]; i++)

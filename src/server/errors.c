@@ -92,10 +92,32 @@ static void put_optional(ingle_json_writer *w, const char *name, const char *tex
     else ingle_json_put_null(w);
 }
 
+/* With the path: clients show the message alone. */
+static void put_words(const api_error *e, ingle_json_writer *w)
+{
+    char text[sizeof e->param + sizeof e->message + 8];
+    snprintf(text, sizeof text, "%s%s%s", e->param, *e->param ? ": " : "", e->message);
+    ingle_json_put_text(w, text);
+}
+
+static void put_message(const api_error *e, ingle_json_writer *w)
+{
+    put_words(e, ingle_json_name(w, "message"));
+}
+
+/* Clients look for these words, and then make their history shorter. */
+static void put_too_long(const api_error *e, ingle_json_writer *w)
+{
+    char text[96];
+    snprintf(text, sizeof text, "prompt is too long: %zu tokens > %zu maximum", e->n_prompt,
+             e->n_ctx);
+    ingle_json_put_text(ingle_json_name(w, "message"), text);
+}
+
 static void openai_object(const api_error *e, ingle_json_writer *w)
 {
     ingle_json_begin_object(w);
-    ingle_json_put_text(ingle_json_name(w, "message"), e->message);
+    put_message(e, w);
     ingle_json_put_text(ingle_json_name(w, "type"), openai_type(e->status));
     put_optional(w, "param", e->param);
     put_optional(w, "code", e->code);
@@ -121,14 +143,10 @@ static void put_details(const api_error *e, ingle_json_writer *w)
 
 static void anthropic_object(const api_error *e, ingle_json_writer *w)
 {
-    char text[sizeof e->param + sizeof e->message + 8];
-    if (e->n_prompt) /* clients look for these words, and then make their history shorter */
-        snprintf(text, sizeof text, "prompt is too long: %zu tokens > %zu maximum", e->n_prompt,
-                 e->n_ctx);
-    else snprintf(text, sizeof text, "%s%s%s", e->param, *e->param ? ": " : "", e->message);
     ingle_json_begin_object(w);
     ingle_json_put_text(ingle_json_name(w, "type"), anthropic_type(e->status));
-    ingle_json_put_text(ingle_json_name(w, "message"), text);
+    if (e->n_prompt) put_too_long(e, w);
+    else put_message(e, w);
     put_details(e, w);
     ingle_json_end_object(w);
 }
@@ -137,7 +155,7 @@ void api_error_object(const api_error *e, wire shape, ingle_json_writer *w)
 {
     switch (shape) {
     case WIRE_ANTHROPIC: anthropic_object(e, w); return;
-    case WIRE_OLLAMA: ingle_json_put_text(w, e->message); return;
+    case WIRE_OLLAMA: put_words(e, w); return;
     case WIRE_OPENAI:
     case WIRE_NATIVE: openai_object(e, w); return;
     }

@@ -42,6 +42,11 @@ typedef enum http_read {
     HTTP_CUT   /* it never will be: the connection is closed in the middle */
 } http_read;
 
+/* A header of an answer. */
+typedef struct http_answer_id {
+    char name[24], value[48];
+} http_answer_id;
+
 typedef struct http_handler {
     /* Headers are there, the body is not. Answers (http_answer()), and returns false, or true: the
      * body is read. */
@@ -60,10 +65,10 @@ typedef struct http_handler {
     void (*signal)(void *user, int number); /* SIGTERM, SIGINT, SIGHUP */
     /* Something refused before headers() could see it, or of interest to a log; text is one line. */
     void (*note)(void *user, bool debug, const char *text);
-    /* The body for an answer that http.c gives by itself (400, 413, 431, 503 ...), malloc'd, and its
-     * content type; x may be NULL. */
+    /* The body for an answer that http.c gives by itself (400, 413, 431, 503 ...), malloc'd; x may
+     * be NULL. id: the answer's id and its header, to be filled; "" before. */
     char *(*refusal)(void *user, const http_exchange *x, int status, const char *message,
-                     size_t *n);
+                     http_answer_id *id, size_t *n);
     void *user;
 } http_handler;
 

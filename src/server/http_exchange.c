@@ -23,12 +23,6 @@ enum {
 
 /* ---- waiting for the handler ----------------------------------------------------------------- */
 
-void http_unwatch(connection *c)
-{
-    if (c->watched) ingle_loop_remove(c->h->loop, &c->watch);
-    c->watched = false;
-}
-
 static void resume(connection *c)
 {
     if (!c->suspended) return;
@@ -408,12 +402,14 @@ static enum MHD_Result answer_early(connection *c)
 static enum MHD_Result refuse(connection *c, int status, const char *message)
 {
     size_t n;
-    char *body = http_refusal(c->h, &c->x, status, message, &n);
+    http_answer_id id;
+    char *body = http_refusal(c->h, &c->x, status, message, &id, &n);
     c->h->counts.n_refused++;
     http_note(c->h, false, "%s: %d, %s", c->peer.text, status, message);
     c->headers.n = 0;
     http_set_header(&c->x, "Content-Type", "application/json");
     http_set_header(&c->x, "Connection", "close");
+    if (*id.name) http_set_header(&c->x, id.name, id.value);
     http_answer(&c->x, status, body, n);
     c->lingers = true;
     return settle(c);

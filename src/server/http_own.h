@@ -1,5 +1,6 @@
 /* http_own.h - what the files of http share: connections, their states, the two daemons.
- * Owns       nothing by itself; see http.c (connections, loop), http_exchange.c (requests and answers),
+ * Owns       nothing by itself; see http.c (accepting, deadlines, loop), http_connection.c (the list of
+ *            connections), http_exchange.c (requests and answers),
  *            http_refuse.c (answers beside libmicrohttpd, lingering), http_peers.c, http_tls.c.
  * Depends on http.h, bytes.h, base/loop.h, libmicrohttpd.
  * Invariant  a connection is in the list and in by_fd from accept to its end; libmicrohttpd has its
@@ -116,7 +117,8 @@ struct http {
     double noted_at; /* that a connection was refused */
 };
 
-/* http.c */
+/* http_connection.c */
+void http_unwatch(connection *c);
 connection *http_of_fd(const http *h, int fd);
 bool http_place(http *h, int fd, connection *c); /* by_fd[fd] = c; false: no memory */
 void http_forget(connection *c);                 /* frees it */
@@ -127,11 +129,11 @@ struct MHD_Daemon *http_daemon(http *h, bool tls, ingle_error *err);
 void http_client_gone(connection *c);
 /* When the client has gone, http_client_gone() is called, or libmicrohttpd is made to read the end. */
 void http_watch_gone(connection *c);
-void http_unwatch(connection *c);
 
 /* http_refuse.c: an answer that libmicrohttpd cannot give (in the middle of a body, before it has the
  * connection), at once and as far as the socket takes it. The caller ends the connection. */
-char *http_refusal(http *h, const http_exchange *x, int status, const char *message, size_t *n);
+char *http_refusal(http *h, const http_exchange *x, int status, const char *message,
+                   http_answer_id *id, size_t *n);
 void http_refuse(connection *c, int status, const char *message);
 void http_refuse_fd(http *h, int fd, int status, const char *message);
 /* libmicrohttpd is about to close it: keeps the socket until the client has read its answer. */

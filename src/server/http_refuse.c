@@ -28,10 +28,12 @@ static const char *reason(int status)
     }
 }
 
-char *http_refusal(http *h, const http_exchange *x, int status, const char *message, size_t *n)
+char *http_refusal(http *h, const http_exchange *x, int status, const char *message,
+                   http_answer_id *id, size_t *n)
 {
     *n = 0;
-    if (h->handler.refusal) return h->handler.refusal(h->handler.user, x, status, message, n);
+    *id = (http_answer_id){.name = ""};
+    if (h->handler.refusal) return h->handler.refusal(h->handler.user, x, status, message, id, n);
     char *body = strdup(message);
     if (body) *n = strlen(body);
     return body;
@@ -44,12 +46,15 @@ static void write_answer(http *h, const http_exchange *x, int status, const char
     struct tm tm;
     time_t now = time(NULL);
     size_t n;
-    char *body = http_refusal(h, x, status, message, &n);
+    http_answer_id id;
+    char *body = http_refusal(h, x, status, message, &id, &n);
     if (gmtime_r(&now, &tm)) strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
     bytes_format(out,
                  "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/json\r\n"
-                 "Connection: close\r\n%sContent-Length: %zu\r\n\r\n",
+                 "Connection: close\r\n%sContent-Length: %zu\r\n",
                  status, reason(status), date, status == 503 ? "Retry-After: 1\r\n" : "", n);
+    if (*id.name) bytes_format(out, "%s: %s\r\n", id.name, id.value);
+    bytes_text(out, "\r\n");
     if (body) bytes_put(out, body, n);
     free(body);
     h->counts.n_refused++;

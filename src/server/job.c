@@ -206,7 +206,7 @@ static void fail_late(job *j)
 /* The last event was read. */
 static void finish(job *j)
 {
-    if (j->answer.failed)
+    if (answer_failed(&j->answer))
         api_fail(&j->error, 503, "out_of_memory", NULL, "no memory for the whole answer");
     if (j->error.status) {
         fail_late(j);
@@ -228,6 +228,8 @@ static void pump(job *j)
         if (st == INGLE_ETIMEOUT) return;
         if (!st) {
             answer_take(&j->answer, &e);
+            if (j->answer.n_done == j->answer.n && j->answer.n_ended < j->answer.n)
+                job_cancel(j); /* the rest is of no use; once more does no harm */
             continue;
         }
         if (st != INGLE_ENOTFOUND) api_fail_library(&j->error, st, &err, NULL);
@@ -436,8 +438,7 @@ static void answer_preflight(job *j)
     http_set_header(j->x, "Allow", "GET, HEAD, POST, DELETE, OPTIONS");
     if (method) {
         http_set_header(j->x, "Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
-        set_header(j, "Access-Control-Allow-Headers", names ? names : "",
-                   names ? strlen(names) : 0);
+        if (names) set_header(j, "Access-Control-Allow-Headers", names, strlen(names));
         http_set_header(j->x, "Access-Control-Max-Age", "600");
         if (is_set(j->x, "Access-Control-Request-Private-Network") ||
             (names = http_header(j->x, "Access-Control-Request-Private-Network")))
@@ -619,19 +620,20 @@ static void on_tick(void *user, double now)
 }
 
 static char *on_refusal(void *user, const http_exchange *x, int status, const char *message,
-                        size_t *n)
+                        http_answer_id *id, size_t *n)
 {
     bytes out = {0};
     api_error e = {0};
-    char id[40];
     const char *argument;
     wire shape = WIRE_OPENAI;
     api_error none = {0};
     const server *s = user;
     if (x && x->path && x->method) s->route(x->method, x->path, false, &argument, &shape, &none);
-    id_new(id, sizeof id, "req_");
+    id_new(id->value, sizeof id->value, "req_");
+    snprintf(id->name, sizeof id->name, "%s",
+             shape == WIRE_ANTHROPIC ? "request-id" : "x-request-id");
     api_fail(&e, status, status == 413 ? "request_too_large" : "bad_request", NULL, "%s", message);
-    api_error_write(&e, shape, id, &out);
+    api_error_write(&e, shape, id->value, &out);
     return bytes_give(&out, n);
 }
 

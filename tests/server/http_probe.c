@@ -333,11 +333,11 @@ static void on_note(void *user, bool debug, const char *text)
 }
 
 static char *on_refusal(void *user, const http_exchange *x, int status, const char *message,
-                        size_t *n)
+                        http_answer_id *id, size_t *n)
 {
     bytes b = {0};
     api_error e = {0};
-    (void)user, (void)x;
+    (void)user, (void)x, (void)id;
     api_fail(&e, status, NULL, NULL, "%s", message);
     api_error_write(&e, WIRE_OPENAI, "", &b);
     return bytes_give(&b, n);

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Conversations of coding agents: what is computed of each turn, and the same bytes without reuse.
+# INGLE_ALL_AGENTS=1 plays them in their true sizes.
+. "$(dirname "$0")/lib.sh"
+exec python3 "$INGLE_SOURCE/tests/agents/replay.py"
