@@ -1,6 +1,6 @@
 /* bench.h - what the measures share, and the measures.
- * Depends on bodies.h, client.h, library.h, process.h. Each measure starts what it needs, prints its
- * figures, and ends it. */
+ * Depends on bodies.h, client.h, library.h, process.h.
+ * Invariant  each measure starts what it needs, prints its figures, and ends what it started. */
 #ifndef INGLE_BENCH_BENCH_H
 #define INGLE_BENCH_BENCH_H
 
@@ -16,8 +16,8 @@ typedef struct bench {
 } bench;
 
 int bench_or(int given, int usual);
-/* Begins `ingle serve` of the model with this context, at most n_parallel requests at once, and further
- * arguments, ended by NULL, or NULL. */
+/* Begins `ingle serve` of the model with this context, at most n_parallel requests at once, and
+ * further arguments, ended by NULL, or NULL. */
 void bench_serve(const bench *b, process *p, int n_ctx, int n_parallel, const char *const *more);
 /* Another number for every prompt, so that none is known to a cache. */
 uint64_t bench_seed(void);

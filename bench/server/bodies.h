@@ -1,6 +1,7 @@
 /* bodies.h - what clients send: prompts of so many tokens, and what agents send, in shape and size.
- * Depends on base/json.h, library.h, client.h (buffer). All texts are made up, and differ by their seed from
- * the first word on, so that no prompt was seen before. */
+ * Depends on base/json.h, library.h, client.h (buffer).
+ * Invariant  texts are made up, and differ by their seed from the first words on, so that no prompt
+ *            was seen before. */
 #ifndef INGLE_BENCH_BODIES_H
 #define INGLE_BENCH_BODIES_H
 
@@ -22,11 +23,11 @@ typedef struct ask {
 /* The body of a chat completion. */
 buffer bodies_chat(const ask *a);
 
-/* 24 tools, about so many bytes of JSON in all; the first is read_file, whose arguments are one of a
+/* 24 tools, about so many bytes of JSON in all; the first is read_file, whose argument is one of a
  * few texts. */
 buffer bodies_tools(size_t n_bytes, uint64_t seed);
-/* The beginning of an agent's conversation: a system text of so many bytes and a question; then turns in
- * which a tool was called and gave so many bytes. */
+/* The beginning of an agent's conversation: a system text of so many bytes and a question; then
+ * turns in which a tool was called and gave so many bytes. */
 buffer bodies_agent(size_t n_system, size_t n_turns, size_t n_result, uint64_t seed);
 /* The same messages, the answer (a tool call, if id is given) and what came of it. */
 buffer bodies_go_on(const char *messages, const char *content, const char *id, const char *name,

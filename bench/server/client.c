@@ -68,9 +68,11 @@ static void take_event(client *c, const char *data, double t)
 {
     c->n_events++;
     if (has_text(data)) {
-        if (c->gaps && c->n_tokens) series_add(c->gaps, t - c->t_last);
-        if (!c->n_tokens++) c->t_token = t;
-        c->t_last = t;
+        if (t > c->t_last) { /* of those that come in one read, the first */
+            if (c->gaps && c->n_reads) series_add(c->gaps, t - c->t_last);
+            if (!c->n_reads++) c->t_token = t;
+            c->t_last = t;
+        }
     } else if (!strncmp(data, "{\"error\"", 8)) {
         fail("the stream: %s", data);
     } else {
@@ -225,7 +227,7 @@ void client_send_part(client *c, const char *path, const char *body, size_t n, s
     c->out.n = c->head.n = c->body.n = c->n_sent = 0;
     c->status = 0;
     c->t_byte = c->t_token = c->t_last = c->t_end = 0;
-    c->n_events = c->n_tokens = c->n_prompt = c->n_cached = c->n_generated = 0;
+    c->n_events = c->n_reads = c->n_prompt = c->n_cached = c->n_generated = 0;
     buffer_put(&c->out, head, (size_t)k);
     k = snprintf(head, sizeof head, "Content-Type: application/json\r\nContent-Length: %zu\r\n", n);
     if (body) buffer_put(&c->out, head, (size_t)k);
@@ -325,8 +327,8 @@ void client_finish(client *c)
     if (c->state == CLIENT_GONE) fail("the server closed a connection in the middle of an answer");
 }
 
-void client_read_tokens(client *c, size_t n_tokens)
+void client_read_texts(client *c, size_t n)
 {
-    while ((c->state == CLIENT_HEAD || c->state == CLIENT_BODY) && c->n_tokens < n_tokens)
+    while ((c->state == CLIENT_HEAD || c->state == CLIENT_BODY) && c->n_reads < n)
         clients_poll(c->set, -1);
 }

@@ -1,6 +1,7 @@
 /* client.h - HTTP/1.1 clients on kept-alive connections of loopback, all in one thread, by epoll.
  * Owns       sockets and what was read. Depends on stats.h.
- * Invariant  a client has one request at a time. Times are those after the call that read the bytes. */
+ * Invariant  a client has one request at a time. Times are those after the call that read the
+ *            bytes. */
 #ifndef INGLE_BENCH_CLIENT_H
 #define INGLE_BENCH_CLIENT_H
 
@@ -39,12 +40,12 @@ struct client {
     bool chunked, stream;
     int part;    /* of a chunk: see client.c */
     size_t left; /* bytes of the body, or of the chunk */
-    /* Seconds of now(): before the first byte was sent; after the first byte of the answer, its first
-     * and its last event with text, its end. 0: not yet. */
+    /* Seconds of now(): before the first byte was sent; after the first byte of the answer, its
+     * first and its last event with text, its end. 0: not yet. */
     double t_sent, t_byte, t_token, t_last, t_end;
-    size_t n_events, n_tokens;              /* of the stream: all; those with text */
+    size_t n_events, n_reads;               /* of the stream: events; reads that brought text */
     size_t n_prompt, n_cached, n_generated; /* tokens, of its usage */
-    series *gaps;                           /* seconds between events with text go there; NULL */
+    series *gaps; /* seconds between reads that brought text go there; NULL */
     /* Every event, NUL-terminated; NULL. */
     void (*on_event)(client *c, const char *data, double t);
     void *user;
@@ -57,7 +58,8 @@ void clients_poll(clients *set, double seconds);
 /* Until no client waits any more; one that was answered with an error ends the program. */
 void clients_finish(clients *set);
 
-/* Connects from 127.0.SOURCE.1, as servers limit the connections of one address; 0: from 127.0.0.1. */
+/* Connects from 127.0.SOURCE.1, as servers limit the connections of one address; 0: from
+ * 127.0.0.1. */
 void client_open(client *c, clients *set, int port, unsigned source);
 void client_close(client *c);
 /* Begins a request; what is left of an earlier answer is gone. body NULL: a GET. */
@@ -67,7 +69,7 @@ void client_send_part(client *c, const char *path, const char *body, size_t n, s
 void client_send_rest(client *c);
 /* Until the answer is there; what is not 200 ends the program. */
 void client_finish(client *c);
-/* Until the stream has had that many events with text, or has ended. */
-void client_read_tokens(client *c, size_t n_tokens);
+/* Until n reads have brought text of the stream, or it has ended. */
+void client_read_texts(client *c, size_t n);
 
 #endif

@@ -151,8 +151,8 @@ static size_t settled(const process *p)
     return process_resident(p->pid);
 }
 
-/* All of them stream; returns what is resident when each has had its first token, or, if they wait for
- * each other, its first event. */
+/* All of them stream; returns what is resident when each has had its first token, or, if they wait
+ * for each other, its first event. */
 static size_t stream_all(idlers *i, const process *server, const library *words, int n_tokens,
                          bool queued)
 {
@@ -166,7 +166,7 @@ static size_t stream_all(idlers *i, const process *server, const library *words,
         clients_poll(&i->set, 0);
     }
     for (int k = 0; k < i->n; k++)
-        while (queued ? !i->c[k].n_events : !i->c[k].n_tokens) clients_poll(&i->set, -1);
+        while (queued ? !i->c[k].n_events : !i->c[k].n_reads) clients_poll(&i->set, -1);
     size_t resident = process_resident(server->pid);
     int n_ended = 0;
     for (int k = 0; k < i->n; k++) n_ended += i->c[k].state != CLIENT_BODY;

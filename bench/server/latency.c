@@ -80,6 +80,8 @@ void measure_first(const bench *b)
     clients_close(&set);
     library_close(&r.l);
     process_stop(&server);
+    series_free(&r.byte), series_free(&r.server);
+    series_free(&r.library), series_free(&r.difference);
 }
 
 /* ---- a large body ---------------------------------------------------------------------------- */
@@ -147,6 +149,7 @@ void measure_body(const bench *b)
     client_close(&c);
     clients_close(&set);
     process_stop(&server);
+    series_free(&counts), series_free(&starts);
 }
 
 /* ---- an agent's turns ------------------------------------------------------------------------ */
@@ -244,4 +247,5 @@ void measure_turn(const bench *b)
     client_close(&c);
     clients_close(&set);
     process_stop(&server);
+    series_free(&firsts), series_free(&seconds), series_free(&shares);
 }

@@ -1,5 +1,5 @@
-/* leave.c - clients that leave: how long it takes until their request has ended and all that it held is
- * free, which is when its line of the log is written. */
+/* leave.c - clients that leave: how long it takes until their request has ended and all that it
+ * held is free, which is when its line of the log is written. */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -70,7 +70,7 @@ static void leave_decode(leaving *l)
     client_open(&c, &l->set, l->server.port, 0);
     c.gaps = &gaps;
     send_prompt(l, &c, PROMPT, false);
-    client_read_tokens(&c, 8);
+    client_read_texts(&c, 8);
     poll_for(&l->set, 0.01 + 0.2 * uniform(l));
     c.gaps = NULL;
     series_add(&l->freed, leave(l, &c));
@@ -94,8 +94,8 @@ static void leave_prefill(leaving *l)
     c.user = l;
     l->n_progress = 0;
     send_prompt(l, &c, l->n_prompt, true);
-    while (l->n_progress < 3 && !c.n_tokens) clients_poll(&l->set, -1);
-    if (c.n_tokens) fail("the prompt was read too soon: give a longer one by --prompt");
+    while (l->n_progress < 3 && !c.n_reads) clients_poll(&l->set, -1);
+    if (c.n_reads) fail("the prompt was read too soon: give a longer one by --prompt");
     poll_for(&l->set, 1e-3 * series_at(&l->step, 0.5) * uniform(l));
     series_add(&l->freed, leave(l, &c));
 }
@@ -109,11 +109,11 @@ static void leave_queue(leaving *l)
     client_open(&waits, &l->set, l->server.port, 0);
     runs.gaps = &gaps;
     send_prompt(l, &runs, PROMPT, false);
-    client_read_tokens(&runs, 8);
+    client_read_texts(&runs, 8);
     send_prompt(l, &waits, PROMPT, false);
     while (!waits.n_events) clients_poll(&l->set, -1);
     poll_for(&l->set, 0.01 + 0.1 * uniform(l));
-    if (waits.n_tokens) fail("the second request did not wait");
+    if (waits.n_reads) fail("the second request did not wait");
     runs.gaps = NULL;
     series_add(&l->freed, leave(l, &waits));
     note_gaps(l, &gaps);

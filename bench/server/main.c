@@ -1,5 +1,5 @@
-/* main.c - what `ingle serve` costs and keeps to: each measure prints a line or two of figures, with goals.
- * server.sh runs all of them with the models they are meant for.
+/* main.c - what `ingle serve` costs and keeps to: each measure prints a line or two of figures, with
+ * goals. server.sh runs all of them with the models they are meant for.
  *
  *     build/bench/server MEASURE -m MODEL.gguf [--ingle PROGRAM] [--bare PROGRAM] [--clients N]
  *                        [--prompt TOKENS] [--tokens N] [--rounds N]
@@ -110,6 +110,7 @@ int main(int argc, char **argv)
     for (int i = 2; i + 1 < argc; i += 2) read_option(&b, argv[i], argv[i + 1]);
     if (!b.model) usage();
     process_raise_descriptors();
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < N_MEASURES; i++)
         if (!strcmp(argv[1], MEASURES[i].name)) {
             MEASURES[i].run(&b);

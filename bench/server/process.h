@@ -37,8 +37,8 @@ void process_serve(process *p, const char *program, const char *const *args);
 void process_bare(process *p, const char *program);
 void process_stop(process *p);
 
-/* Lines of the log so far; and the first of them from number `from` on that has this text: waits for
- * it. */
+/* Lines of the log so far; and the first of them from number `from` on that has this text: waits
+ * for it. */
 size_t process_n_lines(process *p);
 process_line process_wait_line(process *p, size_t from, const char *text);
 /* The number of a member in a line of the log; NAN if it is not there. */

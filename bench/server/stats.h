@@ -13,8 +13,8 @@ typedef struct series {
 } series;
 
 void series_add(series *s, double x);
-/* The value below which that share of them lies: 0.5 is the median, 1 the largest. Sorts them. NAN if
- * there are none. */
+/* The value below which that share of them lies: 0.5 is the median, 1 the largest. Sorts them. NAN
+ * if there are none. */
 double series_at(series *s, double share);
 double series_sum(const series *s);
 void series_free(series *s); /* to {0} */

@@ -113,12 +113,29 @@ static bool shows_user(const char *text, size_t n)
     return ingle_text_in("probe_user", text, n);
 }
 
-#define CALL(role_after)                                                                           \
+#define CALL_OF(id, role_after)                                                                    \
     "[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"\","             \
-    "\"tool_calls\":[{\"id\":\"call12345\",\"type\":\"function\",\"function\":{\"name\":"          \
+    "\"tool_calls\":[{\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":"             \
     "\"probe\",\"arguments\":{\"probe_key\":\"probe_value\"}}}]}" role_after "]"
-#define RESULT                                                                                     \
-    ",{\"role\":\"tool\",\"name\":\"probe\",\"tool_call_id\":\"call12345\",\"content\":\"1\"}"
+#define RESULT_OF(id)                                                                              \
+    ",{\"role\":\"tool\",\"name\":\"probe\",\"tool_call_id\":\"" id "\",\"content\":\"1\"}"
+#define CALL(role_after) CALL_OF("call12345", role_after)
+#define RESULT           RESULT_OF("call12345")
+
+static bool shows_call(trial *t)
+{
+    return renders(t, CALL(""), shows_arguments) || renders(t, CALL(RESULT), shows_arguments);
+}
+
+/* Ids are shortened where a call is shown with a short one, and with no other. */
+static void probe_ids(trial *t)
+{
+    static const char other[] = CALL_OF("call_123456", "");
+    static const char other_answered[] = CALL_OF("call_123456", RESULT_OF("call_123456"));
+    t->form->short_ids = false;
+    t->form->short_ids = !renders(t, other, shows_arguments) &&
+                         !renders(t, other_answered, shows_arguments) && shows_call(t);
+}
 
 /* False: no memory. */
 static bool probe(const ingle_chat *chat, ingle_chat_form *form, const char *text, size_t n)
@@ -141,12 +158,12 @@ static bool probe(const ingle_chat *chat, ingle_chat_form *form, const char *tex
                           ingle_text_in("'thinking'", text, n) ||
                           ingle_text_in("\"thinking\"", text, n);
     form->object_args = true;
-    if (!form->profile.has_tools || renders(&t, CALL(""), shows_arguments) ||
-        renders(&t, CALL(RESULT), shows_arguments))
-        return !t.no_memory;
-    form->object_args = false;
-    if (!renders(&t, CALL(""), shows_arguments) && !renders(&t, CALL(RESULT), shows_arguments))
-        form->object_args = true;
+    if (!form->profile.has_tools) return !t.no_memory;
+    if (!shows_call(&t)) {
+        form->object_args = false;
+        form->object_args = !shows_call(&t);
+    }
+    probe_ids(&t);
     return !t.no_memory;
 }
 

@@ -18,6 +18,7 @@ typedef struct ingle_chat_form {
     bool system;          /* a system message may come first */
     bool system_anywhere; /* and later */
     bool developer;       /* knows the role */
+    bool short_ids;       /* takes ids of calls of 9 letters and digits alone */
     bool says_thinking;   /* reads thinking of messages as `thinking` */
 } ingle_chat_form;
 

@@ -5,6 +5,7 @@
  * thinking that nobody else takes out of earlier answers is left out. */
 #include "model/chat.h"
 
+#include "base/digest.h"
 #include "chat/parse.h"
 
 #include <stdlib.h>
@@ -142,13 +143,25 @@ static void say_tools(job *j, words *t)
              "<tool_response> marks.");
 }
 
+/* Arguments that are no object stand in one, as what they are: {"arguments": "..."}; those that are
+ * empty are an empty one. */
+static void put_broken(ingle_json_writer *w, const ingle_json *given)
+{
+    ingle_json_begin_object(w);
+    if (given && given->kind != INGLE_JSON_NULL &&
+        !(given->kind == INGLE_JSON_STRING && !given->len))
+        ingle_json_put(ingle_json_name(w, "arguments"), given);
+    ingle_json_end_object(w);
+}
+
 /* Arguments, which clients send as text, as what they are. NULL: they are no object. */
 static const ingle_json *arguments_of(job *j, const ingle_json *call, ingle_json_doc *doc)
 {
     const ingle_json *f = ingle_json_get(call, "function"), *args;
     args = ingle_json_get(f ? f : call, "arguments");
     *doc = (ingle_json_doc){.root = NULL};
-    if (!ingle_json_is(args, INGLE_JSON_STRING)) return args;
+    if (!ingle_json_is(args, INGLE_JSON_STRING))
+        return ingle_json_is(args, INGLE_JSON_OBJECT) ? args : NULL;
     ingle_status st = ingle_json_open(doc, args->text, args->len, NULL, NULL);
     j->lost = j->lost || st == INGLE_ENOMEM;
     if (st) return NULL;
@@ -178,6 +191,37 @@ static void say_calls(job *j, const ingle_json *calls, words *t)
 
 /* ---- messages ---- */
 
+enum { SHORT_ID = 9 };
+
+static bool is_short_id(const ingle_json *id)
+{
+    bool good = id->len == SHORT_ID;
+    for (size_t i = 0; good && i < SHORT_ID; i++) {
+        char c = id->text[i];
+        good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    }
+    return good;
+}
+
+/* The id of a call, in the form that the template takes; the same one is always the same. */
+static void put_id(job *j, const ingle_json *id)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static const uint64_t key[2] = {0};
+    char text[SHORT_ID];
+    uint64_t sum[2];
+    ingle_digest d;
+    if (!j->form->short_ids || !ingle_json_is(id, INGLE_JSON_STRING) || is_short_id(id)) {
+        ingle_json_put(&j->w, id);
+        return;
+    }
+    ingle_digest_begin(&d, key);
+    ingle_digest_add(&d, id->text, id->len);
+    ingle_digest_end(&d, sum);
+    for (size_t i = 0; i < SHORT_ID; i++, sum[0] /= 62) text[i] = digits[sum[0] % 62];
+    ingle_json_put_bytes(&j->w, text, SHORT_ID);
+}
+
 static void put_call(job *j, const ingle_json *call)
 {
     ingle_json_doc doc;
@@ -187,14 +231,18 @@ static void put_call(job *j, const ingle_json *call)
     const ingle_json *given = ingle_json_get(f ? f : call, "arguments");
     ingle_json_begin_object(w);
     for (ingle_json_walk m = ingle_json_items(call); ingle_json_step(&m);)
-        if (f && m.value != f)
-            ingle_json_put(ingle_json_name_bytes(w, m.name->text, m.name->len), m.value);
+        if (f && m.value != f) {
+            ingle_json_name_bytes(w, m.name->text, m.name->len);
+            if (ingle_json_is_text(m.name, "id")) put_id(j, m.value);
+            else ingle_json_put(w, m.value);
+        }
     if (!f) ingle_json_put_text(ingle_json_name(w, "type"), "function");
     ingle_json_begin_object(ingle_json_name(w, "function"));
     for (ingle_json_walk m = ingle_json_items(f ? f : call); ingle_json_step(&m);) {
         ingle_json_name_bytes(w, m.name->text, m.name->len);
         if (m.value != given) ingle_json_put(w, m.value);
-        else if (j->form->object_args) ingle_json_put(w, as_object ? as_object : given);
+        else if (j->form->object_args && as_object) ingle_json_put(w, as_object);
+        else if (j->form->object_args) put_broken(w, given);
         else if (ingle_json_is(given, INGLE_JSON_STRING)) ingle_json_put(w, given);
         else {
             words text = {.text = NULL};
@@ -243,8 +291,10 @@ static void put_rest(job *j, const ingle_json *message)
         bool is_ours = false;
         for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
             is_ours = is_ours || ingle_json_is_text(m.name, ours[i]);
-        if (!is_ours)
-            ingle_json_put(ingle_json_name_bytes(&j->w, m.name->text, m.name->len), m.value);
+        if (is_ours) continue;
+        ingle_json_name_bytes(&j->w, m.name->text, m.name->len);
+        if (ingle_json_is_text(m.name, "tool_call_id")) put_id(j, m.value);
+        else ingle_json_put(&j->w, m.value);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "answer.h"
 #include "ids.h"
+#include "stops.h"
 
 #include "base/mem.h"
 
@@ -57,17 +58,59 @@ static void forget_logprobs(answer_choice *c)
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
+/* Visible text, with the tokens that are in it to their end. */
+static void tell_text(answer_choice *c, const char *text, size_t len)
+{
+    size_t from = c->n_logprobs_told, to = from;
+    bytes_put(&c->text, text, len);
+    for (; to < c->n_logprobs; to++) {
+        size_t end = c->logprobs[to].end;
+        if (end ? end > c->text.n : c->held.n > len) break;
+    }
+    c->n_logprobs_told = to;
+    tell(c, (part){.kind = PART_TEXT, .text = text, .len = len, .from = from, .to = to});
+}
+
+/* No stop has come of what was held. */
+static void tell_held(answer_choice *c)
+{
+    if (!c->held.n) return;
+    tell_text(c, c->held.p, c->held.n);
+    c->held.n = 0;
+}
+
+static void stop_choice(answer_choice *c, size_t i_stop)
+{
+    c->stopped = true;
+    c->finish = INGLE_FINISH_STOP;
+    c->i_stop = i_stop;
+    c->held.n = 0;
+    c->n_logprobs = c->n_logprobs_told;
+    c->answer->n_done++;
+    tell(c, (part){.kind = PART_FINISH});
+}
+
 static void take_text(answer_choice *c, const char *text, size_t len)
 {
-    size_t from = c->n_logprobs_told;
-    bytes_put(&c->text, text, len);
+    const generation *g = c->answer->generation;
+    size_t i_stop;
     c->in_thinking = false;
-    c->n_logprobs_told = c->n_logprobs;
-    tell(c, (part){.kind = PART_TEXT, .text = text, .len = len, .from = from, .to = c->n_logprobs});
+    if (c->stopped) return;
+    if (!g->n_stops) {
+        tell_text(c, text, len);
+        return;
+    }
+    bytes_put(&c->held, text, len);
+    size_t n = stops_scan(g->stops, g->n_stops, c->held.p, c->held.n, &i_stop);
+    if (n) tell_text(c, c->held.p, n);
+    bytes_drop(&c->held, n);
+    if (i_stop < g->n_stops) stop_choice(c, i_stop);
 }
 
 static void take_thinking(answer_choice *c, const char *text, size_t len)
 {
+    if (c->stopped) return;
+    tell_held(c);
     bytes_put(&c->thinking, text, len);
     c->in_thinking = true;
     forget_logprobs(c);
@@ -84,7 +127,9 @@ static bool is_custom(const generation *g, const char *name, size_t len)
 
 static void begin_call(answer_choice *c, const ingle_chat_event *e)
 {
+    if (c->stopped) return;
     c->in_thinking = false;
+    tell_held(c);
     forget_logprobs(c);
     if (!ingle_grow(&c->calls, &c->cap_calls, c->n_calls + 1, sizeof *c->calls)) {
         c->answer->failed = true;
@@ -104,7 +149,7 @@ static answer_call *open_call(answer_choice *c)
 
 static void take_args(answer_choice *c, const char *text, size_t len)
 {
-    answer_call *call = open_call(c);
+    answer_call *call = c->stopped ? NULL : open_call(c);
     forget_logprobs(c);
     if (!call) return;
     bytes_put(call->custom ? &c->custom : &call->args, text, len);
@@ -137,7 +182,7 @@ static void take_custom_input(answer_choice *c, answer_call *call)
 
 static void end_call(answer_choice *c, bool bad)
 {
-    answer_call *call = open_call(c);
+    answer_call *call = c->stopped ? NULL : open_call(c);
     forget_logprobs(c);
     if (!call) return;
     if (call->custom) take_custom_input(c, call);
@@ -175,20 +220,27 @@ static void take_token(answer_choice *c, const ingle_event *e)
     else a->failed = true;
     if (a->generation->logprobs) add_logprob(c, e);
     feed(c, e->text, e->text_len);
+    if (c->n_logprobs > c->n_logprobs_told) /* at least 1, so that it is not taken for a new one */
+        c->logprobs[c->n_logprobs - 1].end = c->text.n + c->held.n + !(c->text.n + c->held.n);
     c->n_thinking += c->in_thinking;
 }
 
 static void take_end(answer_choice *c, const ingle_event *e)
 {
     answer *a = c->answer;
-    feed(c, e->text, e->text_len);
-    if (c->parser && ingle_chat_parser_finish(c->parser, NULL)) a->failed = true;
-    if (open_call(c)) end_call(c, true);
     c->ended = true;
-    c->finish = e->finish;
-    c->i_stop = e->i_stop;
     c->usage = e->usage;
     a->n_ended++;
+    if (!c->stopped) {
+        feed(c, e->text, e->text_len);
+        if (c->parser && ingle_chat_parser_finish(c->parser, NULL)) a->failed = true;
+    }
+    if (c->stopped) return;
+    tell_held(c);
+    if (open_call(c)) end_call(c, true);
+    a->n_done++;
+    c->finish = e->finish;
+    c->i_stop = a->generation->n_stops;
     tell(c, (part){.kind = PART_FINISH});
 }
 
@@ -200,7 +252,9 @@ void answer_take(answer *a, const ingle_event *e)
     case INGLE_EVENT_PROMPT:
         tell(c, (part){.kind = PART_PROGRESS, .n_done = e->n_done, .n_prompt = e->n_prompt});
         return;
-    case INGLE_EVENT_TOKEN: take_token(c, e); return;
+    case INGLE_EVENT_TOKEN:
+        if (!c->stopped) take_token(c, e);
+        return;
     case INGLE_EVENT_END: take_end(c, e); return;
     case INGLE_EVENT_SCORE: return;
     }
@@ -252,6 +306,7 @@ static void close_choice(answer_choice *c)
         bytes_free(&c->calls[i].args);
     }
     bytes_free(&c->text);
+    bytes_free(&c->held);
     bytes_free(&c->thinking);
     bytes_free(&c->logprob_text);
     bytes_free(&c->custom);
@@ -287,6 +342,19 @@ const char *answer_finish(const answer_choice *c)
     case INGLE_FINISH_NONE: break;
     }
     return NULL;
+}
+
+bool answer_failed(const answer *a)
+{
+    bool failed = a->failed;
+    for (size_t i = 0; i < a->n; i++) {
+        const answer_choice *c = &a->choices[i];
+        failed = failed || c->text.failed || c->thinking.failed || c->held.failed ||
+                 c->logprob_text.failed || c->custom.failed;
+        for (size_t k = 0; k < c->n_calls; k++)
+            failed = failed || c->calls[k].name.failed || c->calls[k].args.failed;
+    }
+    return failed;
 }
 
 size_t answer_tokens(const answer *a)

@@ -13,6 +13,7 @@ typedef struct answer_logprob {
     float logprob;
     size_t text, n_text;
     size_t top, n_top; /* into `tops` */
+    size_t end;        /* bytes of visible text when it was there, told or held; 0: it comes now */
 } answer_logprob;
 
 typedef struct answer_call {
@@ -27,6 +28,7 @@ typedef struct answer_choice {
     size_t i;
     ingle_chat_parser *parser; /* NULL: all is text */
     bytes text, thinking;      /* so far */
+    bytes held;                /* visible, but a stop may begin in it */
     answer_call *calls;
     size_t n_calls, cap_calls;
     int32_t *tokens; /* all that were generated, for the ledger */
@@ -40,6 +42,7 @@ typedef struct answer_choice {
     size_t n_tops, cap_tops;
     size_t n_logprobs_told; /* of a stream */
     bool ended;
+    bool stopped; /* by a stop string in its visible text: what still comes is no part of it */
     ingle_finish finish;
     size_t i_stop; /* which stop string; n_stops of the generation: none */
     ingle_usage usage;
@@ -72,7 +75,7 @@ typedef struct answer {
     const ingle_model *model;
     answer_choice *choices; /* [n] */
     size_t n;
-    size_t n_ended;
+    size_t n_ended, n_done; /* choices whose last event was taken; that nothing is added to */
     const char *call_prefix; /* "call_", "toolu_" */
     void (*on_part)(void *user, const part *p);
     void *user;
@@ -97,6 +100,8 @@ void answer_take(answer *a, const ingle_event *event);
 
 /* "stop", "length", "tool_calls" (length > tool_calls > stop), "timeout"; NULL: it was cancelled. */
 const char *answer_finish(const answer_choice *c);
+/* Whether some of it found no memory. */
+bool answer_failed(const answer *a);
 /* Tokens of all choices. */
 size_t answer_tokens(const answer *a);
 size_t answer_thinking_tokens(const answer *a);

@@ -10,37 +10,10 @@
 
 /* ---- thinking -------------------------------------------------------------------------------- */
 
-/* From the least to the most. */
-static const char *const EFFORTS[] = {"low", "medium", "high", "xhigh", "max"};
-enum { N_EFFORTS = sizeof EFFORTS / sizeof *EFFORTS };
-
-static bool knows(const ingle_chat_info *info, const char *effort)
-{
-    for (size_t i = 0; i < info->n_efforts; i++)
-        if (!strcmp(info->efforts[i], effort)) return true;
-    return false;
-}
-
-/* The effort that was asked for, else the next one below, else the next one above. Those that are not
- * of this interface are the server's defaults, and below all of them. */
-static const char *nearest_effort(const ingle_chat_info *info, const char *effort)
-{
-    size_t asked = 0;
-    for (size_t i = 0; i < info->n_efforts; i++)
-        if (!strcmp(info->efforts[i], effort)) return info->efforts[i];
-    while (asked < N_EFFORTS && strcmp(EFFORTS[asked], effort) != 0) asked++;
-    if (asked == N_EFFORTS) asked = 0;
-    for (size_t i = asked + 1; i--;)
-        if (i < N_EFFORTS && knows(info, EFFORTS[i])) return EFFORTS[i];
-    for (size_t i = asked + 1; i < N_EFFORTS; i++)
-        if (knows(info, EFFORTS[i])) return EFFORTS[i];
-    return NULL;
-}
-
 /* Thinking itself is switched by another field. */
 static void choose_effort(generation *g, const ingle_chat_info *info, field_reader *r)
 {
-    const char *effort = g->wants_effort ? nearest_effort(info, g->effort) : NULL;
+    const char *effort = g->wants_effort ? generation_nearest_effort(info, g->effort) : NULL;
     if (g->wants_effort && !effort) field_ignore_text(r, "output_config.effort");
     snprintf(g->effort, sizeof g->effort, "%s", effort ? effort : "");
 }
@@ -147,6 +120,16 @@ static void put_supported(ingle_json_writer *w, const char *name, bool supported
     ingle_json_put_bool(ingle_json_name(w, "supported"), supported);
     ingle_json_end_object(w);
 }
+
+static bool knows(const ingle_chat_info *info, const char *effort)
+{
+    const char *nearest = generation_nearest_effort(info, effort);
+    return nearest && !strcmp(nearest, effort);
+}
+
+static const char *const EFFORTS[] = {"low", "medium", "high", "xhigh",
+                                      "max"}; /* of this interface */
+enum { N_EFFORTS = sizeof EFFORTS / sizeof *EFFORTS };
 
 static void put_effort(const ingle_chat_info *info, ingle_json_writer *w)
 {

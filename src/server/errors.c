@@ -93,13 +93,18 @@ static void put_optional(ingle_json_writer *w, const char *name, const char *tex
 }
 
 /* With the path, if it is not there: clients show the message alone. */
-static void put_message(const api_error *e, ingle_json_writer *w)
+static void put_words(const api_error *e, ingle_json_writer *w)
 {
     char text[sizeof e->param + sizeof e->message + 8];
     size_t n = strlen(e->param);
     bool add = n && (strncmp(e->message, e->param, n) != 0 || e->message[n] != ':');
     snprintf(text, sizeof text, "%s%s%s", add ? e->param : "", add ? ": " : "", e->message);
-    ingle_json_put_text(ingle_json_name(w, "message"), text);
+    ingle_json_put_text(w, text);
+}
+
+static void put_message(const api_error *e, ingle_json_writer *w)
+{
+    put_words(e, ingle_json_name(w, "message"));
 }
 
 /* Clients look for these words, and then make their history shorter. */
@@ -152,7 +157,7 @@ void api_error_object(const api_error *e, wire shape, ingle_json_writer *w)
 {
     switch (shape) {
     case WIRE_ANTHROPIC: anthropic_object(e, w); return;
-    case WIRE_OLLAMA: ingle_json_put_text(w, e->message); return;
+    case WIRE_OLLAMA: put_words(e, w); return;
     case WIRE_OPENAI:
     case WIRE_NATIVE: openai_object(e, w); return;
     }

@@ -41,8 +41,7 @@ void generation_options(const generation *g, ingle_generate_options *out)
     out->n = g->n;
     out->logprobs = g->logprobs ? g->top_logprobs : -1;
     out->ignore_eog = g->ignore_eos;
-    out->stops = g->stops;
-    out->n_stops = g->n_stops;
+    /* Stops of the client are for visible text: see answer.h. */
     out->stop_tokens = g->stop_tokens;
     out->n_stop_tokens = g->n_stop_tokens;
     out->priority = (ingle_class)g->priority;

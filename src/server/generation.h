@@ -126,6 +126,9 @@ bool generation_put_json(field_reader *r, bytes *out, const ingle_json *v);
 /* What was asked of thinking becomes what the model can do: g->thinking and g->effort for
  * ingle_chat_input, g->thinking_tokens. param: the field to blame. False: it always thinks, and was
  * forbidden to. What has no effect is named. */
+/* The effort that was asked for, else the next one below that the template knows, else the next one
+ * above; NULL: it knows none. */
+const char *generation_nearest_effort(const ingle_chat_info *info, const char *effort);
 bool generation_thinking(generation *g, const ingle_chat_info *info, const char *param,
                          field_reader *r);
 

@@ -32,7 +32,7 @@ char *http_refusal(http *h, const http_exchange *x, int status, const char *mess
                    http_answer_id *id, size_t *n)
 {
     *n = 0;
-    *id = (http_answer_id){""};
+    *id = (http_answer_id){.name = ""};
     if (h->handler.refusal) return h->handler.refusal(h->handler.user, x, status, message, id, n);
     char *body = strdup(message);
     if (body) *n = strlen(body);

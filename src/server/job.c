@@ -206,7 +206,7 @@ static void fail_late(job *j)
 /* The last event was read. */
 static void finish(job *j)
 {
-    if (j->answer.failed)
+    if (answer_failed(&j->answer))
         api_fail(&j->error, 503, "out_of_memory", NULL, "no memory for the whole answer");
     if (j->error.status) {
         fail_late(j);
@@ -228,6 +228,8 @@ static void pump(job *j)
         if (st == INGLE_ETIMEOUT) return;
         if (!st) {
             answer_take(&j->answer, &e);
+            if (j->answer.n_done == j->answer.n && j->answer.n_ended < j->answer.n)
+                job_cancel(j); /* the rest is of no use; once more does no harm */
             continue;
         }
         if (st != INGLE_ENOTFOUND) api_fail_library(&j->error, st, &err, NULL);

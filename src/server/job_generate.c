@@ -249,9 +249,24 @@ static bool open_server_grammar(job *j, ingle_grammar **out)
     return api_fail_library(&j->error, st, &err, NULL);
 }
 
+/* Texts with which the family ends its answers. They end thinking and calls too. */
+static bool add_family_stops(job *j, ingle_generate_options *o, ingle_stop **stops)
+{
+    const ingle_chat_info *info = &j->model->chat_info;
+    if (!j->model->chat || !info->n_stops) return true;
+    *stops = ingle_new(info->n_stops, sizeof **stops);
+    if (!*stops) return api_fail(&j->error, 503, "out_of_memory", NULL, "no memory for a request");
+    for (size_t i = 0; i < info->n_stops; i++)
+        (*stops)[i] = (ingle_stop){info->stops[i], strlen(info->stops[i])};
+    o->stops = *stops;
+    o->n_stops = info->n_stops;
+    return true;
+}
+
 static bool start_with(job *j, const ingle_prompt_info *p)
 {
     ingle_grammar *grammar = NULL;
+    ingle_stop *stops = NULL;
     ingle_generate_options o;
     const served_model *m = j->model;
     generation *g = &j->gen;
@@ -262,8 +277,9 @@ static bool start_with(job *j, const ingle_prompt_info *p)
     if (ok) {
         fill_options(j, p, &o);
         o.grammar = grammar;
-        ok = !atomic_load(&j->gone) && start(j, p, &o);
+        ok = add_family_stops(j, &o, &stops) && !atomic_load(&j->gone) && start(j, p, &o);
     }
+    free(stops);
     ingle_grammar_close(&grammar);
     return ok;
 }

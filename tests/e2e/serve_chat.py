@@ -96,6 +96,33 @@ def test_choices(s):
         equal("its log-probabilities", told, c["logprobs"]["content"])
 
 
+def test_stops(s):
+    whole = s.post(CHAT, ask(max_tokens=60))[2]
+    text = whole["choices"][0]["message"]["content"]
+    for stop in (text[8:12], [text[20:23], text[9:30]], text[-3:]):
+        first = min(text.find(x) for x in ([stop] if isinstance(stop, str) else stop))
+        a = s.post(CHAT, ask(max_tokens=60, stop=stop, logprobs=True))[2]["choices"][0]
+        equal("text before the stop", (a["message"]["content"], a["finish_reason"]),
+              (text[:first], "stop"))
+        shown = b"".join(bytes(t["bytes"]) for t in a["logprobs"]["content"]).decode()
+        check("tokens of that text alone", text[:first].startswith(shown), (shown, text[:first]))
+        streamed = chunks(s, ask(max_tokens=60, stop=stop, stream=True))
+        equal("streamed", "".join(c["choices"][0]["delta"].get("content") or "" for c in streamed),
+              text[:first])
+    body = ask(max_tokens=60, n=2, temperature=1, seed=3)
+    both = s.post(CHAT, body)[2]["choices"]
+    stop = both[0]["message"]["content"][3:7]
+    for c, was in zip(s.post(CHAT, {**body, "stop": stop})[2]["choices"], both):
+        equal("a choice alone is stopped", c["message"]["content"],
+              was["message"]["content"].split(stop)[0])
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {
+        "type": "object", "properties": {"a": {"const": "x y z"}}, "required": ["a"]}}}]
+    call = s.post(CHAT, ask(max_tokens=60, stop=["y", "<tool_call>", "{"], tools=tools,
+                            tool_choice="required"))[2]["choices"][0]
+    equal("a stop does not stop a call", (call["finish_reason"], json.loads(
+        call["message"]["tool_calls"][0]["function"]["arguments"])), ("tool_calls", {"a": "x y z"}))
+
+
 def test_errors(s):
     def refused(what, body, status, **wanted):
         got, _, a = s.post(CHAT, body)
@@ -189,6 +216,7 @@ def main():
         test_whole(s)
         test_stream(s)
         test_choices(s)
+        test_stops(s)
         test_errors(s)
         test_leaving(s)
         test_cache(s)
