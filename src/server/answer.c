@@ -94,8 +94,6 @@ static void take_text(answer_choice *c, const char *text, size_t len)
 {
     const generation *g = c->answer->generation;
     size_t i_stop;
-    c->in_thinking = false;
-    if (c->stopped) return;
     if (!g->n_stops) {
         tell_text(c, text, len);
         return;
@@ -109,12 +107,28 @@ static void take_text(answer_choice *c, const char *text, size_t len)
 
 static void take_thinking(answer_choice *c, const char *text, size_t len)
 {
-    if (c->stopped) return;
     tell_held(c);
     bytes_put(&c->thinking, text, len);
-    c->in_thinking = true;
     forget_logprobs(c);
     tell(c, (part){.kind = PART_THINKING, .text = text, .len = len});
+}
+
+/* A parser may give the text of a token in many pieces; clients get one. */
+static void tell_fresh(answer_choice *c)
+{
+    bytes text = c->fresh;
+    if (!text.n) return;
+    c->fresh.n = 0;
+    if (c->stopped) return;
+    if (c->fresh_is_thinking) take_thinking(c, text.p, text.n);
+    else take_text(c, text.p, text.n);
+}
+
+static void add_fresh(answer_choice *c, bool thinking, const char *text, size_t len)
+{
+    if (c->fresh_is_thinking != thinking) tell_fresh(c);
+    c->in_thinking = c->fresh_is_thinking = thinking;
+    bytes_put(&c->fresh, text, len);
 }
 
 static bool is_custom(const generation *g, const char *name, size_t len)
@@ -127,6 +141,7 @@ static bool is_custom(const generation *g, const char *name, size_t len)
 
 static void begin_call(answer_choice *c, const ingle_chat_event *e)
 {
+    tell_fresh(c);
     if (c->stopped) return;
     c->in_thinking = false;
     tell_held(c);
@@ -195,8 +210,8 @@ static void on_chat_event(void *user, const ingle_chat_event *e)
 {
     answer_choice *c = user;
     switch (e->kind) {
-    case INGLE_CHAT_REASONING: take_thinking(c, e->text, e->text_len); return;
-    case INGLE_CHAT_CONTENT: take_text(c, e->text, e->text_len); return;
+    case INGLE_CHAT_REASONING: add_fresh(c, true, e->text, e->text_len); return;
+    case INGLE_CHAT_CONTENT: add_fresh(c, false, e->text, e->text_len); return;
     case INGLE_CHAT_CALL_BEGIN: begin_call(c, e); return;
     case INGLE_CHAT_CALL_ARGS: take_args(c, e->text, e->text_len); return;
     case INGLE_CHAT_CALL_END: end_call(c, e->bad); return;
@@ -210,6 +225,7 @@ static void feed(answer_choice *c, const char *text, size_t len)
     if (!len) return;
     if (!c->parser) take_text(c, text, len);
     else if (ingle_chat_parser_feed(c->parser, text, len, NULL)) c->answer->failed = true;
+    tell_fresh(c);
 }
 
 static void take_token(answer_choice *c, const ingle_event *e)
@@ -234,6 +250,7 @@ static void take_end(answer_choice *c, const ingle_event *e)
     if (!c->stopped) {
         feed(c, e->text, e->text_len);
         if (c->parser && ingle_chat_parser_finish(c->parser, NULL)) a->failed = true;
+        tell_fresh(c);
     }
     if (c->stopped) return;
     tell_held(c);
@@ -307,6 +324,7 @@ static void close_choice(answer_choice *c)
     }
     bytes_free(&c->text);
     bytes_free(&c->held);
+    bytes_free(&c->fresh);
     bytes_free(&c->thinking);
     bytes_free(&c->logprob_text);
     bytes_free(&c->custom);
@@ -350,7 +368,7 @@ bool answer_failed(const answer *a)
     for (size_t i = 0; i < a->n; i++) {
         const answer_choice *c = &a->choices[i];
         failed = failed || c->text.failed || c->thinking.failed || c->held.failed ||
-                 c->logprob_text.failed || c->custom.failed;
+                 c->fresh.failed || c->logprob_text.failed || c->custom.failed;
         for (size_t k = 0; k < c->n_calls; k++)
             failed = failed || c->calls[k].name.failed || c->calls[k].args.failed;
     }

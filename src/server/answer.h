@@ -29,6 +29,8 @@ typedef struct answer_choice {
     ingle_chat_parser *parser; /* NULL: all is text */
     bytes text, thinking;      /* so far */
     bytes held;                /* visible, but a stop may begin in it */
+    bytes fresh;               /* of the token that is being taken, not told yet */
+    bool fresh_is_thinking;
     answer_call *calls;
     size_t n_calls, cap_calls;
     int32_t *tokens; /* all that were generated, for the ledger */
@@ -75,7 +77,7 @@ typedef struct answer {
     const ingle_model *model;
     answer_choice *choices; /* [n] */
     size_t n;
-    size_t n_ended, n_done; /* choices whose last event was taken; that nothing is added to */
+    size_t n_ended, n_done;  /* choices whose last event was taken; that nothing is added to */
     const char *call_prefix; /* "call_", "toolu_" */
     void (*on_part)(void *user, const part *p);
     void *user;
