@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # real.sh claude|opencode|qwen|pi - a real coding agent, of npm, against `ingle serve`, in a network
-# namespace that has nothing but loopback: it greets the model and prints the answer, and the server has
-# to understand all of its requests. Opt-in: never part of a test run.
+# namespace that has nothing but loopback: it reads a file, edits it, and prints the answer, and the
+# server has to understand all of its requests. The model is the bundled one, whose
+# answers are fixed by grammars. Opt-in: never part of a test run.
 # INGLE is the program (default build/ingle); INGLE_AGENTS the folder that agents are installed in.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -52,13 +53,36 @@ JSON
     esac
 }
 
-greet() {
+run() {
+    local ask='Please change the word red in notes.txt to blue.'
     case $name in
-    claude) claude -p 'Hello! Who are you?' ;;
-    opencode) opencode run 'Hello! Who are you?' ;;
-    qwen) qwen --auth-type openai -p 'Hello! Who are you?' ;;
-    pi) pi --provider ingle --model tiny-chat -p 'Hello! Who are you?' ;;
+    claude) claude -p "$ask" --permission-mode acceptEdits --allowedTools Read Edit ;;
+    opencode) opencode run "$ask" ;;
+    qwen) qwen --auth-type openai --approval-mode auto-edit -p "$ask" ;;
+    pi) pi --provider ingle --model tiny-chat -p "$ask" ;;
     esac
+}
+
+# Three grammars: what the model says first, then, and last.
+grammars() { # FOLDER FILE
+    python3 - "$name" "$1" "$2" <<'PY'
+import json, sys
+name, folder, file = sys.argv[1:]
+calls = {
+    "claude": [("Read", {"file_path": file}),
+               ("Edit", {"file_path": file, "old_string": "red", "new_string": "blue"})],
+    "opencode": [("read", {"filePath": file}),
+                 ("edit", {"filePath": file, "oldString": "red", "newString": "blue"})],
+    "qwen": [("read_file", {"file_path": file}),
+             ("edit", {"file_path": file, "old_string": "red", "new_string": "blue"})],
+    "pi": [("read", {"path": file}),
+           ("edit", {"path": file, "edits": [{"oldText": "red", "newText": "blue"}]})],
+}[name]
+texts = ["<tool_call>\n" + json.dumps({"name": n, "arguments": a}) + "\n</tool_call>" for n, a in calls]
+for i, text in enumerate(texts + ["I am done."]):
+    with open(f"{folder}/{i}.gbnf", "w") as f:
+        f.write("root ::= " + json.dumps(text) + "\n")
+PY
 }
 
 inside() { # within the namespace
@@ -66,22 +90,27 @@ inside() { # within the namespace
     local work=$WORK code=0
     mkdir -p "$work/home" "$work/project"
     : >"$work/err"
-    "$INGLE" serve -m "$source/models/tiny-chat.gguf" -c 32768 --chat-template-file "$here/real.jinja" \
-        --listen 127.0.0.1:$PORT --log-file "$work/log" 2>"$work/err" &
+    echo 'The house is red.' >"$work/project/notes.txt"
+    grammars "$work" "$work/project/notes.txt"
+    "$INGLE" serve -m "$source/models/tiny-chat.gguf" -c 65536 --answer-grammar "$work/0.gbnf" \
+        --answer-grammar "$work/1.gbnf" --answer-grammar "$work/2.gbnf" --listen 127.0.0.1:$PORT \
+        --log-file "$work/log" 2>"$work/err" &
     local server=$!
     until grep -q listening "$work/err"; do
         kill -0 $server 2>/dev/null || { cat "$work/err"; exit 1; }
         sleep 0.1
     done
     settings "$work/home" "$work/project"
-    (cd "$work/project" && greet </dev/null >"$work/out" 2>"$work/agent") || code=$?
+    (cd "$work/project" && run </dev/null >"$work/out" 2>"$work/agent") || code=$?
     kill $server
     wait $server || true
     echo "--- $name ($code) printed:"
     cat "$work/out"
     echo "--- the server's log:"
     cut -c1-400 "$work/log"
-    grep -q 'tiny model' "$work/out" && ! grep -Eq '"status":[45]' "$work/log" && [ $code -eq 0 ] && return
+    echo "--- the file: $(cat "$work/project/notes.txt")"
+    grep -q 'I am done' "$work/out" && grep -q 'house is blue' "$work/project/notes.txt" &&
+        ! grep -Eq '"status":[45]' "$work/log" && [ $code -eq 0 ] && return
     echo "--- it wrote:"
     tail -20 "$work/agent"
     return 1
