@@ -192,7 +192,7 @@ def test_cache(s):
 
 def test_drain():
     """A signal ends the server when what runs has ended."""
-    with Server("-c", "1024") as s:
+    with Server("-c", "1024", "--grace", "3600") as s:
         c, r = s.stream(CHAT, ask(max_tokens=400, stream=True, ignore_eos=True))
         r.read(100)
         s.process.send_signal(signal.SIGTERM)

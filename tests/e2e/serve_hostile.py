@@ -259,7 +259,8 @@ def test_leaving(s, rounds):
         leave(s, {**long, "stream": True}, random.choice(["close", "reset"]), random.randrange(400))
     equal("the answer afterwards", s.post(CHAT, ask(max_tokens=150))[2]["choices"], alone)
     grown = resident(s) - before
-    check("clients that left leave nothing", grown < (4 << 20), grown)
+    if not os.environ.get("INGLE_SANITIZER"):  # which keeps what was freed
+        check("clients that left leave nothing", grown < (4 << 20), grown)
 
 
 # ---- the system -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "cli/serve_config.h"
 #include "cli/serve_layers.h"
+#include "cli/serve_make.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -133,7 +134,8 @@ static void take(const char *text, size_t n)
     serve_made made;
     if (serve_layers_apply(&layers, &cli_verb_serve, &s, environment) == 0) {
         check_settings(&s);
-        s.template_file = NULL; /* would be opened */
+        s.template_file = s.gbnf_file = s.schema_file = NULL; /* would be opened */
+        s.answer_grammars.n = 0;
         serve_make(&made, &cli_verb_serve, &s, "model.gguf");
         serve_made_free(&made);
     }
