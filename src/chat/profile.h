@@ -68,8 +68,8 @@ typedef struct ingle_chat_family {
 
 /* A model's profile. Points at constants; copied freely. */
 typedef struct ingle_chat_profile {
-    const ingle_chat_family *family;                     /* never NULL */
-    const ingle_thinking *thinking;                      /* NULL: no thinking */
+    const ingle_chat_family *family; /* never NULL */
+    const ingle_thinking *thinking;  /* NULL: no thinking */
     bool thinks; /* that is the template's, or the family's own; else one that may occur */
     const ingle_call_syntax *calls[INGLE_PROFILE_CALLS]; /* the first is the family's own */
     const ingle_think_switch *think_switch;              /* NULL: none */

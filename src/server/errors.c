@@ -92,11 +92,13 @@ static void put_optional(ingle_json_writer *w, const char *name, const char *tex
     else ingle_json_put_null(w);
 }
 
-/* With the path: clients show the message alone. */
+/* With the path, if it is not there: clients show the message alone. */
 static void put_words(const api_error *e, ingle_json_writer *w)
 {
     char text[sizeof e->param + sizeof e->message + 8];
-    snprintf(text, sizeof text, "%s%s%s", e->param, *e->param ? ": " : "", e->message);
+    size_t n = strlen(e->param);
+    bool add = n && (strncmp(e->message, e->param, n) != 0 || e->message[n] != ':');
+    snprintf(text, sizeof text, "%s%s%s", add ? e->param : "", add ? ": " : "", e->message);
     ingle_json_put_text(w, text);
 }
 

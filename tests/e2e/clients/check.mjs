@@ -15,7 +15,8 @@ export function counts() {
 
 export function fail(what, seen) {
   failures++;
-  const text = seen === undefined ? '' : `: ${typeof seen === 'string' ? seen : JSON.stringify(seen)}`;
+  const text =
+    seen === undefined ? '' : `: ${typeof seen === 'string' ? seen : JSON.stringify(seen)}`;
   console.log(`FAIL: ${group}: ${what}${text.slice(0, 900)}`);
 }
 
@@ -35,7 +36,8 @@ export async function throws(what, kind, operation) {
     const value = await operation();
     fail(`${what}: should end with ${kind.name}`, value);
   } catch (error) {
-    if (!(error instanceof kind)) fail(`${what}: should end with ${kind.name}`, String(error.stack));
+    if (!(error instanceof kind))
+      fail(`${what}: should end with ${kind.name}`, String(error.stack));
     return error;
   }
   return undefined;

@@ -2,8 +2,16 @@
 import { begin, check, counts } from './check.mjs';
 import { Server } from './server.mjs';
 
-const GROUPS = ['openai_chat', 'openai_tools', 'openai_errors', 'anthropic_chat', 'anthropic_tools',
-  'anthropic_errors', 'ai', 'streams'];
+const GROUPS = [
+  'openai_chat',
+  'openai_tools',
+  'openai_errors',
+  'anthropic_chat',
+  'anthropic_tools',
+  'anthropic_errors',
+  'ai',
+  'streams',
+];
 
 const named = process.argv.slice(2);
 for (const name of named)
@@ -24,7 +32,9 @@ for (const name of named.length ? named : GROUPS) {
     check('the server ends with exit code 0', code === 0, { code, err: server.err.slice(-600) });
   }
   const after = counts();
-  console.log(`${name}: ${after.checks - before.checks} checks, ${after.failures - before.failures} failures`);
+  console.log(
+    `${name}: ${after.checks - before.checks} checks, ${after.failures - before.failures} failures`,
+  );
 }
 const { checks, failures } = counts();
 console.log(`${checks - failures} passed, ${failures} failed`);

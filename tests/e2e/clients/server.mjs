@@ -18,8 +18,11 @@ export class Server {
   }
 
   #run(args) {
-    this.#child = spawn(process.env.INGLE, ['serve', '-m', MODEL, '--listen', '127.0.0.1:0', ...args],
-      { stdio: ['ignore', 'inherit', 'pipe'] });
+    this.#child = spawn(
+      process.env.INGLE,
+      ['serve', '-m', MODEL, '--listen', '127.0.0.1:0', ...args],
+      { stdio: ['ignore', 'inherit', 'pipe'] },
+    );
     this.#ended = new Promise((resolve) => this.#child.on('exit', (code) => resolve(code)));
     let rest = '';
     this.#child.stderr.setEncoding('utf8');

@@ -18,8 +18,11 @@ function valid(name, value, what) {
   const judge = ajv.getSchema(name);
   if (!judge) throw new Error(`no schema ${name}`);
   const good = judge(value);
-  check(`${what} is as ${name} says`, good,
-    good ? undefined : `${ajv.errorsText(judge.errors)} in ${JSON.stringify(value)}`);
+  check(
+    `${what} is as ${name} says`,
+    good,
+    good ? undefined : `${ajv.errorsText(judge.errors)} in ${JSON.stringify(value)}`,
+  );
 }
 
 export function parseEvents(pieces) {
@@ -43,7 +46,11 @@ function judgeOpenaiStream(events) {
     error ||= 'error' in value;
     valid(`openai#/$defs/${error ? 'error' : 'chunk'}`, value, 'a chunk');
   }
-  check('the last event is [DONE], and is not after an error', (last.data === '[DONE]') !== error, last);
+  check(
+    'the last event is [DONE], and is not after an error',
+    (last.data === '[DONE]') !== error,
+    last,
+  );
 }
 
 function judgeAnthropicStream(events) {
@@ -66,9 +73,16 @@ function judgeAnthropicStream(events) {
   }
   const types = events.map((e) => e.event);
   const end = types.at(-1);
-  check('first message_start, then ping', types[0] === 'message_start' && types[1] === 'ping', types);
-  check('the end', end === 'error' || (end === 'message_stop' && types.at(-2) === 'message_delta' && open < 0),
-    types.slice(-3));
+  check(
+    'first message_start, then ping',
+    types[0] === 'message_start' && types[1] === 'ping',
+    types,
+  );
+  check(
+    'the end',
+    end === 'error' || (end === 'message_stop' && types.at(-2) === 'message_delta' && open < 0),
+    types.slice(-3),
+  );
 }
 
 const OBJECTS = [
@@ -81,7 +95,9 @@ const OBJECTS = [
 ];
 
 function schemaOf(request, dialect) {
-  const found = OBJECTS.find(([method, path]) => method === request.method && path.test(request.path));
+  const found = OBJECTS.find(
+    ([method, path]) => method === request.method && path.test(request.path),
+  );
   if (!found) return undefined;
   return found[2].startsWith('#') ? dialect + found[2] : found[2];
 }
@@ -108,7 +124,9 @@ function judge(request, response, bytes) {
 // fetch() of the clients: an answer that is read to its end is judged.
 export async function wire(input, init = {}) {
   const url = new URL(input instanceof Request ? input.url : input);
-  const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
+  const headers = new Headers(
+    init.headers ?? (input instanceof Request ? input.headers : undefined),
+  );
   const request = {
     method: (init.method ?? (input instanceof Request ? input.method : 'GET')).toUpperCase(),
     path: url.pathname,
@@ -126,6 +144,9 @@ export async function wire(input, init = {}) {
       judge(request, response, Buffer.concat(pieces));
     },
   });
-  return new Response(response.body.pipeThrough(tap),
-    { status: response.status, statusText: response.statusText, headers: response.headers });
+  return new Response(response.body.pipeThrough(tap), {
+    status: response.status,
+    statusText: response.statusText,
+    headers: response.headers,
+  });
 }
