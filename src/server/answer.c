@@ -362,16 +362,19 @@ const char *answer_finish(const answer_choice *c)
     return NULL;
 }
 
+bool answer_choice_failed(const answer_choice *c)
+{
+    bool failed = c->text.failed || c->thinking.failed || c->held.failed || c->fresh.failed ||
+                  c->logprob_text.failed || c->custom.failed;
+    for (size_t i = 0; i < c->n_calls; i++)
+        failed = failed || c->calls[i].name.failed || c->calls[i].args.failed;
+    return failed;
+}
+
 bool answer_failed(const answer *a)
 {
     bool failed = a->failed;
-    for (size_t i = 0; i < a->n; i++) {
-        const answer_choice *c = &a->choices[i];
-        failed = failed || c->text.failed || c->thinking.failed || c->held.failed ||
-                 c->fresh.failed || c->logprob_text.failed || c->custom.failed;
-        for (size_t k = 0; k < c->n_calls; k++)
-            failed = failed || c->calls[k].name.failed || c->calls[k].args.failed;
-    }
+    for (size_t i = 0; i < a->n; i++) failed = failed || answer_choice_failed(&a->choices[i]);
     return failed;
 }
 

@@ -104,6 +104,7 @@ void answer_take(answer *a, const ingle_event *event);
 const char *answer_finish(const answer_choice *c);
 /* Whether some of it found no memory. */
 bool answer_failed(const answer *a);
+bool answer_choice_failed(const answer_choice *c);
 /* Tokens of all choices. */
 size_t answer_tokens(const answer *a);
 size_t answer_thinking_tokens(const answer *a);

@@ -206,19 +206,11 @@ static void put_content(const job *j, const answer_choice *c, ingle_json_writer 
     }
 }
 
-static bool has_failed(const answer_choice *c)
-{
-    bool failed = c->text.failed || c->thinking.failed;
-    for (size_t i = 0; i < c->n_calls; i++)
-        failed = failed || c->calls[i].name.failed || c->calls[i].args.failed;
-    return failed;
-}
-
 /* What was cut short does not look complete. */
 static bool is_complete(job *j)
 {
     const answer_choice *c = &j->answer.choices[0];
-    if (has_failed(c))
+    if (answer_choice_failed(c))
         return api_fail(&j->error, 503, "out_of_memory", NULL, "no memory for the whole answer");
     return answer_finish(c) ||
            api_fail(&j->error, 503, "cancelled", NULL, "the answer was cancelled");

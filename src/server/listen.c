@@ -89,7 +89,9 @@ static ingle_status find_numeric(struct addrinfo **found, const char *host, cons
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    if (!getaddrinfo(host, port, &hints, found)) return INGLE_OK;
+    struct in_addr v4; /* getaddrinfo() would take 127.1 too */
+    bool good = strchr(host, ':') || inet_pton(AF_INET, host, &v4) == 1;
+    if (good && !getaddrinfo(host, port, &hints, found)) return INGLE_OK;
     return ingle_fail(err, INGLE_EINVAL,
                       "'%s' is no address to listen on: it is 127.0.0.1:8080, [::1]:8080, "
                       "localhost:8080, unix:PATH or systemd",

@@ -1,6 +1,6 @@
 # Options of `ingle serve`: from the command line, the environment and a file; what --check prints of them.
 . "$(dirname "$0")/lib.sh"
-export -n INGLE INGLE_SOURCE INGLE_BUILD INGLE_EMULATOR INGLE_SANITIZER
+for variable in "${!INGLE@}"; do export -n "$variable"; done
 unset "${!LLAMA_@}" "${!OLLAMA_@}" 2>/dev/null
 cd "$WORK" || exit 1
 

@@ -112,7 +112,7 @@ static void fail_each(bool stream)
         wrap_alloc_begin(n);
         bool ok = begin(&j);
         if (ok) write_answer(&j);
-        ok = ok && !j.answer.failed && !j.out.failed && !j.error.status;
+        ok = ok && !answer_failed(&j.answer) && !j.out.failed && !j.error.status;
         size_t written = j.out.n;
         close_job(&j);
         bool reached = wrap_alloc_end();

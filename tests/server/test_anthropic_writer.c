@@ -330,7 +330,7 @@ static void test_failure(void **state)
 /* ---- why it ended ---------------------------------------------------------------------------- */
 
 /* stop_reason/stop_sequence of an answer of two tokens. */
-static const char *reason(ingle_finish how, size_t i_stop, int32_t max_tokens, const char *text)
+static const char *reason(ingle_finish how, int32_t max_tokens, const char *text)
 {
     static char got[128];
     static ingle_stop stops[] = {{"###", 3}, {"END", 3}};
@@ -343,7 +343,7 @@ static const char *reason(ingle_finish how, size_t i_stop, int32_t max_tokens, c
         J.gen.n_stops = 2;
         write_text(text, strlen(text));
         write_text("", 0);
-        finish(how, i_stop);
+        finish(how, 2);
         J.gen.stops = NULL;
         J.gen.n_stops = 0;
         if (stream) {
@@ -362,14 +362,14 @@ static const char *reason(ingle_finish how, size_t i_stop, int32_t max_tokens, c
 static void test_reasons(void **state)
 {
     (void)state;
-    assert_string_equal(reason(INGLE_FINISH_STOP, 2, 9, "Hi"), "end_turn/-");
-    assert_string_equal(reason(INGLE_FINISH_STOP, 0, 9, "Hi"), "stop_sequence/###");
-    assert_string_equal(reason(INGLE_FINISH_STOP, 1, 9, "Hi"), "stop_sequence/END");
-    assert_string_equal(reason(INGLE_FINISH_STOP, 2, 9, CALL), "tool_use/-");
-    assert_string_equal(reason(INGLE_FINISH_LENGTH, 2, 2, "Hi"), "max_tokens/-");
-    assert_string_equal(reason(INGLE_FINISH_LENGTH, 2, 9, "Hi"), "model_context_window_exceeded/-");
-    assert_string_equal(reason(INGLE_FINISH_LENGTH, 2, 2, CALL), "max_tokens/-");
-    assert_string_equal(reason(INGLE_FINISH_TIMEOUT, 2, 9, "Hi"), "max_tokens/-");
+    assert_string_equal(reason(INGLE_FINISH_STOP, 9, "Hi"), "end_turn/-");
+    assert_string_equal(reason(INGLE_FINISH_STOP, 9, "Hi###"), "stop_sequence/###");
+    assert_string_equal(reason(INGLE_FINISH_STOP, 9, "HiEND"), "stop_sequence/END");
+    assert_string_equal(reason(INGLE_FINISH_STOP, 9, CALL), "tool_use/-");
+    assert_string_equal(reason(INGLE_FINISH_LENGTH, 2, "Hi"), "max_tokens/-");
+    assert_string_equal(reason(INGLE_FINISH_LENGTH, 9, "Hi"), "model_context_window_exceeded/-");
+    assert_string_equal(reason(INGLE_FINISH_LENGTH, 2, CALL), "max_tokens/-");
+    assert_string_equal(reason(INGLE_FINISH_TIMEOUT, 9, "Hi"), "max_tokens/-");
 }
 
 static void test_cancelled(void **state)

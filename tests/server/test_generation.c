@@ -490,7 +490,8 @@ static void test_options(void **state)
     assert_int_equal(o.min_tokens, 2);
     assert_int_equal(o.n, 3);
     assert_int_equal(o.logprobs, -1);
-    assert_int_equal(o.n_stops, 1);
+    assert_int_equal(g.n_stops, 1); /* of visible text, so none of the engine's */
+    assert_int_equal(o.n_stops, 0);
     assert_int_equal(o.n_stop_tokens, 1);
     assert_true(o.ignore_eog && o.no_reuse && o.deadline_s == 1);
     assert_int_equal(o.overflow, INGLE_OVERFLOW_DROP);
@@ -553,7 +554,8 @@ static void test_thinking(void **state)
                               off = INGLE_THINKING_OFF;
     const thinking_case cases[] = {
         {"high", same, true, false, true, same, "high", "", false},
-        {"max", same, true, false, true, same, "", "effort", false},
+        {"max", same, true, false, true, same, "high", "", false}, /* the nearest */
+        {"minimal", same, true, false, true, same, "low", "", false},
         {"high", same, true, true, false, on, "", "", false},
         {"minimal", same, true, true, false, on, "", "", false},
         {"none", same, true, true, false, off, "", "", false},

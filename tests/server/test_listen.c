@@ -44,7 +44,8 @@ static void refuses(const char *address, ingle_status status, const char *why)
     listener out[LISTEN_MAX];
     ingle_error err = {0};
     size_t n = 9;
-    assert_int_equal(listen_open(out, LISTEN_MAX, &n, address, 0600, &err), status);
+    ingle_status got = listen_open(out, LISTEN_MAX, &n, address, 0600, &err);
+    if (got != status) fail_msg("'%s': %s", address, ingle_status_name(got));
     assert_int_equal(n, 0);
     if (!strstr(err.text, why)) fail_msg("'%s': '%s' lacks '%s'", address, err.text, why);
 }
