@@ -93,7 +93,7 @@ static ingle_status find_numeric(struct addrinfo **found, const char *host, cons
     bool good = strchr(host, ':') || inet_pton(AF_INET, host, &v4) == 1;
     if (good && !getaddrinfo(host, port, &hints, found)) return INGLE_OK;
     return ingle_fail(err, INGLE_EINVAL,
-                      "'%s' is no address to listen on: it is 127.0.0.1:8080, [::1]:8080, "
+                      "'%.100s' is no address to listen on: it is 127.0.0.1:8080, [::1]:8080, "
                       "localhost:8080, unix:PATH or systemd",
                       text);
 }
@@ -147,7 +147,7 @@ static ingle_status split_tcp(const char *text, char *host, size_t cap, const ch
     size_t len = colon ? (size_t)(colon - text) : 0;
     if (!colon || !good_port(colon + 1))
         return ingle_fail(err, INGLE_EINVAL,
-                          "'%s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has",
+                          "'%.100s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has",
                           text);
     const bool v6 = len >= 2 && text[0] == '[' && colon[-1] == ']';
     if (v6) from++, len -= 2;
