@@ -172,8 +172,9 @@ static void keep_turn(job *j, const answer_choice *c)
                         .tokens = c->tokens,
                         .n_tokens = c->n_tokens,
                         .thinks = j->thinks};
-    ingle_string *names = ingle_new(2 * c->n_calls, sizeof *names), *args = names + c->n_calls;
+    ingle_string *names = ingle_new(2 * c->n_calls, sizeof *names), *args;
     if (!names) return;
+    args = names + c->n_calls;
     for (size_t i = 0; i < c->n_calls; i++) {
         names[i] = (ingle_string){c->calls[i].name.p, c->calls[i].name.n};
         args[i] = (ingle_string){c->calls[i].args.p, c->calls[i].args.n};

@@ -146,9 +146,9 @@ static ingle_status split_tcp(const char *text, char *host, size_t cap, const ch
     const char *colon = strrchr(text, ':'), *from = text;
     size_t len = colon ? (size_t)(colon - text) : 0;
     if (!colon || !good_port(colon + 1))
-        return ingle_fail(err, INGLE_EINVAL,
-                          "'%.100s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has",
-                          text);
+        return ingle_fail(
+            err, INGLE_EINVAL,
+            "'%.100s' has no port between 0 and 65535 at its end, as 127.0.0.1:8080 has", text);
     const bool v6 = len >= 2 && text[0] == '[' && colon[-1] == ']';
     if (v6) from++, len -= 2;
     *port = colon + 1;
