@@ -4,7 +4,7 @@ Every request has a fixed seed, so its answer is known from having been asked al
 clients run, some leave in the middle, some read slowly, and keys are read again. In the end every
 request that the server began to answer is a line of its log, memory has not grown, and the server
 ends with exit code 0. Environment: INGLE_SOAK is the time in seconds (8), INGLE_SOAK_CLIENTS their
-number (64), INGLE_SANITIZER not empty: the program's memory is not what it would be.
+number (64; 16 under ThreadSanitizer), INGLE_SANITIZER not empty: the program's memory is not what it would be.
 """
 import http.client
 import json
@@ -18,7 +18,8 @@ import time
 from serve import Server, check, equal, finish, sse
 
 SECONDS = float(os.environ.get("INGLE_SOAK") or 8)
-CLIENTS = int(os.environ.get("INGLE_SOAK_CLIENTS") or 64)
+CLIENTS = int(os.environ.get("INGLE_SOAK_CLIENTS") or
+              (16 if os.environ.get("INGLE_SANITIZER") == "thread" else 64))
 KEY = "soak-key-of-all"
 GROWTH = 24 << 20  # bytes that kept prompts and answers, and the heap's holes, may take
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
