@@ -141,7 +141,7 @@ static void probe_ids(trial *t)
 static bool probe(const ingle_chat *chat, ingle_chat_form *form, const char *text, size_t n)
 {
     trial t = {.chat = chat, .form = form};
-    form->system = true; /* so that it is asked for as it is */
+    form->system = form->system_anywhere = true; /* so that they are asked for as they are */
     form->system = renders(&t,
                            "[{\"role\":\"system\",\"content\":\"probe_system\"},"
                            "{\"role\":\"user\",\"content\":\"a\"}]",

@@ -309,8 +309,28 @@ static void put_reasoning(job *j, const ingle_json *message)
 }
 
 /* `before`: text that goes before the message's own. */
-static ingle_status put_message(job *j, size_t i, const ingle_json *message, words *before)
+/* A system message, of number i, that the template has no place for. */
+static bool is_homeless(const job *j, const ingle_json *message, size_t i)
 {
+    return is_systems(message) && !(j->form->system && (!i || j->form->system_anywhere));
+}
+
+/* Adds those that follow message i to its text; a user's, or a result. */
+static ingle_status say_followers(job *j, size_t i, const ingle_json_walk *w, words *t)
+{
+    ingle_status st = INGLE_OK;
+    ingle_json_walk next = *w;
+    if (!is_role(w->value, "user") && !is_role(w->value, "tool")) return INGLE_OK;
+    while (!st && ingle_json_step(&next) && is_homeless(j, next.value, ++i)) {
+        say_text(t, "\n\n");
+        st = say_content(j, i, next.value, t);
+    }
+    return st;
+}
+
+static ingle_status put_message(job *j, size_t i, const ingle_json_walk *w, words *before)
+{
+    const ingle_json *message = w->value;
     const ingle_json *calls = ingle_json_get(message, "tool_calls");
     bool assistant = is_role(message, "assistant"), has_calls = calls && calls->len;
     words t = {.text = NULL};
@@ -329,6 +349,7 @@ static ingle_status put_message(job *j, size_t i, const ingle_json *message, wor
     if (j->in_words && is_role(message, "tool")) say_text(&all, "<tool_response>\n");
     say(&all, t.text, t.n);
     if (j->in_words && is_role(message, "tool")) say_text(&all, "\n</tool_response>");
+    st = say_followers(j, i, w, &all);
     ingle_json_begin_object(&j->w);
     ingle_json_put_text(ingle_json_name(&j->w, "role"), role_for(j, message));
     ingle_json_put_bytes(ingle_json_name(&j->w, "content"), all.text ? all.text : "", all.n);
@@ -343,12 +364,12 @@ static ingle_status put_message(job *j, size_t i, const ingle_json *message, wor
 }
 
 /* What of the first messages becomes part of the next one: tools in words, and a system that the
- * template has no role for. */
+ * template has no place for and that follows no user's message, nor a result. */
 static ingle_status put_messages(job *j, const ingle_json *messages)
 {
     words before = {.text = NULL};
     ingle_status st = INGLE_OK;
-    bool described = !(j->in_words && j->tools);
+    bool described = !(j->in_words && j->tools), said = false; /* said: with the one before */
     size_t i = 0;
     ingle_json_begin_array(ingle_json_name(&j->w, "messages"));
     for (ingle_json_walk w = ingle_json_items(messages); !st && ingle_json_step(&w); i++) {
@@ -370,19 +391,21 @@ static ingle_status put_messages(job *j, const ingle_json *messages)
         }
         described = true;
         if (st) break;
-        if (!systems || j->form->system) {
+        if (!is_homeless(j, w.value, i)) {
             count_message(j, (int32_t)i);
-            st = put_message(j, i, w.value, &before);
+            st = put_message(j, i, &w, &before);
+            said = is_role(w.value, "user") || is_role(w.value, "tool");
             continue;
         }
+        if (said) continue;
         if (before.n) say_text(&before, "\n\n");
         st = say_content(j, i, w.value, &before);
     }
     ingle_json_end_array(&j->w);
     if (!st && before.n)
         st = ingle_fail(j->err, INGLE_EINVAL,
-                        "messages: the template has no role for a system message, and no message "
-                        "follows it");
+                        "messages: the template has no place for a system message after an "
+                        "assistant's, and no message follows it");
     if (!st && before.lost) st = no_memory(j);
     free(before.text);
     return st;

@@ -110,7 +110,8 @@ void job_answer(job *j, int status, ingle_json_writer *w);
 
 /* What of the usage all dialects need. */
 typedef struct job_usage {
-    size_t n_prompt, n_cached, n_generated, n_thinking, n_computed, n_known;
+    size_t n_prompt, n_cached, n_computed; /* tokens of the prompt: all, reused, the others */
+    size_t n_generated, n_thinking, n_known;
     double queue_s, prompt_s, decode_s;
 } job_usage;
 job_usage job_usage_get(const job *j);

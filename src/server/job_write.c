@@ -10,7 +10,7 @@ job_usage job_usage_get(const job *j)
     const ingle_usage *first = &j->answer.choices[0].usage;
     u.n_cached = first->n_reused < j->n_prompt ? first->n_reused : j->n_prompt;
     u.n_known = first->n_known;
-    u.n_computed = first->n_computed;
+    u.n_computed = j->n_prompt - u.n_cached;
     u.n_generated = answer_tokens(&j->answer);
     u.n_thinking = answer_thinking_tokens(&j->answer);
     u.queue_s = first->queue_s;

@@ -163,7 +163,22 @@ static void other_words(void **state)
     static const char call[] =
         "[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":null,"
         "\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\","
-        "\"arguments\":\"{\\\"a\\\": 1.0}\"}}]},{\"role\":\"tool\",\"content\":\"r\"}]";
+        "\"arguments\":\"{\\\"a\\\": 1.0}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"x\","
+        "\"content\":\"r\"}]";
+    static const char system_first[] =
+        "{%- for m in messages %}{%- if m.role == 'system' and not loop.first %}"
+        "{{ raise_exception('later') }}{%- endif %}[{{ m.role }}]{{ m.content }}{% endfor %}";
+    static const char short_ids[] =
+        "{%- for m in messages %}{%- for c in m.tool_calls or [] %}{%- if c.id | length != 9 %}"
+        "{{ raise_exception('9 letters') }}{%- endif %}{%- if 'probe' in c.function.name %}"
+        "<tool_call>{{ c.function.arguments | tojson }}</tool_call>{%- else %}"
+        "{{ c.id | length }} {% endif %}{%- endfor %}{%- if m.role == 'tool' %}"
+        "{{ m.tool_call_id | length }} {% endif %}{% endfor %}{%- if tools %}{{ tools }}{% endif "
+        "%}";
+    static const char broken[] =
+        "[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":null,"
+        "\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{\\\"a\\\":\"}}]}]";
     (void)state;
     ingle_chat *chat = chat_of(CHATML);
     prints(chat,
@@ -191,9 +206,26 @@ static void other_words(void **state)
            "[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"u\"},"
            "{\"role\":\"assistant\",\"content\":\"a\"}]",
            NULL, "[user]s\n\nu[assistant]a");
+    prints(chat,
+           "[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"system\",\"content\":\"s\"},"
+           "{\"role\":\"system\",\"content\":\"t\"},{\"role\":\"assistant\",\"content\":\"a\"},"
+           "{\"role\":\"system\",\"content\":\"v\"},{\"role\":\"user\",\"content\":\"w\"},"
+           "{\"role\":\"system\",\"content\":\"x\"}]",
+           NULL, "[user]u\n\ns\n\nt[assistant]a[user]v\n\nw\n\nx");
+    ingle_chat_close(&chat);
+    chat = chat_of(system_first);
+    prints(chat,
+           "[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"u\"},"
+           "{\"role\":\"system\",\"content\":\"t\"}]",
+           NULL, "[system]s[user]u\n\nt");
+    ingle_chat_close(&chat);
+    chat = chat_of(short_ids);
+    prints(chat, call, NULL, "9 9 ");
     ingle_chat_close(&chat);
 
     chat = chat_of(args); /* text of a client's becomes an object */
+    prints(chat, broken, NULL,
+           "user:q;assistant:<tool_call>f {\"arguments\": \"{\\\"a\\\":\"}</tool_call>;");
     prints(chat, call, NULL, "user:q;assistant:<tool_call>f {\"a\": 1.0}</tool_call>;tool:r;");
     prints(chat, "[{\"role\":\"user\",\"content\":\"q\"}]", "[{\"name\":\"f\"}]",
            "user:q;[{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]");
