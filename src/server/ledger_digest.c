@@ -43,7 +43,7 @@ static size_t add_dense(ingle_digest *d, const char *p, size_t n)
     return all;
 }
 
-/* A line that tells whom to bill, and changes with every request. */
+/* A line that says whom to bill, and changes with every request. */
 static bool is_billing(const char *p, size_t n)
 {
     static const char head[] = "x-anthropic-billing-header:";

@@ -1,4 +1,4 @@
-"""serve_hostile.py - attacks on and faults of the server behind HTTP; see e2e_serve_hostile.sh.
+"""serve_hostile.py - attacks that come by HTTP, and faults; see e2e_serve_hostile.sh.
 
 After each the server still answers the same request with the same bytes."""
 import json
