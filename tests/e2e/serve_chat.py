@@ -191,6 +191,32 @@ def test_cache(s):
     equal("and nothing reused", off["usage"]["prompt_tokens_details"]["cached_tokens"], 0)
 
 
+def test_control():
+    """Thinking is closed while the answer is under way; what the client reads stays a whole stream."""
+    with Server("-c", "1024", "--family", "qwen3") as s:
+        body = ask(stream=True, max_tokens=900, grammar='root ::= "@" "done"')
+        long = s.post(CHAT, {**body, "stream": False})[2]
+        check("alone it thinks for long", long["usage"]["completion_tokens_details"]
+              ["reasoning_tokens"] > 200, long)
+        c, r = s.stream(CHAT, body)
+        ident = json.loads(r.readline()[6:])["id"]
+        status, _, a = s.post(CHAT + "/control", {"id": ident, "action": "reasoning_end"})
+        equal("thinking is ended", (status, a), (200, {"success": True}))
+        rest = r.read().decode()
+        check("the stream goes on to its end", rest.endswith("data: [DONE]\n\n"), rest[-300:])
+        deltas = [json.loads(x[6:])["choices"][0]["delta"] for x in rest.split("\n\n")
+                  if x.startswith("data: {")]
+        equal("with the answer", "".join(d.get("content") or "" for d in deltas), "@done")
+        check("after less thinking", sum("reasoning_content" in d for d in deltas) < 800)
+        c.close()
+        for body, param in (({"id": ident}, "action"), ({"action": "reasoning_end"}, "id"),
+                            ({"id": ident, "action": "stop"}, "action")):
+            status, _, a = s.post(CHAT + "/control", body)
+            equal("a faulty call", (status, a["error"]["param"]), (400, param))
+        status, _, a = s.post(CHAT + "/control", {"id": ident, "action": "reasoning_end"})
+        equal("an answer that has ended", (status, a["error"]["code"]), (404, "not_found"))
+
+
 def test_drain():
     """A signal ends the server when what runs has ended."""
     with Server("-c", "1024", "--grace", "3600") as s:
@@ -222,6 +248,7 @@ def main():
         test_leaving(s)
         test_cache(s)
         check("every line of the log is whole", all("id" in line for line in s.log))
+    test_control()
     test_drain()
     finish()
 

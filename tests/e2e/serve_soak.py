@@ -102,7 +102,8 @@ REQUESTS = {
     "no path": ("GET", "/v1/nothing", None),
     "no method": ("GET", CHAT, None),
 }
-NAMES = sorted(REQUESTS)
+SLOW = os.environ.get("INGLE_SANITIZER") == "thread"
+NAMES = sorted(REQUESTS)[::3 if SLOW else 1]
 STREAMS = {name for name, (_, _, body) in REQUESTS.items()
            if isinstance(body, dict) and body.get("stream")}
 

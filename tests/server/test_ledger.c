@@ -363,7 +363,7 @@ static void many_prompts(void **state)
 {
     ledger *l = open_ledger(0, 0);
     int32_t tokens[2] = {0, 1};
-    char id[8];
+    char id[16];
     (void)state;
     for (int i = 0; i < 100; i++) {
         tokens[0] = i;
