@@ -204,7 +204,7 @@ def test_control():
         equal("thinking is ended", (status, a), (200, {"success": True}))
         rest = r.read().decode()
         check("the stream goes on to its end", rest.endswith("data: [DONE]\n\n"), rest[-300:])
-        deltas = [json.loads(x[6:])["choices"][0]["delta"] for x in rest.split("\n\n")
+        deltas = [json.loads(x[6:])["choices"][0]["delta"] for x in rest.splitlines()
                   if x.startswith("data: {")]
         equal("with the answer", "".join(d.get("content") or "" for d in deltas), "@done")
         check("after less thinking", sum("reasoning_content" in d for d in deltas) < 800)
