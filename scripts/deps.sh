@@ -14,7 +14,7 @@ packages() {
     cross) echo qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libpcre2-dev:arm64 \
         libutf8proc-dev:arm64 libedit-dev:arm64 libmicrohttpd-dev:arm64 libgnutls28-dev:arm64 \
         libcmocka-dev:arm64 ;;
-    clients) echo nodejs npm ;; # npm unpacks the packages; the tests bring a newer node
+    clients) echo nodejs npm chromium ;; # npm unpacks the packages; the tests bring a newer node
     fuzz) echo clang libclang-rt-dev ;;
     bench) echo wrk ;;
     *) echo "deps.sh: unknown group '$1': build, test, lint, cross, fuzz, bench, clients" >&2; exit 2 ;;

@@ -11,6 +11,7 @@ const GROUPS = [
   'anthropic_errors',
   'ai',
   'streams',
+  'browser',
 ];
 
 const named = process.argv.slice(2);
