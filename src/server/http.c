@@ -14,7 +14,6 @@
 #include <linux/sockios.h>
 #include <math.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>

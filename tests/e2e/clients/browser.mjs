@@ -85,7 +85,9 @@ async function visit(host, server) {
     { stdio: ['ignore', 'ignore', 'ignore'] },
   );
   const ended = new Promise((resolve) => browser.on('exit', () => resolve(null)));
+  const stuck = setTimeout(() => browser.kill('SIGKILL'), 300000); // a browser that does not start
   const seen = await Promise.race([reported, ended]);
+  clearTimeout(stuck);
   browser.kill('SIGKILL');
   await ended;
   pages.closeAllConnections();
