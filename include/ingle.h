@@ -22,8 +22,8 @@
  *   - Result structs carry a size too, set by the caller: `ingle_memory m = {.size = sizeof m};`.
  *     No more bytes than that are written. Structs that are passed in arrays are frozen and carry
  *     none: ingle_eval, ingle_text, ingle_hit, ingle_logit_bias, ingle_stop, ingle_candidate,
- *     ingle_top, ingle_score, ingle_span, ingle_answer; so are ingle_error, and ingle_usage and ingle_histogram,
- *     which lie in other structs.
+ *     ingle_top, ingle_score, ingle_span, ingle_answer; so are ingle_error, and ingle_usage and
+ *     ingle_histogram, which lie in other structs.
  *   - Any call may come from any thread; those that compute share their steps. A blocking call
  *     steps while nobody else does, so one thread needs no other, and many threads are batched.
  *   - Text is bytes plus a length; it may hold NUL and invalid UTF-8.

@@ -1,7 +1,7 @@
 /* chat_context.c - what a template sees: the caller's messages as they are, but for what it does
- * not know. Parts of text become one text; a developer is the system, and the system part of the
- * first user's message, where there are no such roles; arguments of calls are objects or text, as
- * the template wants them; tools, calls and results that it does not show are put in words;
+ * not know. Parts of text become one text; a developer is the system; a system message that has no
+ * place where it stands goes with a user's message, or a result, before or after it; arguments of
+ * calls are objects or text, and their ids short, as the template wants them; tools, calls and results that it does not show are put in words;
  * thinking that nobody else takes out of earlier answers is left out. */
 #include "model/chat.h"
 

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "ask.h"
 #include "ids.h"
 #include "server.h"
 
@@ -399,26 +400,7 @@ static bool pass_gate(job *j, gate_role needs)
 {
     const http_exchange *x = j->x;
     gate_verdict v = {.reflect = false};
-    const gate_request q = {.method = x->method,
-                            .path = x->path,
-                            .host = http_header(x, "Host"),
-                            .origin = http_header(x, "Origin"),
-                            .fetch_site = http_header(x, "Sec-Fetch-Site"),
-                            .authorization = http_header(x, "Authorization"),
-                            .x_api_key = http_header(x, "x-api-key"),
-                            .transfer_encoding = http_header(x, "Transfer-Encoding"),
-                            .content_length = http_header(x, "Content-Length"),
-                            .content_encoding = http_header(x, "Content-Encoding"),
-                            .n_host = http_header_count(x, "Host"),
-                            .n_authorization = http_header_count(x, "Authorization"),
-                            .n_x_api_key = http_header_count(x, "x-api-key"),
-                            .n_transfer_encoding = http_header_count(x, "Transfer-Encoding"),
-                            .n_content_length = http_header_count(x, "Content-Length"),
-                            .local = x->peer->local,
-                            .unix_socket = x->peer->unix_socket,
-                            .loopback = x->peer->loopback,
-                            .http10 = x->http10,
-                            .needs = needs};
+    const gate_request q = ask_of(x, needs);
     bool passes = gate_check(j->server->gate, &q, &v, &j->error);
     j->key = v.key;
     if (v.reflect && q.origin) {
@@ -441,8 +423,7 @@ static void answer_preflight(job *j)
         http_set_header(j->x, "Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
         if (names) set_header(j, "Access-Control-Allow-Headers", names, strlen(names));
         http_set_header(j->x, "Access-Control-Max-Age", "600");
-        if (is_set(j->x, "Access-Control-Request-Private-Network") ||
-            (names = http_header(j->x, "Access-Control-Request-Private-Network")))
+        if (http_header(j->x, "Access-Control-Request-Private-Network"))
             http_set_header(j->x, "Access-Control-Allow-Private-Network", "true");
     }
     j->status = 204;

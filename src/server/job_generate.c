@@ -139,8 +139,8 @@ static void compare(job *j, const ingle_prompt_info *p)
     j->has_miss = true;
 }
 
-/* The conversation as tokens; the job's prompt, to be closed by the caller. */
-static bool make_prompt(job *j, ingle_prompt **prompt, ingle_prompt_info *p)
+/* The conversation as tokens; the prompt is to be closed by the caller. */
+static bool tokenize(job *j, ingle_prompt **prompt, ingle_prompt_info *p)
 {
     ingle_error err = {{0}};
     if (!j->model->chat)
@@ -151,7 +151,12 @@ static bool make_prompt(job *j, ingle_prompt **prompt, ingle_prompt_info *p)
     if (!api_fail_library(&j->error, ingle_prompt_info_get(*prompt, p, &err), &err, NULL))
         return false;
     for (size_t i = 0; i < p->n_answers; i++) j->n_answers_taken += p->answers_taken[i];
-    if (j->gen.continues && !cut_after_answer(j, p)) return false;
+    return !j->gen.continues || cut_after_answer(j, p);
+}
+
+static bool make_prompt(job *j, ingle_prompt **prompt, ingle_prompt_info *p)
+{
+    if (!tokenize(j, prompt, p)) return false;
     j->thinks = p->thinks;
     if (!check_length(j, p)) return false;
     compare(j, p);
@@ -297,17 +302,9 @@ void job_generate(job *j)
 void job_count(job *j, size_t *n_tokens)
 {
     ingle_prompt *prompt = NULL;
-    ingle_prompt_info p = {.n_tokens = 0};
-    *n_tokens = 0;
-    if (read_body(j) && j->model->chat && look_up(j) && render(j, &prompt)) {
-        p.size = sizeof p;
-        ingle_error err = {{0}};
-        api_fail_library(&j->error, ingle_prompt_info_get(prompt, &p, &err), &err, NULL);
-        if (!j->error.status && j->gen.continues) cut_after_answer(j, &p);
-        *n_tokens = p.n_tokens;
-    } else if (!j->error.status) {
-        api_fail(&j->error, 400, "no_chat_template", "model", "the model has no chat template");
-    }
+    ingle_prompt_info p;
+    bool ok = read_body(j) && tokenize(j, &prompt, &p);
+    *n_tokens = ok ? p.n_tokens : 0;
     ingle_prompt_close(&prompt);
     ingle_json_close(&j->doc);
 }

@@ -114,7 +114,7 @@ def test_meaning(s):
     answers("choices by tokens overflow", ask(n=16, max_tokens=2**31 - 1), 200, 400)
     bias = {str(i): -100 for i in range(2048)}
     answers("a bias for every token", ask(logit_bias=bias), 200, 400)
-    answers("every token is banned", ask(logit_bias=[[i, False] for i in range(2048)]), 400, 500)
+    answers("every token is banned", ask(logit_bias=[[i, False] for i in range(2048)]), 400)
     answers("a token that is not there", ask(logit_bias={"99999999": 1}), 400)
     answers("kwargs that are no object", ask(chat_template_kwargs=[1]), 400)
     answers("kwargs with the template's own names",
@@ -171,12 +171,15 @@ def test_neighbours():
         again = s.post(CHAT, secret, {**alice, "Ingle-Report": "1"})[2]
         check("a key finds what it asked before", cached(first) == 0 < cached(again),
               (first, again))
-        other = s.post(CHAT, secret, {**bob, "Ingle-Report": "1"})[2]
-        equal("another one does not", (cached(other), other["ingle"]["miss"]), (0, None))
-        changed = ask(messages=[{"role": "user", "content": "The word is " + "x" * 200}])
-        report = s.post(CHAT, changed, {**bob, "Ingle-Report": "1"})[2]["ingle"]
-        check("nor does it see its words", "swordfish. The word is swordfish. The word is swordfish."
-              not in json.dumps(report) or report["miss"], report)
+        changed = ask(messages=[{"role": "user", "content": "The word is x" * 9}])
+        mine = s.post(CHAT, changed, {**alice, "Ingle-Report": "1"})[2]["ingle"]
+        check("it is shown what it had asked", "sword" in mine["miss"]["had"], mine)
+        for body in (changed, secret):
+            other = s.post(CHAT, body, {**bob, "Ingle-Report": "1"})[2]
+            check("another one finds no more than its own first words", cached(other) <
+                  cached(again) / 4, (other["usage"], again["usage"]))
+            miss = other["ingle"]["miss"]
+            check("nor is it shown it", not miss or "sword" not in miss["had"], miss)
         status, _, a = s.post(CHAT, secret)
         equal("without a key", (status, a["error"]["code"]), (401, "missing_api_key"))
         status, _, a = s.post(MESSAGES, {"max_tokens": 9, **secret}, {"x-api-key": "no"})

@@ -10,6 +10,7 @@
  *   GET  /admin                role admin
  * usage: http_probe [--NAME VALUE]...; prints "ready ADDRESS..." when it listens. */
 #define _GNU_SOURCE
+#include "server/ask.h"
 #include "server/gate.h"
 #include "server/http.h"
 
@@ -145,32 +146,9 @@ static bool path_is(const http_exchange *x, const char *path)
     return !strcmp(x->path, path);
 }
 
-static gate_request ask(const http_exchange *x)
+static gate_role needs_of(const http_exchange *x)
 {
-    return (gate_request){
-        .method = x->method,
-        .path = x->path,
-        .host = http_header(x, "Host"),
-        .origin = http_header(x, "Origin"),
-        .fetch_site = http_header(x, "Sec-Fetch-Site"),
-        .authorization = http_header(x, "Authorization"),
-        .x_api_key = http_header(x, "x-api-key"),
-        .transfer_encoding = http_header(x, "Transfer-Encoding"),
-        .content_length = http_header(x, "Content-Length"),
-        .content_encoding = http_header(x, "Content-Encoding"),
-        .n_host = http_header_count(x, "Host"),
-        .n_authorization = http_header_count(x, "Authorization"),
-        .n_x_api_key = http_header_count(x, "x-api-key"),
-        .n_transfer_encoding = http_header_count(x, "Transfer-Encoding"),
-        .n_content_length = http_header_count(x, "Content-Length"),
-        .local = x->peer->local,
-        .unix_socket = x->peer->unix_socket,
-        .loopback = x->peer->loopback,
-        .http10 = x->http10,
-        .needs = path_is(x, "/admin")    ? GATE_ADMIN
-                 : path_is(x, "/health") ? GATE_PUBLIC
-                                         : GATE_USER,
-    };
+    return path_is(x, "/admin") ? GATE_ADMIN : path_is(x, "/health") ? GATE_PUBLIC : GATE_USER;
 }
 
 static bool on_headers(void *user, http_exchange *x)
@@ -178,7 +156,7 @@ static bool on_headers(void *user, http_exchange *x)
     probe *p = user;
     api_error e = {0};
     gate_verdict verdict;
-    gate_request q = ask(x);
+    gate_request q = ask_of(x, needs_of(x));
     p->n_told++;
     bool ok = gate_check(p->g, &q, &verdict, &e);
     if (verdict.reflect) http_set_header(x, "Access-Control-Allow-Origin", q.origin);
